@@ -1,0 +1,56 @@
+# `make` lists the targets. The Python to build .venv with can be chosen: make venv PYTHON=python3.12
+
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+LOCK := $(BIN)/uv pip compile --universal --python-version 3.11 --fork-strategy fewest --no-emit-index-url \
+	--annotation-style line --custom-compile-command "make lock" --quiet $(UPGRADE)
+
+.DEFAULT_GOAL := help
+.PHONY: help venv demo test test-fast lint format notebook bench lock clean
+
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+venv: $(READY)  ## .venv with everything that requirements-dev.txt lists
+
+$(READY): requirements-dev.txt
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || { \
+		echo "Python 3.11, 3.12 or 3.13 is needed; name one: make PYTHON=python3.12" >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps -r requirements-dev.txt
+	@touch $@
+
+demo: $(READY)  ## train on generated digits, then read inference_test_imgs/ with the result
+	$(BIN)/python train.py --model-dir checkpoints/demo --no-resume
+	$(BIN)/python inference.py --model-dir checkpoints/demo
+
+test: $(READY)  ## every test
+	$(BIN)/python -m pytest
+
+test-fast: $(READY)  ## the tests that take seconds
+	$(BIN)/python -m pytest -m "not slow"
+
+lint: $(READY)  ## style, format, types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(READY)  ## mend what `lint` finds, where that can be done by itself
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+notebook: $(READY)  ## run ocr_simple.ipynb without a browser and keep its outputs in it
+	$(BIN)/python -m jupyter nbconvert --to notebook --execute --inplace ocr_simple.ipynb
+
+bench: $(READY)  ## every script in bench/
+	@set -e; for script in bench/*.py; do echo "$$script"; PYTHONPATH=. $(BIN)/python "$$script"; done
+
+lock: $(READY)  ## requirements*.in -> requirements*.txt; UPGRADE=--upgrade for newer versions
+	$(LOCK) requirements.in -o requirements.txt
+	$(LOCK) requirements-dev.in -o requirements-dev.txt
+	$(LOCK) requirements-gpu.in -o requirements-gpu.txt
+
+clean:  ## remove caches and builds; .venv and checkpoints/ stay
+	rm -rf build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .ipynb_checkpoints
+	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +

@@ -1,0 +1,193 @@
+"""The one way from an image file to a model's input, for training, inference and export alike.
+
+load (any format, upright, 8 bits, alpha on white) -> resize to the model's height (antialiased
+bilinear in float, aspect kept) -> normalise by the image's own median and spread -> pad a batch.
+
+The same in a TensorFlow graph, within one grey level: `tf.image.resize(..., "bilinear",
+antialias=True)` on float32, luma 0.299 R + 0.587 G + 0.114 B. A graph that is fed with encoded
+bytes cannot turn an image upright by its EXIF orientation, nor decode TIFF, WebP or 16-bit
+samples as here: those are done in this module before the bytes are sent.
+"""
+
+import io
+import logging
+import math
+import os
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps
+
+log = logging.getLogger("ocr_simple")
+
+EXTENSIONS = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", ".gif"}
+MAX_PIXELS = 50_000_000  # of one file; 4,000 x 4,000 is 16 million
+MAX_ASPECT = 500  # width over height: past that, no line of text
+WIDTH_MULTIPLE = 32  # batches are padded to it, so that few distinct shapes exist
+MIN_SPREAD = 8.0  # grey levels; what varies less is noise, and is not blown up to look like ink
+
+Source = str | os.PathLike | bytes | Image.Image | np.ndarray
+
+
+class ImageError(ValueError):
+    """An image that cannot be used. The message names the file, what is wrong, and the mend."""
+
+
+def load(source: Source, channels: int = 1, name: str | None = None) -> np.ndarray:
+    """Decode `source` to uint8 (height, width, channels), upright, alpha composited on white.
+
+    source: path, encoded bytes, PIL image, or array (height, width[, 1|2|3|4]); arrays are uint8,
+        uint16 (scaled by 257), bool, or float in 0 to 1.
+    Raises ImageError. Logs a warning for what is read but may not be meant: further frames,
+    a picture that is taller than wide or looks like a page.
+    """
+    name = name or (os.fspath(source) if isinstance(source, (str, os.PathLike)) else "image")
+    try:
+        with _open(source) as image:
+            width, height = image.size
+            if width * height > MAX_PIXELS:
+                raise ImageError(
+                    f"{name}: {width} x {height} pixels, over the limit of {MAX_PIXELS:,}; "
+                    "crop it to the line, or scale it down"
+                )
+            frames = getattr(image, "n_frames", 1)
+            if frames > 1:
+                log.warning("%s: has %d frames; the first is read", name, frames)
+            image.load()
+            image = _upright(image, name)
+            pixels = np.asarray(_eight_bit(image).convert("L" if channels == 1 else "RGB"))
+    except ImageError:
+        raise
+    except FileNotFoundError as error:
+        raise ImageError(f"{name}: no such file") from error
+    except Exception as error:  # decoders raise many kinds; one broken file must not stop the rest
+        reason = str(error).split(" <_io")[0].removesuffix(" file")
+        raise ImageError(
+            f"{name}: cannot be decoded ({reason or type(error).__name__}); "
+            "save it again as PNG or JPEG"
+        ) from error
+    height, width = pixels.shape[:2]
+    if not height or not width:
+        raise ImageError(f"{name}: no pixels ({width} x {height}); crop it again")
+    if width > MAX_ASPECT * height:
+        raise ImageError(
+            f"{name}: {width} x {height} pixels is too long for one line "
+            f"(over {MAX_ASPECT} times its height); cut it into pieces"
+        )
+    if isinstance(source, np.ndarray):
+        pass  # whoever holds an array knows its shape
+    elif height > width:
+        log.warning(
+            "%s: taller than wide (%d x %d); one horizontal line is read", name, width, height
+        )
+    elif height > 300 and width < 2 * height:
+        log.warning("%s: looks like a page (%d x %d); one single line is read", name, width, height)
+    return pixels.reshape(height, width, channels)
+
+
+def _open(source: Source) -> Image.Image:
+    if isinstance(source, Image.Image):
+        return source.copy()
+    if isinstance(source, np.ndarray):
+        return _from_array(source)
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        source = io.BytesIO(source)
+    elif Path(source).is_file() and not Path(source).stat().st_size:
+        raise ImageError(f"{os.fspath(source)}: the file is empty; save it again")
+    Image.MAX_IMAGE_PIXELS = None  # our own limit is checked, with a message of our own
+    return Image.open(source)
+
+
+def _from_array(array: np.ndarray) -> Image.Image:
+    if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (1, 2, 3, 4)):
+        raise ImageError(f"array of shape {array.shape}; give (height, width[, 1 to 4])")
+    if not array.size:
+        raise ImageError(f"array of shape {array.shape} has no pixels; crop it again")
+    if array.dtype == np.uint16:
+        array = np.round(array / 257)
+    elif array.dtype == bool or np.issubdtype(array.dtype, np.floating):
+        if not np.isfinite(array).all() or array.min() < 0 or array.max() > 1:
+            raise ImageError("float array outside 0 to 1; give uint8 for 0 to 255")
+        array = np.round(array * 255.0)
+    elif array.dtype != np.uint8:
+        raise ImageError(f"array of {array.dtype}; give uint8, uint16, bool, or float in 0 to 1")
+    array = array.astype(np.uint8)
+    return Image.fromarray(array[..., 0] if array.ndim == 3 and array.shape[2] == 1 else array)
+
+
+def _upright(image: Image.Image, name: str) -> Image.Image:
+    try:
+        return ImageOps.exif_transpose(image)
+    except Exception as error:  # the pixels are good even where the EXIF block is not
+        log.warning("%s: EXIF cannot be read (%s); taken as upright", name, error)
+        return image
+
+
+def _eight_bit(image: Image.Image) -> Image.Image:
+    """Any PIL mode to L or RGB, 8 bits a sample, alpha on white."""
+    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
+        samples = np.asarray(image).astype(np.float64)
+        if image.mode != "F":
+            samples /= 257 if samples.max(initial=0) > 255 else 1
+        elif samples.max(initial=0) <= 1:
+            samples *= 255
+        return Image.fromarray(np.clip(np.round(samples), 0, 255).astype(np.uint8))
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
+    return (
+        image if image.mode in ("L", "RGB") else image.convert("L" if image.mode == "1" else "RGB")
+    )
+
+
+def scaled_width(width: int, height: int, to_height: int) -> int:
+    """Columns of a `width` x `height` image scaled to `to_height` rows, aspect kept."""
+    return max(1, math.floor(width * to_height / height + 0.5))
+
+
+def resize(pixels: np.ndarray, height: int) -> np.ndarray:
+    """Scale uint8 (rows, columns, channels) to `height` rows: float32 in 0 to 255, aspect kept.
+
+    Antialiased bilinear in float (Pillow's F mode), the same as TensorFlow's.
+    """
+    rows, columns, _ = pixels.shape
+    if rows == height:
+        return pixels.astype(np.float32)
+    size = (scaled_width(columns, rows, height), height)
+    planes = [
+        np.asarray(
+            Image.fromarray(plane.astype(np.float32)).resize(size, Image.Resampling.BILINEAR)
+        )
+        for plane in np.moveaxis(pixels, 2, 0)
+    ]
+    return np.stack(planes, axis=2)
+
+
+def normalise(pixels: np.ndarray) -> np.ndarray:
+    """Centre on the image's own median, the background of most lines, and scale by its spread.
+
+    A blank image and the padding of a batch are both 0; dark ink is negative, light ink positive,
+    whatever the exposure. Same shape, float32.
+    """
+    return (pixels - np.median(pixels)) / max(np.float32(MIN_SPREAD), pixels.std(dtype=np.float32))
+
+
+def prepare(pixels: np.ndarray, height: int) -> np.ndarray:
+    """uint8 (rows, columns, channels) -> a model's input, float32 (height, width, channels)."""
+    return normalise(resize(pixels, height)).astype(np.float32)
+
+
+def pad_batch(images: list[np.ndarray]) -> dict[str, np.ndarray]:
+    """Prepared images of one height -> a model's input.
+
+    {"image": (batch, height, width, channels) float32, "width": (batch,) int32}.
+
+    Each stands at the left; zeros fill up to a multiple of WIDTH_MULTIPLE columns.
+    """
+    widths = np.array([image.shape[1] for image in images], np.int32)
+    columns = -(-int(widths.max()) // WIDTH_MULTIPLE) * WIDTH_MULTIPLE
+    height, _, channels = images[0].shape
+    batch = np.zeros((len(images), height, columns, channels), np.float32)
+    for row, image in zip(batch, images):
+        row[:, : image.shape[1]] = image
+    return {"image": batch, "width": widths}

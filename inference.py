@@ -1,0 +1,254 @@
+"""Read line images: a script and an importable API.
+
+python inference.py                         # reads inference_test_imgs/ with the shipped model
+python inference.py photo.jpg scans/ --model-dir checkpoints --format tsv
+
+from inference import Recognizer
+line = Recognizer.load("digits").read(["photo.jpg"])[0]
+line.text, line.confidence, line.characters
+"""
+
+import itertools
+import json
+import logging
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before Keras imports TensorFlow
+
+import keras
+import numpy as np
+import tyro
+
+import image as imaging
+import model as models
+from text import Alphabet, Line, ctc_decode, softmax
+
+HERE = Path(__file__).resolve().parent
+PRETRAINED = HERE / "pretrained"
+TEST_IMAGES = HERE / "inference_test_imgs"
+
+BATCH_COLUMNS = 6144  # columns of one batch, padding included: fast, and modest in memory
+CHUNK = 1024  # images decoded at a time
+
+
+class Recognizer:
+    """A model with all that it needs to read images.
+
+    An image's text, confidence and spans do not depend on what it is read together with.
+    """
+
+    def __init__(self, model: keras.Model):
+        self.model, self.spec = model, model.spec
+        self.alphabet = Alphabet(self.spec.alphabet)
+        if not model.compiled:  # XLA would compile anew for every width
+            model.compile(jit_compile=keras.backend.backend() == "jax")
+
+    @classmethod
+    def load(cls, model: str | os.PathLike = "digits") -> "Recognizer":
+        """The recogniser in a model file, or a shipped one by its name. Raises ValueError."""
+        return cls(models.load(find_model(model)))
+
+    def read(
+        self, images: Iterable[imaging.Source], errors: Literal["raise", "return"] = "raise"
+    ) -> list[Line | imaging.ImageError]:
+        """The line in each of `images` (paths, bytes, PIL images, arrays), in order.
+
+        Spans are in pixels of the upright image. A bad image raises ImageError; with
+        errors="return" the error stands in its place and the rest are read.
+        """
+        return list(self.read_each(images, errors))
+
+    def read_each(
+        self, images: Iterable[imaging.Source], errors: Literal["raise", "return"] = "raise"
+    ) -> Iterator[Line | imaging.ImageError]:
+        """As `read`, a chunk of images at a time, for more than memory holds."""
+        images = iter(images)
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            while chunk := list(itertools.islice(images, CHUNK)):
+                loaded = list(pool.map(self._load, chunk))
+                for item in loaded:
+                    if isinstance(item, imaging.ImageError) and errors == "raise":
+                        raise item
+                good = [item for item in loaded if not isinstance(item, imaging.ImageError)]
+                lines = iter(self._read_prepared(good))
+                for item in loaded:
+                    yield item if isinstance(item, imaging.ImageError) else next(lines)
+
+    def probabilities(self, image: imaging.Source) -> np.ndarray:
+        """Class probabilities of each time step (steps, classes) for one image; 0 is the blank."""
+        item = self._load(image)
+        if isinstance(item, imaging.ImageError):
+            raise item
+        return next(self._predict([item[0]]))[1]
+
+    def _load(self, source: imaging.Source) -> tuple[np.ndarray, int] | imaging.ImageError:
+        """Prepared pixels and the columns of the upright image, or what is wrong with it."""
+        try:
+            pixels = imaging.load(source, self.spec.channels)
+        except imaging.ImageError as error:
+            return error
+        return imaging.prepare(pixels, self.spec.height), pixels.shape[1]
+
+    def _read_prepared(self, items: list[tuple[np.ndarray, int]]) -> list[Line]:
+        lines = [Line("", 0.0, ())] * len(items)
+        for index, probabilities in self._predict([prepared for prepared, _ in items]):
+            prepared, columns = items[index]
+            pixels_a_step = self.spec.stride * columns / prepared.shape[1]
+            line = ctc_decode(probabilities, self.alphabet)
+            lines[index] = line._replace(
+                characters=tuple(
+                    c._replace(
+                        start=c.start * pixels_a_step, end=min(columns, c.end * pixels_a_step)
+                    )
+                    for c in line.characters
+                )
+            )
+        return lines
+
+    def _predict(self, prepared: list[np.ndarray]) -> Iterator[tuple[int, np.ndarray]]:
+        """(index, own class probabilities) of each prepared image, in batches of like width."""
+        by_width = sorted(range(len(prepared)), key=lambda i: prepared[i].shape[1])
+        while by_width:
+            # the widest are last: take as many of them as fill a batch
+            count = max(
+                1, BATCH_COLUMNS // (prepared[by_width[-1]].shape[1] + imaging.WIDTH_MULTIPLE)
+            )
+            batch, by_width = by_width[-count:], by_width[:-count]
+            x = imaging.pad_batch([prepared[i] for i in batch])
+            logits = self.model.predict_on_batch(x)  # (batch, steps, classes)
+            probabilities = softmax(logits, self.spec.temperature)
+            steps = models.time_steps(x["width"], self.spec.stride)
+            for i, own, rows in zip(batch, steps, probabilities):
+                yield i, rows[:own]
+
+
+def find_model(name: str | os.PathLike) -> Path:
+    """The file of a shipped model's name or of a path. Raises ValueError."""
+    shipped = PRETRAINED / f"{name}.keras"
+    if shipped.is_file() and Path(name).parent == Path():
+        return shipped
+    if not Path(name).is_file():
+        known = ", ".join(sorted(path.stem for path in PRETRAINED.glob("*.keras"))) or "none"
+        raise ValueError(f"model {os.fspath(name)!r}: no such file; shipped models: {known}")
+    return Path(name)
+
+
+def find_run_model(model_dir: Path) -> Path:
+    """The best model of a run folder, or else its last. Raises ValueError."""
+    for name in ("best.keras", "last.keras"):
+        if (model_dir / name).is_file():
+            return model_dir / name
+    raise ValueError(f"model-dir {model_dir}: holds no model yet; train one with python train.py")
+
+
+# --- the script -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class InferenceOptions:
+    """Read the line in each image."""
+
+    paths: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="PATH")] = ()
+    """Images and folders of them; - takes names from standard input.
+    Without any, inference_test_imgs/ is read."""
+    format: Literal["text", "tsv", "json"] = "text"
+    """text for people; tsv: path, text, confidence; json: JSON Lines with characters."""
+    model: str | None = None
+    """Shipped model's name, or a model file; digits unless --model-dir is given."""
+    model_dir: Path | None = None
+    """Run folder of train.py; its best model reads."""
+
+
+def find_images(paths: Iterable[str]) -> tuple[list[str], int]:
+    """Files named by `paths`, folders searched through in order of name; files passed over."""
+    found, passed_over = [], 0
+    for path in paths:
+        if path == "-":
+            found += [name for line in sys.stdin if (name := line.rstrip("\r\n"))]
+        elif Path(path).is_dir():
+            files = sorted(p for p in Path(path).rglob("*") if not p.is_dir())
+            images = [p for p in files if p.suffix.lower() in imaging.EXTENSIONS]
+            passed_over += len(files) - len(images)
+            found += map(str, images)
+        else:
+            found.append(path)
+    return found, passed_over
+
+
+def format_line(path: str, line: Line, style: str) -> str:
+    """One output line, without its end, in the style of `--format`."""
+    if style == "text":
+        return f"{path}: {line.text}  ({line.confidence:.1%})"
+    if style == "tsv":
+        return f"{_escape(path)}\t{_escape(line.text)}\t{line.confidence:.5f}"
+    characters = [
+        {
+            "text": c.text,
+            "confidence": round(c.confidence, 5),
+            "start": round(c.start, 1),
+            "end": round(c.end, 1),
+        }
+        for c in line.characters
+    ]
+    return json.dumps(
+        {
+            "path": path,
+            "text": line.text,
+            "confidence": round(line.confidence, 5),
+            "characters": characters,
+        },
+        ensure_ascii=False,
+    )
+
+
+def _escape(text: str) -> str:
+    for raw, escaped in (("\\", "\\\\"), ("\t", "\\t"), ("\n", "\\n"), ("\r", "\\r")):
+        text = text.replace(raw, escaped)
+    return text
+
+
+def run(options: InferenceOptions) -> int:
+    """Print what each image says. Returns the exit status: see DESIGN's contract 15 in README."""
+    try:
+        if options.model and options.model_dir:
+            raise ValueError("give --model or --model-dir, not both")
+        if options.model_dir:
+            file = find_run_model(options.model_dir)
+        else:
+            file = find_model(options.model or "digits")
+        paths, passed_over = find_images(options.paths or [str(TEST_IMAGES)])
+        if not paths:
+            raise ValueError(f"no image in {', '.join(options.paths) or TEST_IMAGES}")
+        print(f"reading with {file}", file=sys.stderr)
+        recognizer = Recognizer(models.load(file))
+    except ValueError as error:
+        print(f"inference.py: {error}", file=sys.stderr)
+        return 2
+    failed = 0
+    for path, line in zip(paths, recognizer.read_each(paths, errors="return")):
+        if isinstance(line, imaging.ImageError):
+            failed += 1
+            print(f"{_escape(str(line))}", file=sys.stderr)
+        else:
+            print(format_line(path, line, options.format), flush=not sys.stdout.isatty())
+    if passed_over:
+        print(f"{passed_over} files that are no images passed over", file=sys.stderr)
+    if failed:
+        print(f"{failed} of {len(paths)} images could not be read", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Read from the command line. Returns the exit status."""
+    logging.basicConfig(format="%(message)s", level=logging.WARNING)
+    return run(tyro.cli(InferenceOptions, args=arguments, prog="inference.py"))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

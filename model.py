@@ -1,0 +1,325 @@
+"""The recogniser: a convolutional encoder, a recurrent layer, class logits per time step (CTC).
+
+    image (batch, height, width, channels) -> encoder -> features (batch, steps, channels)
+        -> LSTM or GRU, both ways -> logits (batch, steps, classes)
+
+after Shi et al. 2015, "An End-to-End Trainable Neural Network for Image-based Sequence
+Recognition". Any width goes in; `time_steps` says how many steps come out.
+
+An image's output does not depend on its company in a batch: whatever lies right of an image's
+own columns is set back to zero after every block, the normalisation looks at one position at a
+time, and the backward direction starts at the image's own last step.
+
+A model is described by a `ModelSpec`; its file is a `.keras` archive that carries the spec as
+`ocr.json`. Loading validates the JSON, builds the model from it and loads the weights: no code
+in a file is ever run.
+"""
+
+import json
+import os
+import zipfile
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+from keras import ops
+from rapidfuzz.distance import Levenshtein
+
+from text import BLANK, Alphabet
+
+Tensor = Any  # of Keras's backend, or NumPy
+
+SCHEMA = 1
+SPEC_FILE = "ocr.json"
+NORMALISATION = "median"  # image.normalise; named in the file, so that another one is told apart
+MAX_ARCHIVE_BYTES = 1 << 30
+
+
+def time_steps(width: Tensor, stride: int) -> Tensor:
+    """Time steps that a model of `stride` gives for images `width` columns wide (int or array)."""
+    return (width + stride - 1) // stride
+
+
+# --- layers that keep company out -----------------------------------------------------------
+
+
+@keras.saving.register_keras_serializable("ocr_simple")
+class OwnColumns(keras.layers.Layer):
+    """Zeroes what lies right of each image's own time steps, at any resolution in between.
+
+    Inputs: features (batch, rows, columns, channels) or (batch, columns, channels), and `own`
+    (batch, steps), 1 at an image's own steps and 0 behind; columns is a multiple of steps.
+    """
+
+    def call(self, features: Tensor, own: Tensor) -> Tensor:
+        axis = len(features.shape) - 2
+        repeats = ops.shape(features)[axis] // ops.shape(own)[1]
+        column_step = ops.floor_divide(ops.arange(ops.shape(features)[axis]), repeats)
+        keep = ops.cast(ops.take(own, column_step, axis=1), features.dtype)  # (batch, columns)
+        return features * (keep[:, None, :, None] if axis == 2 else keep[:, :, None])
+
+
+@keras.saving.register_keras_serializable("ocr_simple")
+class OwnSteps(keras.layers.Layer):
+    """1 at each image's own time steps, 0 behind: (batch, steps) from the image and its width."""
+
+    def __init__(self, stride: int, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.stride = stride
+
+    def call(self, image: Tensor, width: Tensor) -> Tensor:
+        step = ops.arange(ops.shape(image)[2] // self.stride)
+        own = time_steps(ops.cast(width, step.dtype), self.stride)
+        return ops.cast(step[None, :] < own[:, None], "int32")
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "stride": self.stride}
+
+
+@keras.saving.register_keras_serializable("ocr_simple")
+class ReverseOwnSteps(keras.layers.Layer):
+    """Reverses each sequence's own steps: (batch, steps, channels), own (batch, steps)."""
+
+    def call(self, sequence: Tensor, own: Tensor) -> Tensor:
+        step = ops.arange(ops.shape(own)[1])[None, :]
+        count = ops.sum(ops.cast(own, step.dtype), axis=1, keepdims=True)  # (batch, 1)
+        source = ops.where(step < count, count - 1 - step, step)  # (batch, steps)
+        return ops.take_along_axis(sequence, source[:, :, None], axis=1)
+
+
+# --- encoders ---------------------------------------------------------------------------------
+
+
+class Encoder(NamedTuple):
+    """An entry of the registry: `build(image, mask)` and how many columns make one time step."""
+
+    build: Callable
+    stride: int
+
+
+ENCODERS: dict[str, Encoder] = {}
+
+
+def encoder(name: str, stride: int) -> Callable:
+    """Decorator that registers an encoder for `--architecture NAME`.
+
+    The function takes the image (batch, height, width, channels) and `mask`, and returns a
+    feature map (batch, rows, width / stride, channels). It calls `mask(x)` after each layer that
+    looks sideways, so that padding stays zero. The width is a multiple of the stride.
+    """
+
+    def register(build: Callable) -> Callable:
+        ENCODERS[name] = Encoder(build, stride)
+        return build
+
+    return register
+
+
+@encoder("plain", stride=4)
+def plain(x: Tensor, mask: Callable) -> Tensor:
+    """Four 3 x 3 convolutions, each followed by pooling: small, fast, the default."""
+    for i, (filters, pool) in enumerate(
+        zip((16, 32, 64, 128), ((2, 2), (2, 2), (2, 1), (2, 1))), start=1
+    ):
+        x = keras.layers.Conv2D(filters, 3, padding="same", use_bias=False, name=f"conv{i}")(x)
+        # pooling first: the normalisation then has a quarter of the work, and ReLU commutes
+        x = keras.layers.MaxPooling2D(pool, padding="same", name=f"pool{i}")(x)
+        x = keras.layers.LayerNormalization(name=f"norm{i}")(x)
+        x = mask(keras.layers.ReLU(name=f"relu{i}")(x))
+    return x  # (batch, height / 16, width / 4, 128)
+
+
+@encoder("residual", stride=4)
+def residual(x: Tensor, mask: Callable) -> Tensor:
+    """Patches, then residual blocks of depthwise convolutions (after ConvNeXt, Liu et al. 2022)."""
+    x = keras.layers.Conv2D(48, (4, 2), strides=(4, 2), name="patches")(x)
+    x = mask(x)  # (batch, height / 4, width / 2, 48)
+    for i, (filters, strides) in enumerate(((48, 1), (96, 2), (96, 1), (128, (2, 1)), (128, 1)), 1):
+        if strides != 1:
+            pool = strides if isinstance(strides, tuple) else (strides, strides)
+            x = keras.layers.AveragePooling2D(pool, padding="same", name=f"shrink{i}")(x)
+            x = keras.layers.Conv2D(filters, 1, name=f"widen{i}")(x)
+            x = mask(x)
+        y = keras.layers.DepthwiseConv2D(5, padding="same", name=f"depthwise{i}")(x)
+        y = keras.layers.LayerNormalization(name=f"norm{i}")(y)
+        y = keras.layers.Conv2D(2 * filters, 1, activation="gelu", name=f"expand{i}")(y)
+        y = keras.layers.Conv2D(filters, 1, name=f"project{i}")(y)
+        x = mask(keras.layers.Add(name=f"add{i}")([x, y]))
+    return x  # (batch, height / 16, width / 4, 128)
+
+
+# --- the model --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """All that is needed to build a model and to read with it; `ocr.json` in its file."""
+
+    alphabet: str = "0123456789"
+    height: int = 32  # pixels of a line image
+    channels: int = 1  # 1 grey, 3 colour
+    architecture: str = "plain"  # an entry of ENCODERS
+    rnn: str = "lstm"  # none, lstm or gru
+    rnn_units: int = 64  # each way
+    normalisation: str = NORMALISATION
+    temperature: float = 1.0  # of the softmax that gives confidences
+    schema: int = SCHEMA
+
+    def __post_init__(self):
+        def check(ok: bool, name: str, mend: str):
+            if not ok:
+                raise ValueError(f"{name} {getattr(self, name)!r} cannot be used; {mend}")
+
+        check(self.schema == SCHEMA, "schema", f"this version reads {SCHEMA}; update ocr_simple")
+        check(isinstance(self.alphabet, str), "alphabet", "give a string")
+        Alphabet(self.alphabet)
+        check(
+            type(self.height) is int and 16 <= self.height <= 256 and self.height % 16 == 0,
+            "height",
+            "give a multiple of 16 from 16 to 256",
+        )
+        check(self.channels in (1, 3), "channels", "give 1 (grey) or 3 (colour)")
+        check(
+            self.architecture in ENCODERS,
+            "architecture",
+            f"known are {', '.join(sorted(ENCODERS))}",
+        )
+        check(self.rnn in ("none", "lstm", "gru"), "rnn", "known are none, lstm, gru")
+        check(
+            type(self.rnn_units) is int and 1 <= self.rnn_units <= 2048,
+            "rnn_units",
+            "give 1 to 2048",
+        )
+        check(self.normalisation == NORMALISATION, "normalisation", f"known is {NORMALISATION!r}")
+        check(
+            type(self.temperature) in (int, float) and 0 < self.temperature < 100,
+            "temperature",
+            "give a number over 0 and under 100",
+        )
+
+    @property
+    def stride(self) -> int:
+        """Columns of an image that make one time step."""
+        return ENCODERS[self.architecture].stride
+
+
+def build(spec: ModelSpec, seed: int | None = None) -> keras.Model:
+    """A model with fresh weights: {"image", "width"} -> logits (batch, steps, classes).
+
+    image: float32 (batch, height, width, channels), normalised and padded by `image.py` to a
+    width that is a multiple of the stride; width: int32 (batch,), each image's own columns.
+    """
+    if seed is not None:
+        keras.utils.set_random_seed(seed)
+    image = keras.Input((spec.height, None, spec.channels), name="image")
+    width = keras.Input((), dtype="int32", name="width")
+    own = OwnSteps(spec.stride, name="own_steps")(image, width)  # (batch, steps)
+
+    def mask(x: Tensor) -> Tensor:
+        return OwnColumns()(x, own)
+
+    x = ENCODERS[spec.architecture].build(image, mask)  # (batch, rows, steps, channels)
+    rows, channels = x.shape[1], x.shape[3]
+    x = keras.layers.Permute((2, 1, 3), name="steps_first")(x)  # (batch, steps, rows, channels)
+    x = keras.layers.Reshape((-1, rows * channels), name="flatten_rows")(x)
+    x = keras.layers.Dense(2 * spec.rnn_units, name="features")(x)  # (batch, steps, 2 * units)
+    x = keras.layers.LayerNormalization(name="features_norm")(x)
+    x = mask(keras.layers.ReLU(name="features_relu")(x))
+    if spec.rnn != "none":
+        layer = {"lstm": keras.layers.LSTM, "gru": keras.layers.GRU}[spec.rnn]
+        forward = layer(spec.rnn_units, return_sequences=True, name="forward")(x)
+        backward = ReverseOwnSteps(name="to_backward")(x, own)
+        backward = layer(spec.rnn_units, return_sequences=True, name="backward")(backward)
+        backward = ReverseOwnSteps(name="from_backward")(backward, own)
+        x = keras.layers.Concatenate(name="both_ways")([forward, backward])
+    else:  # a wider view by convolution instead
+        y = keras.layers.Conv1D(2 * spec.rnn_units, 5, padding="same", name="context")(x)
+        x = keras.layers.Add(name="context_add")([x, keras.layers.ReLU(name="context_relu")(y)])
+    classes = Alphabet(spec.alphabet).classes
+    logits = keras.layers.Dense(classes, dtype="float32", name="logits")(x)
+    model = keras.Model({"image": image, "width": width}, logits, name="ocr_simple")
+    model.spec = spec
+    return model
+
+
+def pack_labels(steps: list[int], labels: list[list[int]]) -> np.ndarray:
+    """CTC targets (batch, 2 + longest label) int32: time steps, label length, ids, zeros."""
+    packed = np.zeros((len(labels), 2 + max(map(len, labels))), np.int32)
+    for row, own, label in zip(packed, steps, labels):
+        row[0], row[1], row[2 : 2 + len(label)] = own, len(label), label
+    return packed
+
+
+@keras.saving.register_keras_serializable("ocr_simple")
+def ctc_loss(y_true: Tensor, logits: Tensor) -> Tensor:
+    """CTC loss of each line (batch,), over its own time steps. y_true: see `pack_labels`."""
+    y_true = ops.cast(y_true, "int32")
+    return ops.ctc_loss(
+        y_true[:, 2:],
+        logits,
+        target_length=y_true[:, 1],
+        output_length=y_true[:, 0],
+        mask_index=BLANK,
+    )
+
+
+def error_rates(truths: list[str], texts: list[str]) -> tuple[float, float]:
+    """(share of lines read exactly, character error rate: edits over characters of truth)."""
+    exact = sum(truth == text for truth, text in zip(truths, texts)) / len(truths)
+    edits = sum(Levenshtein.distance(truth, text) for truth, text in zip(truths, texts))
+    return exact, edits / max(1, sum(map(len, truths)))
+
+
+# --- save and load ------------------------------------------------------------------------------
+
+
+def save(model: keras.Model, path: str | os.PathLike) -> None:
+    """Write `model` with its spec to one `.keras` file, whole or not at all; no optimiser state."""
+    path = Path(path)
+    bare = build(model.spec)
+    bare.set_weights(model.get_weights())
+    temporary = path.with_name(f".{path.stem}.partial.keras")
+    try:
+        bare.save(temporary)
+        with zipfile.ZipFile(temporary, "a") as archive:
+            archive.writestr(
+                SPEC_FILE, json.dumps(asdict(model.spec), ensure_ascii=False, indent=1)
+            )
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def read_spec(path: str | os.PathLike) -> ModelSpec:
+    """The validated spec of a model file. Raises ValueError that names the file and the mend."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if sum(entry.file_size for entry in archive.infolist()) > MAX_ARCHIVE_BYTES:
+                raise ValueError(f"unpacks to over {MAX_ARCHIVE_BYTES:,} bytes")
+            values = json.loads(archive.read(SPEC_FILE))
+        if not isinstance(values, dict):
+            raise ValueError(f"{SPEC_FILE} is not an object")
+        unknown = set(values) - set(ModelSpec.__dataclass_fields__)
+        if values.get("schema") == SCHEMA and unknown:
+            raise ValueError(f"{SPEC_FILE} has unknown entries {sorted(unknown)}")
+        return ModelSpec(**{k: v for k, v in values.items() if k not in unknown})
+    except FileNotFoundError as error:
+        raise ValueError(f"{path}: no such model file; see --model and --model-dir") from error
+    except KeyError as error:
+        raise ValueError(f"{path}: no {SPEC_FILE} in it; not saved by ocr_simple") from error
+    except (zipfile.BadZipFile, ValueError, TypeError, OSError) as error:
+        raise ValueError(f"{path}: not a model of ocr_simple ({error})") from error
+
+
+def load(path: str | os.PathLike) -> keras.Model:
+    """The model in a file. Raises ValueError that names the file and the mend."""
+    model = build(read_spec(path))
+    try:
+        model.load_weights(os.fspath(path))
+    except Exception as error:  # h5py and Keras raise many kinds
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ValueError(f"{path}: its weights do not fit its {SPEC_FILE} ({reason})") from error
+    return model

@@ -1,0 +1,17 @@
+#!/bin/sh
+# How digits.keras was trained, from the repository's folder on Debian 12.
+# Fonts beside trdg's and matplotlib's: apt-get install --no-install-recommends \
+#   fonts-adf-accanthis fonts-adf-gillius fonts-adf-mekanus fonts-anonymous-pro fonts-b612 \
+#   fonts-courier-prime fonts-dkg-handwriting fonts-dosis fonts-dseg fonts-ecolier-court \
+#   fonts-femkeklaver fonts-humor-sans fonts-jura fonts-kristi fonts-lobstertwo fonts-monofur \
+#   fonts-mononoki fonts-ocr-a fonts-ocr-b fonts-oxygen fonts-quattrocento fonts-roboto-slab \
+#   fonts-sil-andika fonts-urw-base35
+set -eu
+o=/usr/share/fonts/opentype t=/usr/share/fonts/truetype
+exec "${PYTHON:-.venv/bin/python}" train.py --model-dir checkpoints/digits --held-out none \
+    --fonts trdg matplotlib $o/urw-base35/[CNPUZ]*.otf $o/b612 $o/courier-prime $o/dosis $o/jura $o/lobstertwo \
+    $o/ocr-b $o/quattrocento $o/roboto $t/adf $t/andika $t/anonymous-pro $t/ecolier-court \
+    $t/femkeklaver $t/fifthhorseman $t/humor-sans $t/kristi $t/monofur $t/mononoki $t/ocr-a \
+    $t/oxygen $t/dseg/DSEG7Modern*.ttf \
+    --photo 0.8 --max-length 14 --rnn-units 96 --batch-size 64 --steps 18000 --warmup 500 \
+    --average 0.999 --interval 1000 --validation-lines 1000 --patience 0 "$@"

@@ -1,0 +1,161 @@
+"""Text and label ids: the alphabet, CTC decoding, confidence and character spans.
+
+A recogniser sees class numbers. `Alphabet` turns text into them and back; id 0 is CTC's blank
+(Graves et al. 2006, "Connectionist Temporal Classification") and the padding of label arrays.
+`ctc_decode` turns a line's class probabilities into text by the best path: the most probable
+class at each time step, runs of one class collapsed, blanks dropped. NumPy only.
+"""
+
+import itertools
+import string
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+BLANK = 0
+
+NAMED_ALPHABETS = {
+    "digits": string.digits,
+    "alnum": string.digits + string.ascii_lowercase,
+    "ascii": "".join(map(chr, range(32, 127))),  # printable, space included
+}
+
+
+def normalise_text(text: str) -> str:
+    """NFC text with white space as trdg can draw it: single spaces, none at the ends."""
+    return " ".join(unicodedata.normalize("NFC", text).split())
+
+
+@dataclass(frozen=True)
+class Alphabet:
+    """The characters a model can read, in the order of their class ids, which start at 1."""
+
+    characters: str
+    ids: dict[str, int] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self):
+        if not self.characters:
+            raise ValueError("the alphabet is empty; name at least one character, or 'digits'")
+        if unicodedata.normalize("NFC", self.characters) != self.characters:
+            raise ValueError("the alphabet is not in Unicode NFC; use Alphabet.parse")
+        repeated = sorted({c for c in self.characters if self.characters.count(c) > 1})
+        if repeated:
+            raise ValueError(f"the alphabet repeats {''.join(repeated)!r}; name each once")
+        object.__setattr__(self, "ids", {c: i for i, c in enumerate(self.characters, start=1)})
+
+    @classmethod
+    def parse(cls, specification: str) -> "Alphabet":
+        """An alphabet from `digits`, `alnum`, `ascii`, a UTF-8 file's characters, or a string.
+
+        A file's line breaks do not count. Raises ValueError for an empty one, or a file that
+        is not UTF-8.
+        """
+        if specification in NAMED_ALPHABETS:
+            return cls(NAMED_ALPHABETS[specification])
+        characters = specification
+        if _is_file(specification):
+            try:
+                characters = Path(specification).read_text(encoding="utf-8-sig")
+            except UnicodeDecodeError as error:
+                raise ValueError(f"alphabet file {specification}: not UTF-8 ({error})") from error
+            characters = characters.replace("\r", "").replace("\n", "")
+        characters = unicodedata.normalize("NFC", characters)
+        return cls("".join(dict.fromkeys(characters)))
+
+    @property
+    def classes(self) -> int:
+        """Number of classes of a model's output: the characters and the blank."""
+        return len(self.characters) + 1
+
+    def unknown(self, text: str) -> str:
+        """The characters of `text` that are not in the alphabet, each once."""
+        return "".join(c for c in dict.fromkeys(text) if c not in self.ids)
+
+    def encode(self, text: str) -> list[int]:
+        """Label ids of NFC text. Raises ValueError that names the unknown characters."""
+        unknown = self.unknown(text)
+        if unknown:
+            raise ValueError(
+                f"label {text!r} has {unknown!r}, not in the alphabet {self.characters!r}; "
+                "add it with --alphabet, or leave the label out"
+            )
+        return [self.ids[c] for c in text]
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """Text of label ids; blanks are passed over."""
+        return "".join(self.characters[i - 1] for i in ids if i != BLANK)
+
+
+def _is_file(name: str) -> bool:
+    try:
+        return Path(name).is_file()
+    except (OSError, ValueError):  # a string too long, or with a NUL, to be a path
+        return False
+
+
+def steps_needed(text: str) -> int:
+    """Time steps that CTC needs for `text`: one a character, one between equal neighbours."""
+    return len(text) + sum(a == b for a, b in itertools.pairwise(text))
+
+
+class Character(NamedTuple):
+    """One character read: where it stands, and the probability that it is right."""
+
+    text: str
+    confidence: float  # 0 to 1
+    start: float  # left edge; time steps out of `ctc_decode`, pixels out of `Recognizer`
+    end: float  # right edge, same unit
+
+
+class Line(NamedTuple):
+    """One line read."""
+
+    text: str
+    confidence: float  # probability that the whole line is right, 0 to 1
+    characters: tuple[Character, ...]
+
+
+def softmax(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:
+    """Class probabilities of `logits` (..., classes), softened by `temperature` (Guo 2017)."""
+    scaled = logits.astype(np.float32) / np.float32(temperature)
+    scaled -= scaled.max(axis=-1, keepdims=True)
+    np.exp(scaled, out=scaled)
+    scaled /= scaled.sum(axis=-1, keepdims=True)
+    return scaled
+
+
+def ctc_decode(probabilities: np.ndarray, alphabet: Alphabet) -> Line:
+    """Best-path text of one line's `probabilities` (steps, classes), its own steps only.
+
+    A character's confidence is the maximum over its run of steps, the line's is the product of
+    its characters'. An empty line's is the least blank probability of any step: how sure the
+    least sure step is that nothing stands there. Spans are in time steps; neighbours meet
+    halfway across the blanks between them.
+    """
+    if not len(probabilities):
+        return Line("", 1.0, ())
+    ids = probabilities.argmax(axis=1)  # (steps,)
+    best = probabilities[np.arange(len(ids)), ids]  # (steps,)
+    starts = np.flatnonzero(np.diff(ids, prepend=-1))  # first step of each run
+    peaks = np.maximum.reduceat(best, starts).tolist()
+    ends = np.append(starts[1:], len(ids)).tolist()
+    runs = [
+        (alphabet.characters[i - 1], peak, start, end)
+        for i, peak, start, end in zip(ids[starts].tolist(), peaks, starts.tolist(), ends)
+        if i != BLANK
+    ]
+    if not runs:
+        return Line("", float(best.min()), ())
+    edges = [(left[3] + right[2]) / 2 for left, right in itertools.pairwise(runs)]
+    lefts = [float(runs[0][2]), *edges]
+    rights = [*edges, float(runs[-1][3])]
+    characters = tuple(
+        Character(text, peak, left, right)
+        for (text, peak, _, _), left, right in zip(runs, lefts, rights)
+    )
+    confidence = float(np.prod([c.confidence for c in characters]))
+    return Line("".join(c.text for c in characters), confidence, characters)

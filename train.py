@@ -1,0 +1,583 @@
+"""Train a recogniser on generated lines.
+
+    python train.py                                  # digits, from nothing, into checkpoints/
+    python train.py --alphabet ascii --text-source dictionary --words 4 --steps 20000
+    python train.py --help                           # every option, its default and why
+
+Each interval the run is validated on fonts it never trained on, a picture of validation lines
+with their predictions is drawn, and everything needed to go on is written to the run folder.
+"""
+
+import dataclasses
+import io
+import json
+import math
+import os
+import shlex
+import shutil
+import signal
+import sys
+import threading
+import time
+import zipfile
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before Keras imports TensorFlow
+
+import keras
+import numpy as np
+import tyro
+from tensorboardX import SummaryWriter
+from tqdm import tqdm
+
+import devices
+import model as models
+import visualize
+from data_generator import (
+    HELD_OUT,
+    LineOptions,
+    Lines,
+    LineSequence,
+    find_fonts,
+    split_fonts,
+)
+from inference import Recognizer
+from model import ModelSpec
+
+VALIDATION_SEED = 1 << 32  # validation draws from a stream that no training seed reaches
+PREFETCH = 8  # batches drawn ahead of the step that needs them
+SURVEY = 256  # lines drawn before the first step, to find what cannot be trained
+
+
+@dataclass(frozen=True)
+class TrainOptions(LineOptions):
+    """Train a recogniser on generated lines."""
+
+    # --- run
+    model_dir: Annotated[Path, tyro.conf.arg(aliases=["--job-dir"])] = Path("checkpoints")
+    """Run folder: config, models, checkpoint, metrics, pictures."""
+    resume: bool = True
+    """Go on with the run in the folder; --no-resume moves it aside and starts anew."""
+    seed: int = 0
+    """Of weights and lines: the same seed gives the same run."""
+
+    # --- model
+    architecture: str = "plain"
+    """Encoder, by its name in model.py; plain is small and fast."""
+    rnn: str = "lstm"
+    """none, lstm or gru behind the encoder; lstm reads best, none is fastest."""
+    rnn_units: int = 64
+    """Width of the recurrent layer, each way; 64 is enough for digits, 128 for text."""
+    height: int = 32
+    """Rows of the model's input; small print in large pictures may gain from 48."""
+    color: bool = False
+    """Read colour; grey reads as well and faster, unless colour alone sets ink apart."""
+    mixed_precision: bool = False
+    """Compute in 16 bits: faster on a GPU."""
+
+    # --- training
+    steps: int = 3000
+    """Batches in all; the learning rate falls to zero over them."""
+    batch_size: int = 32
+    """Lines a step; more, smaller steps learn faster on a CPU."""
+    learning_rate: float = 2e-3
+    """Highest learning rate, of AdamW."""
+    warmup: int = 100
+    """Steps over which the learning rate rises, as the first gradients are wild."""
+    weight_decay: float = 1e-4
+    """AdamW's; a little keeps weights small in long runs."""
+    clip_norm: float = 1.0
+    """Longest gradient; CTC's leap now and then."""
+    average: float = 0.99
+    """Momentum of the weight average that is validated and saved; it reads better than the last."""
+
+    # --- validation
+    held_out: tuple[str, ...] = HELD_OUT
+    """Font families (beginnings of file names) for validation alone; none trains on all."""
+    interval: int = 500
+    """Steps between validations, and between checkpoints."""
+    validation_lines: int = 500
+    """Lines read at each validation."""
+    patience: int = 10
+    """Stop after this many validations without fewer errors; 0 never does."""
+    worst_fonts: int = 3
+    """How many fonts to name at the end, the worst read first."""
+
+    def spec(self) -> ModelSpec:
+        """The model that the options describe. Raises ValueError."""
+        return ModelSpec(
+            alphabet=self.parsed_alphabet().characters,
+            height=self.height,
+            channels=3 if self.color else 1,
+            architecture=self.architecture,
+            rnn=self.rnn,
+            rnn_units=self.rnn_units,
+        )
+
+
+# Options that say how to run, not what to train: a resumed run may change them.
+NOT_COMPARED = {"model_dir", "resume", "worst_fonts"}
+
+
+class TrainError(RuntimeError):
+    """Training cannot start or go on. The message names the mend."""
+
+
+# --- the run folder -------------------------------------------------------------------------
+#
+# Which run is it? In this order:
+# 1. An empty or missing folder: a new run. config.json is written before the first step.
+# 2. --no-resume: what is in the folder is moved aside to FOLDER.1, .2, ...; then 1.
+# 3. Options other than config.json's: an error that names them. More --steps are allowed, and any
+#    --patience, for a run that stopped early.
+# 4. A finished run: it says so, and how to go on.
+# 5. Otherwise the run goes on from its last checkpoint, as if it had never stopped.
+
+
+class RunFolder:
+    """The files of one run; each is written whole or not at all."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        self.config = path / "config.json"
+        self.checkpoint = path / "checkpoint.npz"
+        self.metrics = path / "metrics.csv"
+        self.best, self.last = path / "best.keras", path / "last.keras"
+        self.pictures = path / "pictures"
+
+    def open(self, options: TrainOptions) -> dict[str, np.ndarray] | None:
+        """The checkpoint to go on from, or None for a new run. Raises TrainError."""
+        if self.path.exists() and not self.path.is_dir():
+            raise TrainError(f"model-dir {self.path}: is a file; name a folder")
+        if self.path.exists() and any(self.path.iterdir()):
+            if not options.resume:
+                self.move_aside()
+            elif not self.config.exists():
+                raise TrainError(
+                    f"model-dir {self.path}: holds files but no config.json; name another folder, "
+                    "or move them aside with --no-resume"
+                )
+        config = as_config(options)
+        if self.config.exists():
+            self._check_same(config)
+        self.pictures.mkdir(parents=True, exist_ok=True)
+        write_whole(self.config, json.dumps(config, indent=1, ensure_ascii=False).encode())
+        if not self.checkpoint.exists():
+            return None
+        try:
+            with np.load(self.checkpoint, allow_pickle=False) as saved:
+                return dict(saved)
+        except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+            raise TrainError(
+                f"{self.checkpoint}: cannot be read ({error}); start anew with --no-resume"
+            ) from error
+
+    def _check_same(self, config: dict[str, Any]) -> None:
+        try:
+            before = json.loads(self.config.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise TrainError(
+                f"{self.config}: not JSON ({error}); start anew with --no-resume"
+            ) from error
+        different = [
+            f"--{name.replace('_', '-')} {json.dumps(before.get(name))} -> {json.dumps(value)}"
+            for name, value in config.items()
+            if before.get(name) != value
+            and name != "patience"
+            and not (name == "steps" and value > before.get(name, 0))
+        ]
+        if different:
+            raise TrainError(
+                f"model-dir {self.path}: holds a run with other options ({'; '.join(different)}). "
+                "Give the same to resume it, another --model-dir, or --no-resume to move it aside"
+            )
+
+    def move_aside(self) -> None:
+        """Rename the folder to the first free FOLDER.N."""
+        number = 1
+        while (aside := self.path.with_name(f"{self.path.name}.{number}")).exists():
+            number += 1
+        shutil.move(self.path, aside)
+        print(f"moved the earlier run to {aside}", file=sys.stderr)
+
+    def write_metrics(self, rows: list[dict[str, float]]) -> None:
+        """metrics.csv, one row a validation."""
+        text = [",".join(rows[0])] + [",".join(f"{v:.6g}" for v in row.values()) for row in rows]
+        write_whole(self.metrics, ("\n".join(text) + "\n").encode())
+
+
+def as_config(options: TrainOptions) -> dict[str, Any]:
+    """The options that make a run what it is, as JSON holds them."""
+    values = {k: v for k, v in dataclasses.asdict(options).items() if k not in NOT_COMPARED}
+    return json.loads(json.dumps(values, default=str))
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file so that it is there whole, or as it was before."""
+    temporary = path.with_name(f".{path.name}.partial")
+    try:
+        with open(temporary, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+# --- validation -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Validation:
+    """How a model reads the validation lines after `step` steps."""
+
+    step: int
+    exact: float  # share of lines read without an error
+    cer: float  # edits a character of truth
+    truths: list[str]
+    texts: list[str]
+    fonts: list[str]  # font file of each line
+    pixels: list[np.ndarray]
+
+    def by_font(self) -> list[tuple[str, float, int]]:
+        """(font file name, exact, lines) of each font, the worst read first."""
+        right: dict[str, list[bool]] = {}
+        for truth, text, font in zip(self.truths, self.texts, self.fonts):
+            right.setdefault(Path(font).name, []).append(truth == text)
+        return sorted(((f, sum(r) / len(r), len(r)) for f, r in right.items()), key=lambda x: x[1])
+
+
+def validate(model: keras.Model, lines: list[tuple[np.ndarray, str, str]], step: int) -> Validation:
+    """Read drawn lines (see `Lines`) with a model, the way `inference.py` does."""
+    pixels, truths, fonts = map(list, zip(*lines))
+    texts = [line.text for line in Recognizer(model).read(pixels)]
+    exact, cer = models.error_rates(truths, texts)
+    return Validation(step, exact, cer, truths, texts, fonts, pixels)
+
+
+# --- the state of a run ---------------------------------------------------------------------
+
+
+class TrainState:
+    """All that changes while a run goes on, and so all that a checkpoint holds."""
+
+    def __init__(self, model: keras.Model, averaged: keras.Model):
+        self.model, self.averaged = model, averaged
+        self.step = 0
+        self.losses: list[float] = []  # of the steps since the last validation
+        self.rows: list[dict[str, float]] = []  # of metrics.csv
+        self.best = (math.inf, math.inf)  # lines misread, CER; the fewest so far
+        self.waited = 0  # validations since the best
+
+    def average(self) -> None:
+        """Copy the optimiser's average of the weights into `averaged`."""
+        weights = self.model.get_weights()
+        self.model.optimizer.finalize_variable_values(self.model.trainable_variables)
+        self.averaged.set_weights(self.model.get_weights())
+        self.model.set_weights(weights)
+
+    def record(self, result: Validation) -> bool:
+        """Add a row to the metrics; whether this is the best validation so far."""
+        loss = sum(self.losses) / max(1, len(self.losses))
+        self.losses = []
+        self.rows.append(
+            {"step": self.step, "loss": loss, "val_exact": result.exact, "val_cer": result.cer}
+        )
+        better = (1 - result.exact, result.cer) < self.best
+        self.best = min(self.best, (1 - result.exact, result.cer))
+        self.waited = 0 if better else self.waited + 1
+        return better
+
+    def save(self, path: Path) -> None:
+        progress = {k: getattr(self, k) for k in ("step", "losses", "rows", "best", "waited")}
+        arrays = {k: keras.ops.convert_to_numpy(v) for k, v in self._variables()}
+        content = io.BytesIO()
+        np.savez(content, progress=np.array(json.dumps(progress)), **arrays)
+        write_whole(path, content.getvalue())
+
+    def restore(self, saved: dict[str, np.ndarray]) -> None:
+        """Raises TrainError where the checkpoint is of another model, as after an edit of one."""
+        try:
+            for name, variable in self._variables():
+                variable.assign(saved[name])
+            progress = json.loads(str(saved["progress"]))
+        except (KeyError, ValueError) as error:
+            raise TrainError(
+                f"the checkpoint does not fit the model ({error}); start anew with --no-resume"
+            ) from error
+        for name, value in progress.items():
+            setattr(self, name, tuple(value) if name == "best" else value)
+
+    def _variables(self) -> list[tuple[str, Any]]:
+        """All that training changes, by name: weights, dropout's random states, the optimiser's."""
+        owners = {"model": self.model, "optimizer": self.model.optimizer}
+        return [(f"{name}{i}", v) for name, o in owners.items() for i, v in enumerate(o.variables)]
+
+
+class Stopper:
+    """While entered, Ctrl-C and SIGTERM ask for a stop between two steps; twice insists."""
+
+    def __init__(self):
+        self.asked = False
+
+    def _ask(self, *_: object) -> None:
+        if self.asked:
+            raise KeyboardInterrupt
+        self.asked = True
+
+    def __enter__(self) -> "Stopper":
+        self._before = {}
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._before[number] = signal.signal(number, self._ask)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+
+# --- training -------------------------------------------------------------------------------
+
+
+def train(
+    options: TrainOptions, on_validation: Callable[[Validation], Any] | None = None
+) -> Validation:
+    """Train as `options` say, or go on with the run in their folder. Returns the last validation.
+
+    on_validation is called after each one, to show how the model learns.
+    Raises ValueError or TrainError before the first step for whatever cannot work; TrainError
+    for a loss that is not finite; KeyboardInterrupt, with everything saved, after Ctrl-C.
+    """
+    # 1. what can be wrong is found before anything is written or built
+    _check(options)
+    spec = options.spec()
+    held_out = () if options.held_out == ("none",) else options.held_out
+    fonts, validation_fonts = split_fonts(find_fonts(options.fonts, options.language), held_out)
+    lines = Lines(options, spec, fonts, options.seed)
+    unseen = Lines(options, spec, validation_fonts, options.seed + VALIDATION_SEED, augment=False)
+    _survey(lines)
+    validation_lines = [unseen[k] for k in range(options.validation_lines)]
+
+    # 2. the run folder
+    folder = RunFolder(options.model_dir)
+    saved = folder.open(options)
+
+    # 3. the model
+    log(f"device: {devices.prepare()}")
+    averaged = models.build(spec)  # carries the averaged weights, for validation and saving
+    model = _compiled(options, spec)
+    state = TrainState(model, averaged)
+    if saved is not None:
+        state.restore(saved)
+    log(
+        f"{model.count_params():,} parameters; {len(lines.fonts)} fonts to train on, "
+        f"{len(unseen.fonts)} to validate on"
+    )
+
+    # 4. the loop
+    sequence = LineSequence(lines, options.batch_size)
+    result = None
+    bar = tqdm(
+        total=options.steps, initial=state.step, unit="step", mininterval=0.5, smoothing=0.05
+    )
+    with bar, SummaryWriter(str(folder.path / "tensorboard")) as board, Stopper() as stopper:
+        while state.step < options.steps and not _exhausted(state, options):
+            until = min(options.steps, (state.step // options.interval + 1) * options.interval)
+            _run_steps(state, sequence, until, bar, stopper, folder)
+            state.average()
+            result = validate(averaged, validation_lines, state.step)
+            better = state.record(result)
+            models.save(averaged, folder.last)
+            if better:
+                models.save(averaged, folder.best)
+            folder.write_metrics(state.rows)
+            state.save(folder.checkpoint)
+            _report(state, result, bar, board, folder)
+            if on_validation:
+                on_validation(result)
+    if result is None:  # the run had ended before
+        state.average()
+        result = validate(averaged, validation_lines, state.step)
+        more = "more --steps" if state.step >= options.steps else "a larger --patience, or 0"
+        log(
+            f"the run in {folder.path} is finished, at step {state.step}. To go on, give {more}; "
+            "to train anew, another --model-dir or --no-resume"
+        )
+    elif _exhausted(state, options) and state.step < options.steps:
+        log(f"stopped early: {state.waited} validations without fewer errors (--patience)")
+    if lines.redrawn:
+        log("lines drawn anew: " + _counts(lines.redrawn))
+    return result
+
+
+def log(message: str) -> None:
+    """Say something on standard error, where the progress bar is too."""
+    print(message, file=sys.stderr)
+
+
+def _check(options: TrainOptions) -> None:
+    for name, least in (
+        ("steps", 1), ("batch_size", 1), ("interval", 1), ("validation_lines", 1), ("warmup", 0),
+        ("patience", 0), ("clip_norm", 0), ("weight_decay", 0), ("seed", 0),
+    ):  # fmt: skip
+        if not getattr(options, name) >= least:
+            raise TrainError(f"{name} {getattr(options, name)}: give at least {least}")
+    if options.seed >= VALIDATION_SEED:
+        raise TrainError(f"seed {options.seed}: give a number under {VALIDATION_SEED}")
+    if not 0 < options.learning_rate < 1:
+        raise TrainError(f"learning_rate {options.learning_rate}: give a number between 0 and 1")
+    if not 0 <= options.average < 1:
+        raise TrainError(f"average {options.average}: give 0 (no averaging) to under 1")
+
+
+def _survey(lines: Lines) -> None:
+    """Draw some lines before training does; say what had to be drawn anew."""
+    for k in range(SURVEY):
+        lines[k]
+    if lines.partial:
+        log(f"{len(lines.partial)} fonts lack some characters, and draw only lines without them")
+    if lines.texts.left_out:
+        log(f"{lines.texts.left_out} texts left out: characters outside the alphabet")
+    if lines.redrawn:
+        log(f"of {SURVEY} first lines, drawn anew: {_counts(lines.redrawn)}")
+    lines.redrawn.clear()
+
+
+def _counts(counter: Counter[str]) -> str:
+    return "; ".join(f"{count} ({reason})" for reason, count in counter.most_common())
+
+
+def _compiled(options: TrainOptions, spec: ModelSpec) -> keras.Model:
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16" if options.mixed_precision else "float32")
+    try:
+        model = models.build(spec, seed=options.seed)
+    finally:
+        keras.config.set_dtype_policy(policy)
+    warmup = min(options.warmup, options.steps - 1)
+    schedule = keras.optimizers.schedules.CosineDecay(
+        initial_learning_rate=0.0 if warmup else options.learning_rate,
+        decay_steps=options.steps - warmup,
+        warmup_target=options.learning_rate if warmup else None,
+        warmup_steps=warmup,
+    )
+    optimizer = keras.optimizers.AdamW(
+        schedule,
+        weight_decay=options.weight_decay,
+        global_clipnorm=options.clip_norm or None,
+        use_ema=True,
+        ema_momentum=options.average,
+    )
+    # on TensorFlow XLA is slower here, and compiles anew for every width
+    model.compile(optimizer, models.ctc_loss, jit_compile=keras.backend.backend() == "jax")
+    model.optimizer.build(model.trainable_variables)
+    return model
+
+
+def _exhausted(state: TrainState, options: TrainOptions) -> bool:
+    return bool(options.patience) and state.waited >= options.patience
+
+
+def _run_steps(
+    state: TrainState,
+    sequence: LineSequence,
+    until: int,
+    bar: tqdm,
+    stopper: Stopper,
+    folder: RunFolder,
+) -> None:
+    """Train from state.step to `until`. Asked to stop, saves and raises KeyboardInterrupt."""
+    for step, (x, y) in prefetch(sequence, state.step, until):
+        if stopper.asked:
+            state.save(folder.checkpoint)
+            raise KeyboardInterrupt
+        state.model.reset_metrics()
+        loss = float(state.model.train_on_batch(x, y))
+        if not math.isfinite(loss):
+            path = folder.path / f"not_finite_step_{step:06d}.npz"
+            np.savez(path, y=y, loss=loss, **x)
+            raise TrainError(
+                f"the loss is {loss} at step {step}; its batch is kept in {path}. Try a lower "
+                "--learning-rate or --clip-norm, with --no-resume or another --model-dir"
+            )
+        state.step += 1
+        state.losses.append(loss)
+        bar.update()
+        if step % 10 == 0:
+            last = state.rows[-1] if state.rows else {}
+            shown = {"loss": f"{loss:.3f}"}
+            if last:
+                shown |= {"exact": f"{last['val_exact']:.1%}", "CER": f"{last['val_cer']:.2%}"}
+            bar.set_postfix(shown, refresh=False)
+
+
+def prefetch(sequence: LineSequence, first: int, last: int) -> Iterator[tuple[int, tuple]]:
+    """(i, sequence[i]) from `first` to before `last`, drawn ahead by a thread."""
+    with ThreadPoolExecutor(1) as pool:
+        ahead = deque(
+            pool.submit(sequence.__getitem__, i) for i in range(first, min(last, first + PREFETCH))
+        )
+        try:
+            for i in range(first, last):
+                batch = ahead.popleft().result()
+                if i + PREFETCH < last:
+                    ahead.append(pool.submit(sequence.__getitem__, i + PREFETCH))
+                yield i, batch
+        finally:
+            for future in ahead:
+                future.cancel()
+
+
+def _report(
+    state: TrainState, result: Validation, bar: tqdm, board: SummaryWriter, folder: RunFolder
+) -> None:
+    row = state.rows[-1]
+    bar.write(
+        f"step {state.step}: loss {row['loss']:.4f}, validation: "
+        f"exact {result.exact:.1%}, CER {result.cer:.2%}"
+    )
+    for name in ("loss", "val_exact", "val_cer"):
+        board.add_scalar(name, row[name], state.step)
+    picture = visualize.predictions(result.pixels, result.truths, result.texts)
+    picture.save(folder.pictures / f"step_{state.step:06d}.png")
+
+
+# --- the script -----------------------------------------------------------------------------
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Train from the command line. Returns the exit status: 0 done, 2 not possible, 130 stopped."""
+    options = tyro.cli(TrainOptions, args=arguments, prog="train.py")
+    started = time.perf_counter()
+    try:
+        result = train(options)
+    except (ValueError, OSError, TrainError) as error:
+        log(f"train.py: {error}")
+        return 2
+    except KeyboardInterrupt:
+        given = sys.argv[1:] if arguments is None else arguments
+        again = shlex.join(["python", "train.py", *(a for a in given if a != "--no-resume")])
+        log(f"stopped. To go on: {again}")
+        return 130
+    worst = ", ".join(
+        f"{name} {exact:.0%}" for name, exact, _ in result.by_font()[: options.worst_fonts]
+    )
+    print(
+        f"{result.exact:.1%} of {len(result.truths)} validation lines read without an error "
+        f"(CER {result.cer:.2%}), after {time.perf_counter() - started:.0f} s\n"
+        f"worst fonts: {worst}\n"
+        f"pictures: {options.model_dir / 'pictures'}\n"
+        f"read your own images with: python inference.py --model-dir {options.model_dir} IMAGE..."
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
