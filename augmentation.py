@@ -25,10 +25,10 @@ class Augmentation:
     rotation: float = 2.0  # degrees, either way
     shift: float = 0.08  # up or down, left or right
     shear: float = 0.2  # horizontal shift from top to bottom
-    zoom: float = 0.25  # log scale, up to this larger and twice this smaller
+    zoom: float = 0.3  # log scale, up to this larger and twice this smaller
     stretch: float = 0.3  # log scale of width alone
     weight: float = 0.6  # share of lines whose strokes get thinner or bolder
-    photo: float = 0.0  # share of lines that pass through the camera stage
+    photo: float = 0.5  # share of lines that pass through the camera stage
 
     def __bool__(self) -> bool:
         return any(
@@ -49,6 +49,8 @@ def augment(pixels: np.ndarray, how: Augmentation, rng: np.random.Generator) -> 
 
     The line is expected to fit its image; up to a few rows of it may be cut, as crops do.
     """
+    if not how:
+        return pixels
     photo = rng.random() < how.photo
     if rng.random() < how.weight:
         pixels = stroke_weight(pixels, rng)

@@ -13,17 +13,30 @@ import io
 import logging
 import math
 import os
-from pathlib import Path
+import stat
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, UnidentifiedImageError
+
+from text import one_line
 
 log = logging.getLogger("ocr_simple")
 
 EXTENSIONS = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", ".gif"}
+# Pillow knows more, EPS among them, for which it starts Ghostscript: not for strangers' files
+FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "WEBP", "GIF", "PPM", "JPEG2000", "AVIF")
 MAX_PIXELS = 50_000_000  # of one file; 4,000 x 4,000 is 16 million
 MAX_ASPECT = 500  # width over height: past that, no line of text
 WIDTH_MULTIPLE = 32  # batches are padded to it, so that few distinct shapes exist
+TURNS = {  # by EXIF orientation; 1 is upright
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 MIN_SPREAD = 8.0  # grey levels; what varies less is noise, and is not blown up to look like ink
 
 Source = str | os.PathLike | bytes | Image.Image | np.ndarray
@@ -41,9 +54,10 @@ def load(source: Source, channels: int = 1, name: str | None = None) -> np.ndarr
     Raises ImageError. Logs a warning for what is read but may not be meant: further frames,
     a picture that is taller than wide or looks like a page.
     """
-    name = name or (os.fspath(source) if isinstance(source, (str, os.PathLike)) else "image")
+    name = name or (os.fsdecode(source) if isinstance(source, (str, os.PathLike)) else "image")
+    name = one_line(name)
     try:
-        with _open(source) as image:
+        with _open(source, name) as image:
             width, height = image.size
             if width * height > MAX_PIXELS:
                 raise ImageError(
@@ -51,21 +65,15 @@ def load(source: Source, channels: int = 1, name: str | None = None) -> np.ndarr
                     "crop it to the line, or scale it down"
                 )
             frames = getattr(image, "n_frames", 1)
-            if frames > 1:
+            if frames > 1 and image.format != "MPO":  # a phone's: the picture and its previews
                 log.warning("%s: has %d frames; the first is read", name, frames)
             image.load()
             image = _upright(image, name)
             pixels = np.asarray(_eight_bit(image).convert("L" if channels == 1 else "RGB"))
     except ImageError:
         raise
-    except FileNotFoundError as error:
-        raise ImageError(f"{name}: no such file") from error
     except Exception as error:  # decoders raise many kinds; one broken file must not stop the rest
-        reason = str(error).split(" <_io")[0].removesuffix(" file")
-        raise ImageError(
-            f"{name}: cannot be decoded ({reason or type(error).__name__}); "
-            "save it again as PNG or JPEG"
-        ) from error
+        raise ImageError(f"{name}: {_reason(error)}") from error
     height, width = pixels.shape[:2]
     if not height or not width:
         raise ImageError(f"{name}: no pixels ({width} x {height}); crop it again")
@@ -85,48 +93,70 @@ def load(source: Source, channels: int = 1, name: str | None = None) -> np.ndarr
     return pixels.reshape(height, width, channels)
 
 
-def _open(source: Source) -> Image.Image:
+def _open(source: Source, name: str) -> Image.Image:
     if isinstance(source, Image.Image):
         return source.copy()
     if isinstance(source, np.ndarray):
-        return _from_array(source)
+        return _from_array(source, name)
     if isinstance(source, (bytes, bytearray, memoryview)):
-        source = io.BytesIO(source)
-    elif Path(source).is_file() and not Path(source).stat().st_size:
-        raise ImageError(f"{os.fspath(source)}: the file is empty; save it again")
-    Image.MAX_IMAGE_PIXELS = None  # our own limit is checked, with a message of our own
-    return Image.open(source)
+        size, source = len(source), io.BytesIO(source)
+    else:
+        status = os.stat(source)
+        if not stat.S_ISREG(status.st_mode):  # a pipe would be waited for without end
+            raise ImageError(f"{name}: a folder, pipe or device; name an image file")
+        size = status.st_size
+    if not size:
+        raise ImageError(f"{name}: the file is empty; save it again")
+    return Image.open(source, formats=FORMATS)
 
 
-def _from_array(array: np.ndarray) -> Image.Image:
+def _reason(error: Exception) -> str:
+    """What is wrong with an image that cannot be opened or decoded, and the mend."""
+    if isinstance(error, FileNotFoundError):
+        return "no such file"
+    if isinstance(error, UnidentifiedImageError):
+        return "not an image, or broken from its start; save it again as PNG or JPEG"
+    if isinstance(error, Image.DecompressionBombError):  # Pillow's limit is three times ours
+        return f"far over the limit of {MAX_PIXELS:,} pixels; crop it, or scale it down"
+    if isinstance(error, OSError) and error.strerror:
+        return f"cannot be opened ({error.strerror})"
+    reason = one_line(str(error)) or type(error).__name__
+    return f"cannot be decoded ({reason}); save it again as PNG or JPEG"
+
+
+def _from_array(array: np.ndarray, name: str) -> Image.Image:
     if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (1, 2, 3, 4)):
-        raise ImageError(f"array of shape {array.shape}; give (height, width[, 1 to 4])")
+        raise ImageError(f"{name}: array of shape {array.shape}; give (height, width[, 1 to 4])")
     if not array.size:
-        raise ImageError(f"array of shape {array.shape} has no pixels; crop it again")
+        raise ImageError(f"{name}: array of shape {array.shape} has no pixels; crop it again")
     if array.dtype == np.uint16:
         array = np.round(array / 257)
     elif array.dtype == bool or np.issubdtype(array.dtype, np.floating):
         if not np.isfinite(array).all() or array.min() < 0 or array.max() > 1:
-            raise ImageError("float array outside 0 to 1; give uint8 for 0 to 255")
+            raise ImageError(f"{name}: float array outside 0 to 1; give uint8 for 0 to 255")
         array = np.round(array * 255.0)
     elif array.dtype != np.uint8:
-        raise ImageError(f"array of {array.dtype}; give uint8, uint16, bool, or float in 0 to 1")
+        raise ImageError(
+            f"{name}: array of {array.dtype}; give uint8, uint16, bool, or float in 0 to 1"
+        )
     array = array.astype(np.uint8)
     return Image.fromarray(array[..., 0] if array.ndim == 3 and array.shape[2] == 1 else array)
 
 
 def _upright(image: Image.Image, name: str) -> Image.Image:
+    # not ImageOps.exif_transpose, which also writes the EXIF block anew and fails where it cannot
     try:
-        return ImageOps.exif_transpose(image)
+        turn = TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
     except Exception as error:  # the pixels are good even where the EXIF block is not
-        log.warning("%s: EXIF cannot be read (%s); taken as upright", name, error)
+        log.warning("%s: EXIF cannot be read (%s); taken as upright", name, one_line(str(error)))
         return image
+    return image if turn is None else image.transpose(turn)
 
 
 def _eight_bit(image: Image.Image) -> Image.Image:
     """Any PIL mode to L or RGB, 8 bits a sample, alpha on white."""
     if image.mode in ("I", "F") or image.mode.startswith("I;16"):
-        samples = np.asarray(image).astype(np.float64)
+        samples = np.nan_to_num(np.asarray(image).astype(np.float64))
         if image.mode != "F":
             samples /= 257 if samples.max(initial=0) > 255 else 1
         elif samples.max(initial=0) <= 1:
@@ -177,15 +207,15 @@ def prepare(pixels: np.ndarray, height: int) -> np.ndarray:
     return normalise(resize(pixels, height)).astype(np.float32)
 
 
-def pad_batch(images: list[np.ndarray]) -> dict[str, np.ndarray]:
+def pad_batch(images: list[np.ndarray], multiple: int = WIDTH_MULTIPLE) -> dict[str, np.ndarray]:
     """Prepared images of one height -> a model's input.
 
     {"image": (batch, height, width, channels) float32, "width": (batch,) int32}.
 
-    Each stands at the left; zeros fill up to a multiple of WIDTH_MULTIPLE columns.
+    Each stands at the left; zeros fill up to a multiple of `multiple` columns.
     """
     widths = np.array([image.shape[1] for image in images], np.int32)
-    columns = -(-int(widths.max()) // WIDTH_MULTIPLE) * WIDTH_MULTIPLE
+    columns = -(-int(widths.max()) // multiple) * multiple
     height, _, channels = images[0].shape
     batch = np.zeros((len(images), height, columns, channels), np.float32)
     for row, image in zip(batch, images):

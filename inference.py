@@ -8,11 +8,13 @@ line = Recognizer.load("digits").read(["photo.jpg"])[0]
 line.text, line.confidence, line.characters
 """
 
+import io
 import itertools
 import json
 import logging
 import os
 import sys
+import warnings
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -24,17 +26,20 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before Keras imports Tenso
 import keras
 import numpy as np
 import tyro
+from PIL import Image
 
 import image as imaging
 import model as models
-from text import Alphabet, Line, ctc_decode, softmax
+from text import Alphabet, Line, ctc_decode, one_line, softmax
 
 HERE = Path(__file__).resolve().parent
 PRETRAINED = HERE / "pretrained"
 TEST_IMAGES = HERE / "inference_test_imgs"
 
 BATCH_COLUMNS = 6144  # columns of one batch, padding included: fast, and modest in memory
-CHUNK = 1024  # images decoded at a time
+CHUNK = 512  # images decoded at a time
+
+log = logging.getLogger("ocr_simple")
 
 
 class Recognizer:
@@ -46,8 +51,10 @@ class Recognizer:
     def __init__(self, model: keras.Model):
         self.model, self.spec = model, model.spec
         self.alphabet = Alphabet(self.spec.alphabet)
-        if not model.compiled:  # XLA would compile anew for every width
-            model.compile(jit_compile=keras.backend.backend() == "jax")
+        compiles = keras.backend.backend() == "jax"  # anew for every shape of a batch
+        self.multiple = imaging.WIDTH_MULTIPLE if compiles else self.spec.stride
+        if not model.compiled:
+            model.compile(jit_compile=compiles)
 
     @classmethod
     def load(cls, model: str | os.PathLike = "digits") -> "Recognizer":
@@ -68,10 +75,15 @@ class Recognizer:
         self, images: Iterable[imaging.Source], errors: Literal["raise", "return"] = "raise"
     ) -> Iterator[Line | imaging.ImageError]:
         """As `read`, a chunk of images at a time, for more than memory holds."""
-        images = iter(images)
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            while chunk := list(itertools.islice(images, CHUNK)):
-                loaded = list(pool.map(self._load, chunk))
+        if isinstance(images, (str, bytes)):  # which can be gone through too, by character
+            raise TypeError("read takes a list of images; put a single one in brackets")
+        images, indices = map(_as_it_is, images), itertools.count()
+        pool = ThreadPoolExecutor(min(8, os.cpu_count() or 1))
+        try:
+            ahead = pool.map(self._load, itertools.islice(images, CHUNK), indices)
+            while loaded := list(ahead):
+                # the next chunk is decoded while this one is read
+                ahead = pool.map(self._load, itertools.islice(images, CHUNK), indices)
                 for item in loaded:
                     if isinstance(item, imaging.ImageError) and errors == "raise":
                         raise item
@@ -79,6 +91,8 @@ class Recognizer:
                 lines = iter(self._read_prepared(good))
                 for item in loaded:
                     yield item if isinstance(item, imaging.ImageError) else next(lines)
+        finally:
+            pool.shutdown(cancel_futures=True)
 
     def probabilities(self, image: imaging.Source) -> np.ndarray:
         """Class probabilities of each time step (steps, classes) for one image; 0 is the blank."""
@@ -87,13 +101,16 @@ class Recognizer:
             raise item
         return next(self._predict([item[0]]))[1]
 
-    def _load(self, source: imaging.Source) -> tuple[np.ndarray, int] | imaging.ImageError:
+    def _load(
+        self, source: imaging.Source, index: int = 0
+    ) -> tuple[np.ndarray, int] | imaging.ImageError:
         """Prepared pixels and the columns of the upright image, or what is wrong with it."""
+        name = None if isinstance(source, (str, os.PathLike)) else f"images[{index}]"
         try:
-            pixels = imaging.load(source, self.spec.channels)
+            pixels = imaging.load(source, self.spec.channels, name)
+            return imaging.prepare(pixels, self.spec.height), pixels.shape[1]
         except imaging.ImageError as error:
             return error
-        return imaging.prepare(pixels, self.spec.height), pixels.shape[1]
 
     def _read_prepared(self, items: list[tuple[np.ndarray, int]]) -> list[Line]:
         lines = [Line("", 0.0, ())] * len(items)
@@ -104,7 +121,8 @@ class Recognizer:
             lines[index] = line._replace(
                 characters=tuple(
                     c._replace(
-                        start=c.start * pixels_a_step, end=min(columns, c.end * pixels_a_step)
+                        start=c.start * pixels_a_step,
+                        end=min(float(columns), c.end * pixels_a_step),
                     )
                     for c in line.characters
                 )
@@ -116,11 +134,10 @@ class Recognizer:
         by_width = sorted(range(len(prepared)), key=lambda i: prepared[i].shape[1])
         while by_width:
             # the widest are last: take as many of them as fill a batch
-            count = max(
-                1, BATCH_COLUMNS // (prepared[by_width[-1]].shape[1] + imaging.WIDTH_MULTIPLE)
-            )
+            widest = prepared[by_width[-1]].shape[1] + self.multiple
+            count = max(1, BATCH_COLUMNS // widest)
             batch, by_width = by_width[-count:], by_width[:-count]
-            x = imaging.pad_batch([prepared[i] for i in batch])
+            x = imaging.pad_batch([prepared[i] for i in batch], self.multiple)
             logits = self.model.predict_on_batch(x)  # (batch, steps, classes)
             probabilities = softmax(logits, self.spec.temperature)
             steps = models.time_steps(x["width"], self.spec.stride)
@@ -128,12 +145,23 @@ class Recognizer:
                 yield i, rows[:own]
 
 
+def _as_it_is(image: imaging.Source) -> imaging.Source:
+    """A PIL image with its pixels: one not yet decoded is no good to several threads.
+
+    It may also stand for its file's next frame by the time that a thread comes to it.
+    """
+    try:
+        return image.copy() if isinstance(image, Image.Image) else image
+    except Exception:  # `image.load` meets it again, and says what is wrong
+        return image
+
+
 def find_model(name: str | os.PathLike) -> Path:
     """The file of a shipped model's name or of a path. Raises ValueError."""
     shipped = PRETRAINED / f"{name}.keras"
-    if shipped.is_file() and Path(name).parent == Path():
+    if os.path.isfile(shipped) and Path(name).parent == Path():
         return shipped
-    if not Path(name).is_file():
+    if not os.path.isfile(name):
         known = ", ".join(sorted(path.stem for path in PRETRAINED.glob("*.keras"))) or "none"
         raise ValueError(f"model {os.fspath(name)!r}: no such file; shipped models: {known}")
     return Path(name)
@@ -171,8 +199,12 @@ def find_images(paths: Iterable[str]) -> tuple[list[str], int]:
     for path in paths:
         if path == "-":
             found += [name for line in sys.stdin if (name := line.rstrip("\r\n"))]
-        elif Path(path).is_dir():
-            files = sorted(p for p in Path(path).rglob("*") if not p.is_dir())
+        elif os.path.isdir(path):
+            files = sorted(
+                Path(folder, name)
+                for folder, _, names in os.walk(path, onerror=_not_searched)
+                for name in names
+            )
             images = [p for p in files if p.suffix.lower() in imaging.EXTENSIONS]
             passed_over += len(files) - len(images)
             found += map(str, images)
@@ -181,10 +213,14 @@ def find_images(paths: Iterable[str]) -> tuple[list[str], int]:
     return found, passed_over
 
 
+def _not_searched(error: OSError) -> None:
+    log.warning("%s: the folder cannot be searched (%s)", one_line(error.filename), error.strerror)
+
+
 def format_line(path: str, line: Line, style: str) -> str:
     """One output line, without its end, in the style of `--format`."""
     if style == "text":
-        return f"{path}: {line.text}  ({line.confidence:.1%})"
+        return f"{one_line(path)}: {line.text}  ({line.confidence:.1%})"
     if style == "tsv":
         return f"{_escape(path)}\t{_escape(line.text)}\t{line.confidence:.5f}"
     characters = [
@@ -208,9 +244,7 @@ def format_line(path: str, line: Line, style: str) -> str:
 
 
 def _escape(text: str) -> str:
-    for raw, escaped in (("\\", "\\\\"), ("\t", "\\t"), ("\n", "\\n"), ("\r", "\\r")):
-        text = text.replace(raw, escaped)
-    return text
+    return one_line(text.replace("\\", "\\\\"))
 
 
 def run(options: InferenceOptions) -> int:
@@ -234,7 +268,7 @@ def run(options: InferenceOptions) -> int:
     for path, line in zip(paths, recognizer.read_each(paths, errors="return")):
         if isinstance(line, imaging.ImageError):
             failed += 1
-            print(f"{_escape(str(line))}", file=sys.stderr)
+            print(line, file=sys.stderr)
         else:
             print(format_line(path, line, options.format), flush=not sys.stdout.isatty())
     if passed_over:
@@ -247,7 +281,15 @@ def run(options: InferenceOptions) -> int:
 def main(arguments: list[str] | None = None) -> int:
     """Read from the command line. Returns the exit status."""
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
-    return run(tyro.cli(InferenceOptions, args=arguments, prog="inference.py"))
+    warnings.filterwarnings("ignore", module="PIL")  # what Pillow can read past; the rest it raises
+    for stream, errors in ((sys.stdin, "surrogateescape"), (sys.stdout, "backslashreplace")):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors=errors)  # file names need not be UTF-8
+    try:
+        return run(tyro.cli(InferenceOptions, args=arguments, prog="inference.py"))
+    except BrokenPipeError:  # `| head` has seen enough; the flush at exit must not fail either
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
 
 
 if __name__ == "__main__":

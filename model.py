@@ -28,6 +28,7 @@ import numpy as np
 from keras import ops
 from rapidfuzz.distance import Levenshtein
 
+from image import WIDTH_MULTIPLE
 from text import BLANK, Alphabet
 
 Tensor = Any  # of Keras's backend, or NumPy
@@ -110,6 +111,8 @@ def encoder(name: str, stride: int) -> Callable:
     feature map (batch, rows, width / stride, channels). It calls `mask(x)` after each layer that
     looks sideways, so that padding stays zero. The width is a multiple of the stride.
     """
+    if WIDTH_MULTIPLE % stride:
+        raise ValueError(f"encoder {name!r}: stride {stride}; give a divisor of {WIDTH_MULTIPLE}")
 
     def register(build: Callable) -> Callable:
         ENCODERS[name] = Encoder(build, stride)
@@ -173,7 +176,11 @@ class ModelSpec:
             if not ok:
                 raise ValueError(f"{name} {getattr(self, name)!r} cannot be used; {mend}")
 
-        check(self.schema == SCHEMA, "schema", f"this version reads {SCHEMA}; update ocr_simple")
+        check(
+            type(self.schema) is int and self.schema == SCHEMA,
+            "schema",
+            f"this version reads {SCHEMA}; update ocr_simple",
+        )
         check(isinstance(self.alphabet, str), "alphabet", "give a string")
         Alphabet(self.alphabet)
         check(
@@ -181,7 +188,11 @@ class ModelSpec:
             "height",
             "give a multiple of 16 from 16 to 256",
         )
-        check(self.channels in (1, 3), "channels", "give 1 (grey) or 3 (colour)")
+        check(
+            type(self.channels) is int and self.channels in (1, 3),
+            "channels",
+            "give 1 (grey) or 3 (colour)",
+        )
         check(
             self.architecture in ENCODERS,
             "architecture",

@@ -7,6 +7,7 @@ class at each time step, runs of one class collapsed, blanks dropped. NumPy only
 """
 
 import itertools
+import re
 import string
 import unicodedata
 from collections.abc import Iterable
@@ -17,6 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 BLANK = 0
+CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 NAMED_ALPHABETS = {
     "digits": string.digits,
@@ -28,6 +30,11 @@ NAMED_ALPHABETS = {
 def normalise_text(text: str) -> str:
     """NFC text with white space as trdg can draw it: single spaces, none at the ends."""
     return " ".join(unicodedata.normalize("NFC", text).split())
+
+
+def one_line(text: str) -> str:
+    """`text` with its control characters and line breaks as escapes: a file name, to be printed."""
+    return CONTROLS.sub(lambda control: control[0].encode("unicode_escape").decode(), text)
 
 
 @dataclass(frozen=True)

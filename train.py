@@ -385,7 +385,12 @@ def train(
     sequence = LineSequence(lines, options.batch_size)
     result = None
     bar = tqdm(
-        total=options.steps, initial=state.step, unit="step", mininterval=0.5, smoothing=0.05
+        total=options.steps,
+        initial=state.step,
+        unit="step",
+        mininterval=0.5,
+        smoothing=0.05,
+        disable=None,  # a log or a notebook keeps the lines of the validations, and no bar
     )
     with bar, SummaryWriter(str(folder.path / "tensorboard")) as board, Stopper() as stopper:
         while state.step < options.steps and not _exhausted(state, options):

@@ -1,8 +1,8 @@
 """Pictures: what options draw, how a run learns, and where in an image each character was read.
 
-Every public function returns a PIL image (RGB), which a notebook shows and `save` writes. Lengths
-in here are inches, of DPI pixels each; every part of a picture has its own place, so that nothing
-overlaps whatever the lines are.
+Every public function returns a PIL image, which a notebook shows and `save` writes. Lengths in here
+are inches, of DPI pixels each; every part of a picture has its own place, so that nothing overlaps,
+whatever the lines are.
 """
 
 import csv
@@ -15,16 +15,22 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib import get_data_path
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
 
 import image as imaging
-from data_generator import TRDG_FOLDER, LineOptions, Lines, find_fonts
+from data_generator import TRDG_FOLDER, LineOptions, Lines, characters_drawn, find_fonts
 from model import ModelSpec
-from text import Alphabet, Line
+from text import Line
 
 DPI = 100
+FONTS = (
+    Path(get_data_path(), "fonts", "ttf", "DejaVuSans.ttf"),
+    TRDG_FOLDER / "fonts" / "cn" / "SourceHanSans-Normal.ttf",
+    TRDG_FOLDER / "fonts" / "ja" / "TakaoMincho.ttf",
+)  # the first that has the characters; Latin, Greek, Cyrillic, Arabic and more are in the first
 RIGHT, WRONG, QUIET = "#1a7f37", "#cf222e", "#6e7781"
 CYCLE = ("#0969da", "#bc4c00", "#8250df", "#1a7f37", "#bf3989")  # neighbours must differ
 
@@ -43,10 +49,17 @@ def _axes(figure: Figure, left: float, top: float, width: float, height: float) 
     return figure.add_axes(place)
 
 
+def _font(text: str) -> dict[str, Any]:
+    """How Matplotlib draws `text`; dollar signs are dollar signs to it, not mathematics."""
+    able = (f for f in FONTS if text.isascii() or characters_drawn(str(f), text) == text)
+    font = next(able, FONTS[0])
+    return {"parse_math": False} | ({} if font == FONTS[0] else {"font": font})
+
+
 def _write(figure: Figure, left: float, top: float, text: str, **style: Any) -> None:
-    """Text with its middle at `top`. Dollar signs are dollar signs, not mathematics."""
+    """Text with its middle at `top`."""
     across, down = figure.get_size_inches()
-    style = {"fontsize": 9, "va": "center", "parse_math": False, **style}
+    style = {"fontsize": 9, "va": "center", **_font(text), **style}
     figure.text(left / across, 1 - top / down, text, **style)
 
 
@@ -64,7 +77,8 @@ def _shorten(text: str, most: int) -> str:
 def _picture(figure: Figure) -> Image.Image:
     content = io.BytesIO()
     figure.savefig(content, format="png")
-    return Image.open(content).convert("RGB")
+    # 256 colours: half the bytes, and a notebook does not keep a JPEG copy beside the PNG
+    return Image.open(content).convert("RGB").quantize(256)
 
 
 # --- lines and what was read in them ----------------------------------------------------------
@@ -85,7 +99,7 @@ def lines(
     for i, (line, title) in enumerate(zip(pixels, titles)):
         left, top = i % columns * width + 0.08, i // columns * height
         color = colors[i] if colors else "black"
-        _write(figure, left, top + 0.18, _shorten(title, int(13 * width)), color=color)
+        _write(figure, left, top + 0.18, _shorten(title, int(12 * width)), color=color)
         _show(_axes(figure, left, top + 0.3, width - 0.16, 0.42), line)
     return _picture(figure)
 
@@ -95,18 +109,17 @@ def predictions(
 ) -> Image.Image:
     """Validation lines under what was read: green if right, red with the truth if not.
 
-    The first half are the same lines at every call, spread over all, so that pictures of one run
-    compare; the second half are the first of the others that were misread, then right ones.
+    Two thirds of `count` are the same lines at every call, spread over all, so that the pictures
+    of a run compare; below them stand others, misread ones first.
     """
-    half = min(count, len(texts)) // 2
-    fixed = [i * len(texts) // half for i in range(half)]
-    others = sorted(set(range(len(texts))) - set(fixed), key=lambda i: (truths[i] == texts[i], i))
+    same = min(count, len(texts)) * 2 // 3
+    fixed = [i * len(texts) // same for i in range(same)]
+    others = sorted(set(range(len(texts))) - set(fixed), key=lambda i: (texts[i] == truths[i], i))
+    titles, colors = [], []
     shown = [*fixed, *others][:count]
-    right = {i: texts[i] == truths[i] for i in shown}
-    titles = [
-        texts[i] if right[i] else f"{texts[i] or 'nothing'}  (is {truths[i]})" for i in shown
-    ]
-    colors = [RIGHT if right[i] else WRONG for i in shown]
+    for text, truth in ((texts[i], truths[i]) for i in shown):
+        titles.append(text if text == truth else f"{text or 'nothing'}  (is {truth})")
+        colors.append(RIGHT if text == truth else WRONG)
     return lines([pixels[i] for i in shown], titles, colors=colors)
 
 
@@ -125,17 +138,18 @@ def readings(
         color = "black" if truths is None else RIGHT if right else WRONG
         axes = _axes(figure, left + 0.1, top + 0.1, width - 0.2, 0.8)
         _show(axes, imaging.load(source, channels=3), anchor="S")
-        middle, said = left + width / 2, _shorten(line.text, int(11 * width)) or "nothing"
-        _write(figure, middle, top + 1.04, said, color=color, fontsize=11, ha="center", weight="bold")
+        said = _shorten(line.text or "nothing", int(10 * width))
         note = f"{line.confidence:.1%}" + ("" if right or truths is None else f"  (is {truths[i]})")
-        _write(figure, middle, top + 1.22, note, color=QUIET, ha="center")
+        style = {"ha": "center", "color": color, "fontsize": 11, "weight": "bold"}
+        _write(figure, left + width / 2, top + 1.04, said, **style)
+        _write(figure, left + width / 2, top + 1.22, note, ha="center", color=QUIET)
     return _picture(figure)
 
 
 # --- what the options of generated lines do -------------------------------------------------
 
 
-def _trdg_font(name: str) -> dict[str, tuple[str]]:
+def _trdg_font(name: str) -> dict[str, Any]:
     return {"fonts": (str(TRDG_FOLDER / "fonts" / "latin" / f"{name}.ttf"),)}
 
 
@@ -144,8 +158,8 @@ DRAWING: dict[str, list[dict[str, Any]]] = {
     "text_source": [
         {"text_source": "random"},
         {"text_source": "dictionary", "words": 2},
-        {"text_source": "strings", "strings": ("your own",)},
-        {"text_source": "strings", "strings": ("your own",), "case": "upper"},
+        {"strings": ("Your own",)},
+        {"strings": ("Your own",), "case": "upper"},
     ],
     "fonts": [_trdg_font(f) for f in ("Pacifico", "SEASRN__", "Lato-Thin", "Capture_it")],
     "size": [{"size": size} for size in (20, 28, 40, 64)],
@@ -170,11 +184,11 @@ DRAWING: dict[str, list[dict[str, Any]]] = {
         {"stroke_width": 1},
         {"stroke_width": 2},
         {"stroke_width": 1, "stroke_fill": "#0969da"},
-        {"stroke_width": 1, "stroke_fill": "#cf222e", "text_color": "#ffffff"},
+        {"stroke_width": 1, "stroke_fill": "red", "text_color": "#fff"},
     ],
     "space_width": [{"space_width": space} for space in (0.0, 0.5, 2.0, 4.0)],
     "character_spacing": [{"character_spacing": pixels} for pixels in (-2, 2, 5, 10)],
-    "margins": [{"margins": m} for m in ((0, 0, 0, 0), (5, 40, 5, 5), (12, 5, 2, 5), (2, 5, 12, 5))],
+    "margins": [{"margins": (0, 0, 0, 0)}, {"margins": (12, 5, 2, 5)}, {"margins": (5, 40, 5, 5)}],
     "fit": [{"fit": False}, {"fit": True}, {"fit": True, "margins": (0, 0, 0, 0)}],
     "word_split": [{"word_split": split, "strings": ("AVAToV",)} for split in (False, True)],
     "width, alignment": [{"width": 220, "alignment": i} for i in range(3)],
@@ -196,8 +210,7 @@ PLAIN = LineOptions(
     alphabet=string.digits + string.ascii_letters + " ",
     text_source="strings",
     strings=("Room 4207",),
-    **_trdg_font("OpenSans-Regular"),
-    **{name: 0 for name in VARIATION},
+    **(_trdg_font("OpenSans-Regular") | dict.fromkeys(VARIATION, 0)),
 )
 
 
@@ -248,23 +261,21 @@ def curves(metrics: str | os.PathLike) -> Image.Image:
         ("val_cer", "unseen fonts: character errors, %", 100, "linear"),
     )
     for i, (name, title, scale, axis) in enumerate(panels):
-        axes = _axes(figure, 0.45 + i * 3.3, 0.35, 2.75, 1.85)
+        axes = _axes(figure, 0.45 + i * 3.25, 0.35, 2.85, 1.85)
         steps, values = [row["step"] for row in rows], [row[name] * scale for row in rows]
         axes.plot(steps, values, color=CYCLE[0], marker="o", markersize=4)
         axes.set_title(title, fontsize=9, loc="left")
-        axes.set_yscale(axis)
         axes.set_xlabel("step", fontsize=9)
-        axes.tick_params(labelsize=8)
-        axes.tick_params(which="minor", labelsize=8)
+        axes.set(yscale=axis, xlim=(0, steps[-1] * 1.15))
+        axes.yaxis.set_major_formatter("{x:g}")
+        axes.yaxis.set_minor_formatter("{x:g}")
+        axes.tick_params(which="both", labelsize=8)
         axes.grid(alpha=0.3)
         axes.spines[["top", "right"]].set_visible(False)
-        axes.set_xlim(0, max(steps) * 1.03)
         if axis == "linear":
-            axes.set_ylim(0, max(100 if name == "val_exact" else 0, *values) * 1.05 or 1)
-        axes.annotate(
-            f"{values[-1]:.3g}", (steps[-1], values[-1]), (0, 6), textcoords="offset points",
-            fontsize=8, ha="right", color=CYCLE[0],
-        )  # fmt: skip
+            axes.set_ylim(0, 104 if name == "val_exact" else max(values) * 1.05 or 1)
+        last = f" {values[-1]:.3g}"
+        axes.text(steps[-1] * 1.01, values[-1], last, color=CYCLE[0], fontsize=8, va="center")
     return _picture(figure)
 
 
@@ -281,9 +292,9 @@ def time_step_map(
     rows, columns, _ = pixels.shape
     own = imaging.scaled_width(columns, rows, spec.height)  # columns of the model's input
     step = spec.stride * columns / own  # pixels of the image that make one time step
-    names = ["blank", *Alphabet(spec.alphabet).characters]
-    classes = np.argsort(-probabilities.max(axis=0), kind="stable")[:16]
-    classes = np.sort(classes)  # in the order of the alphabet, the blank first
+    names = ["blank", *spec.alphabet.replace(" ", "␣")]
+    likely = np.argsort(-probabilities.max(axis=0), kind="stable")[:16]
+    classes = np.sort(likely)  # in the order of the alphabet, the blank first
 
     width = float(np.clip(columns / rows * 1.3, 3, 9))
     high, low = min(1.6, width * rows / columns), 0.17 * len(classes)
@@ -299,15 +310,18 @@ def time_step_map(
     below.imshow(shown, cmap="Blues", vmin=0, vmax=1, aspect="auto", extent=extent)
     for i, character in enumerate(line.characters):
         color, middle = CYCLE[i % len(CYCLE)], (character.start + character.end) / 2
+        said = character.text.replace(" ", "␣")
         above.axvspan(character.start, character.end, color=color, alpha=0.25, linewidth=0)
         above.text(
-            middle, -0.04 * rows, character.text.replace(" ", "␣"), color=color, fontsize=12,
-            weight="bold", ha="center", va="bottom", parse_math=False,
+            middle, -0.04 * rows, said, color=color, fontsize=12, weight="bold", ha="center",
+            va="bottom", **_font(said),
         )  # fmt: skip
         below.axvspan(character.start, character.end, color=color, alpha=0.08, linewidth=0)
     above.set_xlim(0, columns)
     below.set_xlim(0, columns)
-    below.set_yticks(np.arange(len(classes)) + 0.5, [names[i] for i in classes], fontsize=8)
+    below.set_yticks(np.arange(len(classes)) + 0.5, [names[i] for i in classes])
+    for label in below.get_yticklabels():
+        label.set(**_font(label.get_text()))
     below.tick_params(length=0, labelsize=8)
-    below.set_xlabel(f"pixels; one time step is {step:.3g} of them", fontsize=9)
+    below.set_xlabel(f"columns of the image; one time step is {step:.3g} of them", fontsize=9)
     return _picture(figure)

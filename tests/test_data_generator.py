@@ -1,0 +1,572 @@
+"""Generated lines: their text, trdg's drawing, and batches that are functions of (seed, i)."""
+
+import inspect
+import json
+import os
+import random
+import string
+import subprocess
+import sys
+import threading
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import fields
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from trdg.generators import GeneratorFromStrings
+
+import augmentation
+import image as imaging
+from data_generator import (
+    HELD_OUT,
+    TRDG_FOLDER,
+    DataError,
+    LineOptions,
+    Lines,
+    LineSequence,
+    Texts,
+    characters_drawn,
+    find_fonts,
+    render,
+    split_fonts,
+)
+from model import ModelSpec, time_steps
+from text import Alphabet
+
+ROOT = Path(__file__).resolve().parent.parent
+FONTS = find_fonts(("trdg",))
+FONT = next(font for font in FONTS if font.endswith("OpenSans-Regular.ttf"))
+PLAIN = {f.name: 0 for f in fields(augmentation.Augmentation)} | {"spacing": 0}  # no variation
+ASCII = Alphabet.parse("ascii").characters
+
+
+def lines(seed=0, augment=True, color=False, fonts=None, **options):
+    options = LineOptions(**options)
+    spec = ModelSpec(options.parsed_alphabet().characters, channels=3 if color else 1)
+    return Lines(options, spec, fonts or find_fonts(options.fonts), seed, augment)
+
+
+def texts(**options):
+    options = LineOptions(**options)
+    return Texts(options, options.parsed_alphabet())
+
+
+def draws(source, count=200):
+    return [source.draw(np.random.default_rng(k)) for k in range(count)]
+
+
+def same(a, b):
+    return a[1:] == b[1:] and np.array_equal(a[0], b[0])
+
+
+# --- one number is the whole place in a stream ------------------------------------------------
+
+
+def test_a_line_depends_on_seed_and_number_alone():
+    first = lines(photo=0.5)
+    forward = [first[k] for k in range(40)]
+    second = lines(photo=0.5)
+    assert all(same(forward[k], second[k]) for k in reversed(range(40)))
+
+
+def test_a_line_is_the_same_in_any_thread():
+    stream = lines(background_type=0, skewing_angle=5, random_skew=True, photo=0.5)
+    alone = [stream[k] for k in range(80)]
+    with ThreadPoolExecutor(8) as pool:
+        assert all(map(same, alone, pool.map(stream.__getitem__, range(80))))
+
+
+def test_another_seed_gives_other_lines():
+    first, second = lines(seed=1), lines(seed=2)
+    assert not any(same(first[k], second[k]) for k in range(20))
+
+
+def test_a_batch_depends_on_seed_and_number_alone():
+    first, second = LineSequence(lines(), 4), LineSequence(lines(), 4)
+    forward = {i: first[i] for i in range(20)}
+    with ThreadPoolExecutor(3) as pool:
+        shuffled = list(pool.map(second.__getitem__, (17, 3, 19, 0, 3)))
+    for i, (x, y) in zip((17, 3, 19, 0, 3), shuffled, strict=True):
+        assert np.array_equal(forward[i][0]["image"], x["image"])
+        assert np.array_equal(forward[i][0]["width"], x["width"])
+        assert np.array_equal(forward[i][1], y)
+
+
+@pytest.mark.parametrize("background", [0, 2, 3])
+def test_drawing_leaves_the_global_random_states_alone(background):
+    stream = lines(
+        photo=1.0, background_type=background, distorsion_type=3, random_blur=True, blur=2
+    )
+    random.seed(5)
+    np.random.seed(5)  # noqa: NPY002
+    before = random.getstate(), np.random.get_state()[1].tolist()  # noqa: NPY002
+    stream[0]
+    assert (random.getstate(), np.random.get_state()[1].tolist()) == before  # noqa: NPY002
+
+
+def test_the_global_random_states_do_not_change_a_line():
+    stream = lines(photo=1.0, background_type=0, distorsion_type=3)
+    random.seed(1)
+    first = stream[3]
+    random.seed(2)
+    assert same(first, stream[3])
+
+
+# --- trdg -------------------------------------------------------------------------------------
+
+
+def test_nothing_is_printed(capfd):
+    assert render("123", FONT, LineOptions(text_color="#ffffff"), 0) is None  # trdg would explain
+    lines()[0]
+    assert capfd.readouterr() == ("", "")
+
+
+def test_nothing_is_printed_by_the_import():
+    environment = {**os.environ, "KERAS_BACKEND": "numpy"}  # TensorFlow takes seconds
+    done = subprocess.run(
+        [sys.executable, "-c", "import data_generator"],
+        cwd=ROOT, env=environment, stdout=subprocess.PIPE, check=True,
+    )  # fmt: skip
+    assert done.stdout == b""
+
+
+def test_what_other_threads_print_while_lines_are_drawn_is_kept(capsys):
+    stream, stop = lines(), threading.Event()
+
+    def draw():
+        k = 0
+        while not stop.is_set():
+            stream[k]
+            k += 1
+
+    thread = threading.Thread(target=draw)
+    thread.start()
+    for i in range(500):
+        print(i)
+        stop.wait(0.0002)
+    stop.set()
+    thread.join()
+    assert capsys.readouterr().out.split() == [str(i) for i in range(500)]
+
+
+PLAIN_TRDG = """
+import json, random, sys
+sys.modules["tensorflow"] = None  # for handwriting alone, and slow
+import cv2, numpy
+from PIL import ImageFont
+ImageFont.FreeTypeFont.getsize = lambda self, text: self.getbbox(text)[2:]
+from trdg.generators import GeneratorFromStrings
+images = {}
+for i, (text, font, options, seed) in enumerate(json.load(sys.stdin)):
+    random.seed(seed)
+    cv2.setRNGSeed(seed)
+    image, _ = next(GeneratorFromStrings([text], fonts=[font], **options))
+    images[str(i)] = numpy.asarray(image)
+numpy.savez(sys.argv[1], **images)
+"""
+VARIANTS = (
+    {"stroke_width": 2, "stroke_fill": "#ff0000"},
+    {"character_spacing": 3},
+    {"word_split": True},
+    {"fit": True},
+    {"space_width": 2.5},
+    {"text_color": "#000000,#4060a0"},
+    {"size": 48, "margins": (1, 2, 3, 4)},
+    {"skewing_angle": 6, "random_skew": True},
+    {"blur": 2, "random_blur": True},
+    {"background_type": 0},
+    {"background_type": 3},
+    {"distorsion_type": 1, "distorsion_orientation": 2},
+    {"distorsion_type": 3},
+    {"orientation": 1},
+    {"width": 300, "alignment": 2},
+)
+
+
+def test_every_latin_font_draws_as_plain_trdg_does(tmp_path):
+    jobs = [
+        (text, font, {}, k) for k, font in enumerate(FONTS) for text in ("0123456789", "To fi, AV!")
+    ]
+    jobs += [
+        (text, FONTS[(7 * k + i) % len(FONTS)], variant, k)
+        for k, variant in enumerate(VARIANTS)
+        for i, text in enumerate(("AVA To 77", "Queen & fjord", "8", "a b c", "[3.14] + {x}"))
+    ]
+    ours = {"background_type": 1, "image_dir": str(TRDG_FOLDER / "images")}  # trdg's is no folder
+    plain = [(text, font, ours | variant, seed) for text, font, variant, seed in jobs]
+    subprocess.run(
+        [sys.executable, "-c", PLAIN_TRDG, tmp_path / "plain.npz"],
+        input=json.dumps(plain).encode(), check=True, stdout=subprocess.DEVNULL,
+    )  # fmt: skip
+    with np.load(tmp_path / "plain.npz") as images:
+        for i, (text, font, variant, seed) in enumerate(jobs):
+            drawn = np.asarray(render(text, font, LineOptions(**variant), seed))
+            assert np.array_equal(drawn, images[str(i)]), (text, font, variant)
+
+
+def test_the_fonts_remember_no_more_with_a_range_of_colours():
+    from data_generator import _truetype
+
+    options = LineOptions(text_color="#000000,#808080")
+    font = _truetype(font=FONT, size=32)
+    for seed in range(3):
+        render("0123456789", FONT, options, seed)
+    before = len(font._cache)
+    for seed in range(50):
+        render("0123456789", FONT, options, seed)
+    assert len(font._cache) == before
+
+
+NOT_DRAWING = {"self", "strings", "count", "fonts", "language"} | {
+    "is_handwritten",  # needs TensorFlow 1
+    "rtl",  # right to left: not read
+    *("output_mask", "image_mode", "output_bboxes"),  # forms of output
+}
+EFFECTS = {  # option: (another value, what else it takes to see it)
+    "size": (48, {}),
+    "skewing_angle": (8, {}),
+    "random_skew": (True, {"skewing_angle": 20}),
+    "blur": (2, {}),
+    "random_blur": (True, {"blur": 4}),
+    "background_type": (0, {}),
+    "distorsion_type": (2, {}),
+    "distorsion_orientation": (1, {"distorsion_type": 1}),
+    "width": (300, {}),
+    "alignment": (2, {"width": 300}),
+    "text_color": ("#ff0000", {}),
+    "orientation": (1, {}),
+    "space_width": (3.0, {}),
+    "character_spacing": (4, {}),
+    "margins": ((2, 9, 2, 9), {}),
+    "fit": (True, {}),
+    "word_split": (True, {}),
+    "image_dir": (ROOT / "inference_test_imgs", {"background_type": 3}),
+    "stroke_width": (2, {}),
+    "stroke_fill": ("#ff0000", {"stroke_width": 2}),
+}
+
+
+def test_every_drawing_option_of_trdg_is_here_under_its_name():
+    of_trdg = set(inspect.signature(GeneratorFromStrings.__init__).parameters) - NOT_DRAWING
+    assert of_trdg == set(EFFECTS) <= {f.name for f in fields(LineOptions)}
+
+
+@pytest.mark.parametrize("name", EFFECTS)
+def test_a_drawing_option_has_an_effect(name, tmp_path):
+    value, needed = EFFECTS[name]
+    if name == "image_dir":
+        Image.new("RGB", (400, 400), "yellow").save(tmp_path / "yellow.png")
+        value = tmp_path
+    before = np.asarray(render("AVA To 2", FONT, LineOptions(**needed), 3))
+    after = np.asarray(render("AVA To 2", FONT, LineOptions(**needed | {name: value}), 3))
+    assert before.shape != after.shape or (before != after).any()
+
+
+@pytest.mark.parametrize("kind", [0, 1, 2, 3])
+def test_every_background_is_drawn(kind):
+    assert render("42", FONT, LineOptions(background_type=kind), 0).height == 32
+
+
+@pytest.mark.parametrize("kind, color", [(1, "#ffffff"), (1, "#f8f8f8"), (0, "#ebebeb")])
+def test_text_too_close_to_its_background_is_an_error_that_says_so(kind, color):
+    with pytest.raises(DataError, match="text_color too close to the background"):
+        lines(text_color=color, background_type=kind)[0]
+
+
+def test_white_text_on_dark_pictures_is_drawn(tmp_path):
+    Image.new("RGB", (400, 400), "#202020").save(tmp_path / "dark.png")
+    assert lines(text_color="#ffffff", background_type=3, image_dir=tmp_path)[0]
+
+
+# --- text -------------------------------------------------------------------------------------
+
+
+def test_random_text_keeps_to_the_alphabet_and_the_lengths():
+    drawn = draws(texts(alphabet="ab ", min_length=2, max_length=5))
+    assert {len(text) for text in drawn} == {2, 3, 4, 5}
+    assert set("".join(drawn)) == set("ab ")
+    assert all(" ".join(text.split()) == text for text in drawn), "spaces that would not show"
+
+
+def test_letters_and_symbols_widen_the_alphabet():
+    alphabet = LineOptions(letters=True, symbols=True).parsed_alphabet().characters
+    assert sorted(alphabet) == sorted(string.digits + string.ascii_letters + string.punctuation)
+
+
+def test_dictionary_lines_have_up_to_words_words():
+    drawn = draws(texts(text_source="dictionary", alphabet="ascii", words=3))
+    assert {text.count(" ") for text in drawn} == {0, 1, 2}
+
+
+def test_dictionary_words_outside_the_alphabet_are_left_out_and_counted():
+    source = texts(text_source="dictionary", alphabet=string.ascii_lowercase, language="fr")
+    assert source.left_out > 0 and not set("".join(source.pool)) - set(string.ascii_lowercase)
+    every = (TRDG_FOLDER / "dicts" / "fr.txt").read_text(encoding="utf-8").split("\n")
+    assert source.left_out + len(source.pool) == len({" ".join(w.split()) for w in every if w})
+
+
+def test_a_dictionary_without_a_word_in_the_alphabet_is_an_error():
+    with pytest.raises(DataError, match=r"no dictionary text .* --alphabet ascii"):
+        texts(text_source="dictionary", alphabet="digits", language="fr")
+
+
+def test_a_language_without_a_dictionary_is_an_error_that_lists_those_there_are():
+    with pytest.raises(DataError, match=r"'xx': no dictionary; known are .*en, "):
+        texts(text_source="dictionary", language="xx", alphabet="ascii")
+
+
+@pytest.mark.parametrize("case, expected", [("keep", "Ab"), ("upper", "AB"), ("lower", "ab")])
+def test_case_changes_words_and_strings(case, expected):
+    source = texts(text_source="strings", strings=("Ab",), alphabet="ABab", case=case)
+    assert draws(source, 1) == [expected]
+
+
+def test_own_strings_come_from_the_options_and_a_file(tmp_path):
+    path = tmp_path / "strings.txt"
+    path.write_text("\ufeffdeux  mots\n\ncafe\u0301\n", encoding="utf-8")  # BOM, blank, decomposed
+    source = texts(
+        text_source="strings", strings=("un",), strings_file=path, alphabet="acdefmnotsux\u00e9 "
+    )
+    assert source.pool == ("un", "deux mots", "caf\u00e9")
+    assert set(draws(source)) == set(source.pool)
+
+
+def test_strings_outside_the_alphabet_are_all_named_in_one_report(tmp_path):
+    path = tmp_path / "strings.txt"
+    path.write_text("12\n1x\n34\ny5\n")
+    with pytest.raises(DataError) as error:
+        texts(text_source="strings", strings=("7", "8z"), strings_file=path)
+    message = str(error.value)
+    assert "3 of 6 strings" in message and "--alphabet" in message
+    for place in ("strings[1]: '8z' has 'z'", f"{path}:2: '1x' has 'x'", f"{path}:4: 'y5' has 'y'"):
+        assert place in message
+
+
+def test_a_report_of_many_faults_is_short():
+    with pytest.raises(DataError, match="and 90 more") as error:
+        texts(text_source="strings", strings=("x",) * 100)
+    assert len(str(error.value).splitlines()) == 12
+
+
+@pytest.mark.parametrize(
+    "content, message",
+    [(b"caf\xe9\n", "cannot be read"), (b"\n\n", "none given"), (None, "cannot be read")],
+)
+def test_a_file_without_usable_strings_is_named(content, message, tmp_path):
+    path = tmp_path / "strings.txt"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(DataError, match=message) as error:
+        texts(text_source="strings", strings_file=path)
+    assert str(path) in str(error.value) or message == "none given"
+
+
+def test_wikipedia_without_a_network_names_other_sources(monkeypatch):
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")  # nothing listens there
+    monkeypatch.setenv("NO_PROXY", "")
+    with pytest.raises(
+        DataError, match=r"Wikipedia cannot be reached .*dictionary.*--strings-file"
+    ):
+        texts(text_source="wikipedia", alphabet="ascii")
+
+
+# --- fonts ------------------------------------------------------------------------------------
+
+
+def test_fonts_are_found_by_name_file_and_folder(tmp_path):
+    folder = tmp_path / "mine" / "deep"
+    folder.mkdir(parents=True)
+    (folder / "a.ttf").write_bytes(Path(FONT).read_bytes())
+    (folder / "readme.txt").write_text("no font")
+    found = find_fonts(("trdg", "matplotlib", FONT, str(tmp_path / "mine")))
+    assert len(FONTS) == 100 and len(found) == len(set(found)) > 101
+    assert found[-1] == str(folder / "a.ttf")
+
+
+def test_an_empty_folder_is_an_error_that_names_it(tmp_path):
+    with pytest.raises(DataError, match=f"{tmp_path}.*no font file"):
+        find_fonts((str(tmp_path),))
+
+
+@pytest.mark.parametrize("content", [b"", b"no font at all", "damaged"])
+def test_a_file_that_is_no_font_is_named(content, tmp_path):
+    path = tmp_path / "broken.ttf"
+    path.write_bytes(Path(FONT).read_bytes()[:3000] if content == "damaged" else content)
+    with pytest.raises(DataError, match=f"{path}: cannot be used .*--fonts"):
+        lines(fonts=[FONT, str(path)])
+
+
+def test_a_font_draws_only_lines_it_has_the_characters_for():
+    font = next(f for f in FONTS if 60 < len(characters_drawn(f, ASCII)) < len(ASCII) - 1)
+    lacks = set(ASCII) - set(characters_drawn(font, ASCII))
+    stream = lines(alphabet="ascii", fonts=[font, FONT], max_length=20)
+    drawn = [stream[k] for k in range(300)]
+    assert all(not set(text) & lacks for _, text, used in drawn if used == font)
+    assert any(set(text) & lacks for _, text, used in drawn if used == FONT)
+    assert stream.redrawn["the font lacks a character"] > 0
+
+
+def test_a_character_that_no_font_has_is_named():
+    with pytest.raises(DataError, match="no font of 1 draws '\u6570'"):
+        lines(alphabet="12\u6570", fonts=[FONT])
+
+
+def test_held_out_families_are_never_trained_on():
+    train, held = split_fonts(FONTS, HELD_OUT)
+    assert len(held) == 35 and len(train) == 65 and not set(train) & set(held)
+    assert not any(Path(font).name.startswith(HELD_OUT) for font in train)
+    stream = lines(fonts=train)
+    assert not {stream[k][2] for k in range(200)} & set(held)
+
+
+def test_without_a_held_out_family_every_font_serves_both():
+    assert split_fonts(FONTS, ()) == split_fonts(FONTS, ("NoSuchFamily",)) == (FONTS, FONTS)
+
+
+def test_holding_out_every_font_is_an_error():
+    with pytest.raises(DataError, match="every font is held out"):
+        split_fonts([FONT], ("OpenSans",))
+
+
+def test_fonts_take_even_turns():
+    stream = lines(augment=False, fonts=split_fonts(FONTS, HELD_OUT)[1])
+    assert set(Counter(stream[k][2] for k in range(3 * 35)).values()) == {3}
+
+
+# --- lines ------------------------------------------------------------------------------------
+
+
+def test_validation_lines_are_never_varied():
+    plain, varied = lines(augment=False, **PLAIN), lines(augment=False, photo=1.0, spacing=9)
+    assert all(same(plain[k], varied[k]) for k in range(30))
+    assert not any(same(plain[k], lines(photo=1.0)[k]) for k in range(5))
+
+
+def test_without_strengths_a_training_line_is_as_drawn():
+    stream = lines(**PLAIN)
+    assert all(same(stream[k], lines(augment=False)[k]) for k in range(20))
+
+
+@pytest.mark.parametrize("color, channels", [(False, 1), (True, 3)])
+def test_a_line_has_the_channels_of_its_model(color, channels):
+    pixels, _, _ = lines(color=color, text_color="#ff0000", photo=0.5)[0]
+    assert pixels.dtype == np.uint8 and pixels.ndim == 3 and pixels.shape[2] == channels
+
+
+def test_a_colour_is_kept_where_the_model_reads_colour():
+    pixels, _, _ = lines(color=True, text_color="#ff0000", augment=False)[0]
+    assert (pixels[..., 0].min(), pixels[..., 1].min()) == (255, 0)
+
+
+def test_a_label_has_no_spaces_where_none_are_drawn():
+    options = {"text_source": "strings", "strings": ("1 2 3",), "alphabet": "123 "}
+    assert lines(space_width=0, **options)[0][1] == "123"
+    assert lines(**options)[0][1] == "1 2 3"
+
+
+def test_lines_that_need_more_steps_than_they_have_are_drawn_anew_and_counted():
+    stream = lines(
+        text_source="strings", strings=("111111", "7"), character_spacing=-16, fonts=[FONT], **PLAIN
+    )
+    assert {stream[k][1] for k in range(20)} == {"7"}
+    assert list(stream.redrawn) == ["the label needs more time steps than its image gives"]
+
+
+def test_a_label_that_always_needs_more_steps_is_an_error_with_text_and_mend():
+    stream = lines(
+        text_source="strings", strings=("111111",), character_spacing=-16, fonts=[FONT], **PLAIN
+    )
+    with pytest.raises(
+        DataError, match=r"time steps.*'111111' in \d+ columns.*--character-spacing"
+    ):
+        stream[0]
+
+
+def test_every_label_fits_the_steps_of_its_own_width():
+    sequence = LineSequence(lines(character_spacing=-6, max_length=6), 16)
+    for i in range(16):
+        _, y = sequence[i]
+        for steps, length, *ids in y.tolist():
+            assert steps >= length + sum(a == b for a, b in pairwise(ids[:length]))
+
+
+def test_text_wider_than_a_fixed_width_is_drawn_anew_and_counted():
+    stream = lines(width=60, fonts=[FONT], **PLAIN)
+    drawn = [stream[k] for k in range(30)]
+    assert {pixels.shape[1] for pixels, _, _ in drawn} == {60}
+    assert max(len(text) for _, text, _ in drawn) == 4
+    assert stream.redrawn["text wider than width 60"] > 0
+
+
+def test_text_always_wider_than_a_fixed_width_is_an_error():
+    with pytest.raises(DataError, match="50 times text wider than width 20"):
+        lines(width=20, min_length=5, fonts=[FONT])[0]
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"min_length": 4, "max_length": 3}, "min_length 4 and max_length 3"),
+        ({"min_length": 0}, "min_length 0"),
+        ({"words": 0, "text_source": "dictionary"}, "words 0"),
+        ({"size": 12}, "size 12 with margins"),
+        ({"margins": (-1, 0, 0, 0)}, "margins"),
+        ({"orientation": 1, "margins": (5, 16, 5, 16)}, "margins"),
+        ({"text_color": "bluish"}, "text_color 'bluish'"),
+        ({"stroke_fill": ""}, "stroke_fill ''"),
+        ({"skewing_angle": -1}, "skewing_angle -1: give 0 or more"),
+        ({"stretch": -0.1}, "stretch -0.1: give 0 or more"),
+        ({"photo": 1.5}, "photo 1.5: a share"),
+        ({"zoom": float("nan")}, "zoom nan"),
+        ({"alphabet": " "}, "nothing but spaces"),
+        ({"background_type": 3, "image_dir": ROOT / "tests"}, "is no picture"),
+        ({"background_type": 3, "image_dir": Path("nowhere")}, "no pictures there"),
+    ],
+)  # fmt: skip
+def test_options_that_cannot_be_drawn_are_named_before_the_first_line(options, message):
+    with pytest.raises(DataError, match=message):
+        lines(fonts=[FONT], **{"alphabet": "ascii", **options})
+
+
+def test_text_that_overlaps_to_nothing_is_an_error_that_names_the_cause():
+    with pytest.raises(DataError, match=r"50 times .*cannot be drawn so"):
+        lines(character_spacing=-40, min_length=3, fonts=[FONT])[0]
+
+
+# --- batches ----------------------------------------------------------------------------------
+
+
+def test_a_batch_packs_images_and_labels_as_the_model_takes_them():
+    x, y = LineSequence(lines(), 8)[0]
+    image, width = x["image"], x["width"]
+    assert image.dtype == np.float32 and image.shape[:2] == (8, 32) and image.shape[3] == 1
+    assert image.shape[2] % imaging.WIDTH_MULTIPLE == 0 and width.max() <= image.shape[2]
+    assert width.dtype == y.dtype == np.int32
+    for row, own, (steps, length, *ids) in zip(image, width.tolist(), y.tolist(), strict=True):
+        assert not row[:, own:].any() and row[:, :own].any()
+        assert steps == time_steps(own, 4)
+        assert all(ids[:length]) and not any(ids[length:])
+
+
+def test_a_group_of_batches_deals_out_each_of_its_lines_once():
+    stream, alphabet = lines(), Alphabet("0123456789")
+    sequence = LineSequence(stream, 4)
+    dealt = [alphabet.decode(row[2:]) for i in range(16) for row in sequence[i][1]]
+    assert sorted(dealt) == sorted(stream[k][1] for k in range(64))
+
+
+def test_batches_are_of_lines_of_like_width():
+    sequence = LineSequence(lines(), 16)
+    spread = np.mean([np.ptp(sequence[i][0]["width"]) for i in range(16)])
+    everything = np.ptp(np.concatenate([sequence[i][0]["width"] for i in range(16)]))
+    assert spread < everything / 4
+
+
+def test_a_sequence_is_endless_unless_told():
+    assert LineSequence(lines(), 4).num_batches is None
+    assert LineSequence(lines(), 4, num_batches=7).num_batches == 7

@@ -1,0 +1,524 @@
+"""Reading images: the API, the script, and folders of whatever people have.
+
+The models are untrained: what they read is nonsense, but always the same nonsense.
+"""
+
+import io
+import itertools
+import json
+import os
+import re
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw, ImageSequence
+from test_image import encoded, png
+
+import inference
+import model as models
+from image import ImageError
+from inference import InferenceOptions, Recognizer, find_images, find_model, find_run_model, main
+from model import ModelSpec
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def line_image(text="0123", width=90, height=32, seed=0):
+    image = Image.new("L", (width, height), 220)
+    ImageDraw.Draw(image).text((4, 4), text, fill=30, font_size=height * 0.7)
+    noise = np.random.default_rng(seed).integers(-20, 21, (height, width))
+    return Image.fromarray((np.asarray(image) + noise).clip(0, 255).astype(np.uint8))
+
+
+def untrained(seed=0, **spec):
+    return models.build(ModelSpec(**spec), seed=seed)
+
+
+@pytest.fixture(scope="module")
+def recognizer():
+    return Recognizer(untrained())
+
+
+@pytest.fixture(scope="module")
+def model_file(tmp_path_factory):
+    file = tmp_path_factory.mktemp("model") / "untrained.keras"
+    models.save(untrained(), file)
+    return file
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Three lines of different width, in a folder and one within it."""
+    (tmp_path / "more").mkdir()
+    for k, name in enumerate(("b.png", "a.jpg", "more/c.webp")):
+        line_image(str(k) * 3, 60 + 40 * k, seed=k).save(tmp_path / name)
+    return tmp_path
+
+
+@pytest.fixture
+def script(model_file, capsys):
+    """Runs the script: (exit status, lines of standard output, lines of standard error)."""
+
+    def run(*arguments, model=model_file):
+        status = main([*map(str, arguments), *(["--model", str(model)] if model else [])])
+        out, err = capsys.readouterr()
+        return status, out.splitlines(), err.splitlines()
+
+    return run
+
+
+def same(one, other):
+    """Whether two lines agree: text, confidences to 1e-4, spans."""
+    return (
+        one.text == other.text
+        and one.confidence == pytest.approx(other.confidence, abs=1e-4)
+        and [(c.text, c.start, c.end) for c in one.characters]
+        == [(c.text, c.start, c.end) for c in other.characters]
+        and [c.confidence for c in one.characters]
+        == pytest.approx([c.confidence for c in other.characters], abs=1e-4)
+    )
+
+
+# --- the API --------------------------------------------------------------------------------
+
+
+def test_a_line_has_text_confidence_and_characters(recognizer):
+    line = recognizer.read([line_image()])[0]
+    assert line.text
+    assert line.text == "".join(c.text for c in line.characters)
+    assert set(line.text) <= set("0123456789")
+    assert line.confidence == pytest.approx(np.prod([c.confidence for c in line.characters]))
+    assert 0 < line.confidence < 1
+
+
+def test_spans_are_pixels_of_the_image_as_it_was_given(recognizer):
+    small, large = line_image(), line_image().resize((270, 96), Image.Resampling.BICUBIC)
+    for image in (small, large):
+        characters = recognizer.read([image])[0].characters
+        assert characters[0].start >= 0
+        assert all(c.start < c.end for c in characters)
+        assert all(a.end == b.start for a, b in itertools.pairwise(characters))
+        assert characters[-1].end <= image.width
+        assert characters[-1].end > image.width / 2
+
+
+def test_spans_of_a_turned_image_are_those_of_the_upright_one(recognizer):
+    upright = line_image()
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    stored = encoded(upright.transpose(Image.Transpose.ROTATE_90), exif=exif)
+    assert same(*recognizer.read([upright, stored]))
+
+
+def test_path_text_bytes_pil_and_array_agree(recognizer, folder):
+    file = folder / "b.png"
+    sources = [file, str(file), file.read_bytes(), Image.open(file), np.asarray(Image.open(file))]
+    first, *others = recognizer.read(sources)
+    assert all(same(first, other) for other in others)
+
+
+def test_one_pil_image_many_times(recognizer):
+    noise = np.random.default_rng(0).integers(0, 256, (32, 900), np.uint8)
+    content = encoded(Image.fromarray(noise))
+    expected = recognizer.read([content])[0]
+    lines = recognizer.read([Image.open(io.BytesIO(content))] * 16)  # opened, not yet decoded
+    assert all(same(expected, line) for line in lines)
+
+
+def test_the_frames_of_one_pil_image(recognizer):
+    frames = [line_image(str(k) * 4, seed=k) for k in range(8)]
+    content = encoded(frames[0], "TIFF", save_all=True, append_images=frames[1:])
+    lines = recognizer.read(ImageSequence.Iterator(Image.open(io.BytesIO(content))))
+    assert all(map(same, lines, recognizer.read(frames)))
+    assert len(lines) == 8
+
+
+def test_a_broken_pil_image_is_an_image_error(recognizer):
+    image = Image.open(io.BytesIO(encoded(line_image())[:300]))
+    with pytest.raises(ImageError, match=r"images\[0\]: cannot be decoded"):
+        recognizer.read([image])
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [{}, {"rnn": "gru"}, {"rnn": "none"}, {"architecture": "residual"}, {"channels": 3}],
+    ids=["lstm", "gru", "no-rnn", "residual", "colour"],
+)
+def test_company_changes_nothing(spec):
+    recognizer = Recognizer(untrained(**spec))
+    images = [line_image(str(k), 20 + 17 * k, seed=k) for k in range(8)]
+    wide = line_image("8" * 40, 2000, seed=99)
+    alone = [recognizer.read([image])[0] for image in images]
+    together = recognizer.read([*images, wide])[:-1]
+    beside = [recognizer.read([wide, image])[1] for image in images[:3]]
+    assert all(map(same, alone, together))
+    assert all(map(same, alone, beside))
+
+
+@pytest.mark.parametrize("columns", [1, 300, 100_000])
+def test_the_size_of_batches_changes_nothing(recognizer, monkeypatch, columns):
+    images = [line_image(str(k), 40 + 31 * k, seed=k) for k in range(9)]
+    expected = recognizer.read(images)
+    monkeypatch.setattr(inference, "BATCH_COLUMNS", columns)
+    assert all(map(same, recognizer.read(images), expected))
+
+
+def test_images_are_read_a_chunk_at_a_time_in_order(recognizer, monkeypatch):
+    monkeypatch.setattr(inference, "CHUNK", 4)
+    images = [line_image(str(k), 40 + 31 * (k * 7 % 11), seed=k) for k in range(11)]
+    taken = []
+    lines = recognizer.read_each(taken.append(k) or image for k, image in enumerate(images))
+    first = next(lines)
+    assert taken == list(range(8))  # a chunk, and the next one ahead
+    alone = [recognizer.read([image])[0] for image in images]
+    assert all(map(same, [first, *lines], alone))
+
+
+def test_a_bad_image_is_raised(recognizer):
+    with pytest.raises(ImageError, match=r"images\[1\]: the file is empty"):
+        recognizer.read([line_image(), b"", line_image()])
+
+
+def test_or_returned_in_its_place(recognizer, tmp_path):
+    good = line_image()
+    lines = recognizer.read(
+        [tmp_path / "none.png", good, b"x", np.zeros((0, 4)), good], errors="return"
+    )
+    assert [isinstance(line, ImageError) for line in lines] == [True, False, True, True, False]
+    assert same(lines[1], lines[4])
+    assert str(lines[0]).endswith("none.png: no such file")
+    assert str(lines[2]).startswith("images[2]: ")
+
+
+def test_no_images_are_no_lines(recognizer):
+    assert recognizer.read([]) == []
+    assert recognizer.read(iter(())) == []
+
+
+@pytest.mark.parametrize("single", ["line.png", b"\x89PNG"])
+def test_a_single_image_is_asked_for_in_a_list(recognizer, single):
+    with pytest.raises(TypeError, match="a list of images"):
+        recognizer.read(single)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 40), (3, 32), (500, 1), (4000, 8)])
+def test_images_of_odd_sizes_are_read(recognizer, size):
+    line = recognizer.read([Image.new("L", size, 128)])[0]
+    assert 0 <= line.confidence <= 1
+
+
+def test_probabilities_are_those_that_the_line_is_decoded_from(recognizer):
+    probabilities = recognizer.probabilities(line_image(width=90))
+    assert probabilities.shape == (23, 11)  # a step for four columns
+    assert probabilities.sum(axis=1) == pytest.approx(np.ones(23), abs=1e-5)
+    line = recognizer.read([line_image(width=90)])[0]
+    assert line.characters[0].confidence in probabilities.max(axis=1).tolist()
+
+
+def test_the_temperature_of_a_model_softens_confidences():
+    sharp, soft = (Recognizer(untrained(temperature=t)).read([line_image()])[0] for t in (0.5, 2.0))
+    assert sharp.text == soft.text
+    assert sharp.confidence > soft.confidence
+
+
+def test_reading_from_many_threads(recognizer):
+    images = [line_image(str(k), 40 + 31 * k, seed=k) for k in range(4)]
+    expected, lines = recognizer.read(images), {}
+
+    def read(k):
+        lines[k] = recognizer.read([images[k]])[0]
+
+    threads = [threading.Thread(target=read, args=(k,)) for k in range(4)]
+    [thread.start() for thread in threads]
+    [thread.join() for thread in threads]
+    assert all(same(lines[k], expected[k]) for k in range(4))
+
+
+# --- which model ----------------------------------------------------------------------------
+
+
+def test_a_model_is_found_by_its_path_or_shipped_name(model_file, tmp_path, monkeypatch):
+    monkeypatch.setattr(inference, "PRETRAINED", model_file.parent)
+    assert find_model("untrained") == model_file
+    assert find_model(str(model_file)) == model_file
+    with pytest.raises(ValueError, match="'nope': no such file; shipped models: untrained"):
+        find_model("nope")
+    with pytest.raises(ValueError, match="no such file"):
+        find_model("n" * 5000)
+
+
+def test_a_run_folder_gives_its_best_model_or_else_its_last(tmp_path):
+    with pytest.raises(ValueError, match="holds no model yet"):
+        find_run_model(tmp_path)
+    for name in ("last.keras", "best.keras"):
+        (tmp_path / name).touch()
+        assert find_run_model(tmp_path) == tmp_path / name
+
+
+def test_loading_reads_as_the_model_saved(recognizer, model_file):
+    image = line_image()
+    assert same(Recognizer.load(model_file).read([image])[0], recognizer.read([image])[0])
+
+
+# --- the script -----------------------------------------------------------------------------
+
+
+def test_text_names_each_file_in_order(script, folder, recognizer):
+    status, out, _ = script(folder / "more", folder / "b.png", folder / "a.jpg")
+    files = [folder / "more/c.webp", folder / "b.png", folder / "a.jpg"]
+    lines = recognizer.read(files)
+    assert status == 0
+    assert out == [f"{f}: {line.text}  ({line.confidence:.1%})" for f, line in zip(files, lines)]
+
+
+def test_the_model_is_named_on_standard_error(script, folder, model_file):
+    assert script(folder)[2] == [f"reading with {model_file}"]
+
+
+def test_tsv_is_path_text_and_confidence_to_five_places(script, folder, recognizer):
+    _, out, _ = script(folder / "b.png", "--format", "tsv")
+    line = recognizer.read([folder / "b.png"])[0]
+    assert out == [f"{folder}/b.png\t{line.text}\t{line.confidence:.5f}"]
+
+
+def test_json_has_the_characters_with_their_spans(script, folder, recognizer):
+    _, out, _ = script(folder, "--format", "json")
+    rows = [json.loads(line) for line in out]
+    assert [row["path"] for row in rows] == [
+        f"{folder}/{f}" for f in ("a.jpg", "b.png", "more/c.webp")
+    ]
+    line = recognizer.read([folder / "a.jpg"])[0]
+    assert rows[0]["text"] == line.text
+    assert rows[0]["confidence"] == pytest.approx(line.confidence, abs=1e-5)
+    assert [(c["text"], c["start"], c["end"]) for c in rows[0]["characters"]] == [
+        (c.text, round(c.start, 1), round(c.end, 1)) for c in line.characters
+    ]
+
+
+@pytest.mark.parametrize("style", ["text", "tsv", "json"])
+def test_one_line_a_file_whatever_its_name(script, tmp_path, style):
+    names = ["tab\there.png", "new\nline.png", "back\\slash.png", "名前 é.png", "\x1b[31m.png"]
+    for name in names:
+        line_image().save(tmp_path / name)
+    status, out, _ = script(tmp_path, "--format", style)
+    assert (status, len(out)) == (0, len(names))
+    if style == "tsv":
+        assert all(line.count("\t") == 2 for line in out)
+        assert f"{tmp_path}/new\\nline.png" in [line.split("\t")[0] for line in out]
+    if style == "json":
+        assert {json.loads(line)["path"] for line in out} == {
+            f"{tmp_path}/{name}" for name in names
+        }
+
+
+def test_names_on_standard_input(script, folder, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.StringIO(f"{folder}/b.png\r\n\n{folder}/a.jpg"))
+    status, out, _ = script("-", folder / "more", "--format", "tsv")
+    assert status == 0
+    assert [line.split("\t")[0] for line in out] == [
+        f"{folder}/{name}" for name in ("b.png", "a.jpg", "more/c.webp")
+    ]
+
+
+def test_other_files_of_a_folder_are_passed_over_and_counted(script, folder):
+    (folder / "labels.tsv").write_text("a.jpg\t111\n")
+    (folder / "more/notes").write_bytes(b"")
+    status, out, err = script(folder)
+    assert (status, len(out)) == (0, 3)
+    assert err[1:] == ["2 files that are no images passed over"]
+
+
+def test_a_file_named_outright_is_read_whatever_its_extension(script, folder):
+    (folder / "scan").write_bytes((folder / "b.png").read_bytes())
+    (folder / "notes.txt").write_text("hello")
+    status, out, err = script(folder / "scan", folder / "notes.txt")
+    assert (status, len(out)) == (1, 1)
+    assert "notes.txt: not an image" in err[1]
+
+
+def test_what_cannot_be_read_is_named_and_the_rest_is_read(script, folder):
+    (folder / "empty.png").touch()
+    status, out, err = script(folder, folder / "none.png", "x" * 5000)
+    assert (status, len(out)) == (1, 3)
+    assert len(err) == 5
+    assert err[1] == f"{folder}/empty.png: the file is empty; save it again"
+    assert err[2] == f"{folder}/none.png: no such file"
+    assert err[4] == "3 of 6 images could not be read"
+
+
+def test_a_folder_that_cannot_be_searched_is_named(tmp_path, caplog):
+    inference._not_searched(PermissionError(13, "Permission denied", f"{tmp_path}/more"))
+    assert f"{tmp_path}/more: the folder cannot be searched (Permission denied)" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "what"),
+    [
+        (["--model", "nope"], "model 'nope': no such file"),
+        (["--model-dir", "nowhere"], "model-dir nowhere: holds no model yet"),
+        (["--model", "digits", "--model-dir", "nowhere"], "not both"),
+    ],
+)
+def test_without_a_model_nothing_is_done(script, folder, arguments, what):
+    status, out, err = script(folder, *arguments, model=None)
+    assert (status, out, len(err)) == (2, [], 1)
+    assert err[0].startswith("inference.py: ")
+    assert what in err[0]
+
+
+def test_without_an_image_nothing_is_done(script, tmp_path):
+    (tmp_path / "notes.txt").write_text("hello")
+    status, out, err = script(tmp_path)
+    assert (status, out) == (2, [])
+    assert err == [f"inference.py: no image in {tmp_path}"]
+
+
+def test_a_file_that_is_no_model(script, folder, tmp_path):
+    (tmp_path / "x.keras").write_bytes(b"no zip")
+    status, out, err = script(folder, model=tmp_path / "x.keras")
+    assert (status, out) == (2, [])
+    assert "x.keras: not a model of ocr_simple" in err[-1]
+
+
+@pytest.mark.parametrize("arguments", [["--format", "xml"], ["--nonsense"]])
+def test_arguments_that_mean_nothing_are_status_2(arguments, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(arguments)
+    assert stop.value.code == 2
+    assert capsys.readouterr().out == ""
+
+
+def test_the_test_images_are_read_when_told_nothing():
+    assert InferenceOptions().paths == ()
+    found, passed_over = find_images([str(inference.TEST_IMAGES)])
+    assert len(found) >= 6
+    assert passed_over == 2  # README.md and labels.tsv
+
+
+# --- as a process ---------------------------------------------------------------------------
+
+
+def process(arguments, **options):
+    """The script as a real process; TensorFlow's own log lines are left out of standard error."""
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "inference.py"), *map(str, arguments)],
+        capture_output=True,
+        timeout=300,
+        **options,
+    )
+    errors = done.stderr.decode().splitlines()
+    noise = re.compile(r"[IWEF]\d{4,} |[IWEF]0000 |\d{4}-\d\d-\d\d |WARNING: All log messages")
+    return done.returncode, done.stdout, [line for line in errors if not noise.match(line)]
+
+
+def hostile(folder):
+    """Fill `folder`; returns the names of files that are to be read, and of those that fail."""
+    line = line_image()
+    colour = line.convert("RGB")
+    good, bad = {}, {}
+    kinds = {"png": "PNG", "jpg": "JPEG", "tif": "TIFF", "bmp": "BMP", "webp": "WEBP", "gif": "GIF"}
+    for extension, kind in kinds.items():
+        content = encoded(colour, kind)
+        good[f"plain.{extension}"] = content
+        for share in (0.3, 0.6, 0.9):
+            bad[f"cut{share}.{extension}"] = content[: int(len(content) * share)]
+        bad[f"header.{extension}"] = content[:12]
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    good["turned.jpg"] = encoded(colour, "JPEG", exif=exif)
+    good["cmyk.jpg"] = encoded(colour.convert("CMYK"), "JPEG")
+    good["exif.png"] = encoded(line, exif=b"Exif\0\0XX*\0garbage!")
+    good["exif.jpg"] = encoded(line, "JPEG", exif=b"Exif\0\0II*\0\xff\xff\xff\xffgarbage")
+    good["frames.gif"] = encoded(
+        line, "GIF", save_all=True, append_images=[Image.new("L", (90, 32))]
+    )
+    good["frames.tiff"] = encoded(line, "TIFF", save_all=True, append_images=[line.rotate(5)])
+    good["one_pixel.png"] = encoded(Image.new("L", (1, 1)))
+    good["tall.png"] = encoded(Image.new("L", (8, 4000)))
+    good["wide.png"] = encoded(Image.new("L", (4000, 8)))
+    good["bits16.png"] = encoded(Image.fromarray(np.asarray(line).astype(np.uint16) * 257))
+    good["float.tif"] = encoded(Image.fromarray(np.asarray(line).astype(np.float32)), "TIFF")
+    good["palette.png"] = encoded(colour.quantize(8), transparency=0)
+    good["bits1.tif"] = encoded(line.convert("1"), "TIFF", compression="group4")
+    good["GIF inside.PNG"] = encoded(colour, "GIF")
+    for name in (
+        "tab\t.png",
+        "new\nline.png",
+        "ünï 名前.png",
+        "a space .png",
+        "-dash.png",
+        "'\".png",
+    ):
+        good[name] = encoded(line)
+    good[os.fsdecode(b"not-utf8-\xff.png")] = encoded(line)
+    bad["empty.png"] = b""
+    bad["text.png"] = b"this is text\n" * 20
+    bad["page.jpg"] = b"<!DOCTYPE html><html><body>404 Not Found</body></html>"
+    bad["zeros.png"] = bytes(5000)
+    bad["noise.jpg"] = np.random.default_rng(0).bytes(5000)
+    bad["bomb.png"] = png(100_000, 100_000)
+    bad["large.png"] = png(20_000, 5_000)
+    bad["no_width.png"] = png(0, 32)
+    bad["no_data.png"] = png(90, 32)
+    bad["long.png"] = encoded(Image.new("L", (9000, 4)))
+    bad["bad\tname\n.png"] = b""
+    bad["script.gif"] = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n"
+    bad["archive.tif"] = b"PK\x03\x04" + bytes(500)
+    broken = bytearray(encoded(line))
+    broken[300:400] = bytes(100)
+    bad["corrupt.png"] = bytes(broken)
+    bad["tiff_loop.tif"] = b"II*\0\x08\0\0\0\0\0\x08\0\0\0"  # a directory that follows itself
+    for name, content in {**good, **bad}.items():
+        (folder / name).write_bytes(content)
+    (folder / "folder.png").mkdir()
+    (folder / "folder.png/inner.png").write_bytes(good["plain.png"])
+    (folder / "linked.png").symlink_to(folder / "plain.png")
+    (folder / "broken_link.png").symlink_to(folder / "nothing")
+    (folder / "loop.png").symlink_to(folder / "loop.png")
+    (folder / "folder_loop").symlink_to(folder)
+    os.mkfifo(folder / "pipe.png")
+    bad = [*bad, "broken_link.png", "loop.png", "pipe.png"]
+    if os.geteuid() != 0:
+        (folder / "secret.png").write_bytes(good["plain.png"])
+        (folder / "secret.png").chmod(0)
+        bad.append("secret.png")
+    (folder / "notes.txt").write_text("not counted as an image")
+    return [*good, "folder.png/inner.png", "linked.png"], bad
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no FIFOs here")
+def test_a_hostile_folder(tmp_path, model_file):
+    good, bad = hostile(tmp_path)
+    assert len(bad) > 40
+    status, out, err = process([tmp_path, "--format", "json", "--model", model_file])
+    assert status == 1
+    read = [json.loads(line)["path"] for line in out.splitlines()]
+    assert sorted(read) == sorted(f"{tmp_path}/{name}" for name in good)
+    assert err[0] == f"reading with {model_file}"
+    assert err[-2] == "1 files that are no images passed over"
+    assert err[-1] == f"{len(bad)} of {len(good) + len(bad)} images could not be read"
+    told = ("frames", "EXIF cannot be read", "taller than wide")
+    failures = [line for line in err[1:-2] if not any(word in line for word in told)]
+    escaped = [name.replace("\t", "\\t").replace("\n", "\\n") for name in bad]
+    assert sorted(line.split(": ")[0] for line in failures) == sorted(
+        f"{tmp_path}/{n}" for n in escaped
+    )
+
+
+@pytest.mark.slow
+def test_a_reader_that_has_seen_enough_ends_the_script_quietly(tmp_path, model_file):
+    for k in range(400):  # more output than a pipe holds
+        (tmp_path / f"{k}.png").symlink_to(tmp_path / "line.png")
+    line_image().save(tmp_path / "line.png")
+    script = f'"{sys.executable}" "{ROOT}/inference.py" "{tmp_path}" --model "{model_file}"'
+    command = ["bash", "-o", "pipefail", "-c", f"{script} --format json | head -n 1"]
+    done = subprocess.run(command, capture_output=True, timeout=300)
+    assert done.stdout.count(b"\n") == 1
+    assert done.returncode == 0
+    assert b"Traceback" not in done.stderr
+    assert b"BrokenPipe" not in done.stderr
