@@ -41,7 +41,8 @@ format: $(READY)  ## mend what `lint` finds, where that can be done by itself
 	$(BIN)/ruff format .
 
 notebook: $(READY)  ## run ocr_simple.ipynb without a browser and keep its outputs in it
-	$(BIN)/python -m jupyter nbconvert --to notebook --execute --inplace ocr_simple.ipynb
+	$(BIN)/python -m jupyter nbconvert --to notebook --execute --inplace \
+		--ExecutePreprocessor.record_timing=False ocr_simple.ipynb
 
 bench: $(READY)  ## every script in bench/
 	@set -e; for script in bench/*.py; do echo "$$script"; PYTHONPATH=. $(BIN)/python "$$script"; done

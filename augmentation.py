@@ -2,7 +2,7 @@
 
 Two stages, both on uint8 pixels and both drawn from one random generator:
 
-geometry  rotation, shift, shear, zoom, stretch: one warp, the crop grows or shrinks with it
+geometry  rotation, shift, shear, zoom, stretch, elastic, in one warp; the crop grows or shrinks
 photo     what a camera sees: perspective, curl, worn print, neighbours, frames, contrast and
           polarity, outlines, relief, light and shadow, surface, blur, noise, JPEG
 
@@ -27,6 +27,7 @@ class Augmentation:
     shear: float = 0.2  # horizontal shift from top to bottom
     zoom: float = 0.3  # log scale, up to this larger and twice this smaller
     stretch: float = 0.3  # log scale of width alone
+    elastic: float = 0.035  # how far strokes bend
     weight: float = 0.6  # share of lines whose strokes get thinner or bolder
     photo: float = 0.5  # share of lines that pass through the camera stage
 
@@ -38,6 +39,7 @@ class Augmentation:
                 self.shear,
                 self.zoom,
                 self.stretch,
+                self.elastic,
                 self.weight,
                 self.photo,
             )
@@ -102,6 +104,10 @@ def warp(
         y = y + curl * np.sin(x * (rng.uniform(1, 4) / max(width, 3 * rows)) + rng.uniform(0, 6))
     source_x = (scale[0, 0] * x + scale[0, 1] * y + columns / 2 - 0.5).astype(np.float32)
     source_y = (scale[1, 0] * x + scale[1, 1] * y + rows / 2 - 0.5).astype(np.float32)
+    if how.elastic:
+        bend = rng.uniform(0, how.elastic) * rows
+        source_x += bend * bumps(rows, width, rng)
+        source_y += bend * bumps(rows, width, rng)
     warped = cv2.remap(
         pixels,
         source_x,
@@ -111,6 +117,15 @@ def warp(
         borderValue=background(pixels),
     )
     return warped.reshape(rows, width, -1)
+
+
+def bumps(rows: int, columns: int, rng: np.random.Generator) -> np.ndarray:
+    """Smooth noise (rows, columns) of spread 1 about, with a bump for every stroke or so.
+
+    Elastic distortion, after Simard et al. 2003: other letter forms from the same font.
+    """
+    coarse = rng.standard_normal((5, max(2, 5 * columns // rows)), np.float32)
+    return cv2.resize(coarse, (columns, rows), interpolation=cv2.INTER_CUBIC)
 
 
 def camera(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -152,7 +167,8 @@ def camera(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     if rng.random() < 0.4:
         quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(20, 85))]
         flag = cv2.IMREAD_GRAYSCALE if pixels.shape[2] == 1 else cv2.IMREAD_COLOR
-        image = cv2.imdecode(cv2.imencode(".jpg", image, quality)[1], flag).reshape(pixels.shape)
+        encoded = cv2.imencode(".jpg", image, quality)[1]
+        image = np.asarray(cv2.imdecode(encoded, flag), np.uint8).reshape(pixels.shape)
     return image
 
 

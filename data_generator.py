@@ -25,7 +25,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import cv2
-import keras
 import matplotlib
 import numpy as np
 from fontTools.ttLib import TTCollection, TTFont, TTLibError
@@ -33,6 +32,7 @@ from PIL import Image, ImageColor, ImageFont
 
 import augmentation
 import image as imaging
+from devices import keras
 from model import ModelSpec, pack_labels, time_steps
 from text import Alphabet, normalise_text, steps_needed
 
@@ -143,6 +143,8 @@ class LineOptions:
     """Log scale by which a training line may grow, and twice that by which it may shrink."""
     stretch: float = 0.3
     """Log scale by which its width alone may change; families are narrow or wide."""
+    elastic: float = 0.035
+    """Share of its height by which a training line's strokes bend; makes new letter forms."""
     spacing: int = 2
     """Pixels by which character_spacing varies: usually about as many, at times ten times."""
     weight: float = 0.6
@@ -540,7 +542,7 @@ class Lines:
 
 NOT_NEGATIVE = (
     "skewing_angle", "blur", "space_width", "stroke_width",
-    "rotation", "shift", "shear", "zoom", "stretch", "spacing",
+    "rotation", "shift", "shear", "zoom", "stretch", "elastic", "spacing",
 )  # fmt: skip
 
 
@@ -611,7 +613,15 @@ class LineSequence(keras.utils.PyDataset):
         with self._lock:
             if self._group[0] != group:
                 self._group = (group, self._draw(group))
-            return self.collate(self._group[1][place])
+            x, y = self.collate(self._group[1][place])
+            if index == 1:  # `fit` takes the shapes that its first two batches share for fixed
+                first_x, first_y = self.collate(self._group[1][0])
+                if x["image"].shape == first_x["image"].shape:
+                    more = ((0, 0), (0, 0), (0, imaging.WIDTH_MULTIPLE), (0, 0))
+                    x["image"] = np.pad(x["image"], more)
+                if y.shape == first_y.shape:
+                    y = np.pad(y, ((0, 0), (0, 1)))
+            return x, y
 
     def _draw(self, group: int) -> list[list[tuple[np.ndarray, str, str]]]:
         """The batches of a group, each of lines of like width, in random order."""

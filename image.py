@@ -1,7 +1,8 @@
 """The one way from an image file to a model's input, for training, inference and export alike.
 
-load (any format, upright, 8 bits, alpha on white) -> resize to the model's height (antialiased
-bilinear in float, aspect kept) -> normalise by the image's own median and spread -> pad a batch.
+load (any common format, upright, 8 bits, alpha on white) -> resize to the model's height
+(antialiased bilinear in float, aspect kept) -> normalise by the image's own median and spread
+-> pad a batch.
 
 The same in a TensorFlow graph, within one grey level: `tf.image.resize(..., "bilinear",
 antialias=True)` on float32, luma 0.299 R + 0.587 G + 0.114 B. A graph that is fed with encoded
@@ -52,7 +53,7 @@ def load(source: Source, channels: int = 1, name: str | None = None) -> np.ndarr
     source: path, encoded bytes, PIL image, or array (height, width[, 1|2|3|4]); arrays are uint8,
         uint16 (scaled by 257), bool, or float in 0 to 1.
     Raises ImageError. Logs a warning for what is read but may not be meant: further frames,
-    a picture that is taller than wide or looks like a page.
+    a picture that is twice as tall as wide or looks like a page.
     """
     name = name or (os.fsdecode(source) if isinstance(source, (str, os.PathLike)) else "image")
     name = one_line(name)
@@ -84,7 +85,7 @@ def load(source: Source, channels: int = 1, name: str | None = None) -> np.ndarr
         )
     if isinstance(source, np.ndarray):
         pass  # whoever holds an array knows its shape
-    elif height > width:
+    elif height > 2 * width:  # a single digit is taller than wide
         log.warning(
             "%s: taller than wide (%d x %d); one horizontal line is read", name, width, height
         )

@@ -19,17 +19,16 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, overload
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before Keras imports TensorFlow
-
-import keras
 import numpy as np
 import tyro
 from PIL import Image
 
+import devices
 import image as imaging
 import model as models
+from devices import keras
 from text import Alphabet, Line, ctc_decode, one_line, softmax
 
 HERE = Path(__file__).resolve().parent
@@ -52,7 +51,7 @@ class Recognizer:
         self.model, self.spec = model, model.spec
         self.alphabet = Alphabet(self.spec.alphabet)
         compiles = keras.backend.backend() == "jax"  # anew for every shape of a batch
-        self.multiple = imaging.WIDTH_MULTIPLE if compiles else self.spec.stride
+        self.multiple = imaging.WIDTH_MULTIPLE if compiles else self.spec.multiple
         if not model.compiled:
             model.compile(jit_compile=compiles)
 
@@ -61,9 +60,19 @@ class Recognizer:
         """The recogniser in a model file, or a shipped one by its name. Raises ValueError."""
         return cls(models.load(find_model(model)))
 
+    @overload
+    def read(
+        self, images: Iterable[imaging.Source], errors: Literal["raise"] = "raise"
+    ) -> list[Line]: ...
+
+    @overload
+    def read(
+        self, images: Iterable[imaging.Source], errors: Literal["return"]
+    ) -> list[Line | imaging.ImageError]: ...
+
     def read(
         self, images: Iterable[imaging.Source], errors: Literal["raise", "return"] = "raise"
-    ) -> list[Line | imaging.ImageError]:
+    ) -> list:
         """The line in each of `images` (paths, bytes, PIL images, arrays), in order.
 
         Spans are in pixels of the upright image. A bad image raises ImageError; with
@@ -105,12 +114,14 @@ class Recognizer:
         self, source: imaging.Source, index: int = 0
     ) -> tuple[np.ndarray, int] | imaging.ImageError:
         """Prepared pixels and the columns of the upright image, or what is wrong with it."""
-        name = None if isinstance(source, (str, os.PathLike)) else f"images[{index}]"
+        name = os.fspath(source) if isinstance(source, (str, os.PathLike)) else f"images[{index}]"
         try:
             pixels = imaging.load(source, self.spec.channels, name)
             return imaging.prepare(pixels, self.spec.height), pixels.shape[1]
         except imaging.ImageError as error:
             return error
+        except MemoryError:
+            return imaging.ImageError(f"{one_line(name)}: too large for the memory; scale it down")
 
     def _read_prepared(self, items: list[tuple[np.ndarray, int]]) -> list[Line]:
         lines = [Line("", 0.0, ())] * len(items)
@@ -248,7 +259,7 @@ def _escape(text: str) -> str:
 
 
 def run(options: InferenceOptions) -> int:
-    """Print what each image says. Returns the exit status: see DESIGN's contract 15 in README."""
+    """Print what each image says. Returns 0; 1 if some image could not be read; 2 if none was."""
     try:
         if options.model and options.model_dir:
             raise ValueError("give --model or --model-dir, not both")
@@ -256,10 +267,11 @@ def run(options: InferenceOptions) -> int:
             file = find_run_model(options.model_dir)
         else:
             file = find_model(options.model or "digits")
-        paths, passed_over = find_images(options.paths or [str(TEST_IMAGES)])
+        paths, passed_over = find_images(options.paths or [os.path.relpath(TEST_IMAGES)])
         if not paths:
             raise ValueError(f"no image in {', '.join(options.paths) or TEST_IMAGES}")
         print(f"reading with {file}", file=sys.stderr)
+        devices.prepare()
         recognizer = Recognizer(models.load(file))
     except ValueError as error:
         print(f"inference.py: {error}", file=sys.stderr)
@@ -272,7 +284,7 @@ def run(options: InferenceOptions) -> int:
         else:
             print(format_line(path, line, options.format), flush=not sys.stdout.isatty())
     if passed_over:
-        print(f"{passed_over} files that are no images passed over", file=sys.stderr)
+        print(f"other files passed over: {passed_over}", file=sys.stderr)
     if failed:
         print(f"{failed} of {len(paths)} images could not be read", file=sys.stderr)
     return 1 if failed else 0

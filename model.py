@@ -23,20 +23,24 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import keras
 import numpy as np
-from keras import ops
 from rapidfuzz.distance import Levenshtein
 
+from devices import keras
 from image import WIDTH_MULTIPLE
 from text import BLANK, Alphabet
 
+ops = keras.ops
 Tensor = Any  # of Keras's backend, or NumPy
 
 SCHEMA = 1
 SPEC_FILE = "ocr.json"
 NORMALISATION = "median"  # image.normalise; named in the file, so that another one is told apart
 MAX_ARCHIVE_BYTES = 1 << 30
+
+# Each column of features gives two time steps: narrow and doubled characters need them, and here,
+# in the last layer, they cost next to nothing.
+STEPS_A_COLUMN = 2
 
 
 def time_steps(width: Tensor, stride: int) -> Tensor:
@@ -49,10 +53,10 @@ def time_steps(width: Tensor, stride: int) -> Tensor:
 
 @keras.saving.register_keras_serializable("ocr_simple")
 class OwnColumns(keras.layers.Layer):
-    """Zeroes what lies right of each image's own time steps, at any resolution in between.
+    """Zeroes what lies right of each image's own columns, at any resolution in between.
 
-    Inputs: features (batch, rows, columns, channels) or (batch, columns, channels), and `own`
-    (batch, steps), 1 at an image's own steps and 0 behind; columns is a multiple of steps.
+    Inputs: features (batch, rows, n, channels) or (batch, n, channels), and `own` (batch,
+    columns), 1 at an image's own columns of features and 0 behind; n is a multiple of columns.
     """
 
     def call(self, features: Tensor, own: Tensor) -> Tensor:
@@ -64,30 +68,30 @@ class OwnColumns(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable("ocr_simple")
-class OwnSteps(keras.layers.Layer):
-    """1 at each image's own time steps, 0 behind: (batch, steps) from the image and its width."""
+class OwnFeatureColumns(keras.layers.Layer):
+    """1 at each image's own columns of features, 0 behind: (batch, columns) int32."""
 
     def __init__(self, stride: int, **kwargs: Any):
         super().__init__(**kwargs)
         self.stride = stride
 
     def call(self, image: Tensor, width: Tensor) -> Tensor:
-        step = ops.arange(ops.shape(image)[2] // self.stride)
-        own = time_steps(ops.cast(width, step.dtype), self.stride)
-        return ops.cast(step[None, :] < own[:, None], "int32")
+        column = ops.arange(ops.shape(image)[2] // self.stride)
+        own = time_steps(ops.cast(width, column.dtype), self.stride)
+        return ops.cast(column[None, :] < own[:, None], "int32")
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "stride": self.stride}
 
 
 @keras.saving.register_keras_serializable("ocr_simple")
-class ReverseOwnSteps(keras.layers.Layer):
-    """Reverses each sequence's own steps: (batch, steps, channels), own (batch, steps)."""
+class ReverseOwnColumns(keras.layers.Layer):
+    """Reverses the own columns of each sequence (batch, columns, channels)."""
 
     def call(self, sequence: Tensor, own: Tensor) -> Tensor:
-        step = ops.arange(ops.shape(own)[1])[None, :]
-        count = ops.sum(ops.cast(own, step.dtype), axis=1, keepdims=True)  # (batch, 1)
-        source = ops.where(step < count, count - 1 - step, step)  # (batch, steps)
+        column = ops.arange(ops.shape(own)[1])[None, :]
+        count = ops.sum(ops.cast(own, column.dtype), axis=1, keepdims=True)  # (batch, 1)
+        source = ops.where(column < count, count - 1 - column, column)  # (batch, columns)
         return ops.take_along_axis(sequence, source[:, :, None], axis=1)
 
 
@@ -95,7 +99,7 @@ class ReverseOwnSteps(keras.layers.Layer):
 
 
 class Encoder(NamedTuple):
-    """An entry of the registry: `build(image, mask)` and how many columns make one time step."""
+    """An entry of the registry: `build(image, mask)`, and columns of the image a feature column."""
 
     build: Callable
     stride: int
@@ -111,8 +115,10 @@ def encoder(name: str, stride: int) -> Callable:
     feature map (batch, rows, width / stride, channels). It calls `mask(x)` after each layer that
     looks sideways, so that padding stays zero. The width is a multiple of the stride.
     """
-    if WIDTH_MULTIPLE % stride:
-        raise ValueError(f"encoder {name!r}: stride {stride}; give a divisor of {WIDTH_MULTIPLE}")
+    if WIDTH_MULTIPLE % stride or stride % STEPS_A_COLUMN:
+        raise ValueError(
+            f"encoder {name!r}: stride {stride}; give an even divisor of {WIDTH_MULTIPLE}"
+        )
 
     def register(build: Callable) -> Callable:
         ENCODERS[name] = Encoder(build, stride)
@@ -172,7 +178,7 @@ class ModelSpec:
     schema: int = SCHEMA
 
     def __post_init__(self):
-        def check(ok: bool, name: str, mend: str):
+        def check(ok: bool, name: str, mend: str) -> None:
             if not ok:
                 raise ValueError(f"{name} {getattr(self, name)!r} cannot be used; {mend}")
 
@@ -214,6 +220,11 @@ class ModelSpec:
     @property
     def stride(self) -> int:
         """Columns of an image that make one time step."""
+        return ENCODERS[self.architecture].stride // STEPS_A_COLUMN
+
+    @property
+    def multiple(self) -> int:
+        """Columns of which a batch is padded to a multiple: those of one feature column."""
         return ENCODERS[self.architecture].stride
 
 
@@ -221,36 +232,37 @@ def build(spec: ModelSpec, seed: int | None = None) -> keras.Model:
     """A model with fresh weights: {"image", "width"} -> logits (batch, steps, classes).
 
     image: float32 (batch, height, width, channels), normalised and padded by `image.py` to a
-    width that is a multiple of the stride; width: int32 (batch,), each image's own columns.
+    width that is a multiple of `spec.multiple`; width: int32 (batch,), each image's own columns.
     """
     if seed is not None:
         keras.utils.set_random_seed(seed)
     image = keras.Input((spec.height, None, spec.channels), name="image")
     width = keras.Input((), dtype="int32", name="width")
-    own = OwnSteps(spec.stride, name="own_steps")(image, width)  # (batch, steps)
+    own = OwnFeatureColumns(spec.multiple, name="own")(image, width)  # (batch, columns)
 
     def mask(x: Tensor) -> Tensor:
         return OwnColumns()(x, own)
 
-    x = ENCODERS[spec.architecture].build(image, mask)  # (batch, rows, steps, channels)
+    x = ENCODERS[spec.architecture].build(image, mask)  # (batch, rows, columns, channels)
     rows, channels = x.shape[1], x.shape[3]
-    x = keras.layers.Permute((2, 1, 3), name="steps_first")(x)  # (batch, steps, rows, channels)
+    x = keras.layers.Permute((2, 1, 3), name="columns_first")(x)  # (batch, columns, rows, channels)
     x = keras.layers.Reshape((-1, rows * channels), name="flatten_rows")(x)
-    x = keras.layers.Dense(2 * spec.rnn_units, name="features")(x)  # (batch, steps, 2 * units)
+    x = keras.layers.Dense(2 * spec.rnn_units, name="features")(x)  # (batch, columns, 2 * units)
     x = keras.layers.LayerNormalization(name="features_norm")(x)
     x = mask(keras.layers.ReLU(name="features_relu")(x))
     if spec.rnn != "none":
         layer = {"lstm": keras.layers.LSTM, "gru": keras.layers.GRU}[spec.rnn]
         forward = layer(spec.rnn_units, return_sequences=True, name="forward")(x)
-        backward = ReverseOwnSteps(name="to_backward")(x, own)
+        backward = ReverseOwnColumns(name="to_backward")(x, own)
         backward = layer(spec.rnn_units, return_sequences=True, name="backward")(backward)
-        backward = ReverseOwnSteps(name="from_backward")(backward, own)
+        backward = ReverseOwnColumns(name="from_backward")(backward, own)
         x = keras.layers.Concatenate(name="both_ways")([forward, backward])
     else:  # a wider view by convolution instead
         y = keras.layers.Conv1D(2 * spec.rnn_units, 5, padding="same", name="context")(x)
         x = keras.layers.Add(name="context_add")([x, keras.layers.ReLU(name="context_relu")(y)])
     classes = Alphabet(spec.alphabet).classes
-    logits = keras.layers.Dense(classes, dtype="float32", name="logits")(x)
+    x = keras.layers.Dense(STEPS_A_COLUMN * classes, dtype="float32", name="classes")(x)
+    logits = keras.layers.Reshape((-1, classes), dtype="float32", name="logits")(x)
     model = keras.Model({"image": image, "width": width}, logits, name="ocr_simple")
     model.spec = spec
     return model

@@ -10,6 +10,7 @@ import itertools
 import re
 import string
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -49,7 +50,7 @@ class Alphabet:
             raise ValueError("the alphabet is empty; name at least one character, or 'digits'")
         if unicodedata.normalize("NFC", self.characters) != self.characters:
             raise ValueError("the alphabet is not in Unicode NFC; use Alphabet.parse")
-        repeated = sorted({c for c in self.characters if self.characters.count(c) > 1})
+        repeated = sorted(c for c, n in Counter(self.characters).items() if n > 1)
         if repeated:
             raise ValueError(f"the alphabet repeats {''.join(repeated)!r}; name each once")
         object.__setattr__(self, "ids", {c: i for i, c in enumerate(self.characters, start=1)})

@@ -27,15 +27,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before Keras imports TensorFlow
-
-import keras
 import numpy as np
 import tyro
 from tensorboardX import SummaryWriter
 from tqdm import tqdm
 
 import devices
+import image as imaging
 import model as models
 import visualize
 from data_generator import (
@@ -46,6 +44,7 @@ from data_generator import (
     find_fonts,
     split_fonts,
 )
+from devices import keras
 from inference import Recognizer
 from model import ModelSpec
 
@@ -388,9 +387,9 @@ def train(
         total=options.steps,
         initial=state.step,
         unit="step",
-        mininterval=0.5,
+        mininterval=0.5 if sys.stderr.isatty() else 15,  # a log or a notebook wants few
         smoothing=0.05,
-        disable=None,  # a log or a notebook keeps the lines of the validations, and no bar
+        disable="ipykernel" in sys.modules,  # a notebook shows the pictures instead
     )
     with bar, SummaryWriter(str(folder.path / "tensorboard")) as board, Stopper() as stopper:
         while state.step < options.steps and not _exhausted(state, options):
@@ -483,7 +482,28 @@ def _compiled(options: TrainOptions, spec: ModelSpec) -> keras.Model:
     # on TensorFlow XLA is slower here, and compiles anew for every width
     model.compile(optimizer, models.ctc_loss, jit_compile=keras.backend.backend() == "jax")
     model.optimizer.build(model.trainable_variables)
+    if keras.backend.backend() == "tensorflow":
+        _trace(model, options.batch_size)
     return model
+
+
+def _trace(model: keras.Model, batch_size: int) -> None:
+    """Make TensorFlow's graph of a training step for any shape, before the first.
+
+    By itself it makes one for the shapes it meets first and only then one for any, which rounds
+    otherwise; but a run that goes on has to round as if it had never stopped.
+    """
+    spec = model.spec
+    variables = [*model.variables, *model.optimizer.variables]
+    before = [keras.ops.convert_to_numpy(variable) for variable in variables]
+    for i in (1, 2):  # shapes that no batch has
+        count, width = batch_size + i, i * imaging.WIDTH_MULTIPLE
+        image = np.zeros((count, spec.height, width, spec.channels), np.float32)
+        steps = models.time_steps(width, spec.stride)
+        y = models.pack_labels([steps] * count, [[1] * i] * count)
+        model.train_on_batch({"image": image, "width": np.full(count, width, np.int32)}, y)
+    for variable, value in zip(variables, before):
+        variable.assign(value)
 
 
 def _exhausted(state: TrainState, options: TrainOptions) -> bool:

@@ -64,7 +64,8 @@ def _write(figure: Figure, left: float, top: float, text: str, **style: Any) -> 
 
 
 def _show(axes: Axes, pixels: np.ndarray, anchor: str = "W") -> None:
-    axes.imshow(pixels.squeeze(), cmap="gray", vmin=0, vmax=255)
+    shown = pixels[..., 0] if pixels.shape[2] == 1 else pixels
+    axes.imshow(shown, cmap="gray", vmin=0, vmax=255)
     axes.set(xticks=[], yticks=[], anchor=anchor)
     for spine in axes.spines.values():  # white lines on a white page need an edge
         spine.set(color="#d0d7de", linewidth=0.8)
@@ -77,8 +78,9 @@ def _shorten(text: str, most: int) -> str:
 def _picture(figure: Figure) -> Image.Image:
     content = io.BytesIO()
     figure.savefig(content, format="png")
-    # 256 colours: half the bytes, and a notebook does not keep a JPEG copy beside the PNG
-    return Image.open(content).convert("RGB").quantize(256)
+    picture = Image.open(content)  # RGBA, of which a notebook keeps no JPEG beside the PNG
+    picture.load()
+    return picture
 
 
 # --- lines and what was read in them ----------------------------------------------------------
@@ -201,6 +203,7 @@ VARIATION: dict[str, list[dict[str, Any]]] = {
         "shear": 0.3,
         "zoom": 0.25,
         "stretch": 0.3,
+        "elastic": 0.05,
         "spacing": 3,
         "weight": 1.0,
         "photo": 1.0,
@@ -323,5 +326,5 @@ def time_step_map(
     for label in below.get_yticklabels():
         label.set(**_font(label.get_text()))
     below.tick_params(length=0, labelsize=8)
-    below.set_xlabel(f"columns of the image; one time step is {step:.3g} of them", fontsize=9)
+    below.set_xlabel(f"columns ({step:.3g} a time step)", fontsize=9)
     return _picture(figure)

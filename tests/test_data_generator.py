@@ -369,9 +369,7 @@ def test_wikipedia_without_a_network_names_other_sources(monkeypatch):
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")  # nothing listens there
     monkeypatch.setenv("NO_PROXY", "")
-    with pytest.raises(
-        DataError, match=r"Wikipedia cannot be reached .*dictionary.*--strings-file"
-    ):
+    with pytest.raises(DataError, match=r"Wikipedia cannot be reached .*dictionary.*--strings"):
         texts(text_source="wikipedia", alphabet="ascii")
 
 
@@ -471,7 +469,7 @@ def test_a_label_has_no_spaces_where_none_are_drawn():
 
 def test_lines_that_need_more_steps_than_they_have_are_drawn_anew_and_counted():
     stream = lines(
-        text_source="strings", strings=("111111", "7"), character_spacing=-16, fonts=[FONT], **PLAIN
+        text_source="strings", strings=("111111", "7"), character_spacing=-20, fonts=[FONT], **PLAIN
     )
     assert {stream[k][1] for k in range(20)} == {"7"}
     assert list(stream.redrawn) == ["the label needs more time steps than its image gives"]
@@ -479,7 +477,7 @@ def test_lines_that_need_more_steps_than_they_have_are_drawn_anew_and_counted():
 
 def test_a_label_that_always_needs_more_steps_is_an_error_with_text_and_mend():
     stream = lines(
-        text_source="strings", strings=("111111",), character_spacing=-16, fonts=[FONT], **PLAIN
+        text_source="strings", strings=("111111",), character_spacing=-20, fonts=[FONT], **PLAIN
     )
     with pytest.raises(
         DataError, match=r"time steps.*'111111' in \d+ columns.*--character-spacing"
@@ -549,7 +547,7 @@ def test_a_batch_packs_images_and_labels_as_the_model_takes_them():
     assert width.dtype == y.dtype == np.int32
     for row, own, (steps, length, *ids) in zip(image, width.tolist(), y.tolist(), strict=True):
         assert not row[:, own:].any() and row[:, :own].any()
-        assert steps == time_steps(own, 4)
+        assert steps == time_steps(own, ModelSpec().stride)
         assert all(ids[:length]) and not any(ids[length:])
 
 
@@ -565,6 +563,13 @@ def test_batches_are_of_lines_of_like_width():
     spread = np.mean([np.ptp(sequence[i][0]["width"]) for i in range(16)])
     everything = np.ptp(np.concatenate([sequence[i][0]["width"] for i in range(16)]))
     assert spread < everything / 4
+
+
+def test_the_first_two_batches_share_no_shape_that_fit_would_take_for_fixed():
+    for seed in range(8):
+        sequence = LineSequence(lines(seed, min_length=5, max_length=5), 4)
+        (x, y), (other_x, other_y) = sequence[0], sequence[1]
+        assert x["image"].shape[2] != other_x["image"].shape[2] and y.shape != other_y.shape
 
 
 def test_a_sequence_is_endless_unless_told():

@@ -456,6 +456,7 @@ def test_a_page(caplog):
 
 
 def test_ordinary_lines_and_arrays_give_no_warning(caplog):
+    assert warned(caplog, encoded(Image.new("L", (20, 32)))) == []  # a single digit
     assert warned(caplog, encoded(Image.new("L", (200, 40)))) == []
     assert warned(caplog, np.zeros((80, 20), np.uint8)) == []
 

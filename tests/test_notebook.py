@@ -3,11 +3,11 @@
 import ast
 import re
 import shutil
-import sys
 from pathlib import Path
 
 import nbformat
 import pytest
+from IPython.core.inputtransformer2 import TransformerManager
 from nbclient import NotebookClient
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -39,8 +39,8 @@ def pictures(notebook):
 def test_notebook_is_valid_and_holds_no_logic(notebook):
     nbformat.validate(notebook)
     for cell in code_cells(notebook):
-        source = re.sub(r"(?m)^\s*[!%].*(\\\n.*)*$", "pass", cell.source)  # IPython's own lines
-        for node in ast.walk(ast.parse(source.replace("\npass", "\n    pass"))):
+        python = TransformerManager().transform_cell(cell.source)  # without ! and %
+        for node in ast.walk(ast.parse(python)):
             assert not isinstance(node, (ast.FunctionDef, ast.ClassDef, ast.While, ast.Try))
 
 
@@ -63,14 +63,12 @@ def test_notebook_runs_from_top_to_bottom(notebook, tmp_path, monkeypatch):
     for folder in ("pretrained", "inference_test_imgs"):
         shutil.copytree(ROOT / folder, tmp_path / folder)
     monkeypatch.setenv("OCR_SIMPLE_NOTEBOOK_STEPS", "2")
-    committed = pictures(notebook)
     client = NotebookClient(
         notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": tmp_path}}
     )
     client.execute()  # raises CellExecutionError for a cell that fails
 
     assert (tmp_path / "checkpoints" / "notebook" / "best.keras").is_file()
-    assert Path(sys.modules["nbclient"].__file__).exists()
     said = "\n".join(texts(notebook))
     assert "step 2: loss" in said and "images exactly" in said
-    assert 0 < committed - pictures(notebook) <= 10  # one validation, not one each interval
+    assert pictures(notebook) >= 12

@@ -1,5 +1,6 @@
 """Pictures hold what they promise, where they promise it."""
 
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -7,8 +8,9 @@ import pytest
 from PIL import Image
 
 import visualize
+from augmentation import Augmentation
 from data_generator import DataError
-from model import ModelSpec
+from model import ModelSpec, time_steps
 from text import Alphabet, Line, ctc_decode
 
 GREEN, RED = (26, 127, 55), (207, 34, 46)
@@ -40,7 +42,7 @@ def test_lines_has_a_row_for_every_four(count):
 
 
 def test_lines_of_any_width_and_either_depth_fit_their_cells():
-    pixels = [line(12), line(3000), line(100, channels=3)]
+    pixels = [line(1), line(3000), line(100, channels=3)]
     picture = visualize.lines(pixels, ["a", "b", "c"], columns=3)
     page = np.asarray(picture.convert("L"))
     for gap in (0, 332, 333, 665, 666, 999):  # between cells
@@ -95,6 +97,12 @@ def test_generator_options_has_a_row_for_each_option(rows):
         assert filled(picture.crop((190, 66 * row, 420, 66 * row + 66))) > 0.03  # its first line
 
 
+def test_every_variation_has_a_row_and_is_off_in_the_plain_line():
+    names = {field.name for field in fields(Augmentation)} | {"spacing"}
+    assert set(visualize.VARIATION) == names
+    assert not any(getattr(visualize.PLAIN, name) for name in names)
+
+
 def test_generator_options_change_what_they_name():
     def cell(changes):
         picture = visualize.generator_options({"row": [changes]})
@@ -131,17 +139,19 @@ def peaks(steps: int, spec: ModelSpec, text: str, at: list[int]) -> np.ndarray:
 
 
 def test_time_step_map_puts_spans_and_steps_under_each_other():
-    spec = ModelSpec()  # height 32, stride 4: a step is 8 columns of an image 64 high
-    image = np.full((64, 800, 1), 128, np.uint8)
-    probabilities = peaks(100, spec, "7", at=[80])
+    spec = ModelSpec()
+    steps = 400 // spec.stride  # of an image twice as high as the model's input, 800 columns wide
+    image = np.full((2 * spec.height, 800, 1), 128, np.uint8)
+    at = steps * 8 // 10
+    probabilities = peaks(steps, spec, "7", at=[at])
     read = ctc_decode(probabilities, Alphabet(spec.alphabet))
-    assert (read.characters[0].start, read.characters[0].end) == (80, 81)
-    in_pixels = [c._replace(start=c.start * 8, end=c.end * 8) for c in read.characters]
+    scale = 800 / steps
+    in_pixels = [c._replace(start=at * scale, end=(at + 1) * scale) for c in read.characters]
     line = read._replace(characters=tuple(in_pixels))
     picture = visualize.time_step_map(image, line, probabilities, spec)
 
     width = picture.width - 85  # inches of axes beside 0.85 of margins, 100 pixels each
-    left, right = 70 + width * 0.8, 70 + width * 0.81
+    left, right = 70 + width * at / steps, 70 + width * (at + 1) / steps
     page = np.asarray(picture.convert("RGB")).astype(int)
     coloured = np.ptp(page[90], axis=1) > 15  # across the image, grey but for the span
     assert abs(np.flatnonzero(coloured)[[0, -1]] - [left, right]).max() <= 1.5
@@ -153,7 +163,7 @@ def test_time_step_map_puts_spans_and_steps_under_each_other():
 @pytest.mark.parametrize("shape", [(32, 8, 1), (300, 200, 3), (20, 2000, 1)])
 def test_time_step_map_of_any_image(shape):
     spec = ModelSpec()
-    steps = -(-max(1, round(shape[1] * 32 / shape[0])) // 4)
+    steps = time_steps(max(1, round(shape[1] * 32 / shape[0])), spec.stride)
     image = np.full(shape, 200, np.uint8)
     picture = visualize.time_step_map(image, Line("", 0.5, ()), peaks(steps, spec, "", []), spec)
     assert 300 <= picture.width <= 1000 and 300 <= picture.height <= 600

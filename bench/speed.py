@@ -1,0 +1,200 @@
+"""How fast it draws, trains and reads, beside plain trdg: a Markdown table.
+
+    python bench/speed.py                          # all of it: some five minutes
+    python bench/speed.py --parts generate read    # some of it: a minute
+
+Compare figures of one run only: other programs on the machine change them all.
+"""
+
+import contextlib
+import functools
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import typing
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import tyro
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+import inference
+import model as models
+import train
+from data_generator import LineOptions, Lines, LineSequence, find_fonts
+from model import ModelSpec
+
+Part = typing.Literal["generate", "train", "learn", "read", "start"]
+Row = tuple[str, str, str, str, str]  # what, figure, model, image, warm or cold
+CORES = f"{os.cpu_count()} cores"
+
+PLAIN_TRDG = """
+import json, sys, time
+sys.modules["tensorflow"] = None  # for handwriting alone
+from PIL import ImageFont
+ImageFont.FreeTypeFont.getsize = lambda self, text: self.getbbox(text)[2:]  # gone since Pillow 10
+from trdg.generators import GeneratorFromStrings
+texts, fonts = json.load(sys.stdin)
+lines = iter(GeneratorFromStrings(texts, fonts=fonts, background_type=1))
+for _ in fonts:
+    next(lines)
+started = time.perf_counter()
+for _ in texts:
+    next(lines)
+print(len(texts) / (time.perf_counter() - started))
+"""
+
+
+@dataclass(frozen=True)
+class Options:
+    """Measure speed."""
+
+    parts: tuple[Part, ...] = typing.get_args(Part)
+    """generate lines; train steps; learn to 95 % exact; read files; start of a fresh process."""
+    model: str | None = None
+    """What reads: a shipped model or a file; digits if it is there, else fresh weights."""
+    lines: int = 2000
+    """Lines to draw; half of them are written to files and read."""
+    steps: int = 200
+    """Training steps to time."""
+    most_seconds: float = 300
+    """When to give up learning."""
+
+
+def timed(work: Callable[[], object]) -> float:
+    """Seconds that `work` takes."""
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
+def described(model: models.keras.Model) -> str:
+    """What a row says of its model."""
+    spec = model.spec
+    return f"{spec.architecture} + {spec.rnn} {spec.rnn_units}, {model.count_params() / 1e6:.2f} M"
+
+
+def generate(options: Options) -> Iterator[Row]:
+    """Lines a second of plain trdg and of `Lines`, one thread each, the same texts and fonts."""
+    fonts = find_fonts(("trdg",))
+    plain = Lines(LineOptions(), ModelSpec(), fonts, augment=False)
+    texts = [plain[k][1] for k in range(options.lines)]
+    done = subprocess.run(
+        [sys.executable, "-c", PLAIN_TRDG],
+        input=json.dumps([texts, fonts]), capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    of_trdg = float(done.stdout.split()[-1])
+    yield "draw with plain trdg", f"{of_trdg:,.0f} lines/s", "", "height 32, 1 thread", "warm"
+    varied, photo = (Lines(LineOptions(photo=p), ModelSpec(), fonts) for p in (0, 0.8))
+    for name, stream in (("draw", plain), ("draw, varied", varied), ("draw, photographs", photo)):
+        seconds = timed(lambda stream=stream: [stream[k] for k in range(options.lines)])
+        speed = options.lines / seconds
+        figure = f"{speed:,.0f} lines/s, {speed / of_trdg:.1f} times plain trdg"
+        yield name, figure, "", "height 32, 1 thread", "warm"
+
+
+def train_steps(options: Options) -> Iterator[Row]:
+    """Lines a second of training as `train.py` does by default, and the wait for them."""
+    defaults = train.TrainOptions()
+    fonts, _ = train.split_fonts(find_fonts(defaults.fonts), defaults.held_out)
+    model = train._compiled(defaults, defaults.spec())
+    sequence = LineSequence(Lines(defaults, defaults.spec(), fonts), defaults.batch_size)
+    warm_up = 48
+    batches = train.prefetch(sequence, 0, warm_up + options.steps)
+    waited, columns = 0.0, []
+    for step in range(warm_up + options.steps):
+        if step == warm_up:
+            started, waited = time.perf_counter(), 0.0
+        asked = time.perf_counter()
+        _, (x, y) = next(batches)
+        waited += time.perf_counter() - asked
+        columns.append(x["image"].shape[2])
+        model.train_on_batch(x, y)
+    seconds = time.perf_counter() - started
+    speed = options.steps * defaults.batch_size / seconds
+    figure = f"{speed:,.0f} lines/s, {waited / seconds:.0%} of it waiting for lines"
+    image = f"32 x {np.mean(columns):.0f} on average, {CORES}"
+    yield f"train, batch {defaults.batch_size}, varied", figure, described(model), image, "warm"
+
+
+def learn(options: Options) -> Iterator[Row]:
+    """Seconds until 95 % of the lines in held-out families are read without an error."""
+    started = time.perf_counter()
+    best = 0.0
+
+    def look(validation: train.Validation) -> None:
+        nonlocal best
+        best = max(best, validation.exact)
+        if best >= 0.95 or time.perf_counter() - started > options.most_seconds:
+            raise KeyboardInterrupt
+
+    with tempfile.TemporaryDirectory() as folder, contextlib.suppress(KeyboardInterrupt):
+        run = train.TrainOptions(model_dir=Path(folder) / "run", interval=100, patience=0)
+        train.train(run, on_validation=look)
+    seconds = time.perf_counter() - started
+    figure = f"{seconds:.0f} s" if best >= 0.95 else f"not in {seconds:.0f} s: {best:.1%}"
+    name = described(models.build(run.spec()))
+    yield "train to 95 % exact, held-out families", figure, name, CORES, "cold, imports apart"
+
+
+def read(options: Options) -> Iterator[Row]:
+    """Lines a second from PNG files, and the time one line takes by itself."""
+    recognizer = inference.Recognizer(models.load(reader(options)))
+    count = options.lines // 2
+    drawn = Lines(LineOptions(), ModelSpec(), find_fonts(("trdg",)), augment=False)
+    with tempfile.TemporaryDirectory() as folder:
+        paths = [str(Path(folder) / f"{k}.png") for k in range(count)]
+        images = [drawn[k][0][..., 0] for k in range(count)]
+        for pixels, path in zip(images, paths, strict=True):
+            Image.fromarray(pixels).save(path)
+        recognizer.read(paths)
+        seconds = timed(lambda: recognizer.read(paths))
+    name = described(recognizer.model)
+    image = f"32 x {np.mean([p.shape[1] for p in images]):.0f} on average, {CORES}"
+    yield f"read {count:,} PNG files", f"{count / seconds:,.0f} lines/s", name, image, "warm"
+    one = np.random.default_rng(0).integers(0, 256, (32, 128), np.uint8)
+    times = [1000 * timed(lambda: recognizer.read([one])) for _ in range(250)][50:]
+    p50, p95 = np.percentile(times, (50, 95))
+    figure = f"{p50:.1f} ms (p50), {p95:.1f} ms (p95)"
+    yield "read one line", figure, name, f"32 x 128, {CORES}", "warm"
+
+
+def start(options: Options) -> Iterator[Row]:
+    """Seconds from `python inference.py IMAGE` to its text, the median of three."""
+    file = reader(options)
+    image = ROOT / "inference_test_imgs" / "water_meter.png"
+    command = [sys.executable, str(ROOT / "inference.py"), str(image), "--model", str(file)]
+    read_it = functools.partial(subprocess.run, command, capture_output=True, check=True)
+    figure = f"{np.median([timed(read_it) for _ in range(3)]):.1f} s"
+    yield "python inference.py, one file", figure, described(models.load(file)), CORES, "cold"
+
+
+def reader(options: Options) -> Path:
+    """The file of the model that reads."""
+    if options.model or (inference.PRETRAINED / "digits.keras").exists():
+        return inference.find_model(options.model or "digits")
+    fresh = Path(tempfile.gettempdir()) / "fresh_weights.keras"
+    models.save(models.build(ModelSpec(), seed=0), fresh)
+    return fresh
+
+
+def main(options: Options) -> None:
+    """Print the table, row by row."""
+    functions = generate, train_steps, learn, read, start
+    parts = dict(zip(typing.get_args(Part), functions, strict=True))
+    print("| what | figure | model | image | state |\n|---|---|---|---|---|")
+    for part in options.parts:
+        for row in parts[part](options):
+            print(f"| {' | '.join(row)} |", flush=True)
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Options))

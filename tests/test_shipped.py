@@ -1,0 +1,59 @@
+"""The shipped model reads the shipped test pictures, and nothing where there is nothing."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from PIL import Image, ImageOps
+
+from inference import PRETRAINED, TEST_IMAGES, Recognizer
+
+pytestmark = pytest.mark.skipif(
+    not (PRETRAINED / "digits.keras").is_file(), reason="pretrained/digits.keras is not there"
+)
+
+LABELS = dict(
+    row.split("\t") for row in (TEST_IMAGES / "labels.tsv").read_text("utf-8").splitlines()
+)
+
+
+@pytest.fixture(scope="module")
+def recognizer():
+    return Recognizer.load("digits")
+
+
+def test_every_test_image_has_a_label():
+    images = {path.name for path in TEST_IMAGES.iterdir() if path.suffix not in (".md", ".tsv")}
+    assert images == set(LABELS)
+
+
+@pytest.mark.parametrize("name", LABELS)
+def test_a_test_image_is_read(recognizer, name):
+    assert recognizer.read([TEST_IMAGES / name])[0].text == LABELS[name]
+
+
+def test_all_test_images_together_are_read_alike(recognizer):
+    lines = recognizer.read([TEST_IMAGES / name for name in LABELS])
+    alone = [recognizer.read([TEST_IMAGES / name])[0] for name in LABELS]
+    assert [line.text for line in lines] == [line.text for line in alone]
+    assert [line.confidence for line in lines] == pytest.approx(
+        [line.confidence for line in alone], abs=1e-4
+    )
+
+
+def test_characters_stand_from_left_to_right_across_the_picture(recognizer):
+    name = "receipt.jpg"
+    characters = recognizer.read([TEST_IMAGES / name])[0].characters
+    with Image.open(TEST_IMAGES / name) as image:
+        width = ImageOps.exif_transpose(image).width
+    assert all(left.end == right.start for left, right in pairwise(characters))
+    assert 0 <= characters[0].start < width / 4
+    assert width * 3 / 4 < characters[-1].end <= width
+
+
+@pytest.mark.parametrize("size", [(32, 32), (200, 32), (640, 60), (1500, 20)])
+@pytest.mark.parametrize("level", [255, 0, 128, 40, 215])
+def test_a_blank_image_is_empty_text_with_its_confidence(recognizer, level, size):
+    line = recognizer.read([np.full(size[::-1], level, np.uint8)])[0]
+    assert (line.text, line.characters) == ("", ())
+    assert 0 < line.confidence <= 1

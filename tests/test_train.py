@@ -1,0 +1,432 @@
+"""Training: a stopped run goes on as if it had never stopped; what cannot work says so."""
+
+import dataclasses
+import json
+import os
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import tyro
+
+import inference
+import model as models
+import train
+from data_generator import LineOptions, Lines, LineSequence, find_fonts
+from train import TrainOptions
+
+ROOT = Path(__file__).resolve().parent.parent
+FONT = next(font for font in find_fonts(("trdg",)) if font.endswith("OpenSans-Regular.ttf"))
+TINY = shlex.split(
+    "--rnn none --rnn-units 8 --batch-size 4 --max-length 3 --warmup 2 --validation-lines 8 "
+    "--steps 60 --interval 20"
+)
+SHORT = [*TINY, "--steps", "2", "--interval", "1"]  # the last one given counts
+
+
+def run(folder, *options):
+    return train.main([*SHORT, "--model-dir", str(folder), *options])
+
+
+def script(folder, *options):
+    """A real process of train.py on the tiny run."""
+    return subprocess.Popen(
+        [sys.executable, "train.py", *TINY, "--model-dir", str(folder), *options],
+        cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
+def wait_for(path, process, seconds=300):
+    until = time.monotonic() + seconds
+    while not path.exists():
+        assert process.poll() is None, process.communicate()[1]
+        assert time.monotonic() < until, f"{path} does not come"
+        time.sleep(0.005)
+
+
+def arrays(folder):
+    with np.load(folder / "checkpoint.npz") as saved:
+        return dict(saved)
+
+
+def same_run(a, b):
+    one, two = arrays(a), arrays(b)
+    assert (a / "metrics.csv").read_text() == (b / "metrics.csv").read_text()
+    assert set(one) == set(two) and all(np.array_equal(one[name], two[name]) for name in one)
+    for name in ("best.keras", "last.keras"):
+        weights = [models.load(folder / name).get_weights() for folder in (a, b)]
+        assert all(map(np.array_equal, *weights))
+    return True
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """The tiny run, by a process of its own, never stopped: its folder and what it printed."""
+    folder = tmp_path_factory.mktemp("whole") / "run"
+    process = script(folder)
+    out, error = process.communicate()
+    assert process.returncode == 0, error
+    return folder, out
+
+
+@pytest.fixture(scope="module")
+def short_run(tmp_path_factory):
+    """The folder of a finished run of two steps, for tests to copy."""
+    folder = tmp_path_factory.mktemp("short") / "run"
+    assert run(folder) == 0
+    return folder
+
+
+@pytest.fixture
+def finished(short_run, tmp_path):
+    return Path(shutil.copytree(short_run, tmp_path / "run"))
+
+
+# --- stop and go on ---------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_run_that_was_asked_to_stop_goes_on_as_if_it_had_not(number, whole, tmp_path, capsys):
+    process = script(tmp_path / "run")
+    wait_for(tmp_path / "run" / "checkpoint.npz", process)
+    process.send_signal(number)
+    error = process.communicate()[1]
+    assert process.returncode == 130, error
+    again = shlex.split(re.search("To go on: python train.py (.*)", error)[1])
+    assert json.loads(str(arrays(tmp_path / "run")["progress"]))["step"] < 60
+    assert train.main(again) == 0
+    assert same_run(tmp_path / "run", whole[0])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("moment", ["config.json", "checkpoint.npz"])
+def test_a_run_that_was_killed_goes_on_as_if_it_had_not(moment, whole, tmp_path):
+    process = script(tmp_path / "run")
+    wait_for(tmp_path / "run" / moment, process)
+    process.kill()
+    process.communicate()
+    if moment == "config.json":
+        assert not (tmp_path / "run" / "checkpoint.npz").exists(), "written before the first step"
+    assert train.main([*TINY, "--model-dir", str(tmp_path / "run")]) == 0
+    assert same_run(tmp_path / "run", whole[0])
+
+
+@pytest.mark.slow
+def test_dropout_goes_on_as_if_it_had_not_stopped(tmp_path):
+    @models.encoder("dropping", stride=4)
+    def dropping(x, mask):
+        x = keras.layers.Conv2D(8, 3, padding="same")(x)
+        return keras.layers.Dropout(0.5)(mask(keras.layers.MaxPooling2D(4)(x)))
+
+    def stop(_):
+        raise KeyboardInterrupt
+
+    options = TrainOptions(
+        architecture="dropping", rnn="none", rnn_units=8, steps=6, interval=3, batch_size=4,
+        validation_lines=4, max_length=3, model_dir=tmp_path / "whole",
+    )  # fmt: skip
+    try:
+        train.train(options)
+        options = dataclasses.replace(options, model_dir=tmp_path / "stopped")
+        with pytest.raises(KeyboardInterrupt):
+            train.train(options, on_validation=stop)
+        train.train(options)
+        assert same_run(tmp_path / "whole", tmp_path / "stopped")
+    finally:
+        del models.ENCODERS["dropping"]
+
+
+def test_a_finished_run_says_so_and_changes_nothing(finished, capsys):
+    before = {p: p.read_bytes() for p in finished.glob("*.*") if p.is_file()}
+    assert run(finished) == 0
+    assert "is finished, at step 2. To go on, give more --steps" in capsys.readouterr().err
+    assert {p: p.read_bytes() for p in finished.glob("*.*") if p.is_file()} == before
+
+
+@pytest.mark.slow
+def test_a_finished_run_goes_on_with_more_steps(finished):
+    assert run(finished, "--steps", "4") == 0
+    steps = [row.split(",")[0] for row in (finished / "metrics.csv").read_text().split()]
+    assert steps == ["step", "1", "2", "3", "4"]
+    assert json.loads((finished / "config.json").read_text())["steps"] == 4
+
+
+def test_other_options_are_an_error_that_names_them(finished, capsys):
+    before = (finished / "config.json").read_text()
+    assert run(finished, "--batch-size", "5", "--rotation", "3", "--steps", "1") == 2
+    error = capsys.readouterr().err
+    for change in ("--batch-size 4 -> 5", "--rotation 2.0 -> 3.0", "--steps 2 -> 1", "--no-resume"):
+        assert change in error
+    assert (finished / "config.json").read_text() == before
+
+
+@pytest.mark.slow
+def test_no_resume_moves_the_earlier_run_aside(finished, capsys):
+    before = (finished / "metrics.csv").read_text()
+    for number in (1, 2):
+        assert run(finished, "--no-resume", "--seed", str(number)) == 0
+        assert (finished.parent / f"run.{number}" / "best.keras").exists()
+    assert (finished.parent / "run.1" / "metrics.csv").read_text() == before
+    assert json.loads((finished / "config.json").read_text())["seed"] == 2
+    assert "moved the earlier run to" in capsys.readouterr().err
+
+
+def test_job_dir_is_another_name_of_model_dir():
+    assert tyro.cli(TrainOptions, args=["--job-dir", "elsewhere"]).model_dir == Path("elsewhere")
+
+
+@pytest.mark.slow
+def test_it_stops_after_validations_without_fewer_errors_and_can_go_on(tmp_path, capsys):
+    still = ["--learning-rate", "1e-12", "--average", "0", "--steps", "5"]
+    assert run(tmp_path / "run", *still, "--patience", "2") == 0
+    assert "stopped early: 2 validations without fewer errors" in capsys.readouterr().err
+    assert len((tmp_path / "run" / "metrics.csv").read_text().split()) == 1 + 3
+    assert run(tmp_path / "run", *still, "--patience", "2") == 0
+    assert "is finished, at step 3. To go on, give a larger --patience" in capsys.readouterr().err
+    assert run(tmp_path / "run", *still, "--patience", "0") == 0
+    assert len((tmp_path / "run" / "metrics.csv").read_text().split()) == 1 + 5
+
+
+# --- the run folder ---------------------------------------------------------------------------
+
+
+def test_a_run_leaves_all_that_is_needed_to_read_look_and_go_on(finished):
+    names = {str(p.relative_to(finished)) for p in finished.rglob("*") if p.is_file()}
+    assert {
+        "config.json", "best.keras", "last.keras", "checkpoint.npz", "metrics.csv",
+        "pictures/step_000001.png", "pictures/step_000002.png",
+    } == {name for name in names if not name.startswith("tensorboard")}  # fmt: skip
+    assert any(name.startswith("tensorboard/events") for name in names)
+
+
+def test_the_config_holds_the_options_that_make_the_run(finished):
+    config = json.loads((finished / "config.json").read_text())
+    options = {field.name for field in dataclasses.fields(TrainOptions)}
+    assert set(config) == options - train.NOT_COMPARED
+    assert (config["steps"], config["alphabet"], config["margins"]) == (2, "digits", [5, 5, 5, 5])
+
+
+def test_metrics_have_a_row_for_each_validation(finished):
+    header, *rows = (finished / "metrics.csv").read_text().split()
+    assert header == "step,loss,val_exact,val_cer"
+    values = np.array([row.split(",") for row in rows], float)
+    assert values[:, 0].tolist() == [1, 2] and np.isfinite(values).all()
+    assert ((values[:, 2] >= 0) & (values[:, 2] <= 1)).all()
+
+
+@pytest.mark.slow
+def test_the_command_printed_at_the_end_reads_with_what_was_trained(whole, capsys):
+    folder, printed = whole
+    command = shlex.split(re.search(r"python inference\.py (.*) IMAGE\.\.\.", printed)[1])
+    assert command == ["--model-dir", str(folder)]
+    assert inference.main([*command, str(ROOT / "inference_test_imgs" / "water_meter.png")]) == 0
+    out, error = capsys.readouterr()
+    assert len(out.splitlines()) == 1 and str(folder / "best.keras") in error
+
+
+@pytest.mark.slow
+def test_each_validation_is_shown_to_the_caller(tmp_path):
+    seen = []
+    options = TrainOptions(
+        rnn="none", rnn_units=8, steps=3, interval=2, batch_size=2, validation_lines=35,
+        model_dir=tmp_path / "run",
+    )  # fmt: skip
+    last = train.train(options, on_validation=seen.append)
+    assert [validation.step for validation in seen] == [2, 3] and seen[-1] is last
+    by_font = last.by_font()
+    assert len(by_font) == 35 and {count for _, _, count in by_font} == {1}
+    assert [exact for _, exact, _ in by_font] == sorted(exact for _, exact, _ in by_font)
+
+
+@pytest.mark.slow
+def test_the_averaged_weights_are_what_is_saved(tmp_path):
+    assert run(tmp_path / "run", "--average", "0") == 0
+    weights = models.load(tmp_path / "run" / "last.keras").get_weights()
+    saved = arrays(tmp_path / "run")
+    assert all(np.array_equal(w, saved[f"model{i}"]) for i, w in enumerate(weights))
+    assert run(tmp_path / "other", "--average", "0.5") == 0
+    weights = models.load(tmp_path / "other" / "last.keras").get_weights()
+    saved = arrays(tmp_path / "other")
+    assert not all(np.array_equal(w, saved[f"model{i}"]) for i, w in enumerate(weights))
+
+
+# --- seeds ------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_the_same_seed_gives_the_same_run_and_another_another(finished, tmp_path):
+    assert run(tmp_path / "again") == 0 and same_run(tmp_path / "again", finished)
+    assert run(tmp_path / "other", "--seed", "1") == 0
+    assert not np.array_equal(arrays(tmp_path / "other")["model0"], arrays(finished)["model0"])
+
+
+# --- what cannot work -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ("--steps 0", "steps 0: give at least 1"),
+        ("--batch-size 0", "batch_size 0"),
+        ("--validation-lines 0", "validation_lines 0"),
+        ("--learning-rate 2", "learning_rate 2.0"),
+        ("--clip-norm nan", "clip_norm nan"),
+        ("--average 1", "average 1.0"),
+        ("--seed -1", "seed -1"),
+        ("--seed 4294967296", "seed 4294967296: give a number under"),
+        ("--height 20", "height 20"),
+        ("--architecture huge", "architecture 'huge' cannot be used; known are"),
+        ("--alphabet ''", "the alphabet is empty"),
+        ("--min-length 5", "min_length 5 and max_length 3"),
+        ("--fonts nowhere", "fonts 'nowhere': no font file there"),
+        (f"--fonts {FONT} --held-out OpenSans", "every font is held out"),
+        ("--text-source strings --strings 12a", "strings[0]: '12a' has 'a'"),
+        ("--text-source strings --strings-file missing.txt", "strings_file missing.txt"),
+        ("--text-color '#ffffff'", "text_color too close to the background"),
+        ("--width 12 --min-length 3", "text wider than width 12"),
+    ],
+)
+def test_a_bad_option_is_named_before_anything_is_written(options, message, tmp_path, capsys):
+    assert run(tmp_path / "run", *shlex.split(options)) == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("options", ["--no-such-option", "--steps many", "--rnn bilstm"])
+def test_an_option_that_does_not_parse_ends_with_status_2(options, capsys):
+    if "bilstm" in options:
+        assert train.main(shlex.split(options)) == 2
+    else:
+        with pytest.raises(SystemExit) as end:
+            train.main(shlex.split(options))
+        assert end.value.code == 2
+
+
+def test_a_folder_that_is_no_run_stays_as_it_is(tmp_path, capsys):
+    (tmp_path / "thesis.txt").write_text("all I have")
+    assert run(tmp_path) == 2
+    assert "holds files but no config.json" in capsys.readouterr().err
+    assert [p.name for p in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_a_file_in_place_of_the_folder_is_an_error(tmp_path, capsys):
+    (tmp_path / "run").write_text("")
+    assert run(tmp_path / "run") == 2
+    assert f"{tmp_path / 'run'}: is a file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("damage", ["cut", "garbage", "other"])
+def test_a_checkpoint_that_cannot_be_used_is_an_error_with_the_mend(damage, finished, capsys):
+    path = finished / "checkpoint.npz"
+    whole = path.read_bytes()
+    if damage == "other":
+        np.savez(path, progress=np.array("{}"), model0=np.zeros(3))
+    else:
+        path.write_bytes(whole[: len(whole) // 2] if damage == "cut" else b"garbage")
+    assert run(finished, "--steps", "3") == 2
+    error = capsys.readouterr().err
+    assert "checkpoint" in error and "--no-resume" in error
+
+
+def test_a_config_that_is_not_json_is_an_error_with_the_mend(finished, capsys):
+    (finished / "config.json").write_text("{")
+    assert run(finished) == 2
+    assert "config.json: not JSON" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_loss_that_is_not_finite_stops_and_keeps_its_batch(finished, capsys):
+    weights = arrays(finished)
+    weights["model0"] = np.full_like(weights["model0"], np.nan)
+    np.savez(finished / "checkpoint.npz", **weights)
+    assert run(finished, "--steps", "4") == 2
+    error = capsys.readouterr().err
+    path = finished / "not_finite_step_000002.npz"
+    assert "the loss is nan at step 2" in error and str(path) in error
+    with np.load(path) as batch:
+        options = LineOptions(max_length=3)
+        stream = Lines(options, TrainOptions(max_length=3).spec(), train_fonts(), 0)
+        x, y = LineSequence(stream, 4)[2]
+        assert np.array_equal(batch["image"], x["image"]) and np.array_equal(batch["y"], y)
+
+
+def train_fonts():
+    return train.split_fonts(find_fonts(("trdg",)), train.HELD_OUT)[0]
+
+
+# --- the rest ---------------------------------------------------------------------------------
+
+
+def test_help_shows_every_option_with_its_default_and_why(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "300")
+    with pytest.raises(SystemExit) as end:
+        train.main(["--help"])
+    assert end.value.code == 0
+    help_text = re.sub(
+        r"[^\S ]|[\u2500-\u257f]", "", re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out)
+    )
+    for field in dataclasses.fields(TrainOptions):
+        option = "--" + field.name.replace("_", "-")
+        entry = re.search(rf" {option}[ ,](.*?)\(default: ?(.*?)\)", help_text)
+        assert entry, option
+        assert len(entry[1]) > 15, f"{option} says nothing"
+        if isinstance(field.default, (int, float, str)):
+            assert str(field.default) in entry[2], option
+
+
+@pytest.mark.slow
+def test_mixed_precision_trains_a_model_that_reads(tmp_path):
+    before = keras.config.dtype_policy().name
+    assert run(tmp_path / "run", "--mixed-precision", "--rnn", "lstm") == 0
+    assert keras.config.dtype_policy().name == before
+    image = ROOT / "inference_test_imgs" / "water_meter.png"
+    assert inference.Recognizer.load(tmp_path / "run" / "best.keras").read([image])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("architecture", list(models.ENCODERS))
+def test_every_encoder_trains(architecture, tmp_path):
+    assert run(tmp_path / "run", "--architecture", architecture, "--color", "--height", "48") == 0
+
+
+@pytest.mark.slow
+def test_keras_fit_trains_on_the_sequence_with_threads():
+    options = TrainOptions(rnn="none", rnn_units=8, max_length=3)
+    stream = Lines(options, options.spec(), [FONT])
+    model = models.build(options.spec(), seed=0)
+    model.compile("adam", models.ctc_loss, jit_compile=False)
+    sequence = LineSequence(stream, 4, num_batches=6, workers=3, max_queue_size=4)
+    history = model.fit(sequence, epochs=2, verbose=0).history
+    assert len(history["loss"]) == 2 and np.isfinite(history["loss"]).all()
+
+
+@pytest.mark.slow
+def test_it_learns_to_read(tmp_path):
+    options = shlex.split(
+        "--rnn-units 64 --max-length 2 --photo 0 --average 0.9 --held-out none --batch-size 16 "
+        "--warmup 20 --steps 400 --interval 400"
+    )
+    assert run(tmp_path / "run", "--fonts", FONT, "--validation-lines", "50", *options) == 0
+    last = (tmp_path / "run" / "metrics.csv").read_text().split()[-1].split(",")
+    assert float(last[2]) > 0.9
+
+
+@pytest.mark.slow
+def test_it_trains_where_tensorflow_is_not(tmp_path):
+    pytest.importorskip("jax")
+    code = "import sys; sys.modules['tensorflow'] = None; import train; sys.exit(train.main())"
+    done = subprocess.run(
+        [sys.executable, "-c", code, *SHORT, "--model-dir", str(tmp_path / "run")],
+        cwd=ROOT, env={**os.environ, "KERAS_BACKEND": "jax"}, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    models.load(tmp_path / "run" / "best.keras")
