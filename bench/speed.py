@@ -44,12 +44,13 @@ ImageFont.FreeTypeFont.getsize = lambda self, text: self.getbbox(text)[2:]  # go
 from trdg.generators import GeneratorFromStrings
 texts, fonts = json.load(sys.stdin)
 lines = iter(GeneratorFromStrings(texts, fonts=fonts, background_type=1))
-for _ in fonts:
-    next(lines)
-started = time.perf_counter()
-for _ in texts:
-    next(lines)
-print(len(texts) / (time.perf_counter() - started))
+speeds = []
+for _ in range(3):
+    started = time.perf_counter()
+    for _ in texts:
+        next(lines)
+    speeds.append(len(texts) / (time.perf_counter() - started))
+print(max(speeds))
 """
 
 
@@ -62,7 +63,7 @@ class Options:
     model: str | None = None
     """What reads: a shipped model or a file; digits if it is there, else fresh weights."""
     lines: int = 2000
-    """Lines to draw; half of them are written to files and read."""
+    """Lines to draw, each three times; half of them are written to files and read."""
     steps: int = 200
     """Training steps to time."""
     most_seconds: float = 300
@@ -83,7 +84,7 @@ def described(model: models.keras.Model) -> str:
 
 
 def generate(options: Options) -> Iterator[Row]:
-    """Lines a second of plain trdg and of `Lines`, one thread each, the same texts and fonts."""
+    """Lines a second of plain trdg and of `Lines`, the same texts and fonts, best of three."""
     fonts = find_fonts(("trdg",))
     plain = Lines(LineOptions(), ModelSpec(), fonts, augment=False)
     texts = [plain[k][1] for k in range(options.lines)]
@@ -94,14 +95,14 @@ def generate(options: Options) -> Iterator[Row]:
     of_trdg = float(done.stdout.split()[-1])
     yield "draw with plain trdg", f"{of_trdg:,.0f} lines/s", "", "height 32, 1 thread", "warm"
     varied, photo = (Lines(LineOptions(photo=p), ModelSpec(), fonts) for p in (0, 0.8))
-    for name, stream in (("draw", plain), ("draw, varied", varied), ("draw, photographs", photo)):
-        seconds = timed(lambda stream=stream: [stream[k] for k in range(options.lines)])
-        speed = options.lines / seconds
+    for name, stream in (("draw", plain), ("draw, varied", varied), ("draw, 80 % photos", photo)):
+        draw = functools.partial(lambda stream: [stream[k] for k in range(options.lines)], stream)
+        speed = options.lines / min(timed(draw) for _ in range(3))
         figure = f"{speed:,.0f} lines/s, {speed / of_trdg:.1f} times plain trdg"
         yield name, figure, "", "height 32, 1 thread", "warm"
 
 
-def train_steps(options: Options) -> Iterator[Row]:
+def steps(options: Options) -> Iterator[Row]:
     """Lines a second of training as `train.py` does by default, and the wait for them."""
     defaults = train.TrainOptions()
     fonts, _ = train.split_fonts(find_fonts(defaults.fonts), defaults.held_out)
@@ -128,19 +129,19 @@ def train_steps(options: Options) -> Iterator[Row]:
 def learn(options: Options) -> Iterator[Row]:
     """Seconds until 95 % of the lines in held-out families are read without an error."""
     started = time.perf_counter()
-    best = 0.0
+    seen = [0.0]
 
     def look(validation: train.Validation) -> None:
-        nonlocal best
-        best = max(best, validation.exact)
-        if best >= 0.95 or time.perf_counter() - started > options.most_seconds:
-            raise KeyboardInterrupt
+        seen.append(validation.exact)
+        if seen[-1] >= 0.95 or time.perf_counter() - started > options.most_seconds:
+            raise StopIteration
 
-    with tempfile.TemporaryDirectory() as folder, contextlib.suppress(KeyboardInterrupt):
+    with tempfile.TemporaryDirectory() as folder, contextlib.suppress(StopIteration):
         run = train.TrainOptions(model_dir=Path(folder) / "run", interval=100, patience=0)
-        train.train(run, on_validation=look)
+        with contextlib.redirect_stdout(sys.stderr):
+            train.train(run, on_validation=look)
     seconds = time.perf_counter() - started
-    figure = f"{seconds:.0f} s" if best >= 0.95 else f"not in {seconds:.0f} s: {best:.1%}"
+    figure = f"{seconds:.0f} s" if seen[-1] >= 0.95 else f"not in {seconds:.0f} s: {seen[-1]:.1%}"
     name = described(models.build(run.spec()))
     yield "train to 95 % exact, held-out families", figure, name, CORES, "cold, imports apart"
 
@@ -188,8 +189,7 @@ def reader(options: Options) -> Path:
 
 def main(options: Options) -> None:
     """Print the table, row by row."""
-    functions = generate, train_steps, learn, read, start
-    parts = dict(zip(typing.get_args(Part), functions, strict=True))
+    parts = dict(zip(typing.get_args(Part), (generate, steps, learn, read, start), strict=True))
     print("| what | figure | model | image | state |\n|---|---|---|---|---|")
     for part in options.parts:
         for row in parts[part](options):
