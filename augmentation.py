@@ -27,9 +27,9 @@ class Augmentation:
     shear: float = 0.2  # horizontal shift from top to bottom
     zoom: float = 0.3  # log scale, up to this larger and twice this smaller
     stretch: float = 0.3  # log scale of width alone
-    elastic: float = 0.015  # how far strokes bend
+    elastic: float = 0.0  # how far strokes bend
     weight: float = 0.6  # share of lines whose strokes get thinner or bolder
-    photo: float = 0.4  # share of lines that pass through the camera stage
+    photo: float = 0.5  # share of lines that pass through the camera stage
 
     def __bool__(self) -> bool:
         return any(

@@ -45,7 +45,7 @@ with contextlib.redirect_stdout(io.StringIO()):
     from trdg.utils import load_dict
 
 TRDG_FOLDER = Path(trdg.__file__).parent
-FONT_EXTENSIONS = {".ttf", ".otf", ".ttc", ".t1", ".pfb"}
+FONT_EXTENSIONS = {".ttf", ".otf", ".ttc"}
 
 # Families of matplotlib's fonts that hold letters and digits, not symbols in their places.
 MATPLOTLIB_TEXT = ("DejaVu", "STIXGeneral", "cmb", "cmr", "cmss", "cmti", "cmtt")
@@ -143,13 +143,13 @@ class LineOptions:
     """Log scale by which a training line may grow, and twice that by which it may shrink."""
     stretch: float = 0.3
     """Log scale by which its width alone may change; families are narrow or wide."""
-    elastic: float = 0.015
+    elastic: float = 0.0
     """Share of its height by which a training line's strokes bend; makes new letter forms."""
     spacing: int = 2
     """Pixels by which character_spacing varies: usually about as many, at times ten times."""
     weight: float = 0.6
     """Share of training lines with thinner or bolder strokes; weights are few in most families."""
-    photo: float = 0.4
+    photo: float = 0.5
     """Share of training lines made to look photographed; helps with unseen fonts too."""
 
     @property

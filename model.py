@@ -38,10 +38,6 @@ SPEC_FILE = "ocr.json"
 NORMALISATION = "median"  # image.normalise; named in the file, so that another one is told apart
 MAX_ARCHIVE_BYTES = 1 << 30
 
-# Each column of features gives two time steps: narrow and doubled characters need them, and here,
-# in the last layer, they cost next to nothing.
-STEPS_A_COLUMN = 2
-
 
 def time_steps(width: Tensor, stride: int) -> Tensor:
     """Time steps that a model of `stride` gives for images `width` columns wide (int or array)."""
@@ -115,10 +111,8 @@ def encoder(name: str, stride: int) -> Callable:
     feature map (batch, rows, width / stride, channels). It calls `mask(x)` after each layer that
     looks sideways, so that padding stays zero. The width is a multiple of the stride.
     """
-    if WIDTH_MULTIPLE % stride or stride % STEPS_A_COLUMN:
-        raise ValueError(
-            f"encoder {name!r}: stride {stride}; give an even divisor of {WIDTH_MULTIPLE}"
-        )
+    if WIDTH_MULTIPLE % stride:
+        raise ValueError(f"encoder {name!r}: stride {stride}; give a divisor of {WIDTH_MULTIPLE}")
 
     def register(build: Callable) -> Callable:
         ENCODERS[name] = Encoder(build, stride)
@@ -173,6 +167,7 @@ class ModelSpec:
     architecture: str = "plain"  # an entry of ENCODERS
     rnn: str = "lstm"  # none, lstm or gru
     rnn_units: int = 64  # each way
+    steps_per_column: int = 1  # time steps that each feature column gives
     normalisation: str = NORMALISATION
     temperature: float = 1.0  # of the softmax that gives confidences
     schema: int = SCHEMA
@@ -210,6 +205,13 @@ class ModelSpec:
             "rnn_units",
             "give 1 to 2048",
         )
+        check(
+            type(self.steps_per_column) is int
+            and self.steps_per_column > 0
+            and self.multiple % self.steps_per_column == 0,
+            "steps_per_column",
+            f"give a divisor of the encoder's stride, {self.multiple}",
+        )
         check(self.normalisation == NORMALISATION, "normalisation", f"known is {NORMALISATION!r}")
         check(
             type(self.temperature) in (int, float) and 0 < self.temperature < 100,
@@ -220,7 +222,7 @@ class ModelSpec:
     @property
     def stride(self) -> int:
         """Columns of an image that make one time step."""
-        return ENCODERS[self.architecture].stride // STEPS_A_COLUMN
+        return self.multiple // self.steps_per_column
 
     @property
     def multiple(self) -> int:
@@ -261,7 +263,7 @@ def build(spec: ModelSpec, seed: int | None = None) -> keras.Model:
         y = keras.layers.Conv1D(2 * spec.rnn_units, 5, padding="same", name="context")(x)
         x = keras.layers.Add(name="context_add")([x, keras.layers.ReLU(name="context_relu")(y)])
     classes = Alphabet(spec.alphabet).classes
-    x = keras.layers.Dense(STEPS_A_COLUMN * classes, dtype="float32", name="classes")(x)
+    x = keras.layers.Dense(spec.steps_per_column * classes, dtype="float32", name="classes")(x)
     logits = keras.layers.Reshape((-1, classes), dtype="float32", name="logits")(x)
     model = keras.Model({"image": image, "width": width}, logits, name="ocr_simple")
     model.spec = spec

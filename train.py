@@ -72,6 +72,8 @@ class TrainOptions(LineOptions):
     """none, lstm or gru behind the encoder; lstm reads best, none is fastest."""
     rnn_units: int = 64
     """Width of the recurrent layer, each way; 64 is enough for digits, 128 for text."""
+    steps_per_column: int = 1
+    """Time steps of each feature column: 2 tells narrow characters apart, but learns slower."""
     height: int = 32
     """Rows of the model's input; small print in large pictures may gain from 48."""
     color: bool = False
@@ -116,6 +118,7 @@ class TrainOptions(LineOptions):
             architecture=self.architecture,
             rnn=self.rnn,
             rnn_units=self.rnn_units,
+            steps_per_column=self.steps_per_column,
         )
 
 
