@@ -21,9 +21,10 @@ $(READY): requirements-dev.txt
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps -r requirements-dev.txt
 	@touch $@
 
-demo: $(READY)  ## train on generated digits, then read inference_test_imgs/ with the result
-	$(BIN)/python train.py --model-dir checkpoints/demo --no-resume
-	$(BIN)/python inference.py --model-dir checkpoints/demo
+demo: $(READY)  ## a short training from nothing, then inference_test_imgs/ read by the shipped model
+	$(BIN)/python train.py --model-dir checkpoints/demo --no-resume --steps 2000 --interval 250 \
+		--validation-lines 1000
+	$(BIN)/python inference.py
 
 test: $(READY)  ## every test
 	$(BIN)/python -m pytest

@@ -156,7 +156,7 @@ def test_your_own_encoder_trains_and_obeys_the_contract(code, registry):
     assert_company_changes_nothing(model, x, y)
 
 
-@pytest.mark.parametrize("stride", [1, 3, 64])
+@pytest.mark.parametrize("stride", [3, 64])
 def test_a_stride_that_batches_are_not_padded_to_is_an_error(stride, registry):
     with pytest.raises(ValueError, match="divisor of 32"):
         models.encoder("odd", stride=stride)
