@@ -421,6 +421,8 @@ def train(
         log(f"stopped early: {state.waited} validations without fewer errors (--patience)")
     if lines.redrawn:
         log("lines drawn anew: " + _counts(lines.redrawn))
+    misread, cer = state.best
+    log(f"best validation, kept in {folder.best}: exact {1 - misread:.1%}, CER {cer:.2%}")
     return result
 
 
