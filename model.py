@@ -1,7 +1,7 @@
-"""The recogniser: a convolutional encoder, a recurrent layer, class logits per time step (CTC).
+"""The recogniser: a convolutional encoder, a wider view, class logits per time step (CTC).
 
     image (batch, height, width, channels) -> encoder -> features (batch, steps, channels)
-        -> LSTM or GRU, both ways -> logits (batch, steps, classes)
+        -> context: convolutions, or LSTM or GRU both ways -> logits (batch, steps, classes)
 
 after Shi et al. 2015, "An End-to-End Trainable Neural Network for Image-based Sequence
 Recognition". Any width goes in; `time_steps` says how many steps come out.
@@ -37,6 +37,7 @@ SCHEMA = 1
 SPEC_FILE = "ocr.json"
 NORMALISATION = "median"  # image.normalise; named in the file, so that another one is told apart
 MAX_ARCHIVE_BYTES = 1 << 30
+CONTEXT_STRIDE = 4  # columns of an image that make one step of context, at least
 
 
 def time_steps(width: Tensor, stride: int) -> Tensor:
@@ -124,15 +125,25 @@ def encoder(name: str, stride: int) -> Callable:
 @encoder("plain", stride=4)
 def plain(x: Tensor, mask: Callable) -> Tensor:
     """Four 3 x 3 convolutions, each followed by pooling: small, fast, the default."""
-    for i, (filters, pool) in enumerate(
-        zip((16, 32, 64, 128), ((2, 2), (2, 2), (2, 1), (2, 1))), start=1
-    ):
+    return convolutions(x, mask, pools=((2, 2), (2, 1), (2, 1), (2, 2)))
+
+
+@encoder("fine", stride=2)
+def fine(x: Tensor, mask: Callable) -> Tensor:
+    """As plain, with twice the time steps: for characters less than eight columns wide."""
+    return convolutions(x, mask, pools=((2, 2), (2, 1), (2, 1), (2, 1)))
+
+
+def convolutions(x: Tensor, mask: Callable, pools: tuple[tuple[int, int], ...]) -> Tensor:
+    """3 x 3 convolutions of 16, 24, 48 and 96 filters. Columns are pooled late: digits of unseen
+    fonts differ by a pixel."""
+    for i, (filters, pool) in enumerate(zip((16, 24, 48, 96), pools), start=1):
         x = keras.layers.Conv2D(filters, 3, padding="same", use_bias=False, name=f"conv{i}")(x)
         # pooling first: the normalisation then has a quarter of the work, and ReLU commutes
         x = keras.layers.MaxPooling2D(pool, padding="same", name=f"pool{i}")(x)
         x = keras.layers.LayerNormalization(name=f"norm{i}")(x)
         x = mask(keras.layers.ReLU(name=f"relu{i}")(x))
-    return x  # (batch, height / 16, width / 4, 128)
+    return x  # (batch, height / 16, width / stride, 96)
 
 
 @encoder("residual", stride=4)
@@ -165,9 +176,8 @@ class ModelSpec:
     height: int = 32  # pixels of a line image
     channels: int = 1  # 1 grey, 3 colour
     architecture: str = "plain"  # an entry of ENCODERS
-    rnn: str = "lstm"  # none, lstm or gru
-    rnn_units: int = 64  # each way
-    steps_per_column: int = 1  # time steps that each feature column gives
+    rnn: str = "none"  # none (convolutions), lstm or gru
+    rnn_units: int = 64  # each way; convolutions have twice as many filters
     normalisation: str = NORMALISATION
     temperature: float = 1.0  # of the softmax that gives confidences
     schema: int = SCHEMA
@@ -205,13 +215,6 @@ class ModelSpec:
             "rnn_units",
             "give 1 to 2048",
         )
-        check(
-            type(self.steps_per_column) is int
-            and self.steps_per_column > 0
-            and self.multiple % self.steps_per_column == 0,
-            "steps_per_column",
-            f"give a divisor of the encoder's stride, {self.multiple}",
-        )
         check(self.normalisation == NORMALISATION, "normalisation", f"known is {NORMALISATION!r}")
         check(
             type(self.temperature) in (int, float) and 0 < self.temperature < 100,
@@ -222,12 +225,12 @@ class ModelSpec:
     @property
     def stride(self) -> int:
         """Columns of an image that make one time step."""
-        return self.multiple // self.steps_per_column
+        return ENCODERS[self.architecture].stride
 
     @property
     def multiple(self) -> int:
-        """Columns of which a batch is padded to a multiple: those of one feature column."""
-        return ENCODERS[self.architecture].stride
+        """Columns of which a batch is padded to a multiple: those of one step of context."""
+        return max(self.stride, CONTEXT_STRIDE)
 
 
 def build(spec: ModelSpec, seed: int | None = None) -> keras.Model:
@@ -240,34 +243,52 @@ def build(spec: ModelSpec, seed: int | None = None) -> keras.Model:
         keras.utils.set_random_seed(seed)
     image = keras.Input((spec.height, None, spec.channels), name="image")
     width = keras.Input((), dtype="int32", name="width")
-    own = OwnFeatureColumns(spec.multiple, name="own")(image, width)  # (batch, columns)
+    own = OwnFeatureColumns(spec.stride, name="own")(image, width)  # (batch, steps)
 
     def mask(x: Tensor) -> Tensor:
         return OwnColumns()(x, own)
 
-    x = ENCODERS[spec.architecture].build(image, mask)  # (batch, rows, columns, channels)
+    x = ENCODERS[spec.architecture].build(image, mask)  # (batch, rows, steps, channels)
     rows, channels = x.shape[1], x.shape[3]
-    x = keras.layers.Permute((2, 1, 3), name="columns_first")(x)  # (batch, columns, rows, channels)
+    x = keras.layers.Permute((2, 1, 3), name="columns_first")(x)  # (batch, steps, rows, channels)
     x = keras.layers.Reshape((-1, rows * channels), name="flatten_rows")(x)
-    x = keras.layers.Dense(2 * spec.rnn_units, name="features")(x)  # (batch, columns, 2 * units)
+    x = keras.layers.Dense(2 * spec.rnn_units, name="features")(x)  # (batch, steps, 2 * units)
     x = keras.layers.LayerNormalization(name="features_norm")(x)
     x = mask(keras.layers.ReLU(name="features_relu")(x))
-    if spec.rnn != "none":
-        layer = {"lstm": keras.layers.LSTM, "gru": keras.layers.GRU}[spec.rnn]
-        forward = layer(spec.rnn_units, return_sequences=True, name="forward")(x)
-        backward = ReverseOwnColumns(name="to_backward")(x, own)
-        backward = layer(spec.rnn_units, return_sequences=True, name="backward")(backward)
-        backward = ReverseOwnColumns(name="from_backward")(backward, own)
-        x = keras.layers.Concatenate(name="both_ways")([forward, backward])
-    else:  # a wider view by convolution instead
-        y = keras.layers.Conv1D(2 * spec.rnn_units, 5, padding="same", name="context")(x)
-        x = keras.layers.Add(name="context_add")([x, keras.layers.ReLU(name="context_relu")(y)])
+    if spec.stride < CONTEXT_STRIDE:  # the wider view needs fewer steps
+        fewer = CONTEXT_STRIDE // spec.stride
+        coarse = keras.layers.AveragePooling1D(fewer, name="coarse")(x)
+        coarse = context(coarse, OwnFeatureColumns(CONTEXT_STRIDE)(image, width), spec)
+        wide = keras.layers.UpSampling1D(fewer, name="upsample")(
+            coarse
+        )  # (batch, steps, 2 * units)
+        x = keras.layers.Concatenate(name="fine_and_wide")([x, wide])
+    else:
+        x = context(x, own, spec)
     classes = Alphabet(spec.alphabet).classes
-    x = keras.layers.Dense(spec.steps_per_column * classes, dtype="float32", name="classes")(x)
-    logits = keras.layers.Reshape((-1, classes), dtype="float32", name="logits")(x)
+    logits = keras.layers.Dense(classes, dtype="float32", name="logits")(x)
     model = keras.Model({"image": image, "width": width}, logits, name="ocr_simple")
     model.spec = spec
     return model
+
+
+def context(x: Tensor, own: Tensor, spec: ModelSpec) -> Tensor:
+    """A wider view of features (batch, steps, 2 * units), of the same shape."""
+    if spec.rnn == "none":
+        for i in (1, 2):
+            y = keras.layers.Conv1D(
+                2 * spec.rnn_units, 5, padding="same", use_bias=False, name=f"context{i}"
+            )(x)
+            y = keras.layers.LayerNormalization(name=f"context_norm{i}")(y)
+            y = OwnColumns()(keras.layers.ReLU(name=f"context_relu{i}")(y), own)
+            x = keras.layers.Add(name=f"context_add{i}")([x, y])
+        return x
+    layer = {"lstm": keras.layers.LSTM, "gru": keras.layers.GRU}[spec.rnn]
+    forward = layer(spec.rnn_units, return_sequences=True, name="forward")(x)
+    backward = ReverseOwnColumns(name="to_backward")(x, own)
+    backward = layer(spec.rnn_units, return_sequences=True, name="backward")(backward)
+    backward = ReverseOwnColumns(name="from_backward")(backward, own)
+    return keras.layers.Concatenate(name="both_ways")([forward, backward])
 
 
 def pack_labels(steps: list[int], labels: list[list[int]]) -> np.ndarray:

@@ -21,7 +21,8 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 import image as imaging
-from data_generator import TRDG_FOLDER, LineOptions, Lines, characters_drawn, find_fonts
+from data_generator import LineOptions, Lines
+from drawing import TRDG_FOLDER, characters_drawn, find_fonts
 from model import ModelSpec
 from text import Line
 
@@ -78,9 +79,8 @@ def _shorten(text: str, most: int) -> str:
 def _picture(figure: Figure) -> Image.Image:
     content = io.BytesIO()
     figure.savefig(content, format="png")
-    picture = Image.open(content)  # RGBA, of which a notebook keeps no JPEG beside the PNG
-    picture.load()
-    return picture
+    # 256 colours: a quarter of the bytes in a notebook, and no JPEG of it beside the PNG
+    return Image.open(content).convert("RGB").quantize(method=Image.Quantize.FASTOCTREE)
 
 
 # --- lines and what was read in them ----------------------------------------------------------

@@ -17,7 +17,8 @@ import tyro
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from data_generator import LineOptions, Lines, find_fonts
+from data_generator import LineOptions, Lines
+from drawing import find_fonts
 from inference import Recognizer
 from model import error_rates
 

@@ -29,7 +29,8 @@ sys.path.insert(0, str(ROOT))
 import inference
 import model as models
 import train
-from data_generator import LineOptions, Lines, LineSequence, find_fonts
+from data_generator import LineOptions, Lines, LineSequence
+from drawing import find_fonts
 from model import ModelSpec
 
 Part = typing.Literal["generate", "train", "learn", "read", "start"]

@@ -13,5 +13,5 @@ exec "${PYTHON:-.venv/bin/python}" train.py --model-dir checkpoints/digits --hel
     $o/ocr-b $o/quattrocento $o/roboto $t/adf $t/andika $t/anonymous-pro $t/ecolier-court \
     $t/femkeklaver $t/fifthhorseman $t/humor-sans $t/kristi $t/monofur $t/mononoki $t/ocr-a \
     $t/oxygen $t/dseg/DSEG7Modern*.ttf \
-    --photo 0.8 --elastic 0.035 --max-length 14 --rnn-units 96 --steps-per-column 2 --batch-size 64 --steps 6000 --warmup 500 \
-    --average 0.999 --interval 1000 --validation-lines 1000 --patience 0 "$@"
+    --photo 0.8 --elastic 0.035 --max-length 14 --architecture fine --rnn-units 80 --batch-size 64 --steps 12000 --warmup 500 \
+    --average 0.999 --interval 2000 --validation-lines 1000 --patience 0 "$@"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from augmentation import Augmentation, augment, camera
-from data_generator import LineOptions, find_fonts, render
+from drawing import DrawingOptions, draw, find_fonts
 
 NONE = Augmentation(**{field.name: 0 for field in fields(Augmentation)})
 ALL = Augmentation(photo=1.0)
@@ -15,7 +15,7 @@ FONT = find_fonts(("trdg",))[0]
 
 def line(channels=1, text="1234"):
     pixels = np.asarray(
-        render(text, FONT, LineOptions(), 0).convert("L" if channels == 1 else "RGB")
+        draw(text, FONT, DrawingOptions(), 0).convert("L" if channels == 1 else "RGB")
     )
     return pixels.reshape(*pixels.shape[:2], channels)
 

@@ -1,12 +1,7 @@
 """Generated lines: their text, trdg's drawing, and batches that are functions of (seed, i)."""
 
-import inspect
-import json
-import os
 import random
 import string
-import subprocess
-import sys
 import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -17,21 +12,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from trdg.generators import GeneratorFromStrings
 
 import augmentation
 import image as imaging
-from data_generator import (
+from data_generator import LineOptions, Lines, LineSequence, Texts
+from drawing import (
     HELD_OUT,
     TRDG_FOLDER,
     DataError,
-    LineOptions,
-    Lines,
-    LineSequence,
-    Texts,
     characters_drawn,
+    draw,
     find_fonts,
-    render,
     split_fonts,
 )
 from model import ModelSpec, time_steps
@@ -119,31 +110,16 @@ def test_the_global_random_states_do_not_change_a_line():
 # --- trdg -------------------------------------------------------------------------------------
 
 
-def test_nothing_is_printed(capfd):
-    assert render("123", FONT, LineOptions(text_color="#ffffff"), 0) is None  # trdg would explain
-    lines()[0]
-    assert capfd.readouterr() == ("", "")
-
-
-def test_nothing_is_printed_by_the_import():
-    environment = {**os.environ, "KERAS_BACKEND": "numpy"}  # TensorFlow takes seconds
-    done = subprocess.run(
-        [sys.executable, "-c", "import data_generator"],
-        cwd=ROOT, env=environment, stdout=subprocess.PIPE, check=True,
-    )  # fmt: skip
-    assert done.stdout == b""
-
-
 def test_what_other_threads_print_while_lines_are_drawn_is_kept(capsys):
     stream, stop = lines(), threading.Event()
 
-    def draw():
+    def draw_on():
         k = 0
         while not stop.is_set():
             stream[k]
             k += 1
 
-    thread = threading.Thread(target=draw)
+    thread = threading.Thread(target=draw_on)
     thread.start()
     for i in range(500):
         print(i)
@@ -153,122 +129,9 @@ def test_what_other_threads_print_while_lines_are_drawn_is_kept(capsys):
     assert capsys.readouterr().out.split() == [str(i) for i in range(500)]
 
 
-PLAIN_TRDG = """
-import json, random, sys
-sys.modules["tensorflow"] = None  # for handwriting alone, and slow
-import cv2, numpy
-from PIL import ImageFont
-ImageFont.FreeTypeFont.getsize = lambda self, text: self.getbbox(text)[2:]
-from trdg.generators import GeneratorFromStrings
-images = {}
-for i, (text, font, options, seed) in enumerate(json.load(sys.stdin)):
-    random.seed(seed)
-    cv2.setRNGSeed(seed)
-    image, _ = next(GeneratorFromStrings([text], fonts=[font], **options))
-    images[str(i)] = numpy.asarray(image)
-numpy.savez(sys.argv[1], **images)
-"""
-VARIANTS = (
-    {"stroke_width": 2, "stroke_fill": "#ff0000"},
-    {"character_spacing": 3},
-    {"word_split": True},
-    {"fit": True},
-    {"space_width": 2.5},
-    {"text_color": "#000000,#4060a0"},
-    {"size": 48, "margins": (1, 2, 3, 4)},
-    {"skewing_angle": 6, "random_skew": True},
-    {"blur": 2, "random_blur": True},
-    {"background_type": 0},
-    {"background_type": 3},
-    {"distorsion_type": 1, "distorsion_orientation": 2},
-    {"distorsion_type": 3},
-    {"orientation": 1},
-    {"width": 300, "alignment": 2},
-)
-
-
-def test_every_latin_font_draws_as_plain_trdg_does(tmp_path):
-    jobs = [
-        (text, font, {}, k) for k, font in enumerate(FONTS) for text in ("0123456789", "To fi, AV!")
-    ]
-    jobs += [
-        (text, FONTS[(7 * k + i) % len(FONTS)], variant, k)
-        for k, variant in enumerate(VARIANTS)
-        for i, text in enumerate(("AVA To 77", "Queen & fjord", "8", "a b c", "[3.14] + {x}"))
-    ]
-    ours = {"background_type": 1, "image_dir": str(TRDG_FOLDER / "images")}  # trdg's is no folder
-    plain = [(text, font, ours | variant, seed) for text, font, variant, seed in jobs]
-    subprocess.run(
-        [sys.executable, "-c", PLAIN_TRDG, tmp_path / "plain.npz"],
-        input=json.dumps(plain).encode(), check=True, stdout=subprocess.DEVNULL,
-    )  # fmt: skip
-    with np.load(tmp_path / "plain.npz") as images:
-        for i, (text, font, variant, seed) in enumerate(jobs):
-            drawn = np.asarray(render(text, font, LineOptions(**variant), seed))
-            assert np.array_equal(drawn, images[str(i)]), (text, font, variant)
-
-
-def test_the_fonts_remember_no_more_with_a_range_of_colours():
-    from data_generator import _truetype
-
-    options = LineOptions(text_color="#000000,#808080")
-    font = _truetype(font=FONT, size=32)
-    for seed in range(3):
-        render("0123456789", FONT, options, seed)
-    before = len(font._cache)
-    for seed in range(50):
-        render("0123456789", FONT, options, seed)
-    assert len(font._cache) == before
-
-
-NOT_DRAWING = {"self", "strings", "count", "fonts", "language"} | {
-    "is_handwritten",  # needs TensorFlow 1
-    "rtl",  # right to left: not read
-    *("output_mask", "image_mode", "output_bboxes"),  # forms of output
-}
-EFFECTS = {  # option: (another value, what else it takes to see it)
-    "size": (48, {}),
-    "skewing_angle": (8, {}),
-    "random_skew": (True, {"skewing_angle": 20}),
-    "blur": (2, {}),
-    "random_blur": (True, {"blur": 4}),
-    "background_type": (0, {}),
-    "distorsion_type": (2, {}),
-    "distorsion_orientation": (1, {"distorsion_type": 1}),
-    "width": (300, {}),
-    "alignment": (2, {"width": 300}),
-    "text_color": ("#ff0000", {}),
-    "orientation": (1, {}),
-    "space_width": (3.0, {}),
-    "character_spacing": (4, {}),
-    "margins": ((2, 9, 2, 9), {}),
-    "fit": (True, {}),
-    "word_split": (True, {}),
-    "image_dir": (ROOT / "inference_test_imgs", {"background_type": 3}),
-    "stroke_width": (2, {}),
-    "stroke_fill": ("#ff0000", {"stroke_width": 2}),
-}
-
-
-def test_every_drawing_option_of_trdg_is_here_under_its_name():
-    of_trdg = set(inspect.signature(GeneratorFromStrings.__init__).parameters) - NOT_DRAWING
-    assert of_trdg == set(EFFECTS) <= {f.name for f in fields(LineOptions)}
-
-
-@pytest.mark.parametrize("name", EFFECTS)
-def test_a_drawing_option_has_an_effect(name, tmp_path):
-    value, needed = EFFECTS[name]
-    if name == "image_dir":
-        Image.new("RGB", (400, 400), "yellow").save(tmp_path / "yellow.png")
-        value = tmp_path
-    before = np.asarray(render("AVA To 2", FONT, LineOptions(**needed), 3))
-    after = np.asarray(render("AVA To 2", FONT, LineOptions(**needed | {name: value}), 3))
-    assert before.shape != after.shape or (before != after).any()
-
-
 @pytest.mark.parametrize("kind", [0, 1, 2, 3])
 def test_every_background_is_drawn(kind):
-    assert render("42", FONT, LineOptions(background_type=kind), 0).height == 32
+    assert draw("42", FONT, LineOptions(background_type=kind), 0).height == 32
 
 
 @pytest.mark.parametrize("kind, color", [(1, "#ffffff"), (1, "#f8f8f8"), (0, "#ebebeb")])
@@ -376,29 +239,6 @@ def test_wikipedia_without_a_network_names_other_sources(monkeypatch):
 # --- fonts ------------------------------------------------------------------------------------
 
 
-def test_fonts_are_found_by_name_file_and_folder(tmp_path):
-    folder = tmp_path / "mine" / "deep"
-    folder.mkdir(parents=True)
-    (folder / "a.ttf").write_bytes(Path(FONT).read_bytes())
-    (folder / "readme.txt").write_text("no font")
-    found = find_fonts(("trdg", "matplotlib", FONT, str(tmp_path / "mine")))
-    assert len(FONTS) == 100 and len(found) == len(set(found)) > 101
-    assert found[-1] == str(folder / "a.ttf")
-
-
-def test_an_empty_folder_is_an_error_that_names_it(tmp_path):
-    with pytest.raises(DataError, match=f"{tmp_path}.*no font file"):
-        find_fonts((str(tmp_path),))
-
-
-@pytest.mark.parametrize("content", [b"", b"no font at all", "damaged"])
-def test_a_file_that_is_no_font_is_named(content, tmp_path):
-    path = tmp_path / "broken.ttf"
-    path.write_bytes(Path(FONT).read_bytes()[:3000] if content == "damaged" else content)
-    with pytest.raises(DataError, match=f"{path}: cannot be used .*--fonts"):
-        lines(fonts=[FONT, str(path)])
-
-
 def test_a_font_draws_only_lines_it_has_the_characters_for():
     font = next(f for f in FONTS if 60 < len(characters_drawn(f, ASCII)) < len(ASCII) - 1)
     lacks = set(ASCII) - set(characters_drawn(font, ASCII))
@@ -420,15 +260,6 @@ def test_held_out_families_are_never_trained_on():
     assert not any(Path(font).name.startswith(HELD_OUT) for font in train)
     stream = lines(fonts=train)
     assert not {stream[k][2] for k in range(200)} & set(held)
-
-
-def test_without_a_held_out_family_every_font_serves_both():
-    assert split_fonts(FONTS, ()) == split_fonts(FONTS, ("NoSuchFamily",)) == (FONTS, FONTS)
-
-
-def test_holding_out_every_font_is_an_error():
-    with pytest.raises(DataError, match="every font is held out"):
-        split_fonts([FONT], ("OpenSans",))
 
 
 def test_fonts_take_even_turns():
@@ -468,21 +299,31 @@ def test_a_label_has_no_spaces_where_none_are_drawn():
 
 
 def test_lines_that_need_more_steps_than_they_have_are_drawn_anew_and_counted():
-    stream = lines(
-        text_source="strings", strings=("111111", "7"), character_spacing=-20, fonts=[FONT], **PLAIN
-    )
-    assert {stream[k][1] for k in range(20)} == {"7"}
+    stream = lines(alphabet="17", max_length=6, character_spacing=-20, fonts=[FONT], **PLAIN)
+    assert max(len(stream[k][1]) for k in range(20)) < 6
     assert list(stream.redrawn) == ["the label needs more time steps than its image gives"]
 
 
 def test_a_label_that_always_needs_more_steps_is_an_error_with_text_and_mend():
     stream = lines(
-        text_source="strings", strings=("111111",), character_spacing=-20, fonts=[FONT], **PLAIN
+        alphabet="1", min_length=6, max_length=6, character_spacing=-20, fonts=[FONT], **PLAIN
     )
     with pytest.raises(
         DataError, match=r"time steps.*'111111' in \d+ columns.*--character-spacing"
     ):
         stream[0]
+
+
+def test_own_strings_that_fit_no_font_are_all_listed_before_the_first_line(tmp_path):
+    path = tmp_path / "strings.txt"
+    path.write_text("7\n111111\n12\n777777\n")
+    squeezed = {"character_spacing": -20, "text_source": "strings", "strings_file": path, **PLAIN}
+    with pytest.raises(DataError) as error:
+        lines(fonts=[FONT], **squeezed)
+    message = str(error.value)
+    assert "2 of 4 strings" in message and "--character-spacing" in message
+    assert f"{path}:2: '111111' needs 44 columns" in message and f"{path}:4: '777777'" in message
+    lines(fonts=[FONT], **{**squeezed, "character_spacing": 20})
 
 
 def test_every_label_fits_the_steps_of_its_own_width():

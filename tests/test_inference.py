@@ -145,9 +145,12 @@ def test_a_broken_pil_image_is_an_image_error(recognizer):
 
 @pytest.mark.parametrize(
     "spec",
-    [{}, {"rnn": "gru"}, {"rnn": "none"}, {"architecture": "residual"}, {"channels": 3}],
-    ids=["lstm", "gru", "no-rnn", "residual", "colour"],
-)
+    [
+        {}, {"rnn": "lstm"}, {"rnn": "gru"}, {"architecture": "fine"},
+        {"architecture": "fine", "rnn": "lstm"}, {"architecture": "residual"}, {"channels": 3},
+    ],
+    ids=["no-rnn", "lstm", "gru", "fine", "fine-lstm", "residual", "colour"],
+)  # fmt: skip
 def test_company_changes_nothing(spec):
     recognizer = Recognizer(untrained(**spec))
     images = [line_image(str(k), 20 + 17 * k, seed=k) for k in range(8)]

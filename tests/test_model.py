@@ -15,7 +15,8 @@ import pytest
 
 import image as imaging
 import model as models
-from data_generator import LineOptions, Lines, LineSequence, find_fonts
+from data_generator import LineOptions, Lines, LineSequence
+from drawing import find_fonts
 from model import ModelSpec, build, ctc_loss, load, pack_labels, save, time_steps
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -139,7 +140,7 @@ def test_time_steps_are_what_the_model_gives(architecture):
     widths = np.arange(1, 129, dtype=np.int32)
     x = {"image": np.zeros((128, 32, 128, 1), np.float32), "width": widths}
     own = keras.Model(model.inputs, model.get_layer("own").output)(x)
-    assert np.array_equal(np.sum(own, axis=1), time_steps(widths, spec.multiple))
+    assert np.array_equal(np.sum(own, axis=1), time_steps(widths, spec.stride))
     assert logits_of(model, x).shape == (128, time_steps(128, spec.stride), 11)
 
 

@@ -20,7 +20,8 @@ import tyro
 import inference
 import model as models
 import train
-from data_generator import LineOptions, Lines, LineSequence, find_fonts
+from data_generator import LineOptions, Lines, LineSequence
+from drawing import find_fonts
 from train import TrainOptions
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -240,9 +241,11 @@ def test_each_validation_is_shown_to_the_caller(tmp_path):
         rnn="none", rnn_units=8, steps=3, interval=2, batch_size=2, validation_lines=35,
         model_dir=tmp_path / "run",
     )  # fmt: skip
-    last = train.train(options, on_validation=seen.append)
-    assert [validation.step for validation in seen] == [2, 3] and seen[-1] is last
-    by_font = last.by_font()
+    best = train.train(options, on_validation=seen.append)
+    assert [validation.step for validation in seen] == [2, 3]
+    expected = min(seen, key=lambda validation: (1 - validation.exact, validation.cer))
+    assert (best.step, best.texts) == (expected.step, expected.texts)
+    by_font = best.by_font()
     assert len(by_font) == 35 and {count for _, _, count in by_font} == {1}
     assert [exact for _, exact, _ in by_font] == sorted(exact for _, exact, _ in by_font)
 

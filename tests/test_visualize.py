@@ -9,7 +9,7 @@ from PIL import Image
 
 import visualize
 from augmentation import Augmentation
-from data_generator import DataError
+from drawing import DataError
 from model import ModelSpec, time_steps
 from text import Alphabet, Line, ctc_decode
 
