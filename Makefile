@@ -22,7 +22,7 @@ $(READY): requirements-dev.txt
 	@touch $@
 
 demo: $(READY)  ## a short training from nothing, then inference_test_imgs/ read by the shipped model
-	$(BIN)/python train.py --model-dir checkpoints/demo --no-resume --steps 2000 --interval 250 \
+	$(BIN)/python train.py --model-dir checkpoints/demo --no-resume --steps 1500 --interval 250 \
 		--validation-lines 1000
 	$(BIN)/python inference.py
 
