@@ -89,7 +89,9 @@ class Recognizer:
         images, indices = map(_as_it_is, images), itertools.count()
         pool = ThreadPoolExecutor(min(8, os.cpu_count() or 1))
         try:
-            ahead = pool.map(self._load, itertools.islice(images, CHUNK), indices)
+            first = list(itertools.islice(images, CHUNK))
+            load = pool.map if len(first) > 1 else map  # one image is not worth a thread
+            ahead = load(self._load, first, indices)
             while loaded := list(ahead):
                 # the next chunk is decoded while this one is read
                 ahead = pool.map(self._load, itertools.islice(images, CHUNK), indices)
