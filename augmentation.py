@@ -93,9 +93,8 @@ def warp(
     turn = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
     scale = np.diag([1 / zoom_x, 1 / zoom_y]) @ np.array([[1, shear], [0, 1]]) @ turn
     centre_out = np.array([width / 2 + (loose[0] - loose[1]) / 2, rows / 2])
-    shift = how.shift * rows + np.array(
-        [0, max(0.0, 1 - zoom_y) * rows / 2]
-    )  # what is small has room
+    room = max(0.0, 1 - zoom_y) * rows / 2  # above and below a line made smaller
+    shift = np.array([how.shift * rows, how.shift * rows + room])
     centre_out += rng.uniform(-shift, shift)
     x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(rows, dtype=np.float32))
     x, y = x + 0.5 - centre_out[0], y + 0.5 - centre_out[1]

@@ -21,14 +21,7 @@ import numpy as np
 import augmentation
 import image as imaging
 from devices import keras
-from drawing import (
-    TRDG_FOLDER,
-    DataError,
-    DrawingOptions,
-    characters_drawn,
-    check_drawing,
-    draw,
-)
+from drawing import TRDG_FOLDER, DataError, DrawingOptions, characters_drawn, check_drawing, draw
 from model import ModelSpec, pack_labels, time_steps
 from text import Alphabet, normalise_text, steps_needed
 

@@ -39,15 +39,7 @@ FONT_EXTENSIONS = {".ttf", ".otf", ".ttc"}
 MATPLOTLIB_TEXT = ("DejaVu", "STIXGeneral", "cmb", "cmr", "cmss", "cmti", "cmtt")
 
 # Font families (beginnings of file names) that training leaves to validation by default.
-HELD_OUT = (
-    "Sansation",
-    "OpenSans",
-    "Pacifico",
-    "DroidSans",
-    "RobotoCondensed",
-    "Walkway",
-    "BEBAS",
-)
+HELD_OUT = ("Sansation", "OpenSans", "Pacifico", "DroidSans", "RobotoCondensed", "Walkway", "BEBAS")
 
 
 class DataError(ValueError):
@@ -59,7 +51,7 @@ class DrawingOptions:
     """What a drawn line looks like, by trdg's names."""
 
     fonts: tuple[str, ...] = ("trdg", "matplotlib")
-    """trdg (its own hundred), matplotlib (the 27 text fonts it carries), font files, or folders."""
+    """trdg (its own hundred), matplotlib (the 23 text fonts it carries), font files, or folders."""
     size: int = 32
     """Height of the drawn line in pixels; lines are scaled to the model's height."""
     skewing_angle: int = 0
@@ -219,6 +211,12 @@ class _ImageFont:
     truetype = staticmethod(functools.lru_cache(maxsize=1024)(_Font))
 
 
+def _mean_grey(image: Image.Image) -> float:
+    """Mean grey level, by alpha. Raises ZeroDivisionError where nothing is seen."""
+    grey, alpha = np.moveaxis(np.asarray(image.convert("LA"), np.float32), 2, 0)
+    return float(np.average(grey, weights=alpha))
+
+
 class _Statistics:
     """What trdg sees in place of `PIL.ImageStat.Stat`: means that make its check of contrast work.
 
@@ -227,8 +225,7 @@ class _Statistics:
     """
 
     def __init__(self, image: Image.Image, mask: Image.Image | None = None):
-        grey, alpha = np.moveaxis(np.asarray(image.convert("LA"), np.float32), 2, 0)
-        mean = float(np.average(grey, weights=alpha))
+        mean = _mean_grey(image)
         self.mean = [3 * mean] if mask is None else [1.5 * mean, 1.5 * mean]
 
 
@@ -249,12 +246,7 @@ background_generator.os = _SortedFolders
 computer_text_generator.ImageFont = _ImageFont
 trdg.ImageStat = _ImageStat
 trdg.print = lambda *_: None  # redirecting standard output would swallow other threads' too
-for _module in (
-    trdg,
-    computer_text_generator,
-    background_generator,
-    distorsion_generator,
-):
+for _module in (trdg, computer_text_generator, background_generator, distorsion_generator):
     _module.rnd = _random
 
 
@@ -311,7 +303,7 @@ class _Glyph(NamedTuple):
 
 
 class _Face:
-    """A font at a size, and the glyphs that it has rendered."""
+    """A font at a size, and the characters that it has rendered; words are too many to keep."""
 
     def __init__(self, font: str, size: int, stroke_width: int):
         self.font, self.stroke_width = _Font(font, size), stroke_width
@@ -319,20 +311,18 @@ class _Face:
         self.glyphs: dict[str, _Glyph] = {}
 
     def glyph(self, text: str) -> _Glyph:
-        if text not in self.glyphs:
-            plain = self.font.getmask2(text, "L", anchor="la")
-            stroked = plain
-            if self.stroke_width:
-                stroked = self.font.getmask2(
-                    text,
-                    "L",
-                    stroke_width=self.stroke_width,
-                    anchor="la",
-                    stroke_filled=True,
-                )
-            width = computer_text_generator._compute_character_width(self.font, text)
-            self.glyphs[text] = _Glyph(width, self.font.getsize(text)[1], plain, stroked)
-        return self.glyphs[text]
+        if text in self.glyphs:
+            return self.glyphs[text]
+        plain = stroked = self.font.getmask2(text, "L", anchor="la")
+        if self.stroke_width:
+            stroked = self.font.getmask2(
+                text, "L", stroke_width=self.stroke_width, anchor="la", stroke_filled=True
+            )
+        width = computer_text_generator._compute_character_width(self.font, text)
+        glyph = _Glyph(width, self.font.getsize(text)[1], plain, stroked)
+        if len(text) == 1:
+            self.glyphs[text] = glyph
+        return glyph
 
 
 _face = functools.lru_cache(maxsize=1024)(_Face)
@@ -350,14 +340,8 @@ def draw(text: str, font: str, options: DrawingOptions, seed: int) -> Image.Imag
     colours = [fill, stroke] if options.stroke_width else [fill]
     grey = options.background_type != 3 and all(r == g == b for r, g, b in colours)
 
-    picture = _text(
-        text,
-        _face(font, options.size, options.stroke_width),
-        options,
-        fill,
-        stroke,
-        grey,
-    )
+    face = _face(font, options.size, options.stroke_width)
+    picture = _text(text, face, options, fill, stroke, grey)
     angle = rng.randint(-options.skewing_angle, options.skewing_angle)
     if options.skewing_angle:
         picture = picture.rotate(angle if options.random_skew else options.skewing_angle, expand=1)
@@ -391,12 +375,7 @@ def _color(range_of_colours: str, rng: random.Random) -> tuple[int, ...]:
 
 
 def _text(
-    text: str,
-    face: _Face,
-    options: DrawingOptions,
-    fill: tuple,
-    stroke: tuple,
-    grey: bool,
+    text: str, face: _Face, options: DrawingOptions, fill: tuple, stroke: tuple, grey: bool
 ) -> Image.Image:
     """The text at the font's own size, with nothing behind it: mode LA or RGBA."""
     pieces: str | list[str] = text
@@ -407,10 +386,7 @@ def _text(
     glyphs = [face.glyph(piece) for piece in pieces]
     space = int(face.space * options.space_width)
     widths = [space if piece == " " else glyph.width for piece, glyph in zip(pieces, glyphs)]
-    size = (
-        sum(widths) + spacing * (len(pieces) - 1),
-        max(glyph.height for glyph in glyphs),
-    )
+    size = (sum(widths) + spacing * (len(pieces) - 1), max(glyph.height for glyph in glyphs))
     picture = Image.new("LA" if grey else "RGBA", size)
     x = 0
     for glyph, width in zip(glyphs, widths):
@@ -425,11 +401,7 @@ def _text(
 
 
 def _distorted(picture: Image.Image, options: DrawingOptions, rng: random.Random) -> Image.Image:
-    distort = (
-        distorsion_generator.sin,
-        distorsion_generator.cos,
-        distorsion_generator.random,
-    )
+    distort = (distorsion_generator.sin, distorsion_generator.cos, distorsion_generator.random)
     with _trdg_draws_from(rng):
         distorted, _ = distort[options.distorsion_type - 1](
             picture,
@@ -463,7 +435,6 @@ def _trdg_draws_from(rng: random.Random) -> Iterator[None]:
 def _too_similar(text: Image.Image, ground: Image.Image) -> bool:
     """trdg's check of contrast; text without ink fails it too."""
     try:
-        ink = sum(_Statistics(text, text).mean[:2]) / 3
-        return abs(ink - sum(_Statistics(ground).mean) / 3) < 15
+        return abs(_mean_grey(text) - _mean_grey(ground)) < 15
     except ZeroDivisionError:
         return True

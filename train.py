@@ -61,7 +61,7 @@ class TrainOptions(LineOptions):
 
     # --- model
     architecture: str = "plain"
-    """Encoder, by its name in model.py; plain learns fastest, fine reads narrower characters."""
+    """Encoder, by its name in model.py; plain reads unseen fonts best, fine narrower characters."""
     rnn: str = "none"
     """none, lstm or gru behind the encoder; none, two convolutions, learns and reads fastest."""
     rnn_units: int = 64

@@ -17,6 +17,7 @@ import pytest
 from PIL import Image
 from trdg.generators import GeneratorFromStrings
 
+import drawing
 from drawing import (
     TRDG_FOLDER,
     DataError,
@@ -135,6 +136,13 @@ def test_every_option_draws_as_plain_trdg_does_with_every_latin_font(tmp_path):
             text = "".join(rng.choices(characters, k=rng.randint(1, 12)))
             jobs.append((" ".join(text.split()) or "7", FONTS[k % len(FONTS)], variant, k))
     assert not different_from_trdg(jobs, tmp_path)
+
+
+def test_characters_are_remembered_and_words_are_not():
+    options = DrawingOptions(word_split=True, text_color="#000000,#808080")
+    for seed in range(20):
+        draw(f"a bc {seed + 100}", FONT, options, seed)
+    assert set(drawing._face(FONT, 32, 0).glyphs) <= set(map(chr, range(128)))
 
 
 def test_nothing_is_printed(capfd):

@@ -50,7 +50,7 @@ def test_committed_outputs_are_those_of_a_whole_run(notebook):
     assert pictures(notebook) >= 12
     said = "\n".join(texts(notebook))
     assert "validation: exact" in said and "images exactly" in said
-    assert not re.search(r"/home/|/root/|/work/|/tmp/|[A-Z]:\\|site-packages", said)
+    assert not re.search(r"(?<![\w.])/\w+/|[A-Z]:\\|site-packages", said)
     assert not re.search(r"(?i)traceback|warning|tensorflow|oneDNN|absl|cuda", said)
 
 
