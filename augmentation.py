@@ -26,7 +26,7 @@ class Augmentation:
     shift: float = 0.08  # up or down, left or right
     shear: float = 0.2  # horizontal shift from top to bottom
     zoom: float = 0.3  # log scale, up to this larger and twice this smaller
-    stretch: float = 0.3  # log scale of width alone
+    stretch: float = 0.5  # log scale of width alone
     elastic: float = 0.0  # how far strokes bend
     weight: float = 0.6  # share of lines whose strokes get thinner or bolder
     photo: float = 0.5  # share of lines that pass through the camera stage
@@ -73,7 +73,8 @@ def stroke_weight(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 def background(pixels: np.ndarray) -> tuple[float, ...]:
     """Grey level or colour that fills what a warp uncovers: the median of the image's edges."""
     edge = np.concatenate((pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]))
-    return tuple(np.median(edge, axis=0).tolist())
+    middle = len(edge) // 2
+    return tuple(np.partition(edge, middle, axis=0)[middle].tolist())
 
 
 def warp(
@@ -90,22 +91,24 @@ def warp(
     width = max(rows // 2, round(columns * zoom_x + abs(shear) * rows + loose.sum()))
 
     # output pixel -> source pixel, about the two centres
-    turn = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
-    scale = np.diag([1 / zoom_x, 1 / zoom_y]) @ np.array([[1, shear], [0, 1]]) @ turn
-    centre_out = np.array([width / 2 + (loose[0] - loose[1]) / 2, rows / 2])
+    sine, cosine = math.sin(angle), math.cos(angle)
+    across_x, across_y = (cosine + shear * sine) / zoom_x, (shear * cosine - sine) / zoom_x
+    down_x, down_y = sine / zoom_y, cosine / zoom_y
     room = max(0.0, 1 - zoom_y) * rows / 2  # above and below a line made smaller
-    shift = np.array([how.shift * rows, how.shift * rows + room])
-    centre_out += rng.uniform(-shift, shift)
-    x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(rows, dtype=np.float32))
-    x, y = x + 0.5 - centre_out[0], y + 0.5 - centre_out[1]
+    shift_x, shift_y = rng.uniform(-1, 1, size=2) * (how.shift * rows, how.shift * rows + room)
+    # in float32: NumPy's own scalars would make it float64
+    x = np.arange(width, dtype=np.float32) + float(
+        0.5 - width / 2 - (loose[0] - loose[1]) / 2 - shift_x
+    )
+    y = np.arange(rows, dtype=np.float32)[:, None] + float(0.5 - rows / 2 - shift_y)
     if photo:
-        tilt = rng.normal(0, 0.05, 2)
-        depth = 1 + np.clip(tilt[0] * x / width * 2 + tilt[1] * y / rows * 2, -0.3, 0.3)
+        tilt_x, tilt_y = (2 * rng.normal(0, 0.05, 2)).tolist()
+        curl, turns, phase = rng.normal(0, 0.04) * rows, rng.uniform(1, 4), rng.uniform(0, 6)
+        depth = 1 + np.clip(tilt_x / width * x + tilt_y / rows * y, -0.3, 0.3)
+        y = y + curl * np.sin(x * (turns / max(width, 3 * rows)) + phase)
         x, y = x / depth, y / depth
-        curl = rng.normal(0, 0.04) * rows
-        y = y + curl * np.sin(x * (rng.uniform(1, 4) / max(width, 3 * rows)) + rng.uniform(0, 6))
-    source_x = (scale[0, 0] * x + scale[0, 1] * y + columns / 2 - 0.5).astype(np.float32)
-    source_y = (scale[1, 0] * x + scale[1, 1] * y + rows / 2 - 0.5).astype(np.float32)
+    source_x = across_x * x + (across_y * y + (columns / 2 - 0.5))
+    source_y = down_x * x + (down_y * y + (rows / 2 - 0.5))
     if how.elastic:
         bend = rng.uniform(0, how.elastic) * rows
         source_x += bend * bumps(rows, width, rng)
@@ -163,8 +166,8 @@ def camera(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     if rng.random() < 0.3:
         image = low_resolution(image, rng)
     if rng.random() < 0.6:
-        noise = rng.normal(0, contrast * rng.uniform(0.005, 0.08), image.shape)
-        image = image + noise.astype(np.float32)
+        grain = contrast * rng.uniform(0.005, 0.08)
+        image = image + grain * rng.standard_normal(image.shape, np.float32)
     image = np.clip(image, 0, 255).astype(np.uint8).reshape(pixels.shape)
     if rng.random() < 0.4:
         quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(20, 85))]

@@ -1,7 +1,8 @@
 """Generated lines: text -> drawing -> variation -> padded batches, as a Keras `Sequence`.
 
-`LineOptions` names every choice of text, drawing and variation; `Lines` draws line k; and
-`LineSequence` stacks lines into batches in the form that `model.py` trains on.
+`LineOptions` names every choice of text, drawing and variation; `Lines` draws line k;
+`LineSequence` stacks lines into batches in the form that `model.py` trains on; and `Prefetcher`
+draws batches ahead of the training that needs them.
 
 Line k of a stream is a function of (seed, k) alone, and batch i one of (seed, i), so that a
 run's whole place in its data is one number. A line that cannot be drawn, or whose label needs
@@ -9,9 +10,15 @@ more time steps than its image gives, is drawn anew and counted.
 """
 
 import contextlib
+import functools
+import multiprocessing
+import os
+import signal
 import string
 import threading
-from collections import Counter
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -27,6 +34,8 @@ from text import Alphabet, normalise_text, steps_needed
 
 CHARACTER_COLUMNS = 5  # of a model's input, which common fonts give every character
 ATTEMPTS = 50  # draws of one line before its options are at fault
+
+Batch = tuple[dict[str, np.ndarray], np.ndarray]  # {"image", "width"}, y
 
 
 @dataclass(frozen=True)
@@ -75,7 +84,7 @@ class LineOptions(DrawingOptions, TextOptions):
     """Slant of a training line, as a share of its height; makes up for missing italics."""
     zoom: float = 0.3
     """Log scale by which a training line may grow, and twice that by which it may shrink."""
-    stretch: float = 0.3
+    stretch: float = 0.5
     """Log scale by which its width alone may change; families are narrow or wide."""
     elastic: float = 0.0
     """Share of its height by which a training line's strokes bend; makes new letter forms."""
@@ -247,6 +256,7 @@ class Lines:
                 "or leave the characters out of --alphabet"
             )
         self.redrawn: Counter[str] = Counter()  # why lines were drawn anew
+        self._by_spacing: dict[int, LineOptions] = {}
         self._check_own_strings()
 
     def __getitem__(self, k: int) -> tuple[np.ndarray, str, str]:
@@ -263,10 +273,8 @@ class Lines:
                 continue
             options = self.options
             if self.augmentation is not None and options.spacing:
-                extra = round(
-                    options.spacing * (rng.exponential() ** 1.5 - 0.5)
-                )  # now and then wide
-                options = replace(options, character_spacing=options.character_spacing + extra)
+                extra = round(options.spacing * (rng.exponential() ** 1.5 - 0.5))  # at times wide
+                options = self._spaced(extra)
             try:
                 drawn = draw(text, font, options, int(rng.integers(1 << 31)))
             except ValueError as error:  # Pillow's, where nothing is left of the text
@@ -297,6 +305,13 @@ class Lines:
             "Change the named option; for time steps: larger --character-spacing, --width -1, "
             "shorter text"
         )
+
+    def _spaced(self, extra: int) -> LineOptions:
+        """The options with `extra` pixels more between characters."""
+        if extra not in self._by_spacing:
+            spacing = self.options.character_spacing + extra
+            self._by_spacing[extra] = replace(self.options, character_spacing=spacing)
+        return self._by_spacing[extra]
 
     def _check_own_strings(self) -> None:
         """Raises DataError that lists strings which fit their time steps in no font."""
@@ -360,39 +375,117 @@ class LineSequence(keras.utils.PyDataset):
         super().__init__(**kwargs)
         self.lines, self.batch_size, self._num_batches = lines, batch_size, num_batches
         self._lock = threading.Lock()
-        self._group: tuple[int, list[list]] = (-1, [])  # the group drawn last
+        self._last: tuple[int, list[Batch]] = (-1, [])  # the group drawn last
 
     @property
     def num_batches(self) -> int | None:
         return self._num_batches
 
-    def __getitem__(self, index: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    def __getitem__(self, index: int) -> Batch:
         group, place = divmod(index, self.GROUP)
         with self._lock:
-            if self._group[0] != group:
-                self._group = (group, self._draw(group))
-            x, y = self.collate(self._group[1][place])
+            if self._last[0] != group:
+                self._last = (group, self.group(group))
+            x, y = self._last[1][place]
             if index == 1:  # `fit` takes the shapes that its first two batches share for fixed
-                first_x, first_y = self.collate(self._group[1][0])
+                first_x, first_y = self._last[1][0]
                 if x["image"].shape == first_x["image"].shape:
                     more = ((0, 0), (0, 0), (0, imaging.WIDTH_MULTIPLE), (0, 0))
-                    x["image"] = np.pad(x["image"], more)
+                    x = x | {"image": np.pad(x["image"], more)}
                 if y.shape == first_y.shape:
                     y = np.pad(y, ((0, 0), (0, 1)))
             return x, y
 
-    def _draw(self, group: int) -> list[list[tuple[np.ndarray, str, str]]]:
+    def group(self, number: int) -> list[Batch]:
         """The batches of a group, each of lines of like width, in random order."""
         count = self.GROUP * self.batch_size
-        drawn = [self.lines[k] for k in range(group * count, (group + 1) * count)]
+        drawn = [self.lines[k] for k in range(number * count, (number + 1) * count)]
         drawn.sort(key=lambda line: line[0].shape[1] / line[0].shape[0])
-        batches = [drawn[i : i + self.batch_size] for i in range(0, count, self.batch_size)]
-        order = np.random.default_rng((self.lines.seed, group)).permutation(self.GROUP)
-        return [batches[i] for i in order]
+        order = np.random.default_rng((self.lines.seed, number)).permutation(self.GROUP)
+        return [self.collate(drawn[i * self.batch_size :][: self.batch_size]) for i in order]
 
-    def collate(self, lines: list[tuple[np.ndarray, str, str]]) -> tuple[dict, np.ndarray]:
+    def collate(self, lines: list[tuple[np.ndarray, str, str]]) -> Batch:
         """Prepare, pad and label drawn lines."""
         spec = self.lines.spec
-        x = imaging.pad_batch([imaging.prepare(pixels, spec.height) for pixels, _, _ in lines])
+        prepared = [imaging.prepare(pixels, spec.height) for pixels, _, _ in lines]
+        x = imaging.pad_batch(prepared, spec.multiple)
         steps = time_steps(x["width"], spec.stride).tolist()
         return x, pack_labels(steps, [self.lines.alphabet.encode(text) for _, text, _ in lines])
+
+
+# --- drawing ahead ----------------------------------------------------------------------------
+
+
+class Prefetcher:
+    """Draws the batches of a stream of lines before they are asked for; a context manager.
+
+    `workers` processes draw, or a thread of this one if it is 0. A thread and the training loop
+    take turns with Python's lock. Processes are spawned: forked ones would hang in the locks
+    that the threads of JAX and TensorFlow hold.
+    """
+
+    AHEAD = 2  # groups for each worker
+
+    def __init__(self, lines: Lines, batch_size: int, workers: int = 1):
+        self.redrawn: Counter[str] = Counter()  # of `Lines`, for the batches handed out
+        self._ahead = self.AHEAD * max(1, workers)
+        self._pool: Executor
+        self._draw: Callable[[int], tuple[list[Batch], Counter[str]]]
+        if workers:
+            context = multiprocessing.get_context("spawn")
+            self._pool = ProcessPoolExecutor(workers, context, _start_worker, (lines, batch_size))
+            self._draw = _draw_in_worker
+        else:
+            self._pool = ThreadPoolExecutor(1)
+            self._draw = functools.partial(_draw_group, LineSequence(lines, batch_size))
+
+    def __enter__(self) -> "Prefetcher":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown(cancel_futures=True)
+
+    def batches(self, first: int, last: int) -> Iterator[tuple[int, Batch]]:
+        """(i, batch i) from `first` to before `last`, as `LineSequence` gives them.
+
+        Raises BrokenExecutor if a worker dies.
+        """
+        groups = range(first // LineSequence.GROUP, -(-last // LineSequence.GROUP))
+        ahead: deque[Future] = deque()
+        for number in groups:
+            while len(ahead) < min(self._ahead, groups.stop - number):
+                ahead.append(self._pool.submit(self._draw, number + len(ahead)))
+            batches, redrawn = ahead.popleft().result()
+            self.redrawn.update(redrawn)
+            for i, batch in enumerate(batches, number * LineSequence.GROUP):
+                if first <= i < last:
+                    yield i, batch
+
+
+def _draw_group(sequence: LineSequence, number: int) -> tuple[list[Batch], Counter[str]]:
+    """The batches of a group, and why lines of it were drawn anew."""
+    sequence.lines.redrawn = Counter()
+    return sequence.group(number), sequence.lines.redrawn
+
+
+_sequence: LineSequence  # of a process that draws
+
+
+def _start_worker(lines: Lines, batch_size: int) -> None:
+    """Make this process one that draws, for as long as its parent lives."""
+    global _sequence
+    _sequence = LineSequence(lines, batch_size)
+    for number in (signal.SIGINT, signal.SIGTERM):  # a terminal sends them to all: the parent
+        signal.signal(number, signal.SIG_IGN)  # says when to stop
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def _draw_in_worker(number: int) -> tuple[list[Batch], Counter[str]]:
+    return _draw_group(_sequence, number)

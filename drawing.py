@@ -11,6 +11,7 @@ Pillow 10 removed.
 import contextlib
 import functools
 import io
+import logging
 import os
 import random
 import sys
@@ -31,6 +32,8 @@ sys.modules.setdefault("trdg.handwritten_text_generator", None)  # type: ignore[
 with contextlib.redirect_stdout(io.StringIO()):
     from trdg import background_generator, computer_text_generator, distorsion_generator
     from trdg import data_generator as trdg
+
+logging.getLogger("fontTools").setLevel(logging.ERROR)  # it warns of tables that none here reads
 
 TRDG_FOLDER = Path(trdg.__file__).parent
 FONT_EXTENSIONS = {".ttf", ".otf", ".ttc"}
@@ -213,8 +216,8 @@ class _ImageFont:
 
 def _mean_grey(image: Image.Image) -> float:
     """Mean grey level, by alpha. Raises ZeroDivisionError where nothing is seen."""
-    grey, alpha = np.moveaxis(np.asarray(image.convert("LA"), np.float32), 2, 0)
-    return float(np.average(grey, weights=alpha))
+    grey, alpha = np.asarray(image.convert("LA")).reshape(-1, 2).T.astype(np.float64)
+    return float(grey @ alpha) / float(alpha.sum())
 
 
 class _Statistics:
@@ -353,8 +356,12 @@ def draw(text: str, font: str, options: DrawingOptions, seed: int) -> Image.Imag
     columns = int(picture.width * (float(rows) / float(picture.height)))
     picture = picture.resize((columns, rows), Image.Resampling.LANCZOS)
     width = options.width if options.width > 0 else columns + left + right
+    white = options.background_type == 1
     ground = _background(width, options, seed, rng).convert("L" if grey else "RGB")
-    if _too_similar(picture, ground):
+    try:  # trdg's check of contrast, which text without ink fails too
+        if abs(_mean_grey(picture) - (255 if white else _mean_grey(ground))) < 15:
+            return None
+    except ZeroDivisionError:
         return None
     if options.width != -1 and options.alignment == 1:
         left = int(width / 2 - columns / 2)
@@ -430,11 +437,3 @@ def _trdg_draws_from(rng: random.Random) -> Iterator[None]:
         _random.setstate(rng.getstate())
         yield
         rng.setstate(_random.getstate())
-
-
-def _too_similar(text: Image.Image, ground: Image.Image) -> bool:
-    """trdg's check of contrast; text without ink fails it too."""
-    try:
-        return abs(_mean_grey(text) - _mean_grey(ground)) < 15
-    except ZeroDivisionError:
-        return True

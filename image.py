@@ -27,6 +27,7 @@ EXTENSIONS = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", ".gif"}
 # Pillow knows more, EPS among them, for which it starts Ghostscript: not for strangers' files
 FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "WEBP", "GIF", "PPM", "JPEG2000", "AVIF")
 MAX_PIXELS = 50_000_000  # of one file; 4,000 x 4,000 is 16 million
+MAX_BYTES = 8 * MAX_PIXELS  # of one file: four samples of 16 bits a pixel
 MAX_ASPECT = 500  # width over height: past that, no line of text
 WIDTH_MULTIPLE = 32  # batches are padded to it, so that few distinct shapes exist
 TURNS = {  # by EXIF orientation; 1 is upright
@@ -100,15 +101,21 @@ def _open(source: Source, name: str) -> Image.Image:
     if isinstance(source, np.ndarray):
         return _from_array(source, name)
     if isinstance(source, (bytes, bytearray, memoryview)):
-        size, source = len(source), io.BytesIO(source)
+        encoded = source
     else:
         status = os.stat(source)
         if not stat.S_ISREG(status.st_mode):  # a pipe would be waited for without end
             raise ImageError(f"{name}: a folder, pipe or device; name an image file")
-        size = status.st_size
-    if not size:
+        if status.st_size > MAX_BYTES:
+            raise ImageError(
+                f"{name}: {status.st_size:,} bytes, over the limit of {MAX_BYTES:,}; "
+                "crop it to the line, or scale it down"
+            )
+        with open(source, "rb") as file:  # whole: Pillow asks for it in many small pieces
+            encoded = file.read()
+    if not encoded:
         raise ImageError(f"{name}: the file is empty; save it again")
-    return Image.open(source, formats=FORMATS)
+    return Image.open(io.BytesIO(encoded), formats=FORMATS)
 
 
 def _reason(error: Exception) -> str:
@@ -200,12 +207,19 @@ def normalise(pixels: np.ndarray) -> np.ndarray:
     A blank image and the padding of a batch are both 0; dark ink is negative, light ink positive,
     whatever the exposure. Same shape, float32.
     """
-    return (pixels - np.median(pixels)) / max(np.float32(MIN_SPREAD), pixels.std(dtype=np.float32))
+    values = pixels.ravel().astype(np.float32)
+    middle = len(values) // 2
+    ordered = np.partition(values, (max(0, middle - 1), middle))
+    median = ordered[middle] if len(values) % 2 else ordered[middle - 1 : middle + 1].mean()
+    values -= median
+    variance = values.dot(values) / len(values) - values.mean() ** 2
+    spread = math.sqrt(max(0.0, variance))
+    return (values / np.float32(max(MIN_SPREAD, spread))).reshape(pixels.shape)
 
 
 def prepare(pixels: np.ndarray, height: int) -> np.ndarray:
     """uint8 (rows, columns, channels) -> a model's input, float32 (height, width, channels)."""
-    return normalise(resize(pixels, height)).astype(np.float32)
+    return normalise(resize(pixels, height))
 
 
 def pad_batch(images: list[np.ndarray], multiple: int = WIDTH_MULTIPLE) -> dict[str, np.ndarray]:

@@ -50,10 +50,8 @@ class Recognizer:
     def __init__(self, model: keras.Model):
         self.model, self.spec = model, model.spec
         self.alphabet = Alphabet(self.spec.alphabet)
-        compiles = keras.backend.backend() == "jax"  # anew for every shape of a batch
-        self.multiple = imaging.WIDTH_MULTIPLE if compiles else self.spec.multiple
         if not model.compiled:
-            model.compile(jit_compile=compiles)
+            model.compile(jit_compile=models.JAX)
 
     @classmethod
     def load(cls, model: str | os.PathLike = "digits") -> "Recognizer":
@@ -147,10 +145,10 @@ class Recognizer:
         by_width = sorted(range(len(prepared)), key=lambda i: prepared[i].shape[1])
         while by_width:
             # the widest are last: take as many of them as fill a batch
-            widest = prepared[by_width[-1]].shape[1] + self.multiple
+            widest = prepared[by_width[-1]].shape[1] + self.spec.multiple
             count = max(1, BATCH_COLUMNS // widest)
             batch, by_width = by_width[-count:], by_width[:-count]
-            x = imaging.pad_batch([prepared[i] for i in batch], self.multiple)
+            x = imaging.pad_batch([prepared[i] for i in batch], self.spec.multiple)
             logits = self.model.predict_on_batch(x)  # (batch, steps, classes)
             probabilities = softmax(logits, self.spec.temperature)
             steps = models.time_steps(x["width"], self.spec.stride)

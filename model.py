@@ -37,6 +37,7 @@ SCHEMA = 1
 SPEC_FILE = "ocr.json"
 NORMALISATION = "median"  # image.normalise; named in the file, so that another one is told apart
 MAX_ARCHIVE_BYTES = 1 << 30
+JAX = keras.backend.backend() == "jax"
 CONTEXT_STRIDE = 4  # columns of an image that make one step of context, at least
 
 
@@ -95,6 +96,20 @@ class ReverseOwnColumns(keras.layers.Layer):
 # --- encoders ---------------------------------------------------------------------------------
 
 
+@keras.saving.register_keras_serializable("ocr_simple")
+class Standardised(keras.constraints.Constraint):
+    """Filters of mean 0 and length 1 (Weight Standardization, Qiao et al. 2019).
+
+    As a projection after each step it does for learning what normalising the features does, and
+    reading is spared it.
+    """
+
+    def __call__(self, kernel: Tensor) -> Tensor:
+        taps = tuple(range(len(kernel.shape) - 1))
+        centred = kernel - ops.mean(kernel, axis=taps, keepdims=True)
+        return centred * ops.rsqrt(ops.sum(ops.square(centred), axis=taps, keepdims=True) + 1e-8)
+
+
 class Encoder(NamedTuple):
     """An entry of the registry: `build(image, mask)`, and columns of the image a feature column."""
 
@@ -139,13 +154,18 @@ def fine(x: Tensor, mask: Callable) -> Tensor:
 def convolutions(
     x: Tensor, mask: Callable, filters: tuple[int, ...], pools: tuple[tuple[int, int], ...]
 ) -> Tensor:
-    """3 x 3 convolutions, each pooled and normalised. Columns are best pooled late: what tells 3
-    from 8 in an unseen font is a pixel or two."""
+    """3 x 3 convolutions, each pooled; the last one normalised, so that faint lines weigh as much.
+
+    Columns are best pooled late: what tells 3 from 8 in an unseen font is a pixel or two.
+    """
     for i, (count, pool) in enumerate(zip(filters, pools, strict=True), start=1):
-        x = keras.layers.Conv2D(count, 3, padding="same", use_bias=False, name=f"conv{i}")(x)
-        if pool != (1, 1):  # pooled first: the normalisation has less work, and ReLU commutes
+        x = keras.layers.Conv2D(
+            count, 3, padding="same", kernel_constraint=Standardised(), name=f"conv{i}"
+        )(x)
+        if pool != (1, 1):  # pooled first: less is left to do, and ReLU commutes
             x = keras.layers.MaxPooling2D(pool, padding="same", name=f"pool{i}")(x)
-        x = keras.layers.LayerNormalization(name=f"norm{i}")(x)
+        if i == len(filters):
+            x = keras.layers.LayerNormalization(name="norm")(x)
         x = mask(keras.layers.ReLU(name=f"relu{i}")(x))
     return x
 
@@ -233,8 +253,11 @@ class ModelSpec:
 
     @property
     def multiple(self) -> int:
-        """Columns of which a batch is padded to a multiple: those of one step of context."""
-        return max(self.stride, CONTEXT_STRIDE)
+        """Columns of which a batch is padded to a multiple: those of one step of context.
+
+        On JAX, which compiles anew for each shape, more, so that few distinct shapes exist.
+        """
+        return WIDTH_MULTIPLE if JAX else max(self.stride, CONTEXT_STRIDE)
 
 
 def build(spec: ModelSpec, seed: int | None = None) -> keras.Model:
@@ -296,8 +319,12 @@ def context(x: Tensor, own: Tensor, spec: ModelSpec) -> Tensor:
 
 
 def pack_labels(steps: list[int], labels: list[list[int]]) -> np.ndarray:
-    """CTC targets (batch, 2 + longest label) int32: time steps, label length, ids, zeros."""
-    packed = np.zeros((len(labels), 2 + max(map(len, labels))), np.int32)
+    """CTC targets (batch, 2 + longest label) int32: time steps, label length, ids, zeros.
+
+    On JAX, which compiles anew for each shape, labels are as long as a multiple of 16.
+    """
+    longest = max(map(len, labels))
+    packed = np.zeros((len(labels), 2 + (-(-longest // 16) * 16 if JAX else longest)), np.int32)
     for row, own, label in zip(packed, steps, labels):
         row[0], row[1], row[2 : 2 + len(label)] = own, len(label), label
     return packed
@@ -305,15 +332,21 @@ def pack_labels(steps: list[int], labels: list[list[int]]) -> np.ndarray:
 
 @keras.saving.register_keras_serializable("ocr_simple")
 def ctc_loss(y_true: Tensor, logits: Tensor) -> Tensor:
-    """CTC loss of each line (batch,), over its own time steps. y_true: see `pack_labels`."""
+    """CTC loss of each line (batch,), over its own time steps.
+
+    y_true: see `pack_labels`; each label has a character at least.
+    """
     y_true = ops.cast(y_true, "int32")
-    return ops.ctc_loss(
-        y_true[:, 2:],
-        logits,
-        target_length=y_true[:, 1],
-        output_length=y_true[:, 0],
-        mask_index=BLANK,
+    steps, length, labels = y_true[:, 0], y_true[:, 1], y_true[:, 2:]
+    if keras.backend.backend() != "tensorflow":
+        return ops.ctc_loss(labels, logits, length, steps, mask_index=BLANK)
+    import tensorflow as tf  # whose op for sparse labels is the quicker one
+
+    own = tf.sequence_mask(length, tf.shape(labels)[1])
+    sparse = tf.SparseTensor(
+        tf.where(own), tf.boolean_mask(labels, own), tf.cast(tf.shape(labels), tf.int64)
     )
+    return tf.nn.ctc_loss(sparse, logits, None, steps, logits_time_major=False, blank_index=BLANK)
 
 
 def error_rates(truths: list[str], texts: list[str]) -> tuple[float, float]:

@@ -7,6 +7,7 @@ class at each time step, runs of one class collapsed, blanks dropped. NumPy only
 """
 
 import itertools
+import math
 import re
 import string
 import unicodedata
@@ -146,18 +147,15 @@ def ctc_decode(probabilities: np.ndarray, alphabet: Alphabet) -> Line:
     """
     if not len(probabilities):
         return Line("", 1.0, ())
-    ids = probabilities.argmax(axis=1)  # (steps,)
-    best = probabilities[np.arange(len(ids)), ids]  # (steps,)
-    starts = np.flatnonzero(np.diff(ids, prepend=-1))  # first step of each run
-    peaks = np.maximum.reduceat(best, starts).tolist()
-    ends = np.append(starts[1:], len(ids)).tolist()
-    runs = [
-        (alphabet.characters[i - 1], peak, start, end)
-        for i, peak, start, end in zip(ids[starts].tolist(), peaks, starts.tolist(), ends)
-        if i != BLANK
-    ]
+    ids = probabilities.argmax(axis=1).tolist()  # of each step
+    best = probabilities.max(axis=1).tolist()
+    runs, end = [], 0  # (character, confidence, first step, step after the last)
+    for i, run in itertools.groupby(ids):
+        start, end = end, end + sum(1 for _ in run)
+        if i != BLANK:
+            runs.append((alphabet.characters[i - 1], max(best[start:end]), start, end))
     if not runs:
-        return Line("", float(best.min()), ())
+        return Line("", min(best), ())
     edges = [(left[3] + right[2]) / 2 for left, right in itertools.pairwise(runs)]
     lefts = [float(runs[0][2]), *edges]
     rights = [*edges, float(runs[-1][3])]
@@ -165,5 +163,5 @@ def ctc_decode(probabilities: np.ndarray, alphabet: Alphabet) -> Line:
         Character(text, peak, left, right)
         for (text, peak, _, _), left, right in zip(runs, lefts, rights)
     )
-    confidence = float(np.prod([c.confidence for c in characters]))
+    confidence = math.prod(c.confidence for c in characters)
     return Line("".join(c.text for c in characters), confidence, characters)

@@ -10,6 +10,7 @@ with their predictions is drawn, and everything needed to go on is written to th
 
 import dataclasses
 import io
+import itertools
 import json
 import math
 import os
@@ -20,9 +21,9 @@ import sys
 import threading
 import time
 import zipfile
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import BrokenExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -36,14 +37,13 @@ import devices
 import image as imaging
 import model as models
 import visualize
-from data_generator import LineOptions, Lines, LineSequence
+from data_generator import Batch, LineOptions, Lines, Prefetcher
 from devices import keras
 from drawing import HELD_OUT, find_fonts, split_fonts
 from inference import Recognizer
 from model import ModelSpec
 
 VALIDATION_SEED = 1 << 32  # validation draws from a stream that no training seed reaches
-PREFETCH = 8  # batches drawn ahead of the step that needs them
 SURVEY = 256  # lines drawn before the first step, to find what cannot be trained
 
 
@@ -58,6 +58,8 @@ class TrainOptions(LineOptions):
     """Go on with the run in the folder; --no-resume moves it aside and starts anew."""
     seed: int = 0
     """Of weights and lines: the same seed gives the same run."""
+    workers: int = max(1, min(8, (os.cpu_count() or 1) - 1))
+    """Processes that draw lines; 0 draws in this one. The lines are the same for any number."""
 
     # --- model
     architecture: str = "plain"
@@ -78,7 +80,7 @@ class TrainOptions(LineOptions):
     """Batches in all; the learning rate falls to zero over them."""
     batch_size: int = 32
     """Lines a step; more, smaller steps learn faster on a CPU."""
-    learning_rate: float = 3e-3
+    learning_rate: float = 6e-3
     """Highest learning rate, of AdamW."""
     warmup: int = 100
     """Steps over which the learning rate rises, as the first gradients are wild."""
@@ -114,7 +116,7 @@ class TrainOptions(LineOptions):
 
 
 # Options that say how to run, not what to train: a resumed run may change them.
-NOT_COMPARED = {"model_dir", "resume", "worst_fonts"}
+NOT_COMPARED = {"model_dir", "resume", "workers", "worst_fonts"}
 
 
 class TrainError(RuntimeError):
@@ -364,44 +366,47 @@ def train(
     folder = RunFolder(options.model_dir)
     saved = folder.open(options)
 
-    # 3. the model
-    log(f"device: {devices.prepare()}")
-    averaged = models.build(spec)  # carries the averaged weights, for validation and saving
-    model = _compiled(options, spec)
-    state = TrainState(model, averaged)
-    if saved is not None:
-        state.restore(saved)
-    log(
-        f"{model.count_params():,} parameters; {len(lines.fonts)} fonts to train on, "
-        f"{len(unseen.fonts)} to validate on"
-    )
+    # 3. the model, while the processes that draw start up
+    with Prefetcher(lines, options.batch_size, options.workers) as prefetcher:
+        log(f"device: {devices.prepare()}")
+        averaged = models.build(spec)  # carries the averaged weights, for validation and saving
+        model = _compiled(options, spec)
+        state = TrainState(model, averaged)
+        if saved is not None:
+            state.restore(saved)
+        log(
+            f"{model.count_params():,} parameters; {len(lines.fonts)} fonts to train on, "
+            f"{len(unseen.fonts)} to validate on"
+        )
+        finished = state.step >= options.steps or _exhausted(state, options)
 
-    # 4. the loop
-    sequence = LineSequence(lines, options.batch_size)
-    finished = state.step >= options.steps or _exhausted(state, options)
-    bar = tqdm(
-        total=options.steps,
-        initial=state.step,
-        unit="step",
-        mininterval=0.5 if sys.stderr.isatty() else 15,  # a log or a notebook wants few
-        smoothing=0.05,
-        disable="ipykernel" in sys.modules,  # a notebook shows the pictures instead
-    )
-    with bar, SummaryWriter(str(folder.path / "tensorboard")) as board, Stopper() as stopper:
-        while state.step < options.steps and not _exhausted(state, options):
-            until = min(options.steps, (state.step // options.interval + 1) * options.interval)
-            _run_steps(state, sequence, until, bar, stopper, folder)
-            state.average()
-            result = validate(averaged, validation_lines, state.step)
-            better = state.record(result)
-            models.save(averaged, folder.last)
-            if better:
-                models.save(averaged, folder.best)
-            folder.write_metrics(state.rows)
-            state.save(folder.checkpoint)
-            _report(state, result, bar, board, folder)
-            if on_validation:
-                on_validation(result)
+        # 4. the loop
+        batches = prefetcher.batches(state.step, options.steps)
+        bar = tqdm(
+            total=options.steps,
+            initial=state.step,
+            unit="step",
+            mininterval=0.5 if sys.stderr.isatty() else 15,  # a log or a notebook wants few
+            smoothing=0.05,
+            disable="ipykernel" in sys.modules,  # a notebook shows the pictures instead
+        )
+        with bar, SummaryWriter(str(folder.path / "tensorboard")) as board, Stopper() as stopper:
+            while state.step < options.steps and not _exhausted(state, options):
+                until = min(options.steps, (state.step // options.interval + 1) * options.interval)
+                _run_steps(
+                    state, itertools.islice(batches, until - state.step), bar, stopper, folder
+                )
+                state.average()
+                result = validate(averaged, validation_lines, state.step)
+                better = state.record(result)
+                models.save(averaged, folder.last)
+                if better:
+                    models.save(averaged, folder.best)
+                folder.write_metrics(state.rows)
+                state.save(folder.checkpoint)
+                _report(state, result, bar, board, folder)
+                if on_validation:
+                    on_validation(result)
     if finished:
         more = "more --steps" if state.step >= options.steps else "a larger --patience, or 0"
         log(
@@ -410,8 +415,8 @@ def train(
         )
     elif _exhausted(state, options) and state.step < options.steps:
         log(f"stopped early: {state.waited} validations without fewer errors (--patience)")
-    if lines.redrawn:
-        log("lines drawn anew: " + _counts(lines.redrawn))
+    if prefetcher.redrawn:
+        log("lines drawn anew: " + _counts(prefetcher.redrawn))
     best = min(state.rows, key=lambda row: (1 - row["val_exact"], row["val_cer"]))
     return validate(models.load(folder.best), validation_lines, int(best["step"]))
 
@@ -424,7 +429,7 @@ def log(message: str) -> None:
 def _check(options: TrainOptions) -> None:
     for name, least in (
         ("steps", 1), ("batch_size", 1), ("interval", 1), ("validation_lines", 1), ("warmup", 0),
-        ("patience", 0), ("clip_norm", 0), ("weight_decay", 0), ("seed", 0),
+        ("patience", 0), ("clip_norm", 0), ("weight_decay", 0), ("seed", 0), ("workers", 0),
     ):  # fmt: skip
         if not getattr(options, name) >= least:
             raise TrainError(f"{name} {getattr(options, name)}: give at least {least}")
@@ -475,7 +480,7 @@ def _compiled(options: TrainOptions, spec: ModelSpec) -> keras.Model:
         ema_momentum=options.average,
     )
     # on TensorFlow XLA is slower here, and compiles anew for every width
-    model.compile(optimizer, models.ctc_loss, jit_compile=keras.backend.backend() == "jax")
+    model.compile(optimizer, models.ctc_loss, jit_compile=models.JAX)
     model.optimizer.build(model.trainable_variables)
     if keras.backend.backend() == "tensorflow":
         _trace(model, options.batch_size)
@@ -507,14 +512,14 @@ def _exhausted(state: TrainState, options: TrainOptions) -> bool:
 
 def _run_steps(
     state: TrainState,
-    sequence: LineSequence,
-    until: int,
+    batches: Iterator[tuple[int, Batch]],
     bar: tqdm,
     stopper: Stopper,
     folder: RunFolder,
 ) -> None:
-    """Train from state.step to `until`. Asked to stop, saves and raises KeyboardInterrupt."""
-    for step, (x, y) in prefetch(sequence, state.step, until):
+    """Train on `batches`. Asked to stop, saves and raises KeyboardInterrupt."""
+    while drawn := _next(batches, state, folder):
+        step, (x, y) = drawn
         if stopper.asked:
             state.save(folder.checkpoint)
             raise KeyboardInterrupt
@@ -522,7 +527,7 @@ def _run_steps(
         loss = float(state.model.train_on_batch(x, y))
         if not math.isfinite(loss):
             path = folder.path / f"not_finite_step_{step:06d}.npz"
-            np.savez(path, y=y, loss=loss, **x)
+            np.savez(path, image=x["image"], width=x["width"], y=y, loss=loss)
             raise TrainError(
                 f"the loss is {loss} at step {step}; its batch is kept in {path}. Try a lower "
                 "--learning-rate or --clip-norm, with --no-resume or another --model-dir"
@@ -538,21 +543,17 @@ def _run_steps(
             bar.set_postfix(shown, refresh=False)
 
 
-def prefetch(sequence: LineSequence, first: int, last: int) -> Iterator[tuple[int, tuple]]:
-    """(i, sequence[i]) from `first` to before `last`, drawn ahead by a thread."""
-    with ThreadPoolExecutor(1) as pool:
-        ahead = deque(
-            pool.submit(sequence.__getitem__, i) for i in range(first, min(last, first + PREFETCH))
-        )
-        try:
-            for i in range(first, last):
-                batch = ahead.popleft().result()
-                if i + PREFETCH < last:
-                    ahead.append(pool.submit(sequence.__getitem__, i + PREFETCH))
-                yield i, batch
-        finally:
-            for future in ahead:
-                future.cancel()
+def _next(
+    batches: Iterator[tuple[int, Batch]], state: TrainState, folder: RunFolder
+) -> tuple[int, Batch] | None:
+    try:
+        return next(batches, None)
+    except BrokenExecutor as error:
+        state.save(folder.checkpoint)
+        raise TrainError(
+            "a process that draws lines has ended (out of memory?). All is saved: go on with fewer "
+            "--workers, or 0. A script of your own calls train() under if __name__ == '__main__':"
+        ) from error
 
 
 def _report(

@@ -29,7 +29,7 @@ sys.path.insert(0, str(ROOT))
 import inference
 import model as models
 import train
-from data_generator import LineOptions, Lines, LineSequence
+from data_generator import LineOptions, Lines, Prefetcher
 from drawing import find_fonts
 from model import ModelSpec
 
@@ -108,19 +108,20 @@ def steps(options: Options) -> Iterator[Row]:
     defaults = train.TrainOptions()
     fonts, _ = train.split_fonts(find_fonts(defaults.fonts), defaults.held_out)
     model = train._compiled(defaults, defaults.spec())
-    sequence = LineSequence(Lines(defaults, defaults.spec(), fonts), defaults.batch_size)
+    lines = Lines(defaults, defaults.spec(), fonts)
     warm_up = 48
-    batches = train.prefetch(sequence, 0, warm_up + options.steps)
     waited, columns = 0.0, []
-    for step in range(warm_up + options.steps):
-        if step == warm_up:
-            started, waited = time.perf_counter(), 0.0
-        asked = time.perf_counter()
-        _, (x, y) = next(batches)
-        waited += time.perf_counter() - asked
-        columns.append(x["image"].shape[2])
-        model.train_on_batch(x, y)
-    seconds = time.perf_counter() - started
+    with Prefetcher(lines, defaults.batch_size, defaults.workers) as prefetcher:
+        batches = prefetcher.batches(0, warm_up + options.steps)
+        for step in range(warm_up + options.steps):
+            if step == warm_up:
+                started, waited = time.perf_counter(), 0.0
+            asked = time.perf_counter()
+            _, (x, y) = next(batches)
+            waited += time.perf_counter() - asked
+            columns.append(x["image"].shape[2])
+            model.train_on_batch(x, y)
+        seconds = time.perf_counter() - started
     speed = options.steps * defaults.batch_size / seconds
     figure = f"{speed:,.0f} lines/s, {waited / seconds:.0%} of it waiting for lines"
     image = f"32 x {np.mean(columns):.0f} on average, {CORES}"

@@ -1,9 +1,10 @@
 #!/bin/sh
 # How digits.keras was trained, from the repository's folder on Debian 12.
 # Fonts beside trdg's and matplotlib's: apt-get install --no-install-recommends \
-#   fonts-adf-accanthis fonts-adf-gillius fonts-adf-mekanus fonts-anonymous-pro fonts-b612 \
-#   fonts-courier-prime fonts-dkg-handwriting fonts-dosis fonts-dseg fonts-ecolier-court \
-#   fonts-femkeklaver fonts-humor-sans fonts-jura fonts-kristi fonts-lobstertwo fonts-monofur \
+#   fonts-adf-accanthis fonts-adf-gillius fonts-adf-mekanus fonts-agave fonts-anonymous-pro \
+#   fonts-b612 fonts-courier-prime fonts-dkg-handwriting fonts-dosis fonts-dseg fonts-ecolier-court \
+#   fonts-fantasque-sans fonts-femkeklaver fonts-firacode fonts-go fonts-humor-sans \
+#   fonts-jetbrains-mono fonts-jura fonts-kristi fonts-lobstertwo fonts-monofur fonts-monoid \
 #   fonts-mononoki fonts-ocr-a fonts-ocr-b fonts-oxygen fonts-quattrocento fonts-roboto-slab \
 #   fonts-sil-andika fonts-urw-base35
 set -eu
@@ -12,6 +13,7 @@ exec "${PYTHON:-.venv/bin/python}" train.py --model-dir checkpoints/digits --hel
     --fonts trdg matplotlib $o/urw-base35/[CNPUZ]*.otf $o/b612 $o/courier-prime $o/dosis $o/jura $o/lobstertwo \
     $o/ocr-b $o/quattrocento $o/roboto $t/adf $t/andika $t/anonymous-pro $t/ecolier-court \
     $t/femkeklaver $t/fifthhorseman $t/humor-sans $t/kristi $t/monofur $t/mononoki $t/ocr-a \
-    $t/oxygen $t/dseg/DSEG7Modern*.ttf \
-    --photo 0.8 --elastic 0.035 --max-length 14 --architecture fine --rnn-units 80 --batch-size 64 --steps 12000 --warmup 500 \
+    $t/oxygen $t/dseg/DSEG7Modern*.ttf $t/agave $t/fantasque-sans/Normal $t/firacode \
+    $t/jetbrains-mono $t/monoid /usr/share/fonts/fonts-go/Go-Mono*.ttf \
+    --photo 0.8 --elastic 0.035 --max-length 14 --architecture fine --rnn-units 80 --batch-size 64 --steps 20000 --warmup 500 \
     --average 0.999 --interval 2000 --validation-lines 1000 --patience 0 "$@"

@@ -14,8 +14,7 @@ import pytest
 from PIL import Image
 
 import augmentation
-import image as imaging
-from data_generator import LineOptions, Lines, LineSequence, Texts
+from data_generator import LineOptions, Lines, LineSequence, Prefetcher, Texts
 from drawing import (
     HELD_OUT,
     TRDG_FOLDER,
@@ -384,7 +383,7 @@ def test_a_batch_packs_images_and_labels_as_the_model_takes_them():
     x, y = LineSequence(lines(), 8)[0]
     image, width = x["image"], x["width"]
     assert image.dtype == np.float32 and image.shape[:2] == (8, 32) and image.shape[3] == 1
-    assert image.shape[2] % imaging.WIDTH_MULTIPLE == 0 and width.max() <= image.shape[2]
+    assert image.shape[2] % ModelSpec().multiple == 0 and width.max() <= image.shape[2]
     assert width.dtype == y.dtype == np.int32
     for row, own, (steps, length, *ids) in zip(image, width.tolist(), y.tolist(), strict=True):
         assert not row[:, own:].any() and row[:, :own].any()
@@ -416,3 +415,40 @@ def test_the_first_two_batches_share_no_shape_that_fit_would_take_for_fixed():
 def test_a_sequence_is_endless_unless_told():
     assert LineSequence(lines(), 4).num_batches is None
     assert LineSequence(lines(), 4, num_batches=7).num_batches == 7
+
+
+# --- drawing ahead ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("workers", [0, pytest.param(2, marks=pytest.mark.slow)])
+def test_what_is_drawn_ahead_is_the_sequence_from_any_step(workers):
+    stream, sequence = lines(), LineSequence(lines(), 4)
+    with Prefetcher(stream, 4, workers) as prefetcher:
+        for first, last in ((5, 50), (16, 18), (3, 3)):
+            drawn = list(prefetcher.batches(first, last))
+            assert [i for i, _ in drawn] == list(range(first, last))
+            for i, (x, y) in drawn:
+                expected_x, expected_y = sequence[i]
+                assert np.array_equal(y, expected_y)
+                assert np.array_equal(x["image"], expected_x["image"])
+                assert np.array_equal(x["width"], expected_x["width"])
+
+
+@pytest.mark.parametrize("workers", [0, pytest.param(1, marks=pytest.mark.slow)])
+def test_lines_drawn_anew_ahead_are_counted(workers):
+    tight = {"character_spacing": -6, "max_length": 6}
+    stream = lines(**tight)
+    for k in range(2 * 16 * 16):
+        stream[k]
+    assert stream.redrawn
+    with Prefetcher(lines(**tight), 16, workers) as prefetcher:
+        assert len(list(prefetcher.batches(0, 32))) == 32
+    assert prefetcher.redrawn == stream.redrawn
+
+
+@pytest.mark.parametrize("workers", [0, pytest.param(1, marks=pytest.mark.slow)])
+def test_a_line_that_cannot_be_drawn_ahead_is_the_same_error(workers):
+    stream = lines(character_spacing=-40, min_length=3, fonts=[FONT])
+    failure = pytest.raises(DataError, match=r"line 0: 50 draws")
+    with Prefetcher(stream, 4, workers) as prefetcher, failure:
+        next(prefetcher.batches(0, 1))

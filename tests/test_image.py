@@ -411,6 +411,13 @@ def test_names_are_printed_in_one_line(tmp_path):
     assert failure(tmp_path / "a\nb\x1b.png") == f"{tmp_path}/a\\nb\\x1b.png: no such file"
 
 
+def test_a_huge_file_is_refused_before_it_is_read(tmp_path):
+    path = tmp_path / "huge.png"
+    with open(path, "wb") as file:
+        file.truncate(imaging.MAX_BYTES + 1)  # sparse: no disk is used
+    assert "400,000,001 bytes, over the limit of 400,000,000" in failure(path)
+
+
 def test_memory_that_runs_out_is_an_error_of_that_image(monkeypatch):
     def exhausted(*_):
         raise MemoryError

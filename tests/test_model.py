@@ -157,6 +157,20 @@ def test_your_own_encoder_trains_and_obeys_the_contract(code, registry):
     assert_company_changes_nothing(model, x, y)
 
 
+@pytest.mark.parametrize("architecture", ["plain", "fine"])
+def test_filters_stay_standardised_while_they_learn(architecture):
+    model = build(ModelSpec(architecture=architecture, rnn_units=16), seed=0)
+    x, y = lines(4, max_length=3)
+    model.compile(keras.optimizers.AdamW(6e-3), ctc_loss, jit_compile=False)
+    for _ in range(3):
+        model.train_on_batch(x, y)
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.Conv2D):
+            kernel = keras.ops.convert_to_numpy(layer.kernel)
+            np.testing.assert_allclose(kernel.mean(axis=(0, 1, 2)), 0, atol=1e-5)
+            np.testing.assert_allclose(np.square(kernel).sum(axis=(0, 1, 2)), 1, rtol=1e-4)
+
+
 @pytest.mark.parametrize("stride", [3, 64])
 def test_a_stride_that_batches_are_not_padded_to_is_an_error(stride, registry):
     with pytest.raises(ValueError, match="divisor of 32"):

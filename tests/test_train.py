@@ -2,7 +2,9 @@
 
 import dataclasses
 import json
+import multiprocessing
 import os
+import random
 import re
 import shlex
 import shutil
@@ -30,7 +32,7 @@ TINY = shlex.split(
     "--rnn none --rnn-units 8 --batch-size 4 --max-length 3 --warmup 2 --validation-lines 8 "
     "--steps 60 --interval 20"
 )
-SHORT = [*TINY, "--steps", "2", "--interval", "1"]  # the last one given counts
+SHORT = [*TINY, "--steps", "2", "--interval", "1", "--workers", "0"]  # the last one given counts
 
 
 def run(folder, *options):
@@ -119,6 +121,59 @@ def test_a_run_that_was_killed_goes_on_as_if_it_had_not(moment, whole, tmp_path)
         assert not (tmp_path / "run" / "checkpoint.npz").exists(), "written before the first step"
     assert train.main([*TINY, "--model-dir", str(tmp_path / "run")]) == 0
     assert same_run(tmp_path / "run", whole[0])
+
+
+@pytest.mark.slow
+def test_ten_stops_at_random_moments_change_nothing(tmp_path):
+    long = ("--steps", "3000", "--interval", "100", "--patience", "0")
+    kinds = [signal.SIGKILL, signal.SIGTERM, signal.SIGINT]
+    reached = []
+    for i in range(10):
+        process = script(tmp_path / "run", *long)
+        time.sleep(random.uniform(0, 15))  # while it starts up, trains, validates, writes
+        assert process.poll() is None, f"ended by itself: {process.communicate()}"
+        process.send_signal(kinds[i % 3])
+        process.communicate()
+        reached += [0]
+        if (tmp_path / "run" / "checkpoint.npz").exists():
+            reached[-1] = json.loads(str(arrays(tmp_path / "run")["progress"]))["step"]
+    assert reached == sorted(reached) and reached[-1] < 3000
+    for folder in ("run", "whole"):
+        process = script(tmp_path / folder, *long)
+        error = process.communicate()[1]
+        assert process.returncode == 0, error
+    assert same_run(tmp_path / "run", tmp_path / "whole"), reached
+
+
+@pytest.mark.slow
+def test_a_run_whose_worker_died_is_saved_and_goes_on_as_if_it_had_not(tmp_path):
+    def kill_the_worker(validation):
+        (worker,) = multiprocessing.active_children()
+        worker.kill()
+        worker.join()
+
+    longer = [*TINY, "--steps", "160"]  # than a worker draws ahead
+    options = tyro.cli(TrainOptions, args=[*longer, "--model-dir", str(tmp_path / "run")])
+    with pytest.raises(train.TrainError, match="go on with fewer --workers, or 0"):
+        train.train(dataclasses.replace(options, workers=1), on_validation=kill_the_worker)
+    for folder in ("run", "whole"):
+        assert train.main([*longer, "--workers", "0", "--model-dir", str(tmp_path / folder)]) == 0
+    assert same_run(tmp_path / "run", tmp_path / "whole")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not os.path.isdir("/proc"), reason="/proc lists a process's children")
+def test_workers_end_with_a_run_that_was_killed(tmp_path):
+    process = script(tmp_path / "run", "--workers", "2", "--steps", "100000")
+    wait_for(tmp_path / "run" / "checkpoint.npz", process)
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    assert len(children) >= 2
+    process.kill()
+    process.communicate()
+    until = time.monotonic() + 20
+    while any(os.path.isdir(f"/proc/{child}") for child in children):
+        assert time.monotonic() < until, "workers are left over"
+        time.sleep(0.1)
 
 
 @pytest.mark.slow

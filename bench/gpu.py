@@ -1,0 +1,119 @@
+"""What one accelerator makes of training: lines a second, how busy it is, what waits for what.
+
+    KERAS_BACKEND=jax python bench/gpu.py
+
+The same training, fed twice: from batches drawn beforehand, which is the most that the device
+does, and from lines drawn meanwhile by workers. Shapes are compiled before the clock starts.
+"""
+
+import contextlib
+import itertools
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import tyro
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+import devices
+import train
+from data_generator import Batch, Lines, Prefetcher
+from drawing import find_fonts
+
+
+@dataclass(frozen=True)
+class Options:
+    """Measure training on one device."""
+
+    batch_sizes: tuple[int, ...] = ()
+    """Lines a step; without any, 256, 1024 and 4096, or 64 where there is no GPU."""
+    batches: int = 32
+    """Batches drawn beforehand."""
+    steps: int = 200
+    """Steps to time."""
+    workers: int = max(1, (os.cpu_count() or 1) - 1)
+    """Processes that draw."""
+    mixed_precision: bool = False
+    """Compute in 16 bits."""
+    architecture: str = "plain"
+    """Encoder."""
+
+
+class Utilisation:
+    """While entered, asks the driver how busy the GPU is; `mean` in percent, NaN without one."""
+
+    def __enter__(self) -> "Utilisation":
+        self._seen: list[float] = []
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._ask, daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._done.set()
+        self._thread.join()
+
+    def _ask(self) -> None:
+        query = ["nvidia-smi", "--query-gpu=utilization.gpu", "--format=csv,noheader,nounits"]
+        while shutil.which(query[0]) and not self._done.wait(0.2):
+            with contextlib.suppress(ValueError, IndexError):
+                done = subprocess.run(query, capture_output=True, text=True)
+                self._seen.append(float(done.stdout.splitlines()[0]))
+
+    @property
+    def mean(self) -> float:
+        return float(np.mean(self._seen)) if self._seen else float("nan")
+
+
+def measure(model: train.keras.Model, batches: Iterator[Batch], steps: int) -> tuple[float, ...]:
+    """(lines a second, share of it waiting for lines, device busy in percent)."""
+    waited, lines = 0.0, 0
+    with Utilisation() as utilisation:
+        started = time.perf_counter()
+        for _ in range(steps):
+            asked = time.perf_counter()
+            x, y = next(batches)
+            waited += time.perf_counter() - asked
+            model.train_on_batch(x, y)
+            lines += len(y)
+        seconds = time.perf_counter() - started
+    return lines / seconds, waited / seconds, utilisation.mean
+
+
+def main(options: Options) -> None:
+    """Print a Markdown table."""
+    device = devices.prepare()
+    sizes = options.batch_sizes or ((64,) if device.startswith("cpu") else (256, 1024, 4096))
+    print(f"device: {device}; {options.workers} workers\n")
+    print("| lines a step | fed from | lines/s | waiting for lines | device busy |")
+    print("|---|---|---|---|---|")
+    for size in sizes:
+        run = train.TrainOptions(
+            batch_size=size,
+            mixed_precision=options.mixed_precision,
+            architecture=options.architecture,
+        )
+        fonts, _ = train.split_fonts(find_fonts(run.fonts), run.held_out)
+        model = train._compiled(run, run.spec())
+        lines = Lines(run, run.spec(), fonts)
+        with Prefetcher(lines, size, options.workers) as prefetcher:
+            drawn = [batch for _, batch in prefetcher.batches(0, options.batches)]
+            for x, y in {(*x["image"].shape, *y.shape): (x, y) for x, y in drawn}.values():
+                model.train_on_batch(x, y)
+            fresh = (batch for _, batch in prefetcher.batches(0, options.steps))
+            for name, batches in (("memory", itertools.cycle(drawn)), ("workers", fresh)):
+                speed, waiting, busy = measure(model, batches, options.steps)
+                shown = "" if np.isnan(busy) else f"{busy:.0f} %"
+                print(f"| {size} | {name} | {speed:,.0f} | {waiting:.0%} | {shown} |", flush=True)
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Options))
