@@ -15,5 +15,5 @@ exec "${PYTHON:-.venv/bin/python}" train.py --model-dir checkpoints/digits --hel
     $t/femkeklaver $t/fifthhorseman $t/humor-sans $t/kristi $t/monofur $t/mononoki $t/ocr-a \
     $t/oxygen $t/dseg/DSEG7Modern*.ttf $t/agave $t/fantasque-sans/Normal $t/firacode \
     $t/jetbrains-mono $t/monoid /usr/share/fonts/fonts-go/Go-Mono*.ttf \
-    --photo 0.8 --elastic 0.035 --max-length 14 --architecture fine --rnn-units 80 --batch-size 64 --steps 20000 --warmup 500 \
+    --photo 0.8 --elastic 0.035 --max-length 14 --architecture fine --rnn-units 80 --batch-size 64 --steps 24000 --warmup 500 \
     --average 0.999 --interval 2000 --validation-lines 1000 --patience 0 "$@"
