@@ -216,7 +216,8 @@ class _ImageFont:
 
 def _mean_grey(image: Image.Image) -> float:
     """Mean grey level, by alpha. Raises ZeroDivisionError where nothing is seen."""
-    grey, alpha = np.asarray(image.convert("LA")).reshape(-1, 2).T.astype(np.float64)
+    image = image if image.mode == "LA" else image.convert("LA")
+    grey, alpha = np.asarray(image).reshape(-1, 2).T.astype(np.float64)
     return float(grey @ alpha) / float(alpha.sum())
 
 
@@ -376,9 +377,14 @@ def draw(text: str, font: str, options: DrawingOptions, seed: int) -> Image.Imag
 
 
 def _color(range_of_colours: str, rng: random.Random) -> tuple[int, ...]:
+    return tuple(rng.randint(low, high) for low, high in _bounds(range_of_colours))
+
+
+@functools.lru_cache
+def _bounds(range_of_colours: str) -> list[tuple[int, int]]:
+    """Least and greatest red, green and blue of two colours."""
     colours = [ImageColor.getrgb(colour) for colour in range_of_colours.split(",")]
-    ends = list(zip(colours[0], colours[-1]))[:3]
-    return tuple(rng.randint(min(end), max(end)) for end in ends)
+    return [(min(end), max(end)) for end in zip(colours[0], colours[-1])][:3]
 
 
 def _text(
