@@ -239,6 +239,8 @@ class Lines:
         augment: bool = True,
     ):
         self.options, self.spec, self.seed = options, spec, seed
+        # asked now: processes that draw know no encoder that was registered outside model.py
+        self.stride, self.multiple = spec.stride, spec.multiple
         self.augmentation = options.augmentation if augment else None
         self.alphabet = Alphabet(spec.alphabet)
         check_drawing(options)
@@ -293,7 +295,7 @@ class Lines:
             if self.augmentation:
                 pixels = augmentation.augment(pixels, self.augmentation, rng)
             columns = imaging.scaled_width(pixels.shape[1], pixels.shape[0], self.spec.height)
-            if steps_needed(text) > time_steps(columns, self.spec.stride):
+            if steps_needed(text) > time_steps(columns, self.stride):
                 reasons["the label needs more time steps than its image gives"] += 1
                 short = f" (last: {text!r} in {columns} columns)"
                 continue
@@ -317,7 +319,7 @@ class Lines:
         """Raises DataError that lists strings which fit their time steps in no font."""
         faults = []
         for place, text in zip(self.texts.places, self.texts.pool):
-            columns = steps_needed(text) * self.spec.stride
+            columns = steps_needed(text) * self.stride
             if columns > CHARACTER_COLUMNS * len(text) and self._widest(text) < columns:
                 faults.append(f"{place}: {text!r} needs {columns} columns")
         if faults:
@@ -408,8 +410,8 @@ class LineSequence(keras.utils.PyDataset):
         """Prepare, pad and label drawn lines."""
         spec = self.lines.spec
         prepared = [imaging.prepare(pixels, spec.height) for pixels, _, _ in lines]
-        x = imaging.pad_batch(prepared, spec.multiple)
-        steps = time_steps(x["width"], spec.stride).tolist()
+        x = imaging.pad_batch(prepared, self.lines.multiple)
+        steps = time_steps(x["width"], self.lines.stride).tolist()
         return x, pack_labels(steps, [self.lines.alphabet.encode(text) for _, text, _ in lines])
 
 
