@@ -273,7 +273,8 @@ class TrainState:
     def average(self) -> None:
         """Copy the optimiser's average of the weights into `averaged`."""
         weights = self.model.get_weights()
-        self.model.optimizer.finalize_variable_values(self.model.trainable_variables)
+        if self.model.optimizer.use_ema:
+            self.model.optimizer.finalize_variable_values(self.model.trainable_variables)
         self.averaged.set_weights(self.model.get_weights())
         self.model.set_weights(weights)
 
@@ -476,7 +477,7 @@ def _compiled(options: TrainOptions, spec: ModelSpec) -> keras.Model:
         schedule,
         weight_decay=options.weight_decay,
         global_clipnorm=options.clip_norm or None,
-        use_ema=True,
+        use_ema=options.average > 0,
         ema_momentum=options.average,
     )
     # on TensorFlow XLA is slower here, and compiles anew for every width
