@@ -437,6 +437,8 @@ class Prefetcher:
             context = multiprocessing.get_context("spawn")
             self._pool = ProcessPoolExecutor(workers, context, _start_worker, (lines, batch_size))
             self._draw = _draw_in_worker
+            for _ in range(workers):  # starts them, while their parent builds its model
+                self._pool.submit(os.getpid)
         else:
             self._pool = ThreadPoolExecutor(1)
             self._draw = functools.partial(_draw_group, LineSequence(lines, batch_size))

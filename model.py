@@ -284,11 +284,9 @@ def build(spec: ModelSpec, seed: int | None = None) -> keras.Model:
     x = mask(keras.layers.ReLU(name="features_relu")(x))
     if spec.stride < CONTEXT_STRIDE:  # the wider view needs fewer steps
         fewer = CONTEXT_STRIDE // spec.stride
-        coarse = keras.layers.AveragePooling1D(fewer, name="coarse")(x)
-        coarse = context(coarse, OwnFeatureColumns(CONTEXT_STRIDE)(image, width), spec)
-        wide = keras.layers.UpSampling1D(fewer, name="upsample")(
-            coarse
-        )  # (batch, steps, 2 * units)
+        wide = keras.layers.AveragePooling1D(fewer, name="coarse")(x)
+        wide = context(wide, OwnFeatureColumns(CONTEXT_STRIDE)(image, width), spec)
+        wide = keras.layers.UpSampling1D(fewer, name="upsample")(wide)  # (batch, steps, 2 * units)
         x = keras.layers.Concatenate(name="fine_and_wide")([x, wide])
     else:
         x = context(x, own, spec)
