@@ -44,3 +44,36 @@ def prepare() -> str:
                     break
         keras.ops.zeros(1)  # wakes the device up
         return ", ".join(keras.distribution.list_devices())
+
+
+def quick_in_bfloat16() -> bool:
+    """Whether the device multiplies matrices of bfloat16 faster than of float32.
+
+    GPUs of compute capability 8.0 (Ampere) and later do, and so do x86 processors with
+    instructions for it, by which of the backends TensorFlow's oneDNN alone profits.
+    """
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        gpus = tf.config.list_physical_devices("GPU")
+        if not gpus:
+            return bool({"avx512_bf16", "amx_bf16"} & _cpu_flags())
+        details = [tf.config.experimental.get_device_details(gpu) for gpu in gpus]
+        return all(gpu.get("compute_capability", (0, 0)) >= (8, 0) for gpu in details)
+    if keras.backend.backend() == "jax":
+        import jax
+
+        return all(
+            device.platform == "gpu" and float(device.compute_capability) >= 8
+            for device in jax.devices()
+        )
+    return False
+
+
+def _cpu_flags() -> set[str]:
+    """What the processor can do, as Linux lists it; nothing elsewhere."""
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:
+            return set(next((line for line in file if line.startswith("flags")), "").split())
+    except OSError:
+        return set()

@@ -26,7 +26,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import tyro
@@ -72,8 +72,8 @@ class TrainOptions(LineOptions):
     """Rows of the model's input; small print in large pictures may gain from 48."""
     color: bool = False
     """Read colour; grey reads as well and faster, unless colour alone sets ink apart."""
-    mixed_precision: bool = False
-    """Compute in 16 bits: faster on a GPU."""
+    mixed_precision: Literal["auto", "on", "off"] = "auto"
+    """Compute in bfloat16, weights in 32 bits: auto does where the processor is built for it."""
 
     # --- training
     steps: int = 3000
@@ -369,12 +369,13 @@ def train(
 
     # 3. the model, while the processes that draw start up
     with Prefetcher(lines, options.batch_size, options.workers) as prefetcher:
-        log(f"device: {devices.prepare()}")
+        device = devices.prepare()
         averaged = models.build(spec)  # carries the averaged weights, for validation and saving
         model = _compiled(options, spec)
         state = TrainState(model, averaged)
         if saved is not None:
             state.restore(saved)
+        log(f"device: {device}, computing in {model.get_layer('features').compute_dtype}")
         log(
             f"{model.count_params():,} parameters; {len(lines.fonts)} fonts to train on, "
             f"{len(unseen.fonts)} to validate on"
@@ -461,7 +462,10 @@ def _counts(counter: Counter[str]) -> str:
 
 def _compiled(options: TrainOptions, spec: ModelSpec) -> keras.Model:
     policy = keras.config.dtype_policy()
-    keras.config.set_dtype_policy("mixed_bfloat16" if options.mixed_precision else "float32")
+    mixed = options.mixed_precision == "on" or (
+        options.mixed_precision == "auto" and devices.quick_in_bfloat16()
+    )
+    keras.config.set_dtype_policy("mixed_bfloat16" if mixed else "float32")
     try:
         model = models.build(spec, seed=options.seed)
     finally:

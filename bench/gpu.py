@@ -17,6 +17,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import tyro
@@ -41,8 +42,8 @@ class Options:
     """Steps to time."""
     workers: int = max(1, (os.cpu_count() or 1) - 1)
     """Processes that draw."""
-    mixed_precision: bool = False
-    """Compute in 16 bits."""
+    mixed_precision: Literal["auto", "on", "off"] = "auto"
+    """Compute in bfloat16."""
     architecture: str = "plain"
     """Encoder."""
 

@@ -457,9 +457,11 @@ def test_help_shows_every_option_with_its_default_and_why(capsys, monkeypatch):
 
 
 @pytest.mark.slow
-def test_mixed_precision_trains_a_model_that_reads(tmp_path):
+@pytest.mark.parametrize("switch, dtype", [("on", "bfloat16"), ("off", "float32")])
+def test_mixed_precision_trains_a_model_that_reads(switch, dtype, tmp_path, capsys):
     before = keras.config.dtype_policy().name
-    assert run(tmp_path / "run", "--mixed-precision", "--rnn", "lstm") == 0
+    assert run(tmp_path / "run", "--mixed-precision", switch, "--rnn", "lstm") == 0
+    assert f"computing in {dtype}" in capsys.readouterr().err
     assert keras.config.dtype_policy().name == before
     image = ROOT / "inference_test_imgs" / "water_meter.png"
     assert inference.Recognizer.load(tmp_path / "run" / "best.keras").read([image])
