@@ -1,8 +1,7 @@
 """Generated lines: text -> drawing -> variation -> padded batches, as a Keras `Sequence`.
 
-`LineOptions` names every choice of text, drawing and variation; `Lines` draws line k;
-`LineSequence` stacks lines into batches in the form that `model.py` trains on; and `Prefetcher`
-draws batches ahead of the training that needs them.
+`LineOptions` names every choice of text, drawing and variation; `Lines` draws line k; and
+`LineSequence` stacks lines into batches in the form that `model.py` trains on.
 
 Line k of a stream is a function of (seed, k) alone, and batch i one of (seed, i), so that a
 run's whole place in its data is one number. A line that cannot be drawn, or whose label needs
@@ -10,15 +9,9 @@ more time steps than its image gives, is drawn anew and counted.
 """
 
 import contextlib
-import functools
-import multiprocessing
-import os
-import signal
 import string
 import threading
-from collections import Counter, deque
-from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from collections import Counter
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -413,83 +406,3 @@ class LineSequence(keras.utils.PyDataset):
         x = imaging.pad_batch(prepared, self.lines.multiple)
         steps = time_steps(x["width"], self.lines.stride).tolist()
         return x, pack_labels(steps, [self.lines.alphabet.encode(text) for _, text, _ in lines])
-
-
-# --- drawing ahead ----------------------------------------------------------------------------
-
-
-class Prefetcher:
-    """Draws the batches of a stream of lines before they are asked for; a context manager.
-
-    `workers` processes draw, or a thread of this one if it is 0. A thread and the training loop
-    take turns with Python's lock. Processes are spawned: forked ones would hang in the locks
-    that the threads of JAX and TensorFlow hold.
-    """
-
-    AHEAD = 2  # groups for each worker
-
-    def __init__(self, lines: Lines, batch_size: int, workers: int = 1):
-        self.redrawn: Counter[str] = Counter()  # of `Lines`, for the batches handed out
-        self._ahead = self.AHEAD * max(1, workers)
-        self._pool: Executor
-        self._draw: Callable[[int], tuple[list[Batch], Counter[str]]]
-        if workers:
-            context = multiprocessing.get_context("spawn")
-            self._pool = ProcessPoolExecutor(workers, context, _start_worker, (lines, batch_size))
-            self._draw = _draw_in_worker
-            for _ in range(workers):  # starts them, while their parent builds its model
-                self._pool.submit(os.getpid)
-        else:
-            self._pool = ThreadPoolExecutor(1)
-            self._draw = functools.partial(_draw_group, LineSequence(lines, batch_size))
-
-    def __enter__(self) -> "Prefetcher":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._pool.shutdown(cancel_futures=True)
-
-    def batches(self, first: int, last: int) -> Iterator[tuple[int, Batch]]:
-        """(i, batch i) from `first` to before `last`, as `LineSequence` gives them.
-
-        Raises BrokenExecutor if a worker dies.
-        """
-        groups = range(first // LineSequence.GROUP, -(-last // LineSequence.GROUP))
-        ahead: deque[Future] = deque()
-        for number in groups:
-            while len(ahead) < min(self._ahead, groups.stop - number):
-                ahead.append(self._pool.submit(self._draw, number + len(ahead)))
-            batches, redrawn = ahead.popleft().result()
-            self.redrawn.update(redrawn)
-            for i, batch in enumerate(batches, number * LineSequence.GROUP):
-                if first <= i < last:
-                    yield i, batch
-
-
-def _draw_group(sequence: LineSequence, number: int) -> tuple[list[Batch], Counter[str]]:
-    """The batches of a group, and why lines of it were drawn anew."""
-    sequence.lines.redrawn = Counter()
-    return sequence.group(number), sequence.lines.redrawn
-
-
-_sequence: LineSequence  # of a process that draws
-
-
-def _start_worker(lines: Lines, batch_size: int) -> None:
-    """Make this process one that draws, for as long as its parent lives."""
-    global _sequence
-    _sequence = LineSequence(lines, batch_size)
-    for number in (signal.SIGINT, signal.SIGTERM):  # a terminal sends them to all: the parent
-        signal.signal(number, signal.SIG_IGN)  # says when to stop
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
-
-
-def _draw_in_worker(number: int) -> tuple[list[Batch], Counter[str]]:
-    return _draw_group(_sequence, number)

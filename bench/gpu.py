@@ -26,8 +26,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import devices
 import train
-from data_generator import Batch, Lines, Prefetcher
+from data_generator import Batch, Lines
 from drawing import find_fonts
+from prefetch import Prefetcher
 
 
 @dataclass(frozen=True)

@@ -29,9 +29,10 @@ sys.path.insert(0, str(ROOT))
 import inference
 import model as models
 import train
-from data_generator import LineOptions, Lines, Prefetcher
-from drawing import find_fonts
+from data_generator import LineOptions, Lines
+from drawing import draw, find_fonts, render
 from model import ModelSpec
+from prefetch import Prefetcher
 
 Part = typing.Literal["generate", "train", "learn", "read", "start"]
 Row = tuple[str, str, str, str, str]  # what, figure, model, image, warm or cold
@@ -85,7 +86,7 @@ def described(model: models.keras.Model) -> str:
 
 
 def generate(options: Options) -> Iterator[Row]:
-    """Lines a second of plain trdg and of `Lines`, the same texts and fonts, best of three."""
+    """Lines a second: plain trdg, `draw` and `Lines`, the same texts and fonts, best of three."""
     fonts = find_fonts(("trdg",))
     plain = Lines(LineOptions(), ModelSpec(), fonts, augment=False)
     texts = [plain[k][1] for k in range(options.lines)]
@@ -96,9 +97,15 @@ def generate(options: Options) -> Iterator[Row]:
     of_trdg = float(done.stdout.split()[-1])
     yield "draw with plain trdg", f"{of_trdg:,.0f} lines/s", "", "height 32, 1 thread", "warm"
     varied, photo = (Lines(LineOptions(photo=p), ModelSpec(), fonts) for p in (0, 0.8))
-    for name, stream in (("draw", plain), ("draw, varied", varied), ("draw, 80 % photos", photo)):
-        draw = functools.partial(lambda stream: [stream[k] for k in range(options.lines)], stream)
-        speed = options.lines / min(timed(draw) for _ in range(3))
+    given = [(text, fonts[k % len(fonts)], LineOptions(), k) for k, text in enumerate(texts)]
+    for name, draw_all in (
+        ("the same by trdg in this process", lambda: [render(*line) for line in given]),
+        ("composed from glyphs, the same pixels", lambda: [draw(*line) for line in given]),
+        ("draw, with texts and seeds", lambda: [plain[k] for k in range(options.lines)]),
+        ("draw, varied", lambda: [varied[k] for k in range(options.lines)]),
+        ("draw, 80 % photos", lambda: [photo[k] for k in range(options.lines)]),
+    ):
+        speed = options.lines / min(timed(draw_all) for _ in range(3))
         figure = f"{speed:,.0f} lines/s, {speed / of_trdg:.1f} times plain trdg"
         yield name, figure, "", "height 32, 1 thread", "warm"
 

@@ -1,5 +1,9 @@
 """The shipped model reads the shipped test pictures, and nothing where there is nothing."""
 
+import json
+import os
+import subprocess
+import sys
 from itertools import pairwise
 
 import numpy as np
@@ -39,6 +43,23 @@ def test_all_test_images_together_are_read_alike(recognizer):
     assert [line.confidence for line in lines] == pytest.approx(
         [line.confidence for line in alone], abs=1e-4
     )
+
+
+@pytest.mark.slow
+def test_it_reads_alike_on_jax_without_tensorflow(recognizer, tmp_path):
+    pytest.importorskip("jax")
+    (tmp_path / "tensorflow.py").write_text("raise ImportError('not installed')")
+    done = subprocess.run(
+        [sys.executable, "inference.py", "--format", "json"], cwd=TEST_IMAGES.parent,
+        env={**os.environ, "KERAS_BACKEND": "jax", "PYTHONPATH": str(tmp_path)},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    rows = [json.loads(row) for row in done.stdout.splitlines()]
+    lines = recognizer.read([row["path"] for row in rows])
+    assert [row["text"] for row in rows] == [line.text for line in lines]
+    on_jax = [c["confidence"] for row in rows for c in row["characters"]]
+    here = [c.confidence for line in lines for c in line.characters]
+    assert on_jax == pytest.approx(here, abs=1e-4)
 
 
 def test_characters_stand_from_left_to_right_across_the_picture(recognizer):

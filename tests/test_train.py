@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import random
 import re
+import resource
 import shlex
 import shutil
 import signal
@@ -39,11 +40,12 @@ def run(folder, *options):
     return train.main([*SHORT, "--model-dir", str(folder), *options])
 
 
-def script(folder, *options):
+def script(folder, *options, **environment):
     """A real process of train.py on the tiny run."""
     return subprocess.Popen(
         [sys.executable, "train.py", *TINY, "--model-dir", str(folder), *options],
         cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env={**os.environ, **environment},
     )  # fmt: skip
 
 
@@ -156,6 +158,20 @@ def test_ten_stops_at_random_moments_change_nothing(tmp_path):
         error = process.communicate()[1]
         assert process.returncode == 0, error
     assert same_run(tmp_path / "run", tmp_path / "whole"), reached
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="Linux limits another process")
+@pytest.mark.parametrize("room", [100_000, 1_000_000])  # a model is larger; a checkpoint alone is
+def test_a_run_that_cannot_write_goes_on_as_if_it_could(room, whole, tmp_path):
+    process = script(tmp_path / "run")
+    wait_for(tmp_path / "run" / "checkpoint.npz", process)
+    resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (room, room))
+    error = process.communicate()[1]
+    assert process.returncode == 2 and "make room" in error and "Traceback" not in error, error
+    assert not list((tmp_path / "run").glob(".*")), "half a file is left"
+    assert train.main([*TINY, "--model-dir", str(tmp_path / "run")]) == 0
+    assert same_run(tmp_path / "run", whole[0])
 
 
 @pytest.mark.slow
@@ -496,12 +512,18 @@ def test_it_learns_to_read(tmp_path):
 
 
 @pytest.mark.slow
-def test_it_trains_where_tensorflow_is_not(tmp_path):
+def test_a_run_on_jax_alone_that_was_killed_goes_on_as_if_it_had_not(tmp_path):
     pytest.importorskip("jax")
-    code = "import sys; sys.modules['tensorflow'] = None; import train; sys.exit(train.main())"
-    done = subprocess.run(
-        [sys.executable, "-c", code, *SHORT, "--model-dir", str(tmp_path / "run")],
-        cwd=ROOT, env={**os.environ, "KERAS_BACKEND": "jax"}, capture_output=True, text=True,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    models.load(tmp_path / "run" / "best.keras")
+    (tmp_path / "tensorflow.py").write_text("raise ImportError('not installed')")
+    jax = {"KERAS_BACKEND": "jax", "PYTHONPATH": str(tmp_path)}
+    jax["JAX_COMPILATION_CACHE_DIR"] = str(tmp_path / "compiled")
+    short = ("--steps", "4", "--interval", "1", "--max-length", "1")  # few shapes to compile
+    killed = script(tmp_path / "run", *short, **jax)
+    wait_for(tmp_path / "run" / "checkpoint.npz", killed)
+    killed.kill()
+    killed.communicate()
+    for folder in ("run", "whole"):
+        process = script(tmp_path / folder, *short, **jax)
+        error = process.communicate()[1]
+        assert process.returncode == 0, error
+    assert same_run(tmp_path / "run", tmp_path / "whole")

@@ -1,0 +1,170 @@
+"""The folder of a run: what is kept of it, and all that it takes to go on as if never stopped."""
+
+import io
+import json
+import math
+import os
+import shutil
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from devices import keras
+
+
+class TrainError(RuntimeError):
+    """Training cannot start or go on. The message names the mend."""
+
+
+# Which run is it? In this order:
+# 1. An empty or missing folder: a new run. config.json is written before the first step.
+# 2. --no-resume: what is in the folder is moved aside to FOLDER.1, .2, ...; then 1.
+# 3. Options other than config.json's: an error that names them. More --steps are allowed, and any
+#    --patience, for a run that stopped early.
+# 4. A finished run: it says so, and how to go on.
+# 5. Otherwise the run goes on from its last checkpoint, as if it had never stopped.
+
+
+class RunFolder:
+    """The files of one run; each is written whole or not at all."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        self.config = path / "config.json"
+        self.checkpoint = path / "checkpoint.npz"
+        self.metrics = path / "metrics.csv"
+        self.best, self.last = path / "best.keras", path / "last.keras"
+        self.pictures = path / "pictures"
+
+    def open(self, config: dict[str, Any], resume: bool) -> dict[str, np.ndarray] | None:
+        """The checkpoint to go on from, or None for a new run. Raises TrainError.
+
+        config: the options that make the run what it is, as JSON holds them.
+        """
+        if self.path.exists() and not self.path.is_dir():
+            raise TrainError(f"model-dir {self.path}: is a file; name a folder")
+        if self.path.exists() and any(self.path.iterdir()):
+            if not resume:
+                self.move_aside()
+            elif not self.config.exists():
+                raise TrainError(
+                    f"model-dir {self.path}: holds files but no config.json; name another folder, "
+                    "or move them aside with --no-resume"
+                )
+        if self.config.exists():
+            self._check_same(config)
+        self.pictures.mkdir(parents=True, exist_ok=True)
+        write_whole(self.config, json.dumps(config, indent=1, ensure_ascii=False).encode())
+        if not self.checkpoint.exists():
+            return None
+        try:
+            with np.load(self.checkpoint, allow_pickle=False) as saved:
+                return dict(saved)
+        except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+            raise TrainError(
+                f"{self.checkpoint}: cannot be read ({error}); start anew with --no-resume"
+            ) from error
+
+    def _check_same(self, config: dict[str, Any]) -> None:
+        try:
+            before = json.loads(self.config.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise TrainError(
+                f"{self.config}: not JSON ({error}); start anew with --no-resume"
+            ) from error
+        different = [
+            f"--{name.replace('_', '-')} {json.dumps(before.get(name))} -> {json.dumps(value)}"
+            for name, value in config.items()
+            if before.get(name) != value
+            and name != "patience"
+            and not (name == "steps" and value > before.get(name, 0))
+        ]
+        if different:
+            raise TrainError(
+                f"model-dir {self.path}: holds a run with other options ({'; '.join(different)}). "
+                "Give the same to resume it, another --model-dir, or --no-resume to move it aside"
+            )
+
+    def move_aside(self) -> None:
+        """Rename the folder to the first free FOLDER.N."""
+        number = 1
+        while (aside := self.path.with_name(f"{self.path.name}.{number}")).exists():
+            number += 1
+        shutil.move(self.path, aside)
+        print(f"moved the earlier run to {aside}", file=sys.stderr)
+
+    def write_metrics(self, rows: list[dict[str, float]]) -> None:
+        """metrics.csv, one row a validation."""
+        text = [",".join(rows[0])] + [",".join(f"{v:.6g}" for v in row.values()) for row in rows]
+        write_whole(self.metrics, ("\n".join(text) + "\n").encode())
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file so that it is there whole, or as it was before."""
+    temporary = path.with_name(f".{path.name}.partial")
+    try:
+        with open(temporary, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+class TrainState:
+    """All that changes while a run goes on, and so all that a checkpoint holds."""
+
+    def __init__(self, model: keras.Model, averaged: keras.Model):
+        self.model, self.averaged = model, averaged
+        self.step = 0
+        self.losses: list[float] = []  # of the steps since the last validation
+        self.rows: list[dict[str, float]] = []  # of metrics.csv
+        self.best = (math.inf, math.inf)  # lines misread, CER; the fewest so far
+        self.waited = 0  # validations since the best
+
+    def average(self) -> None:
+        """Copy the optimiser's average of the weights into `averaged`."""
+        weights = self.model.get_weights()
+        if self.model.optimizer.use_ema:
+            self.model.optimizer.finalize_variable_values(self.model.trainable_variables)
+        self.averaged.set_weights(self.model.get_weights())
+        self.model.set_weights(weights)
+
+    def record(self, exact: float, cer: float) -> bool:
+        """Add a row to the metrics; whether this is the best validation so far."""
+        loss = sum(self.losses) / max(1, len(self.losses))
+        self.losses = []
+        self.rows.append({"step": self.step, "loss": loss, "val_exact": exact, "val_cer": cer})
+        better = (1 - exact, cer) < self.best
+        self.best = min(self.best, (1 - exact, cer))
+        self.waited = 0 if better else self.waited + 1
+        return better
+
+    def save(self, path: Path) -> None:
+        progress = {k: getattr(self, k) for k in ("step", "losses", "rows", "best", "waited")}
+        arrays = {k: keras.ops.convert_to_numpy(v) for k, v in self._variables()}
+        content = io.BytesIO()
+        np.savez(content, progress=np.array(json.dumps(progress)), **arrays)
+        write_whole(path, content.getvalue())
+
+    def restore(self, saved: dict[str, np.ndarray]) -> None:
+        """Raises TrainError where the checkpoint is of another model, as after an edit of one."""
+        try:
+            for name, variable in self._variables():
+                variable.assign(saved[name])
+            progress = json.loads(str(saved["progress"]))
+        except (KeyError, ValueError) as error:
+            raise TrainError(
+                f"the checkpoint does not fit the model ({error}); start anew with --no-resume"
+            ) from error
+        for name, value in progress.items():
+            setattr(self, name, tuple(value) if name == "best" else value)
+
+    def _variables(self) -> list[tuple[str, Any]]:
+        """All that training changes, by name: weights, dropout's random states, the optimiser's."""
+        owners = {"model": self.model, "optimizer": self.model.optimizer}
+        return [(f"{name}{i}", v) for name, o in owners.items() for i, v in enumerate(o.variables)]
