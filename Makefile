@@ -14,11 +14,12 @@ help:  ## this list
 
 venv: $(READY)  ## .venv with everything that requirements-dev.txt lists
 
-$(READY): requirements-dev.txt
+$(READY): requirements-dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || { \
 		echo "Python 3.11, 3.12 or 3.13 is needed; name one: make PYTHON=python3.12" >&2; exit 1; }
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps -r requirements-dev.txt
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps \
+		-r requirements-dev.txt --editable .  # which gives the command aocr
 	@touch $@
 
 demo: $(READY)  ## a short training from nothing, then inference_test_imgs/ read by the shipped model

@@ -70,9 +70,13 @@ _sequence: LineSequence  # of a process that draws
 
 
 def _start_worker(lines: Lines, batch_size: int) -> None:
-    """Make this process one that draws, for as long as its parent lives."""
     global _sequence
     _sequence = LineSequence(lines, batch_size)
+    become_worker()
+
+
+def become_worker() -> None:
+    """Make this spawned process one that works for as long as its parent lives."""
     for number in (signal.SIGINT, signal.SIGTERM):  # a terminal sends them to all: the parent
         signal.signal(number, signal.SIG_IGN)  # says when to stop
     threading.Thread(target=_end_with_parent, daemon=True).start()

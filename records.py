@@ -1,0 +1,362 @@
+"""Labelled images -> TFRecords, and back.
+
+A data set is one of
+
+- an annotation file: on each line the path of an image and its label, parted by a space, a tab or
+  a comma;
+- a folder that holds one, named labels.tsv;
+- a TFRecord file of Examples with `image` (encoded bytes), `label` (UTF-8) and perhaps `comment`
+  (the image's file name): the schema of aocr, whose files are read as they are.
+
+What is wrong with the lines of a data set is told all at once, each with its place. TensorFlow is
+needed for TFRecords alone.
+"""
+
+import contextlib
+import csv
+import io
+import multiprocessing
+import os
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+
+import image as imaging
+from data_generator import Lines
+from prefetch import become_worker
+from text import normalise_text, one_line
+
+LABELS = "labels.tsv"  # the annotation file of a folder
+SKIPPED = ".skipped.tsv"  # after the name of an output: the lines that were left out
+FRAME = 12  # bytes of a TFRecord before its content: the length of it, and that one's checksum
+FOOT = 4  # bytes after it: its checksum
+AHEAD = 64  # items that are worked on ahead of the one to be written
+CHUNK = 64  # generated lines that a process draws at a time
+
+
+class RecordsError(ValueError):
+    """A data set that cannot be used. The message names each place, what is wrong, and the mend."""
+
+
+class Entry(NamedTuple):
+    """A labelled image of a data set."""
+
+    place: str  # annotations.txt:12
+    name: str  # of the image's file, as the data set has it
+    label: str  # NFC, single spaces
+    file: str  # that holds the encoded image
+    start: int = 0  # of it in the file, in bytes
+    size: int = -1  # in bytes; -1: to the end
+
+    def encoded(self) -> bytes:
+        """The image's bytes. Raises OSError."""
+        with open(self.file, "rb") as file:
+            file.seek(self.start)
+            return file.read(self.size)
+
+
+class Fault(NamedTuple):
+    """A line of a data set that cannot be used, and why."""
+
+    place: str
+    reason: str
+
+
+# --- read -------------------------------------------------------------------------------------
+
+
+def find(dataset: str | os.PathLike) -> list[Entry | Fault]:
+    """The lines of a data set, in order; images are looked for, not decoded.
+
+    Raises RecordsError where there is no data set.
+    """
+    path = Path(dataset)
+    if path.is_dir():
+        path /= LABELS
+    if not path.is_file():
+        raise RecordsError(
+            f"{dataset}: no data set there; name an annotation file, a folder with {LABELS} (file "
+            "name, tab, label), or TFRecords"
+        )
+    with open(path, "rb") as file:
+        start = file.read(FRAME)
+    # in text, the first eight characters would make a length of exabytes
+    records = len(start) == FRAME and int.from_bytes(start[:8], "little") < path.stat().st_size
+    found = list(_records(path) if records else _annotations(path))
+    if not found:
+        raise RecordsError(f"{path}: is empty; give it lines of a path and a label")
+    return found
+
+
+def _annotations(path: Path) -> Iterator[Entry | Fault]:
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        raise RecordsError(
+            f"{path}: neither TFRecords nor UTF-8 text ({error}); save it as UTF-8"
+        ) from error
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        place = f"{path}:{number}"
+        readings = [(*reading, _image_file(reading[0], path.parent)) for reading in _readings(line)]
+        name, label, file = next((r for r in readings if r[2]), readings[0])
+        label = normalise_text(label)
+        if file and label:
+            yield Entry(place, name, label, str(file))
+        else:
+            yield Fault(place, f"no {'label for' if file else 'such image'} {one_line(name)!r}")
+
+
+def _readings(line: str) -> Iterator[tuple[str, str]]:
+    """What a line may mean by its path and its label, the likeliest first."""
+    line = line.strip()
+    for separator in ("\t", " "):
+        if separator in line:
+            name, label = line.split(separator, 1)
+            yield name.strip(), label
+    name, *label = next(csv.reader([line], skipinitialspace=True))
+    yield name.strip(), ",".join(label)
+    yield line, ""  # a path with spaces, and no label
+
+
+def _image_file(name: str, folder: Path) -> Path | None:
+    """The file that an annotation means: from the working directory, or beside the annotations."""
+    with contextlib.suppress(OSError, ValueError):  # no path at all
+        return next((path for path in (Path(name), folder / name) if path.is_file()), None)
+    return None
+
+
+def _records(path: Path) -> Iterator[Entry | Fault]:
+    import tensorflow as tf
+    from google.protobuf.message import DecodeError
+
+    number, start = 0, 0
+    try:
+        for number, record in enumerate(tf.data.TFRecordDataset(str(path)).as_numpy_iterator(), 1):
+            place = f"{path}:{number}"
+            features = tf.train.Example.FromString(record).features.feature
+            encoded, label, comment = (
+                b"".join(features[key].bytes_list.value[:1])
+                for key in ("image", "label", "comment")
+            )
+            name = comment.decode("utf-8", "replace") or place
+            text = normalise_text(_decoded(label))
+            if encoded and text:
+                offset = start + FRAME + record.index(encoded)
+                yield Entry(place, name, text, str(path), offset, len(encoded))
+            else:
+                yield Fault(place, f"no {'label' if encoded else 'image'} in its Example")
+            start += FRAME + len(record) + FOOT
+    except (tf.errors.OpError, DecodeError) as error:
+        raise RecordsError(
+            f"{path}: broken after record {number:,} ({one_line(str(error))}); make it anew with "
+            "aocr dataset"
+        ) from error
+
+
+def _decoded(label: bytes) -> str:
+    try:
+        return label.decode("utf-8")
+    except UnicodeDecodeError:
+        return label.decode("latin-1")  # as aocr wrote them
+
+
+# --- write ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Written:
+    """What `write` wrote, for a report."""
+
+    files: list[Path]
+    labels: list[str]
+    sizes: list[tuple[int, int]]  # width and height of each image, upright
+    capitalised: int  # labels that were changed to upper case
+    faults: list[Fault]  # lines that were left out
+
+    def __str__(self) -> str:
+        widths, heights = np.array(self.sizes).T
+        lengths = Counter(map(len, self.labels))
+        longest = max(self.labels, key=len)
+        characters = "".join(sorted(set("".join(self.labels))))
+        return (
+            f"{len(self.labels):,} images in {', '.join(map(str, self.files))}\n"
+            f"labels changed to upper case: {self.capitalised:,}\n"
+            f"longest label: {longest} ({len(longest)} characters)\n"
+            f"alphabet: {characters} ({len(characters)} characters)\n"
+            f"characters a label: {', '.join(f'{n} ({lengths[n]:,}x)' for n in sorted(lengths))}\n"
+            f"widths: {widths.min()} to {widths.max()} pixels, median {np.median(widths):.0f}; "
+            f"heights: {heights.min()} to {heights.max()}, median {np.median(heights):.0f}"
+        )
+
+
+class Writer:
+    """TFRecord files that are there whole, once the context is left, or not at all.
+
+    Of several shards, name.tfrecords becomes name-00000-of-00004.tfrecords and so on; the
+    examples are dealt to them in turn.
+    """
+
+    def __init__(self, output: str | os.PathLike, shards: int = 1):
+        path = Path(output)
+        if not 1 <= shards <= 99_999:
+            raise RecordsError(f"shards {shards}: give 1 to 99999")
+        if path.is_dir() or not path.parent.is_dir():
+            raise RecordsError(f"{path}: cannot be written; name a file in a folder that is there")
+        names = [f"{path.stem}-{i:05}-of-{shards:05}{path.suffix}" for i in range(shards)]
+        self.files = [path] if shards == 1 else [path.with_name(name) for name in names]
+        self._partial = [file.with_name(f".{file.name}.partial") for file in self.files]
+        self._count = 0
+
+    def __enter__(self) -> "Writer":
+        import tensorflow as tf
+
+        self._tf = tf
+        self._writers = [tf.io.TFRecordWriter(str(partial)) for partial in self._partial]
+        return self
+
+    def add(self, encoded: bytes, label: str, comment: str = "") -> None:
+        """Write an Example: the encoded image, its label and, unless empty, its file name."""
+        train = self._tf.train
+        contents = {"image": encoded, "label": label.encode(), "comment": comment.encode()}
+        features = {
+            key: train.Feature(bytes_list=train.BytesList(value=[value]))
+            for key, value in contents.items()
+            if value
+        }
+        example = train.Example(features=train.Features(feature=features))
+        self._writers[self._count % len(self._writers)].write(example.SerializeToString())
+        self._count += 1
+
+    def __exit__(self, kind: type | None, *_: object) -> None:
+        for writer, partial, file in zip(self._writers, self._partial, self.files, strict=True):
+            writer.close()
+            if kind is None:
+                os.replace(partial, file)
+            else:
+                partial.unlink(missing_ok=True)
+
+
+def convert(
+    dataset: str | os.PathLike,
+    output: str | os.PathLike,
+    *,
+    force_uppercase: bool = True,
+    save_filename: bool = False,
+    skip_bad: bool = False,
+    shards: int = 1,
+    on_line: Callable[[int, int], object] = lambda done, of: None,
+) -> Written:
+    """Write the images of a data set, as they are encoded, and their labels to TFRecords.
+
+    on_line: called with the number of lines done, and of all.
+    Raises RecordsError that lists every line which cannot be used; with `skip_bad` they are left
+    out, and listed in OUTPUT.skipped.tsv.
+    """
+    lines = find(dataset)
+    labels, sizes, faults = [], [], []
+    capitalised = 0
+    with Writer(output, shards) as writer, ThreadPoolExecutor() as pool:
+        for done, line in enumerate(_in_order(pool, _checked, lines), 1):
+            if isinstance(line, Fault):
+                faults.append(line)
+            else:
+                entry, encoded, size = line
+                label = entry.label.upper() if force_uppercase else entry.label
+                capitalised += label != entry.label
+                writer.add(encoded, label, entry.name if save_filename else "")
+                labels.append(label)
+                sizes.append(size)
+            on_line(done, len(lines))
+        if faults and not (skip_bad and labels):
+            raise RecordsError(
+                f"{len(faults):,} of {len(lines):,} lines of {dataset} cannot be used; mend them"
+                + (", or leave them out with --skip-bad:" if labels else ":")
+                + "".join(f"\n  {place}: {reason}" for place, reason in faults)
+            )
+    if faults:
+        with open(f"{output}{SKIPPED}", "w", encoding="utf-8", newline="") as file:
+            csv.writer(file, "excel-tab").writerows(faults)
+    return Written(writer.files, labels, sizes, capitalised, faults)
+
+
+def _checked(line: Entry | Fault) -> tuple[Entry, bytes, tuple[int, int]] | Fault:
+    """An entry, its encoded image and the size of it, if it can be decoded."""
+    if isinstance(line, Fault):
+        return line
+    try:
+        encoded = line.encoded()
+        height, width, _ = imaging.load(encoded, name=line.name).shape
+    except (OSError, imaging.ImageError) as error:
+        return Fault(line.place, str(error))
+    return line, encoded, (width, height)
+
+
+def generate(
+    lines: Lines,
+    count: int,
+    output: str | os.PathLike,
+    *,
+    shards: int = 1,
+    workers: int = 1,
+    on_line: Callable[[int, int], object] = lambda done, of: None,
+) -> Written:
+    """Write the first `count` generated lines, PNG, to TFRecords; the same for any `workers`.
+
+    Raises RecordsError, or DataError for lines that cannot be drawn.
+    """
+    if count < 1:
+        raise RecordsError(f"generate {count}: give at least 1")
+    labels, sizes = [], []
+    context = multiprocessing.get_context("spawn")
+    with (
+        Writer(output, shards) as writer,
+        ProcessPoolExecutor(workers, context, _start_drawing, (lines,)) as pool,
+    ):
+        starts = range(0, count, CHUNK)
+        chunks = ((start, min(start + CHUNK, count)) for start in starts)
+        for chunk in _in_order(pool, _draw_chunk, chunks):
+            for encoded, label, font, size in chunk:
+                writer.add(encoded, label, font)
+                labels.append(label)
+                sizes.append(size)
+                on_line(len(labels), count)
+    return Written(writer.files, labels, sizes, 0, [])
+
+
+_lines: Lines  # of a process that draws
+
+
+def _start_drawing(lines: Lines) -> None:
+    global _lines
+    _lines = lines
+    become_worker()
+
+
+def _draw_chunk(ends: tuple[int, int]) -> list[tuple[bytes, str, str, tuple[int, int]]]:
+    """(PNG, label, font file, size) of the lines from one number to before another."""
+    drawn = []
+    for k in range(*ends):
+        pixels, label, font = _lines[k]
+        content = io.BytesIO()
+        Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels).save(content, "PNG")
+        drawn.append((content.getvalue(), label, Path(font).name, pixels.shape[1::-1]))
+    return drawn
+
+
+def _in_order(pool: Executor, work: Callable, items: Iterable) -> Iterator:
+    """`work` of each item, in order, a few of them at a time ahead of the one that is used."""
+    waiting: deque[Future] = deque()
+    for item in items:
+        waiting.append(pool.submit(work, item))
+        if len(waiting) > AHEAD:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()
