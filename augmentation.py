@@ -9,6 +9,7 @@ photo     what a camera sees: perspective, curl, worn print, neighbours, frames,
 Only training lines pass here; validation lines never do.
 """
 
+import functools
 import math
 from dataclasses import dataclass
 
@@ -257,8 +258,7 @@ def frame(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 def light(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Uneven light: a slope over the picture, and now and then the edge of a shadow."""
     rows, columns, _ = image.shape
-    x = np.linspace(-1, 1, columns, dtype=np.float32)[None, :]
-    y = np.linspace(-1, 1, rows, dtype=np.float32)[:, None]
+    x, y = _from_edge_to_edge(columns)[None, :], _from_edge_to_edge(rows)[:, None]
     field = 1 + rng.normal(0, 0.2) * x + rng.normal(0, 0.15) * y
     if rng.random() < 0.3:
         side = x * rng.normal(0, 1) + y * rng.normal(0, 0.5) - rng.uniform(-0.6, 0.6)
@@ -268,6 +268,11 @@ def light(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         )
     field = np.clip(field, 0.3, None)
     return image * (field * rng.uniform(0.85, 1.1) / field.max())[..., None]
+
+
+@functools.lru_cache(maxsize=1024)
+def _from_edge_to_edge(count: int) -> np.ndarray:
+    return np.linspace(-1, 1, count, dtype=np.float32)
 
 
 def surface(rows: int, columns: int, rng: np.random.Generator) -> np.ndarray:

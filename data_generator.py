@@ -150,8 +150,8 @@ class Texts:
         length = int(rng.integers(self.options.min_length, self.options.max_length + 1))
         characters = self.alphabet.characters
         while True:  # a space at an end or beside another one would not show
-            ids = rng.integers(len(characters), size=length)
-            text = "".join(characters[i] for i in ids)
+            ids = rng.integers(len(characters), size=length).tolist()
+            text = "".join([characters[i] for i in ids])
             if normalise_text(text) == text:
                 return text
 

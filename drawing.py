@@ -359,10 +359,7 @@ def draw(text: str, font: str, options: DrawingOptions, seed: int) -> Image.Imag
     width = options.width if options.width > 0 else columns + left + right
     white = options.background_type == 1
     ground = _background(width, options, seed, rng).convert("L" if grey else "RGB")
-    try:  # trdg's check of contrast, which text without ink fails too
-        if abs(_mean_grey(picture) - (255 if white else _mean_grey(ground))) < 15:
-            return None
-    except ZeroDivisionError:
+    if not _stands_out(picture, ground, white):
         return None
     if options.width != -1 and options.alignment == 1:
         left = int(width / 2 - columns / 2)
@@ -374,6 +371,18 @@ def draw(text: str, font: str, options: DrawingOptions, seed: int) -> Image.Imag
         radius = rng.random() * options.blur if options.random_blur else options.blur
         ground = ground.filter(ImageFilter.GaussianBlur(radius=radius))
     return ground
+
+
+def _stands_out(picture: Image.Image, ground: Image.Image, white: bool) -> bool:
+    """trdg's check of contrast, which text without ink fails too."""
+    if white and picture.mode == "LA":
+        (_, lightest), (_, densest) = picture.getextrema()
+        if lightest <= 240 and densest:  # so is the mean
+            return True
+    try:
+        return abs(_mean_grey(picture) - (255 if white else _mean_grey(ground))) >= 15
+    except ZeroDivisionError:
+        return False
 
 
 def _color(range_of_colours: str, rng: random.Random) -> tuple[int, ...]:
