@@ -19,7 +19,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, cast
 
 import cv2
 import matplotlib
@@ -376,7 +376,7 @@ def draw(text: str, font: str, options: DrawingOptions, seed: int) -> Image.Imag
 def _stands_out(picture: Image.Image, ground: Image.Image, white: bool) -> bool:
     """trdg's check of contrast, which text without ink fails too."""
     if white and picture.mode == "LA":
-        (_, lightest), (_, densest) = picture.getextrema()
+        (_, lightest), (_, densest) = cast("tuple[tuple[int, int], ...]", picture.getextrema())
         if lightest <= 240 and densest:  # so is the mean
             return True
     try:
