@@ -173,7 +173,7 @@ def _decoded(label: bytes) -> str:
 
 @dataclass(frozen=True)
 class Written:
-    """What `write` wrote, for a report."""
+    """What was written, for a report."""
 
     files: list[Path]
     labels: list[str]
@@ -261,6 +261,8 @@ def convert(
     out, and listed in OUTPUT.skipped.tsv.
     """
     lines = find(dataset)
+    if Path(output).exists() and Path(output).samefile(dataset):
+        raise RecordsError(f"{output}: is the data set itself; name another output")
     labels, sizes, faults = [], [], []
     capitalised = 0
     with Writer(output, shards) as writer, ThreadPoolExecutor() as pool:
@@ -310,10 +312,13 @@ def generate(
 ) -> Written:
     """Write the first `count` generated lines, PNG, to TFRecords; the same for any `workers`.
 
+    The font of each stands in for its file name.
     Raises RecordsError, or DataError for lines that cannot be drawn.
     """
     if count < 1:
         raise RecordsError(f"generate {count}: give at least 1")
+    if workers < 1:
+        raise RecordsError(f"workers {workers}: give at least 1")
     labels, sizes = [], []
     context = multiprocessing.get_context("spawn")
     with (
