@@ -1,8 +1,10 @@
-"""The `aocr` command: a recogniser from labelled images.
+"""The `aocr` command: data sets of labelled images.
 
-aocr dataset annotations.txt training.tfrecords     # lines of: path label
-aocr dataset --generate 20000 training.tfrecords    # generated lines instead
-aocr dataset --help
+    aocr dataset annotations.txt training.tfrecords     # lines of: path label
+    aocr dataset --generate 20000 training.tfrecords    # generated lines instead
+    aocr dataset --help
+
+Its words are those of attention-ocr's command of that name.
 """
 
 import contextlib
@@ -60,8 +62,6 @@ class DatasetOptions(LineOptions):
     """Font families (beginnings of file names) to leave to validation; none draws with all."""
     seed: int = 0
     """The same seed writes the same lines."""
-    height: int = 32
-    """Rows of the model that the lines are for, which decides what is too narrow to be read."""
     color: bool = False
     """Write colour."""
     workers: int = os.cpu_count() or 1
@@ -95,10 +95,8 @@ class DatasetOptions(LineOptions):
         return 1
 
     def _lines(self) -> Lines:
-        held_out = () if self.held_out == ("none",) else self.held_out
-        fonts, _ = split_fonts(find_fonts(self.fonts, self.language), held_out)
-        alphabet = self.parsed_alphabet().characters
-        spec = ModelSpec(alphabet, self.height, channels=3 if self.color else 1)
+        fonts, _ = split_fonts(find_fonts(self.fonts, self.language), self.held_out)
+        spec = ModelSpec(self.parsed_alphabet().characters, channels=3 if self.color else 1)
         return Lines(self, spec, fonts, self.seed, augment=self.vary)
 
 

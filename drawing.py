@@ -169,9 +169,11 @@ def find_fonts(sources: tuple[str, ...], language: str = "en") -> list[str]:
 def split_fonts(fonts: list[str], held_out: tuple[str, ...]) -> tuple[list[str], list[str]]:
     """Fonts for training and for validation, by the beginnings of their file names.
 
-    Where nothing is held out, both get all. Raises DataError where nothing is left to train on.
+    Where nothing is held out, or "none", both get all. Raises DataError where nothing is left to
+    train on.
     """
-    held = [font for font in fonts if Path(font).name.startswith(held_out)] if held_out else []
+    beginnings = () if held_out == ("none",) else held_out
+    held = [font for font in fonts if Path(font).name.startswith(beginnings)]
     rest = [font for font in fonts if font not in set(held)]
     if not rest:
         raise DataError("every font is held out; give more --fonts, or fewer --held-out")

@@ -197,8 +197,8 @@ def train(
     # 1. what can be wrong is found before anything is written or built
     _check(options)
     spec = options.spec()
-    held_out = () if options.held_out == ("none",) else options.held_out
-    fonts, validation_fonts = split_fonts(find_fonts(options.fonts, options.language), held_out)
+    found = find_fonts(options.fonts, options.language)
+    fonts, validation_fonts = split_fonts(found, options.held_out)
     lines = Lines(options, spec, fonts, options.seed)
     unseen = Lines(options, spec, validation_fonts, options.seed + VALIDATION_SEED, augment=False)
     _survey(lines)
