@@ -1,6 +1,7 @@
 """What one accelerator makes of training: lines a second, how busy it is, what waits for what.
 
     KERAS_BACKEND=jax python bench/gpu.py
+    python bench/gpu.py --batch-sizes 32 --mixed-precision off    # or a CPU, in 32 bits
 
 The same training, fed twice: from batches drawn beforehand, which is the most that the device
 does, and from lines drawn meanwhile by workers. Shapes are compiled before the clock starts.
@@ -47,6 +48,8 @@ class Options:
     """Compute in bfloat16."""
     architecture: str = "plain"
     """Encoder."""
+    rnn: str = "none"
+    """Behind the encoder: none, lstm or gru."""
 
 
 class Utilisation:
@@ -102,6 +105,7 @@ def main(options: Options) -> None:
             batch_size=size,
             mixed_precision=options.mixed_precision,
             architecture=options.architecture,
+            rnn=options.rnn,
         )
         fonts, _ = train.split_fonts(find_fonts(run.fonts), run.held_out)
         model = train._compiled(run, run.spec())
