@@ -16,7 +16,7 @@ import os
 import sys
 import warnings
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal, overload
@@ -37,6 +37,7 @@ TEST_IMAGES = HERE / "inference_test_imgs"
 
 BATCH_COLUMNS = 6144  # columns of one batch, padding included: fast, and modest in memory
 CHUNK = 512  # images decoded at a time
+LARGE = 1 << 16  # bytes; decoding fewer takes less time than two threads lose to each other
 
 log = logging.getLogger("ocr_simple")
 
@@ -85,23 +86,31 @@ class Recognizer:
         if isinstance(images, (str, bytes)):  # which can be gone through too, by character
             raise TypeError("read takes a list of images; put a single one in brackets")
         images, indices = map(_as_it_is, images), itertools.count()
-        pool = ThreadPoolExecutor(min(8, os.cpu_count() or 1))
-        try:
-            first = list(itertools.islice(images, CHUNK))
-            load = pool.map if len(first) > 1 else map  # one image is not worth a thread
-            ahead = load(self._load, first, indices)
-            while loaded := list(ahead):
-                # the next chunk is decoded while this one is read
-                ahead = pool.map(self._load, itertools.islice(images, CHUNK), indices)
-                for item in loaded:
-                    if isinstance(item, imaging.ImageError) and errors == "raise":
-                        raise item
-                good = [item for item in loaded if not isinstance(item, imaging.ImageError)]
-                lines = iter(self._read_prepared(good))
-                for item in loaded:
-                    yield item if isinstance(item, imaging.ImageError) else next(lines)
-        finally:
-            pool.shutdown(cancel_futures=True)
+        with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+
+            def load_chunk() -> list:
+                # threads are worth their while for large files alone
+                return [
+                    pool.submit(self._load, image, index)
+                    if _is_large(image)
+                    else self._load(image, index)
+                    for image, index in zip(itertools.islice(images, CHUNK), indices)
+                ]
+
+            try:
+                ahead = load_chunk()
+                while ahead:
+                    loaded = [item.result() if isinstance(item, Future) else item for item in ahead]
+                    ahead = load_chunk()  # its large files are decoded while this chunk is read
+                    for item in loaded:
+                        if isinstance(item, imaging.ImageError) and errors == "raise":
+                            raise item
+                    good = [item for item in loaded if not isinstance(item, imaging.ImageError)]
+                    lines = iter(self._read_prepared(good))
+                    for item in loaded:
+                        yield item if isinstance(item, imaging.ImageError) else next(lines)
+            finally:
+                pool.shutdown(cancel_futures=True)
 
     def probabilities(self, image: imaging.Source) -> np.ndarray:
         """Class probabilities of each time step (steps, classes) for one image; 0 is the blank."""
@@ -165,6 +174,16 @@ def _as_it_is(image: imaging.Source) -> imaging.Source:
         return image.copy() if isinstance(image, Image.Image) else image
     except Exception:  # `image.load` meets it again, and says what is wrong
         return image
+
+
+def _is_large(image: imaging.Source) -> bool:
+    """Whether decoding takes long enough for a thread of its own."""
+    if isinstance(image, (str, os.PathLike)):
+        try:
+            return os.path.getsize(image) > LARGE
+        except (OSError, ValueError):  # `image.load` meets it again, and says what is wrong
+            return False
+    return isinstance(image, (bytes, bytearray, memoryview)) and len(image) > LARGE
 
 
 def find_model(name: str | os.PathLike) -> Path:
