@@ -87,6 +87,37 @@ def test_readings_mark_what_is_not_the_truth(tmp_path):
     assert near(right, RED).any() and not near(right, GREEN).any()
 
 
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("", "∅"),
+        (" ", "␣"),
+        (" a  b ", "␣a ␣b␣"),
+        ("a b", "a b"),
+        ("a\n", "a\\n"),
+        ("\u0301", "◌\u0301"),
+    ],
+)
+def test_visible_shows_what_cannot_be_seen(text, shown):
+    assert visualize.visible(text) == shown
+
+
+@pytest.mark.filterwarnings("error::UserWarning")
+def test_misread_gives_long_lines_more_width():
+    wrong = Line("$x$ 字\n", 0.5, ())
+    for width, text, rows in (
+        (100, "12", 1),
+        (400, "12", 2),
+        (100, "x" * 45, 2),
+        (100, "字" * 50, 4),
+    ):
+        picture = visualize.misread([line(width)] * 4, [text] * 4, [wrong] * 4, ["a.png"] * 4)
+        assert picture.size == (1000, 116 * rows)
+        assert near(picture, RED).any()
+        page = np.asarray(picture.convert("L"))
+        assert (page[:, 999] > 250).all()  # nothing runs over the edge
+
+
 @pytest.mark.parametrize("rows", [visualize.DRAWING, visualize.VARIATION])
 @pytest.mark.filterwarnings("error::UserWarning")
 def test_generator_options_has_a_row_for_each_option(rows):
@@ -126,6 +157,70 @@ def test_curves_of_a_metrics_file(tmp_path):
     assert visualize.curves(metrics).size == (1000, 270)
     metrics.write_text(header + "1,3,0,0\n")  # the first validation of a short run
     assert filled(visualize.curves(str(metrics))) > 0
+
+
+def test_confusions_are_darker_the_more_there_are():
+    picture = visualize.confusions([("0", "8", 90), ("1", "7", 1), ("", "7", 1)])
+    page = np.asarray(picture.convert("L")).astype(int)
+    # rows 0, 1, nothing; columns 7, 8, of 34 pixels each
+    corner = page[95 + 4 : 95 + 3 * 34 : 34, 95 + 4 : 95 + 2 * 34 : 34]
+    often, seldom = corner[0, 1], corner[1, 0]
+    assert often < seldom < corner[0, 0] and corner[2, 0] == seldom
+
+
+@pytest.mark.filterwarnings("error::UserWarning")
+def test_confusions_of_many_characters_are_cut():
+    many = [(chr(65 + i), chr(0x4E00 + i), 1 + i) for i in range(40)]
+    assert visualize.confusions(many, most=12).height == visualize.confusions(many[:12]).height
+    assert filled(visualize.confusions([])) > 0
+
+
+def test_reliability_has_a_bar_for_each_bin_with_lines():
+    picture = visualize.reliability([np.nan, 0.25, 0.95, 0.99], [np.nan, 0, 1, 1], [0, 3, 100, 9])
+    above = np.asarray(picture.convert("RGB")).astype(int)[150, 66:434]  # at about half the height
+    blue = above[:, 2] - above[:, 0] > 40
+    assert not blue[: len(blue) // 2].any() and blue[len(blue) // 2 + 5 :].mean() > 0.9
+
+
+def heated_columns(picture: Image.Image, row: int) -> list[int]:
+    page = np.asarray(picture.convert("RGB")).astype(int)[row]
+    return np.flatnonzero(page[:, 0] - page[:, 2] > 60)[[0, -1]].tolist()
+
+
+def test_attention_sheet_heats_the_columns_of_the_steps_looked_at():
+    image, read = np.full((50, 400, 1), 255, np.uint8), Line("17", 0.9, ())
+    attention = np.array([[1.0, 0, 0, 0], [0, 0, 0.5, 0.5]])
+    picture = visualize.attention_sheet(image, read, attention)
+    assert picture.size == (510, 40 + 58 * 3)
+    assert heated_columns(picture, 40 + 58 + 25) == pytest.approx([100, 199], abs=2)
+    assert heated_columns(picture, 40 + 2 * 58 + 25) == pytest.approx([300, 499], abs=2)
+
+
+def test_attention_gif_has_a_frame_for_each_character(tmp_path):
+    path = tmp_path / "a.gif"
+    visualize.attention_gif(line(300, channels=3), Line("117", 0.9, ()), np.eye(3), path)
+    with Image.open(path) as frames:
+        assert frames.n_frames == 3
+        starts = []
+        for i in range(3):
+            frames.seek(i)
+            starts.append(heated_columns(frames, 40)[0])
+    assert starts == pytest.approx([10, 10 + 300, 10 + 600], abs=3)  # 9 inches wide
+
+
+@pytest.mark.parametrize("shape", [(300, 200, 3), (20, 2000, 1), (1, 1, 1)])
+@pytest.mark.parametrize("text", ["", "$ 字"])
+@pytest.mark.filterwarnings("error::UserWarning")
+def test_attention_of_any_image_and_text(tmp_path, shape, text):
+    image, attention = np.full(shape, 9, np.uint8), np.full((len(text), 7), 1 / 7)
+    assert visualize.attention_sheet(image, Line(text, 0.5, ()), attention).width <= 1010
+    visualize.attention_gif(image, Line(text, 0.5, ()), attention, tmp_path / "a.gif")
+
+
+def test_attention_without_a_row_for_each_character_is_refused(tmp_path):
+    for shape in ((2, 5), (3, 0), (3,)):
+        with pytest.raises(ValueError, match="3 characters for 'abc'"):
+            visualize.attention_sheet(line(), Line("abc", 0.5, ()), np.ones(shape))
 
 
 def peaks(steps: int, spec: ModelSpec, text: str, at: list[int]) -> np.ndarray:

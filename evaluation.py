@@ -1,0 +1,456 @@
+"""How well lines were read: as figures, pictures and files.
+
+    evaluation = evaluate(readings)         # exact lines, CER, WER, 1-NED, calibration, ...
+    report(readings, "results", pixels)     # report.md with pictures, report.json, lines.tsv
+
+CER and WER are edits (Levenshtein 1966) over characters or words of the truth; 1-NED is the mean
+of 1 - edits / the longer of truth and text (ICDAR 2019 ArT, LSVT). Characters are counted by the
+alignment with the fewest edits. Calibration is that of Guo et al. 2017, "On Calibration of Modern
+Neural Networks": lines in bins of equal width by their confidence, and the expected calibration
+error (ECE), the mean distance of a bin's confidence from its share of exact lines.
+"""
+
+import json
+import math
+import os
+import re
+import unicodedata
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rapidfuzz.distance import Levenshtein
+
+import visualize
+from image import ImageError
+from model import error_rates
+from text import Line, one_line
+
+BINS = 10  # of confidence
+SURE = 0.9  # a wrong line read with this confidence has perhaps a wrong label
+ROWS = 30  # of a table of report.md; report.json has all
+SHEET = 24  # lines of a picture
+
+
+# --- figures ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One labelled line and what was read in it."""
+
+    name: str
+    truth: str
+    line: Line
+    loss: float = math.nan  # -log p(truth) of the whole line, in nats; nan: not known
+
+    @property
+    def exact(self) -> bool:
+        """Whether the text is the truth."""
+        return self.line.text == self.truth
+
+    @cached_property
+    def similarity(self) -> float:
+        """1 - edits / the longer of truth and text: 1 is right, and of two empty texts too."""
+        return Levenshtein.normalized_similarity(self.truth, self.line.text)
+
+
+@dataclass(frozen=True)
+class LengthScore:
+    """Lines of one length."""
+
+    length: int  # characters of truth
+    lines: int
+    exact: float  # share of the lines
+    cer: float
+
+
+@dataclass(frozen=True)
+class CharacterScore:
+    """One character of the truths or the texts."""
+
+    character: str
+    count: int  # in the truths
+    recall: float  # share of these that was read right; nan where there are none
+    precision: float  # share right of those that were read; nan where none was
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """One kind of edit; "" as truth is an insertion, as read a character that was missed."""
+
+    truth: str
+    read: str
+    count: int
+
+
+@dataclass(frozen=True)
+class Bin:
+    """Lines whose confidence is above `low`, up to `high`."""
+
+    low: float
+    high: float
+    lines: int
+    confidence: float  # mean; nan without lines
+    exact: float  # share; nan without lines
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The figures of many readings; shares and rates are fractions, CER and WER may pass 1."""
+
+    lines: int
+    exact: float  # share of the lines
+    cer: float
+    wer: float
+    similarity: float  # 1-NED
+    confidence: float  # mean
+    ece: float
+    loss: float  # mean of the lines whose loss is known; nan if it is of none
+    perplexity: float  # exp of these lines' loss for each character of truth
+    by_length: tuple[LengthScore, ...]  # shortest first
+    by_character: tuple[CharacterScore, ...]  # most edits first
+    confusions: tuple[Confusion, ...]  # most frequent first
+    calibration: tuple[Bin, ...]  # lowest first, empty ones too
+    worst: tuple[int, ...]  # all wrong readings' indices: least similar first, then most confident
+    suspects: tuple[int, ...]  # those of wrong readings as sure as SURE, most confident first
+
+    def __str__(self) -> str:
+        """The chief figures as a Markdown table."""
+        figures = {
+            "lines": f"{self.lines:,}",
+            "exact": f"{self.exact:.2%}",
+            "CER": f"{self.cer:.2%}",
+            "WER": f"{self.wer:.2%}",
+            "1-NED": f"{self.similarity:.4f}",
+            "mean confidence": f"{self.confidence:.2%}",
+            "ECE": f"{self.ece:.2%}",
+        }
+        if not math.isnan(self.loss):
+            figures |= {"mean loss": f"{self.loss:.4g}", "perplexity": f"{self.perplexity:.4g}"}
+        return "\n".join(_rows(figures, [list(figures.values())]))
+
+
+def evaluate(readings: Iterable[Reading]) -> Evaluation:
+    """The figures of `readings`. Raises ValueError if there are none."""
+    readings = list(readings)
+    if not readings:
+        raise ValueError("no lines to evaluate; is the data set empty?")
+    exact, cer = _error_rates(readings)
+    truths = [reading.truth.split() for reading in readings]
+    edits = sum(Levenshtein.distance(t, r.line.text.split()) for t, r in zip(truths, readings))
+    wrong = [i for i, reading in enumerate(readings) if not reading.exact]
+    sure = [i for i in wrong if readings[i].line.confidence >= SURE]
+    known = [reading for reading in readings if not math.isnan(reading.loss)]
+    loss = float(sum(reading.loss for reading in known))
+    bins, confusions = _calibration(readings), _confusions(readings)
+    return Evaluation(
+        lines=len(readings),
+        exact=exact,
+        cer=cer,
+        wer=edits / max(1, sum(map(len, truths))),
+        similarity=float(np.mean([reading.similarity for reading in readings])),
+        confidence=float(np.mean([reading.line.confidence for reading in readings])),
+        ece=sum(b.lines * abs(b.exact - b.confidence) for b in bins if b.lines) / len(readings),
+        loss=loss / len(known) if known else math.nan,
+        perplexity=_perplexity(loss, sum(len(r.truth) for r in known)) if known else math.nan,
+        by_length=_by_length(readings),
+        by_character=_by_character(readings, confusions),
+        confusions=confusions,
+        calibration=bins,
+        worst=tuple(
+            sorted(wrong, key=lambda i: (readings[i].similarity, -readings[i].line.confidence))
+        ),
+        suspects=tuple(sorted(sure, key=lambda i: -readings[i].line.confidence)),
+    )
+
+
+def _error_rates(readings: Sequence[Reading]) -> tuple[float, float]:
+    return error_rates([r.truth for r in readings], [r.line.text for r in readings])
+
+
+def _perplexity(loss: float, characters: int) -> float:
+    each = loss / max(1, characters)
+    return math.exp(each) if each < 300 else math.inf  # where aocr stops too
+
+
+def _by_length(readings: Sequence[Reading]) -> tuple[LengthScore, ...]:
+    groups = defaultdict(list)
+    for reading in readings:
+        groups[len(reading.truth)].append(reading)
+    return tuple(LengthScore(n, len(groups[n]), *_error_rates(groups[n])) for n in sorted(groups))
+
+
+def _confusions(readings: Sequence[Reading]) -> tuple[Confusion, ...]:
+    counts: Counter[tuple[str, str]] = Counter()
+    for truth, text in ((r.truth, r.line.text) for r in readings if not r.exact):
+        for edit in Levenshtein.editops(truth, text):
+            lost = "" if edit.tag == "insert" else truth[edit.src_pos]
+            gained = "" if edit.tag == "delete" else text[edit.dest_pos]
+            counts[lost, gained] += 1
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return tuple(Confusion(*pair, count) for pair, count in ordered)
+
+
+def _by_character(
+    readings: Sequence[Reading], confusions: Sequence[Confusion]
+) -> tuple[CharacterScore, ...]:
+    written, read, lost, gained = Counter[str](), Counter[str](), Counter[str](), Counter[str]()
+    for reading in readings:
+        written.update(reading.truth)
+        read.update(reading.line.text)
+    for confusion in confusions:
+        lost[confusion.truth] += confusion.count
+        gained[confusion.read] += confusion.count
+    return tuple(
+        CharacterScore(
+            character=c,
+            count=written[c],
+            recall=1 - lost[c] / written[c] if written[c] else math.nan,
+            precision=1 - gained[c] / read[c] if read[c] else math.nan,
+        )
+        for c in sorted(written | read, key=lambda c: (-lost[c] - gained[c], c))
+    )
+
+
+def _calibration(readings: Sequence[Reading]) -> tuple[Bin, ...]:
+    confidences = np.array([reading.line.confidence for reading in readings])  # (lines,)
+    exact = np.array([reading.exact for reading in readings])
+    which = np.clip(np.ceil(confidences * BINS).astype(int) - 1, 0, BINS - 1)
+    bins = []
+    for i in range(BINS):
+        inside, means = which == i, (math.nan, math.nan)
+        if inside.any():
+            means = float(confidences[inside].mean()), float(exact[inside].mean())
+        bins.append(Bin(i / BINS, (i + 1) / BINS, int(inside.sum()), *means))
+    return tuple(bins)
+
+
+def aocr_accuracy(truth: str, text: str, distance: bool = True) -> float:
+    """How right `text` is, 0 to 1, as attention-ocr's `aocr test` counts it.
+
+    distance: 1 - edits / characters of truth, at least 0; else 1 if they are the same, or 0
+    """
+    if not distance or not truth:
+        return float(text == truth)
+    return 1 - min(1.0, Levenshtein.distance(truth, text) / len(truth))
+
+
+# --- files ------------------------------------------------------------------------------------
+
+
+RESERVED = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³])\s*(\.|$)", re.I)
+
+
+def safe_name(name: str) -> str:
+    """`name` as a single file or folder name that any system takes, of at most 120 bytes.
+
+    Separators, controls and what Windows forbids become "_". Two names may become the same one.
+    """
+    name = "".join(
+        "_" if c in '<>:"/\\|?*' or unicodedata.category(c) in {"Cc", "Cf", "Cs", "Zl", "Zp"} else c
+        for c in unicodedata.normalize("NFC", name)
+    ).strip(". ")
+    name = name.encode()[:119].decode(errors="ignore").rstrip(". ")
+    return f"_{name}" if not name or RESERVED.match(name) else name
+
+
+def report(
+    readings: Iterable[Reading],
+    output_dir: str | os.PathLike,
+    pixels: Callable[[int], np.ndarray],
+    title: str = "Evaluation",
+) -> Evaluation:
+    """Evaluate `readings`, and write what was found into the folder `output_dir`, made if need be.
+
+    report.md, with pictures where there is something to show: reliability.png, confusions.png,
+    worst.png, suspects.png; report.json, all figures; lines.tsv, each line's name, truth, text and
+    confidence. What a former report left there is replaced.
+
+    pixels: gives the image of reading i, uint8 (rows, columns, channels), for the few that are
+        drawn; one for which it raises ImageError is drawn empty
+    Raises ValueError without readings, or if `output_dir` cannot be a folder.
+    """
+    readings, folder = list(readings), Path(output_dir)
+    evaluation = evaluate(readings)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise ValueError(f"{folder}: a file is in the way; name another folder") from error
+
+    def sheet(indices: Sequence[int]) -> visualize.Image.Image:
+        shown = indices[:SHEET]
+        return visualize.misread(
+            [_pixels_or_blank(pixels, i) for i in shown],
+            [readings[i].truth for i in shown],
+            [readings[i].line for i in shown],
+            [readings[i].name for i in shown],
+        )
+
+    confused = [(c.truth, c.read, c.count) for c in evaluation.confusions]
+    for name, found, draw in (
+        ("reliability", True, lambda: visualize.reliability(*_columns(evaluation.calibration))),
+        ("confusions", confused, lambda: visualize.confusions(confused)),
+        ("worst", evaluation.worst, lambda: sheet(evaluation.worst)),
+        ("suspects", evaluation.suspects, lambda: sheet(evaluation.suspects)),
+    ):
+        path = folder / f"{name}.png"
+        if found:
+            draw().save(path)
+        else:
+            path.unlink(missing_ok=True)
+    rows = [(r.name, r.truth, r.line.text, f"{r.line.confidence:.4f}") for r in readings]
+    tsv = ["name\ttruth\ttext\tconfidence", *("\t".join(map(one_line, row)) for row in rows)]
+    _write(folder / "lines.tsv", "\n".join(tsv))
+    values = {"title": title} | _clean(asdict(evaluation)) | {
+        name: [_clean(_entry(readings[i])) for i in indices]
+        for name, indices in (("worst", evaluation.worst), ("suspects", evaluation.suspects))
+    }  # fmt: skip
+    content = json.dumps(values, ensure_ascii=False, indent=1, allow_nan=False)
+    _write(folder / "report.json", content)
+    _write(folder / "report.md", _markdown(evaluation, readings, title))
+    return evaluation
+
+
+def _write(path: Path, content: str) -> None:
+    # a file name of the readings need not be Unicode; escaped, it is still text and still JSON
+    path.write_text(content + "\n", encoding="utf-8", errors="backslashreplace", newline="\n")
+
+
+def _pixels_or_blank(pixels: Callable[[int], np.ndarray], index: int) -> np.ndarray:
+    try:
+        return pixels(index)
+    except ImageError:  # which was read as nothing, and is one of the lines all the same
+        return np.full((32, 128, 1), 255, np.uint8)
+
+
+def _columns(bins: Sequence[Bin]) -> tuple[list[float], list[float], list[int]]:
+    return [b.confidence for b in bins], [b.exact for b in bins], [b.lines for b in bins]
+
+
+def _entry(reading: Reading) -> dict[str, Any]:
+    return {
+        "name": reading.name,
+        "truth": reading.truth,
+        "text": reading.line.text,
+        "confidence": float(reading.line.confidence),  # NumPy's are not JSON
+        "similarity": reading.similarity,
+        "loss": float(reading.loss),
+    }
+
+
+def _clean(value: Any) -> Any:
+    """`value` as JSON has it: what is not a finite number as null."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _clean(item) for key, item in value.items()}
+    return [_clean(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+# --- report.md --------------------------------------------------------------------------------
+
+
+def _cell(text: str) -> str:
+    """`text` as Markdown shows it in a table, whatever is in it."""
+    return re.sub(r"([\\`*_\[\]<>|~&$:])", r"\\\1", visualize.visible(text))
+
+
+def _rows(header: Iterable[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Lines of a Markdown table of escaped cells."""
+    names = list(header)
+    lines = [f"| {' | '.join(row)} |" for row in (names, ["---"] * len(names), *rows[:ROWS])]
+    more = len(rows) - ROWS
+    return [*lines, "", f"... and {more:,} more, in report.json"] if more > 0 else lines
+
+
+def _share(value: float) -> str:
+    return "-" if math.isnan(value) else f"{value:.2%}"
+
+
+def _markdown(evaluation: Evaluation, readings: Sequence[Reading], title: str) -> str:
+    def listed(indices: Sequence[int]) -> list[str]:
+        chosen = [readings[i] for i in indices]
+        rows = [
+            [_cell(r.name), _cell(r.truth), _cell(r.line.text), _share(r.line.confidence)]
+            for r in chosen
+        ]
+        return _rows(("name", "truth", "read", "confidence"), rows)
+
+    lines = [
+        f"# {_cell(title)}",
+        "",
+        *str(evaluation).splitlines(),
+        "",
+        "CER, WER: edits over characters, over words of the truth. 1-NED: mean of 1 - edits / the "
+        "longer text. ECE: expected calibration error. All lines: lines.tsv; all figures: "
+        "report.json.",
+        "",
+        "## Wrong lines",
+        "",
+    ]
+    if evaluation.worst:
+        lines += ["Least similar first.", "", "![wrong lines](worst.png)", ""]
+        lines += [*listed(evaluation.worst), ""]
+    else:
+        lines += ["None: every line was read exactly.", ""]
+    if evaluation.suspects:
+        lines += [
+            "## Suspected label errors",
+            "",
+            f"Read with a confidence of {SURE:.0%} or more, and not as the label has it: look at "
+            "the labels first.",
+            "",
+            "![suspected label errors](suspects.png)",
+            "",
+            *listed(evaluation.suspects),
+            "",
+        ]
+    if evaluation.confusions:
+        confused = [[_cell(c.truth), _cell(c.read), f"{c.count:,}"] for c in evaluation.confusions]
+        lines += [
+            "## Confused characters",
+            "",
+            f"{visualize.NOTHING} as truth: inserted; as read: missed.",
+            "",
+            "![confused characters](confusions.png)",
+            "",
+            *_rows(("truth", "read", "count"), confused),
+            "",
+        ]
+    characters = [
+        [_cell(c.character), f"{c.count:,}", _share(c.recall), _share(c.precision)]
+        for c in evaluation.by_character
+    ]
+    lengths = [
+        [str(s.length), f"{s.lines:,}", _share(s.exact), _share(s.cer)]
+        for s in evaluation.by_length
+    ]
+    filled = [
+        [f"{b.low:.0%} to {b.high:.0%}", f"{b.lines:,}", _share(b.confidence), _share(b.exact)]
+        for b in evaluation.calibration
+        if b.lines
+    ]
+    lines += [
+        "## Characters",
+        "",
+        "Most edits first. Recall: share of the truth's read right; precision: share right of "
+        "those read.",
+        "",
+        *_rows(("character", "count", "recall", "precision"), characters),
+        "",
+        "## Length",
+        "",
+        *_rows(("characters", "lines", "exact", "CER"), lengths),
+        "",
+        "## Confidence",
+        "",
+        "![reliability](reliability.png)",
+        "",
+        *_rows(("confidence", "lines", "mean confidence", "exact"), filled),
+    ]
+    return "\n".join(lines)
