@@ -26,9 +26,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from rapidfuzz.distance import Levenshtein
 
+from attention import AttentionDecoder, attention_loss, teacher_forced
 from devices import keras
 from image import WIDTH_MULTIPLE
-from text import BLANK, Alphabet
+from text import BLANK, Alphabet, steps_needed
 
 ops = keras.ops
 Tensor = Any  # of Keras's backend, or NumPy
@@ -38,6 +39,7 @@ SPEC_FILE = "ocr.json"
 NORMALISATION = "median"  # image.normalise; named in the file, so that another one is told apart
 MAX_ARCHIVE_BYTES = 1 << 30
 JAX = keras.backend.backend() == "jax"
+CLASS_AXES = {"logits/": -1, "embedding": 0}  # of weights that belong to characters, by their path
 CONTEXT_STRIDE = 4  # columns of an image that make one step of context, at least
 
 
@@ -204,6 +206,12 @@ class ModelSpec:
     rnn_units: int = 64  # each way; convolutions have twice as many filters
     normalisation: str = NORMALISATION
     temperature: float = 1.0  # of the softmax that gives confidences
+    head: str = "ctc"  # or attention
+    attn_num_hidden: int = 128  # of each layer of the attention head
+    attn_num_layers: int = 2
+    target_embedding_size: int = 10  # of a character in the attention head
+    use_gru: bool = False  # in the attention head, instead of LSTM
+    max_prediction: int = 0  # most characters; 0 for no limit but the time steps
     schema: int = SCHEMA
 
     def __post_init__(self):
@@ -245,11 +253,25 @@ class ModelSpec:
             "temperature",
             "give a number over 0 and under 100",
         )
+        check(self.head in ("ctc", "attention"), "head", "known are ctc, attention")
+        for name, least, most in (
+            ("attn_num_hidden", 1, 2048),
+            ("attn_num_layers", 1, 8),
+            ("target_embedding_size", 1, 2048),
+            ("max_prediction", 0, 1_000_000),
+        ):
+            value = getattr(self, name)
+            check(type(value) is int and least <= value <= most, name, f"give {least} to {most}")
+        check(type(self.use_gru) is bool, "use_gru", "give true or false")
 
     @property
     def stride(self) -> int:
         """Columns of an image that make one time step."""
         return ENCODERS[self.architecture].stride
+
+    def steps_needed(self, text: str) -> int:
+        """Time steps that an image has to give for the model to write `text`."""
+        return len(text) if self.head == "attention" else steps_needed(text)
 
     @property
     def multiple(self) -> int:
@@ -265,11 +287,37 @@ def build(spec: ModelSpec, seed: int | None = None) -> keras.Model:
 
     image: float32 (batch, height, width, channels), normalised and padded by `image.py` to a
     width that is a multiple of `spec.multiple`; width: int32 (batch,), each image's own columns.
+
+    With head "attention" it gives {"logits": (batch, characters, classes), "attention": (batch,
+    characters, steps)}: a row for each character read and one for the end symbol, class 0; in
+    rows behind a line's end all is 0. `attention.teacher_forced` makes of it what is trained.
     """
     if seed is not None:
         keras.utils.set_random_seed(seed)
     image = keras.Input((spec.height, None, spec.channels), name="image")
     width = keras.Input((), dtype="int32", name="width")
+    features, view, own = encode(image, width, spec)
+    classes = Alphabet(spec.alphabet).classes
+    if spec.head == "attention":
+        outputs = AttentionDecoder(
+            classes,
+            spec.attn_num_hidden,
+            spec.attn_num_layers,
+            spec.target_embedding_size,
+            spec.use_gru,
+            reach=spec.height // spec.stride,  # a line's height: wider than most characters
+            max_prediction=spec.max_prediction,
+            name="decoder",
+        )(features, view, own)
+    else:
+        outputs = keras.layers.Dense(classes, dtype="float32", name="logits")(view)
+    model = keras.Model({"image": image, "width": width}, outputs, name="ocr_simple")
+    model.spec = spec
+    return model
+
+
+def encode(image: Tensor, width: Tensor, spec: ModelSpec) -> tuple[Tensor, Tensor, Tensor]:
+    """What both heads read: features (batch, steps, channels), and the own ones (batch, steps)."""
     own = OwnFeatureColumns(spec.stride, name="own")(image, width)  # (batch, steps)
 
     def mask(x: Tensor) -> Tensor:
@@ -282,19 +330,13 @@ def build(spec: ModelSpec, seed: int | None = None) -> keras.Model:
     x = keras.layers.Dense(2 * spec.rnn_units, name="features")(x)  # (batch, steps, 2 * units)
     x = keras.layers.LayerNormalization(name="features_norm")(x)
     x = mask(keras.layers.ReLU(name="features_relu")(x))
-    if spec.stride < CONTEXT_STRIDE:  # the wider view needs fewer steps
-        fewer = CONTEXT_STRIDE // spec.stride
-        wide = keras.layers.AveragePooling1D(fewer, name="coarse")(x)
-        wide = context(wide, OwnFeatureColumns(CONTEXT_STRIDE)(image, width), spec)
-        wide = keras.layers.UpSampling1D(fewer, name="upsample")(wide)  # (batch, steps, 2 * units)
-        x = keras.layers.Concatenate(name="fine_and_wide")([x, wide])
-    else:
-        x = context(x, own, spec)
-    classes = Alphabet(spec.alphabet).classes
-    logits = keras.layers.Dense(classes, dtype="float32", name="logits")(x)
-    model = keras.Model({"image": image, "width": width}, logits, name="ocr_simple")
-    model.spec = spec
-    return model
+    if spec.stride >= CONTEXT_STRIDE:
+        return x, context(x, own, spec), own
+    fewer = CONTEXT_STRIDE // spec.stride  # the wider view needs fewer steps
+    wide = keras.layers.AveragePooling1D(fewer, name="coarse")(x)
+    wide = context(wide, OwnFeatureColumns(CONTEXT_STRIDE)(image, width), spec)
+    wide = keras.layers.UpSampling1D(fewer, name="upsample")(wide)  # (batch, steps, 2 * units)
+    return x, keras.layers.Concatenate(name="fine_and_wide")([x, wide]), own
 
 
 def context(x: Tensor, own: Tensor, spec: ModelSpec) -> Tensor:
@@ -345,6 +387,21 @@ def ctc_loss(y_true: Tensor, logits: Tensor) -> Tensor:
         tf.where(own), tf.boolean_mask(labels, own), tf.cast(tf.shape(labels), tf.int64)
     )
     return tf.nn.ctc_loss(sparse, logits, None, steps, logits_time_major=False, blank_index=BLANK)
+
+
+def to_train(model: keras.Model) -> tuple[keras.Model, Callable]:
+    """What learns in place of `model`, with its weights, and the loss of it: see `ctc_loss`."""
+    if model.spec.head == "ctc":
+        return model, ctc_loss
+    if not hasattr(model, "teacher_forced"):  # made once: it is compiled anew each time
+        model.teacher_forced = teacher_forced(model)
+        model.teacher_forced.compile(jit_compile=JAX)
+    return model.teacher_forced, attention_loss
+
+
+def training_inputs(spec: ModelSpec, x: dict[str, np.ndarray], y: np.ndarray) -> dict:
+    """A batch's inputs as what `to_train` gives takes them: an attention head's has the labels."""
+    return x if spec.head == "ctc" else x | {"label": y[:, 2:]}
 
 
 def error_rates(truths: list[str], texts: list[str]) -> tuple[float, float]:
@@ -404,3 +461,26 @@ def load(path: str | os.PathLike) -> keras.Model:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ValueError(f"{path}: its weights do not fit its {SPEC_FILE} ({reason})") from error
     return model
+
+
+def transfer(source: keras.Model, target: keras.Model) -> str:
+    """Start `target` with the weights of `source`; returns the characters that have none there.
+
+    The two may differ in their alphabets alone: classes go by their characters. Raises
+    ValueError.
+    """
+    known, wanted = Alphabet(source.spec.alphabet).ids, Alphabet(target.spec.alphabet).ids
+    pairs = [(BLANK, BLANK)] + [(known[c], i) for c, i in wanted.items() if c in known]
+    before, after = map(list, zip(*pairs))
+    values = {v.path: ops.convert_to_numpy(v) for v in source.variables}
+    for variable in target.variables:
+        axis = next((a for name, a in CLASS_AXES.items() if name in variable.path), None)
+        if variable.path not in values:
+            raise ValueError(f"the model to start from has no {variable.path}; build both alike")
+        start = values[variable.path]
+        if axis is not None:
+            mixed = np.moveaxis(ops.convert_to_numpy(variable).copy(), axis, 0)
+            mixed[after] = np.moveaxis(start, axis, 0)[before]
+            start = np.moveaxis(mixed, 0, axis)
+        variable.assign(start)
+    return "".join(c for c in wanted if c not in known)

@@ -3,7 +3,8 @@
 A recogniser sees class numbers. `Alphabet` turns text into them and back; id 0 is CTC's blank
 (Graves et al. 2006, "Connectionist Temporal Classification") and the padding of label arrays.
 `ctc_decode` turns a line's class probabilities into text by the best path: the most probable
-class at each time step, runs of one class collapsed, blanks dropped. NumPy only.
+class at each time step, runs of one class collapsed, blanks dropped. `attention_decode` does it
+for a decoder that wrote the line, where id 0 is the end symbol. NumPy only.
 """
 
 import itertools
@@ -164,4 +165,40 @@ def ctc_decode(probabilities: np.ndarray, alphabet: Alphabet) -> Line:
         for (text, peak, _, _), left, right in zip(runs, lefts, rights)
     )
     confidence = math.prod(c.confidence for c in characters)
+    return Line("".join(c.text for c in characters), confidence, characters)
+
+
+def attention_decode(probabilities: np.ndarray, attention: np.ndarray, alphabet: Alphabet) -> Line:
+    """The line that a decoder wrote: `probabilities` (characters, classes), up to the end symbol.
+
+    attention: (characters, steps), where each was looked for, the line's own steps only; rows of
+    zeros are behind the line's end. A row that is no character's is the end symbol's; a last row
+    without one is where the decoder was cut off, and left out. A line's confidence is the product
+    of its characters' and its end symbol's. Spans are in time steps: a character's centre is the
+    mean of its attention, neighbours meet halfway, and the outer edges are as far from their
+    centres as the inner ones; a single character's reach as its attention spreads.
+    """
+    written = int(attention.any(axis=1).sum())
+    ids = probabilities[:written].argmax(axis=1)
+    best = probabilities[:written].max(axis=1).tolist()
+    ends = np.flatnonzero(ids == BLANK)
+    count = int(ends[0]) if len(ends) else max(0, written - 1)
+    confidence = math.prod(best[: count + 1] if len(ends) else best[:count])
+    if not count:
+        return Line("", confidence, ())
+    weights, steps = attention[:count], attention.shape[1]
+    position = np.arange(steps) + 0.5
+    centres = np.maximum.accumulate(weights @ position)  # never from right to left
+    if count == 1:
+        spread = math.sqrt(max(0.0, float(weights[0] @ (position - centres[0]) ** 2)))
+        half = 0.5 + math.sqrt(3) * spread  # of an even distribution that spreads as far
+        edges = np.array([centres[0] - half, centres[0] + half])
+    else:
+        inner = (centres[1:] + centres[:-1]) / 2
+        edges = np.array([2 * centres[0] - inner[0], *inner, 2 * centres[-1] - inner[-1]])
+    edges = edges.clip(0, steps).tolist()
+    characters = tuple(
+        Character(alphabet.characters[i - 1], peak, left, right)
+        for i, peak, (left, right) in zip(ids.tolist(), best[:count], itertools.pairwise(edges))
+    )
     return Line("".join(c.text for c in characters), confidence, characters)
