@@ -1,34 +1,54 @@
-"""The `aocr` command: data sets of labelled images.
+"""The `aocr` command: from labelled images to a model, its report and its readings.
 
     aocr dataset annotations.txt training.tfrecords     # lines of: path label
     aocr dataset --generate 20000 training.tfrecords    # generated lines instead
-    aocr dataset --help
+    aocr train training.tfrecords                       # into checkpoints/
+    aocr test --visualize testing.tfrecords             # report and pictures, into results/
+    ls scans/*.png | aocr predict
+    aocr train --help
 
 Its words are those of attention-ocr's command of that name.
 """
 
 import contextlib
 import logging
+import math
 import os
 import sys
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 import tyro
 from tqdm import tqdm
 
+import devices
+import evaluation
+import image as imaging
+import inference
+import labelled
+import model as models
 import records
+import train
+import visualize
 from data_generator import LineOptions, Lines
 from drawing import HELD_OUT, find_fonts, split_fonts
+from evaluation import Reading
+from image import ImageError
+from inference import InferenceOptions, Recognizer, find_model, find_run_model
 from model import ModelSpec
+from records import Entry, Fault
+from text import one_line
+from train import TrainOptions
 
 log = logging.getLogger("ocr_simple")
 
 NEW_DATASET = Path("dataset.tfrecords")
+CHUNK = 256  # labelled images read at a time
 File = tyro.conf.Positional[Path | None]
 
 
@@ -67,7 +87,7 @@ class DatasetOptions(LineOptions):
     workers: int = os.cpu_count() or 1
     """Processes that draw; the lines are the same for any number."""
 
-    def run(self) -> int:
+    def run(self, given: list[str]) -> int:
         """Write the files; print what is in them. Returns the exit status."""
         output = self.output or NEW_DATASET
         with _progress(self.log_step) as on_line:
@@ -114,16 +134,193 @@ def _progress(log_step: int) -> Iterator[Callable[[int, int], None]]:
         yield show
 
 
-COMMANDS: dict[str, Callable[..., DatasetOptions]] = {"dataset": DatasetOptions}
+@dataclass(frozen=True)
+class LoggedOptions:
+    """What all commands that use a model take."""
+
+    log_path: Path | None = Path("attentionocr.log")
+    """File that gets what is said, line by line, as well; None for none."""
+    gpu_id: int | None = None
+    """GPU to use, by its number; -1 for none of them."""
+
+    def prepare(self) -> None:
+        """Choose the GPU and open the log. Raises OSError."""
+        if self.gpu_id is not None:  # before TensorFlow or JAX look for them
+            os.environ["CUDA_VISIBLE_DEVICES"] = str(self.gpu_id)
+        if self.log_path is not None:
+            handler = logging.FileHandler(self.log_path, encoding="utf-8", errors="replace")
+            handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+            for journal in (train.journal, log):
+                for earlier in journal.handlers:  # of another command in this process
+                    earlier.close()
+                journal.setLevel(logging.INFO)
+                journal.handlers = [handler]
+
+
+@dataclass(frozen=True)
+class AocrTrainOptions(TrainOptions, LoggedOptions):
+    """Train a recogniser on labelled images, or without any on generated lines."""
+
+    dataset: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="DATASET")] = ()
+    """TFRecords, annotation files, or folders with labels.tsv; without any, lines are generated."""
+    interval: Annotated[int, tyro.conf.arg(aliases=["--steps-per-checkpoint"])] = 100
+    """Steps between validations, and between checkpoints."""
+    head: Literal["ctc", "attention"] = "attention"
+    """attention, aocr's, learns which character follows which; ctc reads and learns faster."""
+    full_ascii: bool = False
+    """Know all printable ASCII characters, not those of the labels alone."""
+    gradient_clipping: bool = True
+    """Clip gradients to --max-gradient-norm."""
+
+    def run(self, given: list[str]) -> int:
+        """Train. Returns the exit status."""
+        self.prepare()
+        changed: dict[str, Any] = {} if self.gradient_clipping else {"clip_norm": 0.0}
+        if self.full_ascii:
+            changed["alphabet"] = "ascii"
+        return train.run(replace(self, **changed), ["aocr", *given])
+
+
+@dataclass(frozen=True)
+class TestOptions(LoggedOptions):
+    """Read labelled images, and report how well they were read."""
+
+    dataset: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="DATASET")] = ()
+    """TFRecords, annotation files, or folders with labels.tsv."""
+    model: str | None = None
+    """Shipped model's name, or a model file, in place of --model-dir."""
+    model_dir: Annotated[Path, tyro.conf.arg(aliases=["--job-dir"])] = Path("checkpoints")
+    """Run folder of a training; its best model reads."""
+    output_dir: Path = Path("results")
+    """Folder for the report and the pictures."""
+    visualize: bool = False
+    """Draw for every line where each of its characters was read."""
+    distance: bool = True
+    """Count a line as right by its share of right characters; --no-distance: whole or not."""
+
+    def run(self, given: list[str]) -> int:
+        """Read, log each line and write the report. Returns the exit status."""
+        if not self.dataset:
+            raise ValueError("name a DATASET: TFRecords, annotations, or a folder with labels.tsv")
+        found = labelled.find_all(self.dataset)
+        entries = [line for line in found if isinstance(line, Entry)]
+        faults = [line for line in found if isinstance(line, Fault)]
+        file = find_model(self.model) if self.model else find_run_model(self.model_dir)
+        self.prepare()
+        print(f"reading with {file}", file=sys.stderr)
+        devices.prepare()
+        recognizer = Recognizer(models.load(file))
+        readings, used, correct = [], [], 0.0
+        for start in range(0, len(entries), CHUNK):
+            chunk = entries[start : start + CHUNK]
+            before = time.perf_counter()
+            lines = recognizer.read(map(_encoded, chunk), errors="return")
+            seconds = (time.perf_counter() - before) / len(chunk)
+            for entry, line in zip(chunk, lines):
+                if isinstance(line, ImageError):
+                    reason = str(line).partition(": ")[2]  # its name is a number in this chunk
+                    faults.append(Fault(entry.place, f"{entry.name}: {reason}"))
+            good = [(e, line) for e, line in zip(chunk, lines) if not isinstance(line, ImageError)]
+            examples = [labelled.load(entry, recognizer.spec) for entry, _ in good]
+            for (entry, line), loss in zip(good, train.losses(recognizer.model, examples)):
+                used.append(entry)
+                readings.append(Reading(entry.name, entry.label, line, float(loss)))
+                correct += evaluation.aocr_accuracy(entry.label, line.text, self.distance)
+                accuracy = correct / len(readings)
+                log.info(_step(len(readings), seconds, accuracy, readings[-1], self.distance))
+        if faults:
+            places = {line.place: i for i, line in enumerate(found)}
+            faults.sort(key=lambda fault: places[fault.place])
+            log.warning(
+                f"{len(faults)} of {len(found)} lines cannot be used:{labelled.listed(faults)}"
+            )
+        if not readings:
+            raise ValueError("no line was read")
+        report = evaluation.report(
+            readings, self.output_dir, lambda i: imaging.load(used[i].encoded(), 3, used[i].name),
+            title=f"{', '.join(self.dataset)}, read with {file}",
+        )  # fmt: skip
+        if self.visualize:
+            _visualize(recognizer, used, readings, self.output_dir)
+        print(f"{report}\nreport: {self.output_dir / 'report.md'}")
+        return 1 if faults else 0
+
+
+@dataclass(frozen=True)
+class PredictOptions(InferenceOptions):
+    """Read images named as arguments or, a line each, on standard input."""
+
+    format: Literal["aocr", "text", "tsv", "json"] = "aocr"
+    """aocr: result: ok, probability, text; text for people; tsv: path, text, confidence; json: JSON
+    Lines with characters."""
+    model_dir: Annotated[Path | None, tyro.conf.arg(aliases=["--job-dir"])] = None
+    """Run folder of a training, whose best model reads; checkpoints unless --model is given."""
+
+    def run(self, given: list[str]) -> int:
+        """Read. Returns the exit status."""
+        folder = self.model_dir or (None if self.model else Path("checkpoints"))
+        return inference.run(replace(self, paths=self.paths or ("-",), model_dir=folder))
+
+
+def _encoded(entry: Entry) -> bytes | str:
+    """An entry's image, or its file, for the error that tells why it cannot be read."""
+    try:
+        return entry.encoded()
+    except OSError:
+        return entry.file
+
+
+def _step(number: int, seconds: float, accuracy: float, reading: Reading, distance: bool) -> str:
+    """A line of the log, in the form of aocr's."""
+    own = evaluation.aocr_accuracy(reading.truth, reading.line.text, distance)
+    read = f"({reading.truth})" if own == 1 else f"({reading.line.text} vs {reading.truth})"
+    nats = reading.loss / max(1, len(reading.truth))
+    perplexity = math.exp(nats) if nats < 700 else math.inf
+    return (
+        f"Step {number} ({seconds:.3f}s). Accuracy: {accuracy:6.2%}, loss: {reading.loss:f}, "
+        f"perplexity: {perplexity:.6g}, probability: {reading.line.confidence:6.2%} "
+        f"{own:>4.0%} {read} {one_line(reading.name)}"
+    )
+
+
+def _visualize(
+    recognizer: Recognizer, entries: list[Entry], readings: list[Reading], output: Path
+) -> None:
+    """A folder for each line, under correct/ or incorrect/, with pictures of where it was read."""
+    for number, (entry, reading) in enumerate(zip(entries, readings), 1):
+        kind = "correct" if reading.exact else "incorrect"
+        folder = output / kind / evaluation.safe_name(f"{number:05}_{Path(entry.name).name}")
+        folder.mkdir(parents=True, exist_ok=True)
+        encoded, line = entry.encoded(), reading.line
+        if recognizer.spec.head == "ctc":
+            probabilities = recognizer.probabilities(encoded)
+            picture = visualize.time_step_map(encoded, line, probabilities, recognizer.spec)
+            picture.save(folder / "time_steps.png")
+        else:
+            pixels, attention = imaging.load(encoded, 3), recognizer.attention(encoded)
+            visualize.attention_sheet(pixels, line, attention).save(folder / "attention.png")
+            visualize.attention_gif(pixels, line, attention, folder / "attention.gif")
+
+
+Command = DatasetOptions | AocrTrainOptions | TestOptions | PredictOptions
+COMMANDS: dict[str, Callable[..., Command]] = {
+    "dataset": DatasetOptions,
+    "train": AocrTrainOptions,
+    "test": TestOptions,
+    "predict": PredictOptions,
+}
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a command. Returns the exit status: 0 done, 1 with lines left out, 2 not possible."""
     logging.basicConfig(format="%(message)s", level=logging.INFO)
     warnings.filterwarnings("ignore", module="PIL")  # what Pillow can read past; the rest it raises
-    command = tyro.extras.subcommand_cli_from_dict(COMMANDS, args=arguments, prog="aocr")
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    place = next((i for i, word in enumerate(given) if word in COMMANDS), 0)
+    given = given[place : place + 1] + given[:place] + given[place + 1 :]  # aocr's global options
+    command = tyro.extras.subcommand_cli_from_dict(COMMANDS, args=given, prog="aocr")
     try:
-        return command.run()
+        return command.run(given)
     except (ValueError, OSError) as error:
         print(f"aocr: {error}", file=sys.stderr)
         return 2

@@ -14,7 +14,7 @@ import threading
 from collections import Counter
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 
@@ -350,8 +350,23 @@ def _check_variation(options: LineOptions) -> None:
             raise DataError(f"{name} {getattr(options, name)}: a share; give 0 to 1")
 
 
+class LineStream(Protocol):
+    """What batches are made of: `Lines`, or the labelled images of `labelled.py`."""
+
+    spec: ModelSpec
+    seed: int
+    alphabet: Alphabet
+    stride: int  # of the spec
+    multiple: int  # of the spec
+    redrawn: Counter[str]  # why lines were made anew
+
+    def __getitem__(self, k: int, /) -> tuple[np.ndarray, str, str]:
+        """(pixels, text, font or file) of line k, a function of (seed, k) alone."""
+        ...
+
+
 class LineSequence(keras.utils.PyDataset):
-    """Batches of generated lines for training; item i is a function of (seed, i).
+    """Batches of lines for training; item i is a function of (seed, i).
 
     An item is ({"image", "width"}, y): see `image.pad_batch` and `model.pack_labels`. The lines
     of GROUP batches in a row are sorted by width and dealt out again, batch by batch, so that
@@ -362,7 +377,7 @@ class LineSequence(keras.utils.PyDataset):
 
     def __init__(
         self,
-        lines: Lines,
+        lines: LineStream,
         batch_size: int = 32,
         num_batches: int | None = None,
         **kwargs: Any,

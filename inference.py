@@ -28,8 +28,9 @@ from PIL import Image
 import devices
 import image as imaging
 import model as models
+from decoding import Constraint, ctc_beam_search, load_constraint
 from devices import keras
-from text import Alphabet, Line, ctc_decode, one_line, softmax
+from text import Alphabet, Line, attention_decode, ctc_decode, one_line, softmax
 
 HERE = Path(__file__).resolve().parent
 PRETRAINED = HERE / "pretrained"
@@ -48,9 +49,15 @@ class Recognizer:
     An image's text, confidence and spans do not depend on what it is read together with.
     """
 
-    def __init__(self, model: keras.Model):
+    def __init__(
+        self, model: keras.Model, constraint: Constraint | None = None, beam_width: int = 1
+    ):
+        """constraint: what texts there are (see `decoding`); beam_width: 1 reads greedily."""
         self.model, self.spec = model, model.spec
         self.alphabet = Alphabet(self.spec.alphabet)
+        self.constraint, self.beam_width = constraint, beam_width
+        if self.spec.head != "ctc" and (constraint is not None or beam_width > 1):
+            raise ValueError("lexicon, pattern and beam-width steer a CTC model; this one attends")
         if not model.compiled:
             model.compile(jit_compile=models.JAX)
 
@@ -113,11 +120,30 @@ class Recognizer:
                 pool.shutdown(cancel_futures=True)
 
     def probabilities(self, image: imaging.Source) -> np.ndarray:
-        """Class probabilities of each time step (steps, classes) for one image; 0 is the blank."""
+        """Class probabilities of each time step (steps, classes) for one image; 0 is the blank.
+
+        Of an attention head they are those of each character written, and 0 is the end symbol.
+        """
+        return self._output(image)[0]
+
+    def attention(self, image: imaging.Source) -> np.ndarray:
+        """Where an attention head looked for each character of one image: (characters, steps)."""
+        probabilities, attention = self._output(image)
+        line = self._decode(probabilities, attention)
+        return attention[: len(line.text)]
+
+    def _output(self, image: imaging.Source) -> tuple[np.ndarray, np.ndarray]:
         item = self._load(image)
         if isinstance(item, imaging.ImageError):
             raise item
-        return next(self._predict([item[0]]))[1]
+        return next(self._predict([item[0]]))[1:]
+
+    def _decode(self, probabilities: np.ndarray, attention: np.ndarray) -> Line:
+        if self.spec.head == "attention":
+            return attention_decode(probabilities, attention, self.alphabet)
+        if self.constraint is None and self.beam_width == 1:
+            return ctc_decode(probabilities, self.alphabet)
+        return ctc_beam_search(probabilities, self.alphabet, self.constraint, self.beam_width)
 
     def _load(
         self, source: imaging.Source, index: int = 0
@@ -134,10 +160,10 @@ class Recognizer:
 
     def _read_prepared(self, items: list[tuple[np.ndarray, int]]) -> list[Line]:
         lines = [Line("", 0.0, ())] * len(items)
-        for index, probabilities in self._predict([prepared for prepared, _ in items]):
+        for index, *output in self._predict([prepared for prepared, _ in items]):
             prepared, columns = items[index]
             pixels_a_step = self.spec.stride * columns / prepared.shape[1]
-            line = ctc_decode(probabilities, self.alphabet)
+            line = self._decode(*output)
             lines[index] = line._replace(
                 characters=tuple(
                     c._replace(
@@ -149,8 +175,11 @@ class Recognizer:
             )
         return lines
 
-    def _predict(self, prepared: list[np.ndarray]) -> Iterator[tuple[int, np.ndarray]]:
-        """(index, own class probabilities) of each prepared image, in batches of like width."""
+    def _predict(self, prepared: list[np.ndarray]) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+        """(index, own class probabilities, attention) of each prepared image, by like width.
+
+        Of a CTC head the attention is empty.
+        """
         by_width = sorted(range(len(prepared)), key=lambda i: prepared[i].shape[1])
         while by_width:
             # the widest are last: take as many of them as fill a batch
@@ -158,11 +187,16 @@ class Recognizer:
             count = max(1, BATCH_COLUMNS // widest)
             batch, by_width = by_width[-count:], by_width[:-count]
             x = imaging.pad_batch([prepared[i] for i in batch], self.spec.multiple)
-            logits = self.model.predict_on_batch(x)  # (batch, steps, classes)
-            probabilities = softmax(logits, self.spec.temperature)
             steps = models.time_steps(x["width"], self.spec.stride)
-            for i, own, rows in zip(batch, steps, probabilities):
-                yield i, rows[:own]
+            output = self.model.predict_on_batch(x)
+            if self.spec.head == "ctc":
+                probabilities = softmax(output, self.spec.temperature)  # (batch, steps, classes)
+                for i, own, rows in zip(batch, steps, probabilities):
+                    yield i, rows[:own], rows[:0]
+            else:
+                probabilities = softmax(output["logits"], self.spec.temperature)
+                for i, own, rows, weights in zip(batch, steps, probabilities, output["attention"]):
+                    yield i, rows, weights[:, :own]
 
 
 def _as_it_is(image: imaging.Source) -> imaging.Source:
@@ -215,12 +249,19 @@ class InferenceOptions:
     paths: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="PATH")] = ()
     """Images and folders of them; - takes names from standard input.
     Without any, inference_test_imgs/ is read."""
-    format: Literal["text", "tsv", "json"] = "text"
-    """text for people; tsv: path, text, confidence; json: JSON Lines with characters."""
+    format: Literal["text", "tsv", "json", "aocr"] = "text"
+    """text for people; tsv: path, text, confidence; json: JSON Lines with characters; aocr: as
+    aocr predict prints it."""
     model: str | None = None
     """Shipped model's name, or a model file; digits unless --model-dir is given."""
     model_dir: Path | None = None
     """Run folder of train.py; its best model reads."""
+    lexicon: Path | None = None
+    """UTF-8 file of the texts there are, one a line; the most probable of them is read."""
+    pattern: str | None = None
+    r"""Regular expression that all texts match whole, such as \\d{2}-\\d{3}."""
+    beam_width: int = 1
+    """Texts followed at once; 1 takes the best class of each time step, 10 with a pattern."""
 
 
 def find_images(paths: Iterable[str]) -> tuple[list[str], int]:
@@ -251,6 +292,8 @@ def format_line(path: str, line: Line, style: str) -> str:
     """One output line, without its end, in the style of `--format`."""
     if style == "text":
         return f"{one_line(path)}: {line.text}  ({line.confidence:.1%})"
+    if style == "aocr":
+        return f"result: ok {line.confidence:.2f} {line.text}"
     if style == "tsv":
         return f"{_escape(path)}\t{_escape(line.text)}\t{line.confidence:.5f}"
     characters = [
@@ -291,8 +334,14 @@ def run(options: InferenceOptions) -> int:
             raise ValueError(f"no image in {', '.join(options.paths) or TEST_IMAGES}")
         print(f"reading with {file}", file=sys.stderr)
         devices.prepare()
-        recognizer = Recognizer(models.load(file))
-    except ValueError as error:
+        model = models.load(file)
+        alphabet = Alphabet(model.spec.alphabet)
+        constraint = load_constraint(options.lexicon, options.pattern, alphabet)
+        if options.beam_width < 1:
+            raise ValueError(f"beam-width {options.beam_width}: give at least 1")
+        width = max(options.beam_width, 10) if constraint else options.beam_width
+        recognizer = Recognizer(model, constraint, width)
+    except (ValueError, OSError) as error:
         print(f"inference.py: {error}", file=sys.stderr)
         return 2
     failed = 0
@@ -300,6 +349,8 @@ def run(options: InferenceOptions) -> int:
         if isinstance(line, imaging.ImageError):
             failed += 1
             print(line, file=sys.stderr)
+            if options.format == "aocr":  # a line for each file, for who reads them in step
+                print(f"result: err opening file {one_line(path)}")
         else:
             print(format_line(path, line, options.format), flush=not sys.stdout.isatty())
     if passed_over:

@@ -9,7 +9,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 
-from data_generator import Batch, Lines, LineSequence
+from data_generator import Batch, LineSequence, LineStream
 
 
 class Prefetcher:
@@ -22,8 +22,8 @@ class Prefetcher:
 
     AHEAD = 2  # groups for each worker
 
-    def __init__(self, lines: Lines, batch_size: int, workers: int = 1):
-        self.redrawn: Counter[str] = Counter()  # of `Lines`, for the batches handed out
+    def __init__(self, lines: LineStream, batch_size: int, workers: int = 1):
+        self.redrawn: Counter[str] = Counter()  # of the stream, for the batches handed out
         self._ahead = self.AHEAD * max(1, workers)
         self._pool: Executor
         self._draw: Callable[[int], tuple[list[Batch], Counter[str]]]
@@ -69,7 +69,7 @@ def _draw_group(sequence: LineSequence, number: int) -> tuple[list[Batch], Count
 _sequence: LineSequence  # of a process that draws
 
 
-def _start_worker(lines: Lines, batch_size: int) -> None:
+def _start_worker(lines: LineStream, batch_size: int) -> None:
     global _sequence
     _sequence = LineSequence(lines, batch_size)
     become_worker()

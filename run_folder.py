@@ -123,7 +123,8 @@ class TrainState:
         self.step = 0
         self.losses: list[float] = []  # of the steps since the last validation
         self.rows: list[dict[str, float]] = []  # of metrics.csv
-        self.best = (math.inf, math.inf)  # lines misread, CER; the fewest so far
+        self.best = (math.inf, math.inf)  # the least so far of what `record` is given
+        self.best_step = 0
         self.waited = 0  # validations since the best
 
     def average(self) -> None:
@@ -134,18 +135,20 @@ class TrainState:
         self.averaged.set_weights(self.model.get_weights())
         self.model.set_weights(weights)
 
-    def record(self, exact: float, cer: float) -> bool:
+    def record(self, validation: dict[str, float], badness: tuple[float, float]) -> bool:
         """Add a row to the metrics; whether this is the best validation so far."""
         loss = sum(self.losses) / max(1, len(self.losses))
         self.losses = []
-        self.rows.append({"step": self.step, "loss": loss, "val_exact": exact, "val_cer": cer})
-        better = (1 - exact, cer) < self.best
-        self.best = min(self.best, (1 - exact, cer))
+        self.rows.append({"step": self.step, "loss": loss, **validation})
+        better = badness < self.best
+        if better:
+            self.best, self.best_step = badness, self.step
         self.waited = 0 if better else self.waited + 1
         return better
 
     def save(self, path: Path) -> None:
-        progress = {k: getattr(self, k) for k in ("step", "losses", "rows", "best", "waited")}
+        names = ("step", "losses", "rows", "best", "best_step", "waited")
+        progress = {name: getattr(self, name) for name in names}
         arrays = {k: keras.ops.convert_to_numpy(v) for k, v in self._variables()}
         content = io.BytesIO()
         np.savez(content, progress=np.array(json.dumps(progress)), **arrays)

@@ -1,17 +1,21 @@
-"""Train a recogniser on generated lines.
+"""Train a recogniser on generated lines, on labelled images, or on both.
 
     python train.py                                  # digits, from nothing, into checkpoints/
     python train.py --alphabet ascii --text-source dictionary --words 4 --steps 20000
+    python train.py --dataset my_images/             # file names and labels in labels.tsv
     python train.py --help                           # every option, its default and why
 
-Each interval the run is validated on fonts it never trained on, a picture of validation lines
-with their predictions is drawn, and everything needed to go on is written to the run folder.
+Each interval the run is validated on fonts, or labelled images, that it never trained on, a
+picture of validation lines with their predictions is drawn, and everything needed to go on is
+written to the run folder.
 """
 
 import dataclasses
 import errno
+import functools
 import itertools
 import json
+import logging
 import math
 import os
 import shlex
@@ -24,7 +28,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
 import tyro
@@ -33,24 +37,54 @@ from tqdm import tqdm
 
 import devices
 import image as imaging
+import labelled
 import model as models
 import visualize
-from data_generator import Batch, LineOptions, Lines
+from data_generator import Batch, LineOptions, Lines, LineSequence, LineStream
 from devices import keras
 from drawing import HELD_OUT, find_fonts, split_fonts
-from inference import Recognizer
+from inference import Recognizer, find_model
 from model import ModelSpec
 from prefetch import Prefetcher
 from run_folder import RunFolder, TrainError, TrainState
+from text import Alphabet
 
 VALIDATION_SEED = 1 << 32  # validation draws from a stream that no training seed reaches
 NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}  # what a full disk answers
+journal = logging.getLogger("ocr_simple.train")  # for a log file: it has no handler by itself
+journal.propagate = False
 SURVEY = 256  # lines drawn before the first step, to find what cannot be trained
+OPTIMIZERS = {  # with the learning rate of each
+    "adamw": (keras.optimizers.AdamW, 6e-3),
+    "adam": (keras.optimizers.Adam, 6e-3),
+    "adadelta": (keras.optimizers.Adadelta, 1.0),
+    "sgd": (functools.partial(keras.optimizers.SGD, momentum=0.9, nesterov=True), 0.03),
+}
 
 
 @dataclass(frozen=True)
 class TrainOptions(LineOptions):
-    """Train a recogniser on generated lines."""
+    """Train a recogniser on generated lines, on labelled images, or on both."""
+
+    alphabet: str = "auto"
+    """digits, alnum (0-9a-z), ascii, a string of characters, or a UTF-8 file of them; auto is
+    digits, or the characters of labelled images."""
+
+    # --- labelled images
+    dataset: tuple[str, ...] = ()
+    """TFRecords, annotation files, or folders with labels.tsv; without any, lines are generated."""
+    validation: tuple[str, ...] = ()
+    """Data sets to validate on; without any, a share of --dataset does."""
+    validation_share: float = 0.1
+    """Share of the labelled images to validate on, drawn by --seed; the rest are trained on."""
+    mix_generated: float = 0.0
+    """Share of generated lines among the labelled ones; helps where those are few."""
+    max_width: int = 0
+    """Leave out wider images, in pixels, counted and listed; 0 takes any."""
+    max_height: int = 0
+    """Leave out higher images, in pixels, counted and listed; 0 takes any."""
+    init_from: str | None = None
+    """Model to start from, a shipped one's name or a file: a head start for few images."""
 
     # --- run
     model_dir: Annotated[Path, tyro.conf.arg(aliases=["--job-dir"])] = Path("checkpoints")
@@ -73,36 +107,67 @@ class TrainOptions(LineOptions):
     """Rows of the model's input; small print in large pictures may gain from 48."""
     color: bool = False
     """Read colour; grey reads as well and faster, unless colour alone sets ink apart."""
+    head: Literal["ctc", "attention"] = "ctc"
+    """ctc reads faster, and learns faster; attention learns which character follows which."""
+    attn_num_hidden: int = 128
+    """Width of each layer of the attention head."""
+    attn_num_layers: int = 2
+    """Recurrent layers of the attention head; the first one steers where it looks."""
+    target_embedding_size: int = 10
+    """Width of a written character, as the attention head sees it."""
+    use_gru: bool = False
+    """GRU in the attention head: a quarter fewer weights than LSTM."""
+    max_prediction: int = 0
+    """Most characters that the attention head writes; 0 for as many as the image has time steps."""
     mixed_precision: Literal["auto", "on", "off"] = "auto"
     """Compute in bfloat16, weights in 32 bits: auto does where the processor is built for it."""
 
     # --- training
     steps: int = 3000
     """Batches in all; the learning rate falls to zero over them."""
+    num_epoch: int = 0
+    """Times that each labelled image is seen, instead of --steps."""
     batch_size: int = 32
     """Lines a step; more, smaller steps learn faster on a CPU."""
-    learning_rate: float = 6e-3
-    """Highest learning rate, of AdamW."""
+    optimizer: Literal["adamw", "adam", "adadelta", "sgd"] = "adamw"
+    """AdamW learns fastest and reads unseen fonts best; adadelta is aocr's."""
+    learning_rate: Annotated[float | None, tyro.conf.arg(aliases=["--initial-learning-rate"])] = (
+        None
+    )
+    """Highest learning rate: 6e-3 for adamw and adam, 1 for adadelta, 0.03 for sgd, and a third of
+    that with --init-from, unless given."""
     warmup: int = 100
     """Steps over which the learning rate rises, as the first gradients are wild."""
     weight_decay: float = 0.05
-    """AdamW's; keeps weights small, which helps with unseen fonts."""
-    clip_norm: float = 1.0
-    """Longest gradient; CTC's leap now and then."""
+    """Keeps weights small, which helps with unseen fonts."""
+    clip_norm: Annotated[float, tyro.conf.arg(aliases=["--max-gradient-norm"])] = 1.0
+    """Longest gradient; CTC's leap now and then; 0 does not clip."""
     average: float = 0.99
     """Momentum of the weight average that is validated and saved; it reads better than the last."""
 
     # --- validation
     held_out: tuple[str, ...] = HELD_OUT
     """Font families (beginnings of file names) for validation alone; none trains on all."""
-    interval: int = 500
+    interval: Annotated[int, tyro.conf.arg(aliases=["--steps-per-checkpoint"])] = 500
     """Steps between validations, and between checkpoints."""
     validation_lines: int = 500
-    """Lines read at each validation."""
+    """Generated lines read at each validation; of labelled images, all that are kept for it."""
     patience: int = 10
     """Stop after this many validations without fewer errors; 0 never does."""
     worst_fonts: int = 3
     """How many fonts to name at the end, the worst read first."""
+
+    def parsed_alphabet(self) -> Alphabet:
+        """The alphabet with `letters` and `symbols` added, auto being digits. Raises ValueError."""
+        if self.alphabet == "auto":
+            return dataclasses.replace(self, alphabet="digits").parsed_alphabet()
+        return super().parsed_alphabet()
+
+    @property
+    def highest_rate(self) -> float:
+        """The learning rate, given or not."""
+        default = OPTIMIZERS[self.optimizer][1] / (3 if self.init_from else 1)
+        return default if self.learning_rate is None else self.learning_rate
 
     def spec(self) -> ModelSpec:
         """The model that the options describe. Raises ValueError."""
@@ -113,6 +178,12 @@ class TrainOptions(LineOptions):
             architecture=self.architecture,
             rnn=self.rnn,
             rnn_units=self.rnn_units,
+            head=self.head,
+            attn_num_hidden=self.attn_num_hidden,
+            attn_num_layers=self.attn_num_layers,
+            target_embedding_size=self.target_embedding_size,
+            use_gru=self.use_gru,
+            max_prediction=self.max_prediction,
         )
 
 
@@ -126,6 +197,105 @@ def as_config(options: TrainOptions) -> dict[str, Any]:
     return json.loads(json.dumps(values, default=str))
 
 
+# --- lines ----------------------------------------------------------------------------------
+
+
+class Data(NamedTuple):
+    """What a run trains on and is validated on."""
+
+    spec: ModelSpec
+    lines: LineStream
+    validation: list[labelled.Example]
+    about: str
+    images: int = 0  # labelled ones to train on
+    digest: int = 0  # of all labelled ones, to tell when they have changed
+
+    @property
+    def labelled(self) -> bool:
+        """Whether it is labelled images, and not generated lines alone."""
+        return self.images > 0
+
+
+def gather(options: TrainOptions) -> Data:
+    """The lines that `options` name. Raises ValueError for those that cannot be used."""
+    spec = options.spec()
+    if options.init_from:
+        spec = _spec_to_start_from(options, options.init_from)
+    if not options.dataset:
+        generated, unseen = _generated(options, spec)
+        validation = [unseen[k] for k in range(options.validation_lines)]
+        about = f"{len(generated.fonts)} fonts to train on, {len(unseen.fonts)} to validate on"
+        return Data(spec, generated, validation, about)
+    found, found_to_validate = map(labelled.find_all, (options.dataset, options.validation))
+    if options.alphabet == "auto":
+        known = spec.alphabet if options.init_from else ""
+        characters = dict.fromkeys(known + labelled.alphabet_of(found + found_to_validate))
+        spec = dataclasses.replace(spec, alphabet="".join(characters))
+    limits = options.max_width, options.max_height
+    entries, left_out = labelled.usable(found, spec, *limits)
+    digest = labelled.digest(found)
+    if options.validation:
+        unseen_entries, _ = labelled.usable(found_to_validate, spec, *limits)
+    else:
+        entries, unseen_entries = labelled.split(entries, options.validation_share, options.seed)
+    if left_out:
+        log(
+            f"left out by --max-width and --max-height: {len(left_out)}" + labelled.listed(left_out)
+        )
+    about = f"{len(entries):,} images to train on, {len(unseen_entries):,} to validate on"
+    lines: LineStream
+    lines = labelled.LabelledLines(entries, spec, options.seed, options.augmentation)
+    if options.mix_generated:
+        lines = labelled.MixedLines(lines, _generated(options, spec)[0], options.mix_generated)
+        about += f"; {options.mix_generated:.0%} of the lines are generated"
+    validation = [labelled.load(entry, spec) for entry in unseen_entries]
+    return Data(spec, lines, validation, about, len(entries), digest)
+
+
+def _spec_to_start_from(options: TrainOptions, model: str) -> ModelSpec:
+    """The spec of --init-from, with the alphabet that is asked for."""
+    given, spec = options.spec(), models.read_spec(find_model(model))
+    standard = TrainOptions().spec()
+    for name in (
+        "architecture", "rnn", "rnn_units", "height", "channels", "head", "attn_num_hidden",
+        "attn_num_layers", "target_embedding_size", "use_gru",
+    ):  # fmt: skip
+        if getattr(given, name) not in (getattr(standard, name), getattr(spec, name)):
+            raise TrainError(
+                f"init-from {model}: its {name} is {getattr(spec, name)}, not "
+                f"{getattr(given, name)}; leave that option out"
+            )
+    alphabet = spec.alphabet if options.alphabet == "auto" else given.alphabet
+    return dataclasses.replace(spec, alphabet=alphabet, temperature=1.0)
+
+
+def _generated(options: TrainOptions, spec: ModelSpec) -> tuple[Lines, Lines]:
+    """(lines to train on, lines in held-out fonts to validate on)."""
+    found = find_fonts(options.fonts, options.language)
+    fonts, unseen_fonts = split_fonts(found, options.held_out)
+    lines = Lines(options, spec, fonts, options.seed)
+    _survey(lines)
+    seed = options.seed + VALIDATION_SEED
+    return lines, Lines(options, spec, unseen_fonts, seed, augment=False)
+
+
+def _survey(lines: Lines) -> None:
+    """Draw some lines before training does; say what had to be drawn anew."""
+    for k in range(SURVEY):
+        lines[k]
+    if lines.partial:
+        log(f"{len(lines.partial)} fonts lack some characters, and draw only lines without them")
+    if lines.texts.left_out:
+        log(f"{lines.texts.left_out} texts left out: characters outside the alphabet")
+    if lines.redrawn:
+        log(f"of {SURVEY} first lines, drawn anew: {_counts(lines.redrawn)}")
+    lines.redrawn.clear()
+
+
+def _counts(counter: Counter[str]) -> str:
+    return "; ".join(f"{count} ({reason})" for reason, count in counter.most_common())
+
+
 # --- validation -----------------------------------------------------------------------------
 
 
@@ -136,10 +306,17 @@ class Validation:
     step: int
     exact: float  # share of lines read without an error
     cer: float  # edits a character of truth
+    loss: float  # mean of labelled images; of generated lines not a number
     truths: list[str]
     texts: list[str]
-    fonts: list[str]  # font file of each line
+    fonts: list[str]  # font file of each line, or its own
     pixels: list[np.ndarray]
+
+    @property
+    def perplexity(self) -> float:
+        """exp of the loss a character; 0 where the loss is not known."""
+        characters = sum(map(len, self.truths)) / len(self.truths)  # a line
+        return math.exp(min(self.loss / characters, 700)) if math.isfinite(self.loss) else 0.0
 
     def by_font(self) -> list[tuple[str, float, int]]:
         """(font file name, exact, lines) of each font, the worst read first."""
@@ -149,12 +326,34 @@ class Validation:
         return sorted(((f, sum(r) / len(r), len(r)) for f, r in right.items()), key=lambda x: x[1])
 
 
-def validate(model: keras.Model, lines: list[tuple[np.ndarray, str, str]], step: int) -> Validation:
-    """Read drawn lines (see `Lines`) with a model, the way `inference.py` does."""
-    pixels, truths, fonts = map(list, zip(*lines))
+def validate(model: keras.Model, data: Data, step: int) -> Validation:
+    """Read the validation lines with a model, the way `inference.py` does."""
+    pixels, truths, fonts = map(list, zip(*data.validation))
     texts = [line.text for line in Recognizer(model).read(pixels)]
     exact, cer = models.error_rates(truths, texts)
-    return Validation(step, exact, cer, truths, texts, fonts, pixels)
+    loss = float(np.mean(losses(model, data.validation))) if data.labelled else math.nan
+    return Validation(step, exact, cer, loss, truths, texts, fonts, pixels)
+
+
+def losses(
+    model: keras.Model, examples: list[labelled.Example], batch_size: int = 64
+) -> np.ndarray:
+    """Loss of each line (lines,), in order; infinite for a label that the model cannot write."""
+    spec, found = model.spec, np.full(len(examples), np.inf)
+    sequence = LineSequence(labelled.LabelledLines([], spec), batch_size)
+    scorer, loss = models.to_train(model)
+    order = np.argsort([pixels.shape[1] / pixels.shape[0] for pixels, _, _ in examples])
+    possible = []
+    for i in order:
+        pixels, text, _ = examples[i]
+        if labelled.fault(pixels, text, spec) is None:
+            possible.append(i)
+    for start in range(0, len(possible), batch_size):
+        chosen = possible[start : start + batch_size]
+        x, y = sequence.collate([examples[i] for i in chosen])
+        logits = scorer.predict_on_batch(models.training_inputs(spec, x, y))
+        found[chosen] = keras.ops.convert_to_numpy(loss(y, logits))
+    return found
 
 
 class Stopper:
@@ -196,31 +395,31 @@ def train(
     """
     # 1. what can be wrong is found before anything is written or built
     _check(options)
-    spec = options.spec()
-    found = find_fonts(options.fonts, options.language)
-    fonts, validation_fonts = split_fonts(found, options.held_out)
-    lines = Lines(options, spec, fonts, options.seed)
-    unseen = Lines(options, spec, validation_fonts, options.seed + VALIDATION_SEED, augment=False)
-    _survey(lines)
-    validation_lines = [unseen[k] for k in range(options.validation_lines)]
+    data = gather(options)
+
+    if options.num_epoch:
+        epoch = -(-data.images // options.batch_size)
+        options = dataclasses.replace(options, steps=options.num_epoch * epoch, num_epoch=0)
 
     # 2. the run folder
     folder = RunFolder(options.model_dir)
-    saved = folder.open(as_config(options), options.resume)
+    config = as_config(options) | ({"dataset_digest": data.digest} if data.labelled else {})
+    saved = folder.open(config, options.resume)
 
     # 3. the model, while the processes that draw start up
-    with Prefetcher(lines, options.batch_size, options.workers) as prefetcher:
+    with Prefetcher(data.lines, options.batch_size, options.workers) as prefetcher:
         device = devices.prepare()
-        averaged = models.build(spec)  # carries the averaged weights, for validation and saving
-        model = _compiled(options, spec)
+        averaged = models.build(data.spec)  # with the averaged weights, for validation and saving
+        model = _compiled(options, data.spec)
+        if options.init_from:
+            start = models.load(find_model(options.init_from))
+            if new := models.transfer(start, model):
+                log(f"characters that {options.init_from} does not know, learnt anew: {new}")
         state = TrainState(model, averaged)
         if saved is not None:
             state.restore(saved)
         log(f"device: {device}, computing in {model.get_layer('features').compute_dtype}")
-        log(
-            f"{model.count_params():,} parameters; {len(lines.fonts)} fonts to train on, "
-            f"{len(unseen.fonts)} to validate on"
-        )
+        log(f"{model.count_params():,} parameters; {data.about}")
         finished = state.step >= options.steps or _exhausted(state, options)
 
         # 4. the loop
@@ -240,8 +439,13 @@ def train(
                     state, itertools.islice(batches, until - state.step), bar, stopper, folder
                 )
                 state.average()
-                result = validate(averaged, validation_lines, state.step)
-                better = state.record(result.exact, result.cer)
+                result = validate(averaged, data, state.step)
+                row = {"val_exact": result.exact, "val_cer": result.cer}
+                badness = 1 - result.exact, result.cer
+                if data.labelled:  # these are few and soon all read, but their loss still falls
+                    row["val_loss"] = result.loss
+                    badness = result.loss, 0.0
+                better = state.record(row, badness)
                 models.save(averaged, folder.last)
                 if better:
                     models.save(averaged, folder.best)
@@ -260,45 +464,37 @@ def train(
         log(f"stopped early: {state.waited} validations without fewer errors (--patience)")
     if prefetcher.redrawn:
         log("lines drawn anew: " + _counts(prefetcher.redrawn))
-    best = min(state.rows, key=lambda row: (1 - row["val_exact"], row["val_cer"]))
-    return validate(models.load(folder.best), validation_lines, int(best["step"]))
+    return validate(models.load(folder.best), data, state.best_step)
 
 
 def log(message: str) -> None:
-    """Say something on standard error, where the progress bar is too."""
+    """Say something on standard error, where the progress bar is too, and in a log file."""
     print(message, file=sys.stderr)
+    journal.info(message)
 
 
 def _check(options: TrainOptions) -> None:
     for name, least in (
         ("steps", 1), ("batch_size", 1), ("interval", 1), ("validation_lines", 1), ("warmup", 0),
         ("patience", 0), ("clip_norm", 0), ("weight_decay", 0), ("seed", 0), ("workers", 0),
+        ("max_width", 0), ("max_height", 0), ("num_epoch", 0),
     ):  # fmt: skip
         if not getattr(options, name) >= least:
             raise TrainError(f"{name} {getattr(options, name)}: give at least {least}")
     if options.seed >= VALIDATION_SEED:
         raise TrainError(f"seed {options.seed}: give a number under {VALIDATION_SEED}")
-    if not 0 < options.learning_rate < 1:
-        raise TrainError(f"learning_rate {options.learning_rate}: give a number between 0 and 1")
+    if not 0 < options.highest_rate <= 1:
+        raise TrainError(f"learning_rate {options.learning_rate}: give a number from 0 to 1, not 0")
+    if not 0 < options.validation_share < 1:
+        raise TrainError(f"validation_share {options.validation_share}: give a share, 0 to 1")
+    if not 0 <= options.mix_generated < 1:
+        raise TrainError(f"mix_generated {options.mix_generated}: give a share, 0 to under 1")
+    if not options.dataset:
+        for name in ("validation", "mix_generated", "max_width", "max_height", "num_epoch"):
+            if getattr(options, name):
+                raise TrainError(f"{name}: is for labelled images; name some with --dataset")
     if not 0 <= options.average < 1:
         raise TrainError(f"average {options.average}: give 0 (no averaging) to under 1")
-
-
-def _survey(lines: Lines) -> None:
-    """Draw some lines before training does; say what had to be drawn anew."""
-    for k in range(SURVEY):
-        lines[k]
-    if lines.partial:
-        log(f"{len(lines.partial)} fonts lack some characters, and draw only lines without them")
-    if lines.texts.left_out:
-        log(f"{lines.texts.left_out} texts left out: characters outside the alphabet")
-    if lines.redrawn:
-        log(f"of {SURVEY} first lines, drawn anew: {_counts(lines.redrawn)}")
-    lines.redrawn.clear()
-
-
-def _counts(counter: Counter[str]) -> str:
-    return "; ".join(f"{count} ({reason})" for reason, count in counter.most_common())
 
 
 def _compiled(options: TrainOptions, spec: ModelSpec) -> keras.Model:
@@ -308,17 +504,17 @@ def _compiled(options: TrainOptions, spec: ModelSpec) -> keras.Model:
     )
     keras.config.set_dtype_policy("mixed_bfloat16" if mixed else "float32")
     try:
-        model = models.build(spec, seed=options.seed)
+        model, loss = models.to_train(models.build(spec, seed=options.seed))
     finally:
         keras.config.set_dtype_policy(policy)
     warmup = min(options.warmup, options.steps - 1)
     schedule = keras.optimizers.schedules.CosineDecay(
-        initial_learning_rate=0.0 if warmup else options.learning_rate,
+        initial_learning_rate=0.0 if warmup else options.highest_rate,
         decay_steps=options.steps - warmup,
-        warmup_target=options.learning_rate if warmup else None,
+        warmup_target=options.highest_rate if warmup else None,
         warmup_steps=warmup,
     )
-    optimizer = keras.optimizers.AdamW(
+    optimizer = OPTIMIZERS[options.optimizer][0](
         schedule,
         weight_decay=options.weight_decay,
         global_clipnorm=options.clip_norm or None,
@@ -326,7 +522,7 @@ def _compiled(options: TrainOptions, spec: ModelSpec) -> keras.Model:
         ema_momentum=options.average,
     )
     # on TensorFlow XLA is slower here, and compiles anew for every width
-    model.compile(optimizer, models.ctc_loss, jit_compile=models.JAX)
+    model.compile(optimizer, loss, jit_compile=models.JAX)
     model.optimizer.build(model.trainable_variables)
     if keras.backend.backend() == "tensorflow":
         _trace(model, options.batch_size)
@@ -347,7 +543,8 @@ def _trace(model: keras.Model, batch_size: int) -> None:
         image = np.zeros((count, spec.height, width, spec.channels), np.float32)
         steps = models.time_steps(width, spec.stride)
         y = models.pack_labels([steps] * count, [[1] * i] * count)
-        model.train_on_batch({"image": image, "width": np.full(count, width, np.int32)}, y)
+        x = {"image": image, "width": np.full(count, width, np.int32)}
+        model.train_on_batch(models.training_inputs(spec, x, y), y)
     for variable, value in zip(variables, before):
         variable.assign(value)
 
@@ -370,7 +567,8 @@ def _run_steps(
             state.save(folder.checkpoint)
             raise KeyboardInterrupt
         state.model.reset_metrics()
-        loss = float(state.model.train_on_batch(x, y))
+        inputs = models.training_inputs(state.model.spec, x, y)
+        loss = float(state.model.train_on_batch(inputs, y))
         if not math.isfinite(loss):
             path = folder.path / f"not_finite_step_{step:06d}.npz"
             np.savez(path, image=x["image"], width=x["width"], y=y, loss=loss)
@@ -406,11 +604,13 @@ def _report(
     state: TrainState, result: Validation, bar: tqdm, board: SummaryWriter, folder: RunFolder
 ) -> None:
     row = state.rows[-1]
-    bar.write(
-        f"step {state.step}: loss {row['loss']:.4f}, validation: "
-        f"exact {result.exact:.1%}, CER {result.cer:.2%}"
-    )
-    for name in ("loss", "val_exact", "val_cer"):
+    figures = f"exact {result.exact:.1%}, CER {result.cer:.2%}"
+    if result.perplexity:
+        figures += f", loss {result.loss:.4f}, perplexity {result.perplexity:.4g}"
+    said = f"step {state.step}: loss {row['loss']:.4f}, validation: {figures}"
+    bar.write(said)
+    journal.info(said)
+    for name in row.keys() - {"step"}:
         board.add_scalar(name, row[name], state.step)
     picture = visualize.predictions(result.pixels, result.truths, result.texts)
     picture.save(folder.pictures / f"step_{state.step:06d}.png")
@@ -419,34 +619,44 @@ def _report(
 # --- the script -----------------------------------------------------------------------------
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Train from the command line. Returns the exit status: 0 done, 2 not possible, 130 stopped."""
-    options = tyro.cli(TrainOptions, args=arguments, prog="train.py")
+def run(options: TrainOptions, command: list[str]) -> int:
+    """Train, and say how it went; `command` is what the user gave.
+
+    Returns the exit status: 0 done, 2 not possible, 130 stopped.
+    """
     started = time.perf_counter()
     try:
         result = train(options)
     except (ValueError, OSError, TrainError) as error:
-        log(f"train.py: {error}")
+        log(f"{command[1] if command[0] == 'python' else command[0]}: {error}")
         if isinstance(error, OSError) and error.errno in NO_ROOM:
             log(f"{options.model_dir}: make room, and the same command goes on from its checkpoint")
         return 2
     except KeyboardInterrupt:
-        given = sys.argv[1:] if arguments is None else arguments
-        again = shlex.join(["python", "train.py", *(a for a in given if a != "--no-resume")])
-        log(f"stopped. To go on: {again}")
+        log(f"stopped. To go on: {shlex.join(a for a in command if a != '--no-resume')}")
         return 130
-    worst = ", ".join(
-        f"{name} {exact:.0%}" for name, exact, _ in result.by_font()[: options.worst_fonts]
-    )
+    by_font = result.by_font()[: options.worst_fonts]
+    worst = "worst fonts: " + ", ".join(f"{name} {exact:.0%}" for name, exact, _ in by_font)
+    if options.dataset:
+        pairs = zip(result.fonts, result.truths, result.texts)
+        wrong = [f"{name} ({text!r})" for name, truth, text in pairs if text != truth]
+        worst = "misread: " + (", ".join(wrong[:10]) or "none")
     print(
         f"{result.exact:.1%} of {len(result.truths)} validation lines read without an error "
         f"(CER {result.cer:.2%}) by the best model, of step {result.step}; "
         f"{time.perf_counter() - started:.0f} s in all\n"
-        f"worst fonts: {worst}\n"
+        f"{worst}\n"
         f"pictures: {options.model_dir / 'pictures'}\n"
         f"read your own images with: python inference.py --model-dir {options.model_dir} IMAGE..."
     )
     return 0
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Train from the command line. Returns the exit status."""
+    options = tyro.cli(TrainOptions, args=arguments, prog="train.py")
+    given = sys.argv[1:] if arguments is None else arguments
+    return run(options, ["python", "train.py", *given])
 
 
 if __name__ == "__main__":

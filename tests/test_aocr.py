@@ -1,0 +1,132 @@
+"""The `aocr` command in attention-ocr's words: data set, training, test and prediction."""
+
+import io
+import json
+import os
+import re
+import shlex
+import sys
+
+import pytest
+from PIL import Image
+
+import aocr
+from data_generator import LineOptions, Lines
+from drawing import find_fonts
+from model import ModelSpec
+
+FONT = next(font for font in find_fonts(("trdg",)) if font.endswith("OpenSans-Regular.ttf"))
+TINY = "--rnn-units 8 --batch-size 4 --num-epoch 2 --steps-per-checkpoint 2 --workers 0"
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    """A working directory as in attention-ocr's README, in which a model has been trained."""
+    path = tmp_path_factory.mktemp("project")
+    before = os.getcwd()
+    os.chdir(path)
+    (path / "datasets" / "images").mkdir(parents=True)
+    drawn = Lines(LineOptions(min_length=2, max_length=4), ModelSpec(), [FONT], augment=False)
+    for kind, numbers in (("training", range(8)), ("testing", range(8, 12))):
+        rows = []
+        for k in numbers:
+            pixels, text, _ = drawn[k]
+            Image.fromarray(pixels[..., 0]).save(f"datasets/images/{k}.png")
+            rows.append(f"datasets/images/{k}.png {text}\n")
+        (path / "datasets" / f"annotations-{kind}.txt").write_text("".join(rows))
+        assert run(f"dataset ./datasets/annotations-{kind}.txt ./datasets/{kind}.tfrecords") == 0
+    assert run(f"train ./datasets/training.tfrecords {TINY}") == 0
+    yield path
+    os.chdir(before)
+
+
+def run(command):
+    return aocr.main(shlex.split(command))
+
+
+def test_training_fills_the_run_folder_and_the_log(project):
+    names = {path.name for path in (project / "checkpoints").iterdir()}
+    assert {"config.json", "best.keras", "checkpoint.npz", "metrics.csv"} <= names
+    said = (project / "attentionocr.log").read_text()
+    assert re.search(r"step 4: loss .* loss [\d.]+, perplexity [\d.]+", said)
+
+
+def test_a_finished_run_says_so_and_no_resume_moves_it_aside(project, capsys):
+    assert run(f"train ./datasets/training.tfrecords {TINY}") == 0
+    assert "is finished" in capsys.readouterr().err
+    assert run(f"train ./datasets/training.tfrecords {TINY} --no-resume --model-dir other") == 0
+    assert run(f"train ./datasets/training.tfrecords {TINY} --no-resume --job-dir other") == 0
+    assert (project / "other.1" / "best.keras").is_file()
+
+
+def test_options_before_the_command_are_its_own(project):
+    command = f"--log-path early.log --gpu-id -1 train {TINY} ./datasets/training.tfrecords"
+    assert run(f"{command} --model-dir early --no-gradient-clipping --optimizer adadelta") == 0
+    assert (project / "early.log").read_text()
+    config = json.loads((project / "early" / "config.json").read_text())
+    assert config["clip_norm"] == 0 and config["optimizer"] == "adadelta"
+
+
+def test_the_report_has_every_line(project, capsys):
+    assert run("test --visualize ./datasets/testing.tfrecords") == 0
+    assert "report: results/report.md" in capsys.readouterr().out
+    said = (project / "attentionocr.log").read_text()
+    steps = re.findall(
+        r"Step (\d+) \([\d.]+s\)\. Accuracy: +[\d.]+%, loss: [\d.]+, perplexity: \S+, "
+        r"probability: +[\d.]+% +\d+% \(",
+        said,
+    )
+    assert steps[-4:] == ["1", "2", "3", "4"]
+    report = json.loads((project / "results" / "report.json").read_text())
+    assert report["lines"] == 4
+    folders = [*(project / "results").glob("correct/*"), *(project / "results").glob("incorrect/*")]
+    assert len(folders) == 4 and all(any(folder.iterdir()) for folder in folders)
+
+
+def test_without_distance_a_line_counts_whole_or_not(project):
+    log = project / "whole.log"
+    assert run(f"--no-distance test ./datasets/testing.tfrecords --log-path {log}") == 0
+    shares = re.findall(r"probability: +[\d.]+% +(\d+)% \(", log.read_text())
+    assert len(shares) == 4 and set(shares) <= {"0", "100"}
+
+
+def test_lines_that_cannot_be_read_are_told_and_the_rest_reported(project, caplog):
+    (project / "broken.png").write_bytes(b"no image")
+    (project / "mixed.txt").write_text("datasets/images/8.png 12\nbroken.png 3\nmissing.png 4\n")
+    assert run("test mixed.txt --output-dir mixed") == 1
+    said = caplog.text
+    assert "2 of 3 lines" in said and "mixed.txt:2: broken.png: not an image" in said
+    assert "mixed.txt:3: no such image" in said
+    assert json.loads((project / "mixed" / "report.json").read_text())["lines"] == 1
+
+
+def test_names_on_standard_input_are_predicted_in_order(project, capsys, monkeypatch):
+    names = "datasets/images/9.png\nmissing.png\ndatasets/images/8.png\n"
+    monkeypatch.setattr(sys, "stdin", io.StringIO(names))
+    assert run("predict") == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 3 and lines[1] == "result: err opening file missing.png"
+    assert all(re.fullmatch(r"result: ok [01]\.\d\d \d*", line) for line in lines[::2])
+
+
+def test_names_as_arguments_and_another_format(project, capsys):
+    assert run("predict datasets/images/9.png --format tsv") == 0
+    assert capsys.readouterr().out.startswith("datasets/images/9.png\t")
+    assert run("predict datasets/images/9.png --model digits") == 0
+    assert capsys.readouterr().out.startswith("result: ok 1.00 ")
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        ("test ./datasets/testing.tfrecords --model-dir nothing", "holds no model yet"),
+        ("predict x.png --model-dir nothing", "holds no model yet"),
+        ("test", "name a DATASET"),
+        ("test nowhere.tfrecords", "no data set there"),
+        ("train nowhere.tfrecords", "no data set there"),
+    ],
+)
+def test_what_cannot_work_is_one_message_and_status_2(project, command, message, capsys):
+    assert run(command) == 2
+    said = capsys.readouterr().err
+    assert message in said and "Traceback" not in said

@@ -1,0 +1,193 @@
+"""Labelled images as lines to train on: which, in what order, and what is said of bad ones."""
+
+import dataclasses
+import shlex
+from collections import Counter
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import labelled
+import model as models
+import train
+from augmentation import Augmentation
+from data_generator import LineOptions, Lines, LineSequence
+from drawing import find_fonts
+from labelled import LabelledLines, MixedLines
+from model import ModelSpec
+from records import RecordsError, convert, find
+
+SPEC = ModelSpec()
+FONT = next(font for font in find_fonts(("trdg",)) if font.endswith("OpenSans-Regular.ttf"))
+TINY = shlex.split(
+    "--rnn none --rnn-units 8 --batch-size 4 --warmup 2 --steps 4 --interval 2 --workers 0"
+)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Twelve drawn digit lines with labels.tsv."""
+    path = tmp_path_factory.mktemp("labelled")
+    drawn = Lines(LineOptions(min_length=2, max_length=4), SPEC, [FONT], augment=False)
+    rows = []
+    for k in range(12):
+        pixels, text, _ = drawn[k]
+        Image.fromarray(pixels[..., 0]).save(path / f"{k}.png")
+        rows.append(f"{k}.png\t{text}\n")
+    (path / "labels.tsv").write_text("".join(rows))
+    return path
+
+
+def entries_of(folder):
+    return labelled.usable(find(folder), SPEC)[0]
+
+
+def run(folder, *options):
+    return train.main([*TINY, "--model-dir", str(folder), *options])
+
+
+def test_each_image_comes_once_an_epoch_in_an_order_of_its_own(folder):
+    lines = LabelledLines(entries_of(folder), SPEC)
+    first, second = ([lines[k][2] for k in range(i, i + 12)] for i in (0, 12))
+    assert sorted(first) == sorted(second) and len(set(first)) == 12
+    assert first != second
+
+
+def test_line_k_is_a_function_of_seed_and_k(folder):
+    entries = entries_of(folder)
+    variation = Augmentation(rotation=2, shift=0.1, photo=0.5)
+    in_order = LabelledLines(entries, SPEC, 3, variation)
+    drawn = [in_order[k] for k in range(30)]
+    backwards = LabelledLines(entries, SPEC, 3, variation)
+    for k in reversed(range(30)):
+        assert np.array_equal(backwards[k][0], drawn[k][0]) and backwards[k][1:] == drawn[k][1:]
+    other = LabelledLines(entries, SPEC, 4, variation)
+    assert any(other[k][2] != drawn[k][2] for k in range(12))
+
+
+def test_variation_never_leaves_a_label_without_time_steps(tmp_path):
+    Image.fromarray(np.full((32, 24), 200, np.uint8)).save(tmp_path / "narrow.png")
+    (tmp_path / "labels.tsv").write_text("narrow.png\t123456\n")
+    lines = LabelledLines(entries_of(tmp_path), SPEC, 0, Augmentation(stretch=2.0))
+    for k in range(40):
+        LineSequence(lines).collate([lines[k]])
+        columns = lines[k][0].shape[1] * 32 / lines[k][0].shape[0]
+        assert models.time_steps(round(columns), SPEC.stride) >= 6
+    assert lines.redrawn
+
+
+def test_all_that_cannot_be_used_is_told_at_once(folder, tmp_path):
+    for name in ("0", "1"):
+        Image.open(folder / f"{name}.png").save(tmp_path / f"{name}.png")
+    (tmp_path / "broken.png").write_bytes(b"no image")
+    Image.fromarray(np.zeros((32, 8), np.uint8)).save(tmp_path / "narrow.png")
+    (tmp_path / "labels.tsv").write_text(
+        "0.png\t12\n1.png\tx7\nbroken.png\t1\nnarrow.png\t1234\nmissing.png\t1\n0.png\t\n"
+    )
+    with pytest.raises(RecordsError) as error:
+        labelled.usable(find(tmp_path), SPEC)
+    message = str(error.value)
+    assert "5 of 6 labelled images" in message
+    for number, reason in ((2, "'x'"), (3, "not an image"), (4, "4 time steps"), (5, "no such"),
+                           (6, "no label")):  # fmt: skip
+        line = next(line for line in message.splitlines() if f"labels.tsv:{number}:" in line)
+        assert reason in line
+
+
+def test_images_over_the_limits_are_counted_and_listed(folder):
+    found = find(folder)
+    widths = {entry.name: Image.open(entry.file).width for entry in found}
+    limit = sorted(widths.values())[5]
+    entries, left_out = labelled.usable(found, SPEC, max_width=limit)
+    assert {e.name for e in entries} == {name for name, width in widths.items() if width <= limit}
+    assert len(entries) + len(left_out) == 12
+    with pytest.raises(RecordsError, match="max-height 1 leave none of 12"):
+        labelled.usable(found, SPEC, max_height=1)
+
+
+def test_the_share_to_validate_on_is_drawn_by_the_seed(folder):
+    entries = entries_of(folder)
+    train_on, validate_on = labelled.split(entries, 0.25, 0)
+    assert len(validate_on) == 3 and sorted(train_on + validate_on) == sorted(entries)
+    assert labelled.split(entries, 0.25, 0) == (train_on, validate_on)
+    assert labelled.split(entries, 0.25, 1) != (train_on, validate_on)
+    with pytest.raises(RecordsError, match="--validation"):
+        labelled.split(entries[:1], 0.25, 0)
+
+
+def test_a_mixture_has_its_share_and_every_image(folder):
+    images = LabelledLines(entries_of(folder), SPEC)
+    drawn = Lines(LineOptions(), SPEC, [FONT])
+    names = Counter(MixedLines(images, drawn, 0.25)[k][2] for k in range(16))
+    assert names.pop(FONT) == 4
+    assert set(names.values()) == {1} and len(names) == 12
+
+
+def test_records_and_a_folder_train_alike(folder, tmp_path):
+    convert(folder, tmp_path / "set.tfrecords", save_filename=True)
+    for name, dataset in (("a", folder), ("b", tmp_path / "set.tfrecords")):
+        assert run(tmp_path / name, "--dataset", str(dataset), "--workers", "1") == 0
+    metrics = [(tmp_path / name / "metrics.csv").read_text() for name in "ab"]
+    assert metrics[0] == metrics[1]
+    assert metrics[0].splitlines()[0] == "step,loss,val_exact,val_cer,val_loss"
+
+
+def test_the_alphabet_is_that_of_the_labels(folder, tmp_path):
+    assert run(tmp_path / "run", "--dataset", str(folder)) == 0
+    labels = {entry.label for entry in find(folder)}
+    spec = models.read_spec(tmp_path / "run" / "best.keras")
+    assert spec.alphabet == "".join(sorted(set("".join(labels))))
+
+
+def test_a_changed_data_set_is_another_run(folder, tmp_path, capsys):
+    for name in ("0.png", "1.png", "2.png"):
+        (tmp_path / name).write_bytes((folder / name).read_bytes())
+    labels = tmp_path / "labels.tsv"
+    labels.write_text("0.png\t1\n1.png\t2\n2.png\t3\n")
+    assert run(tmp_path / "run", "--dataset", str(tmp_path)) == 0
+    labels.write_text("0.png\t1\n1.png\t2\n2.png\t1\n")
+    assert run(tmp_path / "run", "--dataset", str(tmp_path)) == 2
+    assert "--dataset-digest" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ("--dataset nowhere", "no data set there"),
+        ("--dataset {} --alphabet abc", "not in --alphabet"),
+        ("--dataset {} --max-width 1", "leave none of 12"),
+        ("--dataset {} --mix-generated 1", "mix_generated 1.0"),
+        ("--validation {}", "name some with --dataset"),
+        ("--dataset {} --init-from digits --rnn lstm", "its rnn is none, not lstm"),
+    ],
+)
+def test_what_cannot_work_is_told_before_anything_is_written(
+    options, message, folder, tmp_path, capsys
+):
+    arguments = [option.format(folder) for option in shlex.split(options)]
+    assert run(tmp_path / "run", *arguments) == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_starts_from_a_model_that_knows_other_characters(folder, tmp_path):
+    start = tmp_path / "start.keras"
+    spec = dataclasses.replace(SPEC, alphabet="7x2", rnn_units=8)
+    source = models.build(spec, seed=1)
+    models.save(source, start)
+    target = models.build(dataclasses.replace(spec, alphabet="0127"), seed=2)
+    fresh = {v.path: v.numpy().copy() for v in target.variables}
+    new = models.transfer(source, target)
+    assert new == "01"
+    before = {v.path: np.asarray(v) for v in source.variables}
+    for variable in target.variables:
+        values = np.asarray(variable)
+        if "logits" in variable.path:  # blank, 0, 1, 2, 7 from blank, 7, x, 2
+            assert np.array_equal(values[..., [0, 3, 4]], before[variable.path][..., [0, 3, 1]])
+            assert np.array_equal(values[..., [1, 2]], fresh[variable.path][..., [1, 2]])
+        else:
+            assert np.array_equal(values, before[variable.path])
+    (tmp_path / "labels.tsv").write_text(f"{folder / '0.png'}\t12\n{folder / '1.png'}\t7\n")
+    assert run(tmp_path / "run", "--dataset", str(tmp_path), "--init-from", str(start)) == 0
+    assert models.read_spec(tmp_path / "run" / "best.keras").alphabet == "7x21"
