@@ -16,6 +16,7 @@ from drawing import find_fonts
 from model import ModelSpec
 
 FONT = next(font for font in find_fonts(("trdg",)) if font.endswith("OpenSans-Regular.ttf"))
+pytestmark = pytest.mark.slow
 TINY = "--rnn-units 8 --batch-size 4 --num-epoch 2 --steps-per-checkpoint 2 --workers 0"
 
 

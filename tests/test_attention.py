@@ -19,11 +19,11 @@ from model import JAX, ModelSpec, build, load, pack_labels, save, time_steps
 from text import Alphabet, attention_decode, softmax
 
 SMALL = ModelSpec(head="attention", rnn_units=8, attn_num_hidden=16)
-KINDS = [
-    SMALL,
+OTHERS = (
     replace(SMALL, rnn="lstm", attn_num_layers=1),
     replace(SMALL, architecture="fine", rnn="gru", use_gru=True, attn_num_layers=3),
-]
+)
+KINDS = [SMALL, *(pytest.param(spec, marks=pytest.mark.slow) for spec in OTHERS)]
 DIGITS = Alphabet("0123456789")
 
 
@@ -138,6 +138,7 @@ def test_the_loss_is_that_of_the_characters_and_the_end():
     np.testing.assert_allclose(losses, expected, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_it_learns_lines_by_heart_and_reads_them():
     spec = replace(SMALL, rnn_units=32, attn_num_hidden=64)
     model = build(spec, seed=0)

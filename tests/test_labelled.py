@@ -124,6 +124,7 @@ def test_a_mixture_has_its_share_and_every_image(folder):
     assert set(names.values()) == {1} and len(names) == 12
 
 
+@pytest.mark.slow
 def test_records_and_a_folder_train_alike(folder, tmp_path):
     convert(folder, tmp_path / "set.tfrecords", save_filename=True)
     for name, dataset in (("a", folder), ("b", tmp_path / "set.tfrecords")):
@@ -133,6 +134,7 @@ def test_records_and_a_folder_train_alike(folder, tmp_path):
     assert metrics[0].splitlines()[0] == "step,loss,val_exact,val_cer,val_loss"
 
 
+@pytest.mark.slow
 def test_the_alphabet_is_that_of_the_labels(folder, tmp_path):
     assert run(tmp_path / "run", "--dataset", str(folder)) == 0
     labels = {entry.label for entry in find(folder)}
@@ -140,6 +142,7 @@ def test_the_alphabet_is_that_of_the_labels(folder, tmp_path):
     assert spec.alphabet == "".join(sorted(set("".join(labels))))
 
 
+@pytest.mark.slow
 def test_a_changed_data_set_is_another_run(folder, tmp_path, capsys):
     for name in ("0.png", "1.png", "2.png"):
         (tmp_path / name).write_bytes((folder / name).read_bytes())
@@ -171,6 +174,7 @@ def test_what_cannot_work_is_told_before_anything_is_written(
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_a_run_starts_from_a_model_that_knows_other_characters(folder, tmp_path):
     start = tmp_path / "start.keras"
     spec = dataclasses.replace(SPEC, alphabet="7x2", rnn_units=8)
