@@ -397,6 +397,10 @@ def train(
     _check(options)
     data = gather(options)
 
+    if options.alphabet == "auto":
+        known = data.labelled or options.init_from
+        alphabet = data.spec.alphabet if known else "digits"
+        options = dataclasses.replace(options, alphabet=alphabet)
     if options.num_epoch:
         epoch = -(-data.images // options.batch_size)
         options = dataclasses.replace(options, steps=options.num_epoch * epoch, num_epoch=0)
