@@ -41,9 +41,10 @@ from evaluation import Reading
 from image import ImageError
 from inference import InferenceOptions, Recognizer, find_model, find_run_model
 from model import ModelSpec
+from options import TrainOptions
 from records import Entry, Fault
+from run_folder import journal
 from text import one_line
-from train import TrainOptions
 
 log = logging.getLogger("ocr_simple")
 
@@ -150,11 +151,11 @@ class LoggedOptions:
         if self.log_path is not None:
             handler = logging.FileHandler(self.log_path, encoding="utf-8", errors="replace")
             handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
-            for journal in (train.journal, log):
-                for earlier in journal.handlers:  # of another command in this process
+            for logger in (journal, log):
+                for earlier in logger.handlers:  # of another command in this process
                     earlier.close()
-                journal.setLevel(logging.INFO)
-                journal.handlers = [handler]
+                logger.setLevel(logging.INFO)
+                logger.handlers = [handler]
 
 
 @dataclass(frozen=True)

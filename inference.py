@@ -28,8 +28,9 @@ from PIL import Image
 import devices
 import image as imaging
 import model as models
-from decoding import Constraint, ctc_beam_search, load_constraint
+from decoding import ctc_beam_search
 from devices import keras
+from lexicon import Constraint, load_constraint
 from text import Alphabet, Line, attention_decode, ctc_decode, one_line, softmax
 
 HERE = Path(__file__).resolve().parent

@@ -2,6 +2,7 @@
 
 import io
 import json
+import logging
 import math
 import os
 import shutil
@@ -14,9 +15,18 @@ import numpy as np
 
 from devices import keras
 
+journal = logging.getLogger("ocr_simple.train")  # for a log file: it has no handler by itself
+journal.propagate = False
+
 
 class TrainError(RuntimeError):
     """Training cannot start or go on. The message names the mend."""
+
+
+def log(message: str) -> None:
+    """Say something on standard error, where the progress bar is too, and in a log file."""
+    print(message, file=sys.stderr)
+    journal.info(message)
 
 
 # Which run is it? In this order:
@@ -94,7 +104,7 @@ class RunFolder:
         while (aside := self.path.with_name(f"{self.path.name}.{number}")).exists():
             number += 1
         shutil.move(self.path, aside)
-        print(f"moved the earlier run to {aside}", file=sys.stderr)
+        log(f"moved the earlier run to {aside}")
 
     def write_metrics(self, rows: list[dict[str, float]]) -> None:
         """metrics.csv, one row a validation."""

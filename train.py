@@ -12,23 +12,18 @@ written to the run folder.
 
 import dataclasses
 import errno
-import functools
 import itertools
-import json
-import logging
 import math
-import os
 import shlex
 import signal
 import sys
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Any
 
 import numpy as np
 import tyro
@@ -40,260 +35,16 @@ import image as imaging
 import labelled
 import model as models
 import visualize
-from data_generator import Batch, LineOptions, Lines, LineSequence, LineStream
+from data_generator import Batch, LineSequence
 from devices import keras
-from drawing import HELD_OUT, find_fonts, split_fonts
 from inference import Recognizer, find_model
 from model import ModelSpec
+from options import OPTIMIZERS, TrainOptions, as_config, check
 from prefetch import Prefetcher
-from run_folder import RunFolder, TrainError, TrainState
-from text import Alphabet
+from run_folder import RunFolder, TrainError, TrainState, journal, log
+from training_data import Data, counts, gather
 
-VALIDATION_SEED = 1 << 32  # validation draws from a stream that no training seed reaches
 NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}  # what a full disk answers
-journal = logging.getLogger("ocr_simple.train")  # for a log file: it has no handler by itself
-journal.propagate = False
-SURVEY = 256  # lines drawn before the first step, to find what cannot be trained
-OPTIMIZERS = {  # with the learning rate of each
-    "adamw": (keras.optimizers.AdamW, 6e-3),
-    "adam": (keras.optimizers.Adam, 6e-3),
-    "adadelta": (keras.optimizers.Adadelta, 1.0),
-    "sgd": (functools.partial(keras.optimizers.SGD, momentum=0.9, nesterov=True), 0.03),
-}
-
-
-@dataclass(frozen=True)
-class TrainOptions(LineOptions):
-    """Train a recogniser on generated lines, on labelled images, or on both."""
-
-    alphabet: str = "auto"
-    """digits, alnum (0-9a-z), ascii, a string of characters, or a UTF-8 file of them; auto is
-    digits, or the characters of labelled images."""
-
-    # --- labelled images
-    dataset: tuple[str, ...] = ()
-    """TFRecords, annotation files, or folders with labels.tsv; without any, lines are generated."""
-    validation: tuple[str, ...] = ()
-    """Data sets to validate on; without any, a share of --dataset does."""
-    validation_share: float = 0.1
-    """Share of the labelled images to validate on, drawn by --seed; the rest are trained on."""
-    mix_generated: float = 0.0
-    """Share of generated lines among the labelled ones; helps where those are few."""
-    max_width: int = 0
-    """Leave out wider images, in pixels, counted and listed; 0 takes any."""
-    max_height: int = 0
-    """Leave out higher images, in pixels, counted and listed; 0 takes any."""
-    init_from: str | None = None
-    """Model to start from, a shipped one's name or a file: a head start for few images."""
-
-    # --- run
-    model_dir: Annotated[Path, tyro.conf.arg(aliases=["--job-dir"])] = Path("checkpoints")
-    """Run folder: config, models, checkpoint, metrics, pictures."""
-    resume: bool = True
-    """Go on with the run in the folder; --no-resume moves it aside and starts anew."""
-    seed: int = 0
-    """Of weights and lines: the same seed gives the same run."""
-    workers: int = max(1, min(8, (os.cpu_count() or 1) - 1))
-    """Processes that draw lines; 0 draws in this one. The lines are the same for any number."""
-
-    # --- model
-    architecture: str = "plain"
-    """Encoder, by its name in model.py; plain reads unseen fonts best, fine narrower characters."""
-    rnn: str = "none"
-    """none, lstm or gru behind the encoder; none, two convolutions, learns and reads fastest."""
-    rnn_units: int = 64
-    """Width behind the encoder, each way; 64 is enough for digits, 128 for text."""
-    height: int = 32
-    """Rows of the model's input; small print in large pictures may gain from 48."""
-    color: bool = False
-    """Read colour; grey reads as well and faster, unless colour alone sets ink apart."""
-    head: Literal["ctc", "attention"] = "ctc"
-    """ctc reads faster, and learns faster; attention learns which character follows which."""
-    attn_num_hidden: int = 128
-    """Width of each layer of the attention head."""
-    attn_num_layers: int = 2
-    """Recurrent layers of the attention head; the first one steers where it looks."""
-    target_embedding_size: int = 10
-    """Width of a written character, as the attention head sees it."""
-    use_gru: bool = False
-    """GRU in the attention head: a quarter fewer weights than LSTM."""
-    max_prediction: int = 0
-    """Most characters that the attention head writes; 0 for as many as the image has time steps."""
-    mixed_precision: Literal["auto", "on", "off"] = "auto"
-    """Compute in bfloat16, weights in 32 bits: auto does where the processor is built for it."""
-
-    # --- training
-    steps: int = 3000
-    """Batches in all; the learning rate falls to zero over them."""
-    num_epoch: int = 0
-    """Times that each labelled image is seen, instead of --steps."""
-    batch_size: int = 32
-    """Lines a step; more, smaller steps learn faster on a CPU."""
-    optimizer: Literal["adamw", "adam", "adadelta", "sgd"] = "adamw"
-    """AdamW learns fastest and reads unseen fonts best; adadelta is aocr's."""
-    learning_rate: Annotated[float | None, tyro.conf.arg(aliases=["--initial-learning-rate"])] = (
-        None
-    )
-    """Highest learning rate: 6e-3 for adamw and adam, 1 for adadelta, 0.03 for sgd, and a third of
-    that with --init-from, unless given."""
-    warmup: int = 100
-    """Steps over which the learning rate rises, as the first gradients are wild."""
-    weight_decay: float = 0.05
-    """Keeps weights small, which helps with unseen fonts."""
-    clip_norm: Annotated[float, tyro.conf.arg(aliases=["--max-gradient-norm"])] = 1.0
-    """Longest gradient; CTC's leap now and then; 0 does not clip."""
-    average: float = 0.99
-    """Momentum of the weight average that is validated and saved; it reads better than the last."""
-
-    # --- validation
-    held_out: tuple[str, ...] = HELD_OUT
-    """Font families (beginnings of file names) for validation alone; none trains on all."""
-    interval: Annotated[int, tyro.conf.arg(aliases=["--steps-per-checkpoint"])] = 500
-    """Steps between validations, and between checkpoints."""
-    validation_lines: int = 500
-    """Generated lines read at each validation; of labelled images, all that are kept for it."""
-    patience: int = 10
-    """Stop after this many validations without fewer errors; 0 never does."""
-    worst_fonts: int = 3
-    """How many fonts to name at the end, the worst read first."""
-
-    def parsed_alphabet(self) -> Alphabet:
-        """The alphabet with `letters` and `symbols` added, auto being digits. Raises ValueError."""
-        if self.alphabet == "auto":
-            return dataclasses.replace(self, alphabet="digits").parsed_alphabet()
-        return super().parsed_alphabet()
-
-    @property
-    def highest_rate(self) -> float:
-        """The learning rate, given or not."""
-        default = OPTIMIZERS[self.optimizer][1] / (3 if self.init_from else 1)
-        return default if self.learning_rate is None else self.learning_rate
-
-    def spec(self) -> ModelSpec:
-        """The model that the options describe. Raises ValueError."""
-        return ModelSpec(
-            alphabet=self.parsed_alphabet().characters,
-            height=self.height,
-            channels=3 if self.color else 1,
-            architecture=self.architecture,
-            rnn=self.rnn,
-            rnn_units=self.rnn_units,
-            head=self.head,
-            attn_num_hidden=self.attn_num_hidden,
-            attn_num_layers=self.attn_num_layers,
-            target_embedding_size=self.target_embedding_size,
-            use_gru=self.use_gru,
-            max_prediction=self.max_prediction,
-        )
-
-
-# Options that say how to run, not what to train: a resumed run may change them.
-NOT_COMPARED = {"model_dir", "resume", "workers", "worst_fonts"}
-
-
-def as_config(options: TrainOptions) -> dict[str, Any]:
-    """The options that make a run what it is, as JSON holds them."""
-    values = {k: v for k, v in dataclasses.asdict(options).items() if k not in NOT_COMPARED}
-    return json.loads(json.dumps(values, default=str))
-
-
-# --- lines ----------------------------------------------------------------------------------
-
-
-class Data(NamedTuple):
-    """What a run trains on and is validated on."""
-
-    spec: ModelSpec
-    lines: LineStream
-    validation: list[labelled.Example]
-    about: str
-    images: int = 0  # labelled ones to train on
-    digest: int = 0  # of all labelled ones, to tell when they have changed
-
-    @property
-    def labelled(self) -> bool:
-        """Whether it is labelled images, and not generated lines alone."""
-        return self.images > 0
-
-
-def gather(options: TrainOptions) -> Data:
-    """The lines that `options` name. Raises ValueError for those that cannot be used."""
-    spec = options.spec()
-    if options.init_from:
-        spec = _spec_to_start_from(options, options.init_from)
-    if not options.dataset:
-        generated, unseen = _generated(options, spec)
-        validation = [unseen[k] for k in range(options.validation_lines)]
-        about = f"{len(generated.fonts)} fonts to train on, {len(unseen.fonts)} to validate on"
-        return Data(spec, generated, validation, about)
-    found, found_to_validate = map(labelled.find_all, (options.dataset, options.validation))
-    if options.alphabet == "auto":
-        known = spec.alphabet if options.init_from else ""
-        characters = dict.fromkeys(known + labelled.alphabet_of(found + found_to_validate))
-        spec = dataclasses.replace(spec, alphabet="".join(characters))
-    limits = options.max_width, options.max_height
-    entries, left_out = labelled.usable(found, spec, *limits)
-    digest = labelled.digest(found)
-    if options.validation:
-        unseen_entries, _ = labelled.usable(found_to_validate, spec, *limits)
-    else:
-        entries, unseen_entries = labelled.split(entries, options.validation_share, options.seed)
-    if left_out:
-        log(
-            f"left out by --max-width and --max-height: {len(left_out)}" + labelled.listed(left_out)
-        )
-    about = f"{len(entries):,} images to train on, {len(unseen_entries):,} to validate on"
-    lines: LineStream
-    lines = labelled.LabelledLines(entries, spec, options.seed, options.augmentation)
-    if options.mix_generated:
-        lines = labelled.MixedLines(lines, _generated(options, spec)[0], options.mix_generated)
-        about += f"; {options.mix_generated:.0%} of the lines are generated"
-    validation = [labelled.load(entry, spec) for entry in unseen_entries]
-    return Data(spec, lines, validation, about, len(entries), digest)
-
-
-def _spec_to_start_from(options: TrainOptions, model: str) -> ModelSpec:
-    """The spec of --init-from, with the alphabet that is asked for."""
-    given, spec = options.spec(), models.read_spec(find_model(model))
-    standard = TrainOptions().spec()
-    for name in (
-        "architecture", "rnn", "rnn_units", "height", "channels", "head", "attn_num_hidden",
-        "attn_num_layers", "target_embedding_size", "use_gru",
-    ):  # fmt: skip
-        if getattr(given, name) not in (getattr(standard, name), getattr(spec, name)):
-            raise TrainError(
-                f"init-from {model}: its {name} is {getattr(spec, name)}, not "
-                f"{getattr(given, name)}; leave that option out"
-            )
-    alphabet = spec.alphabet if options.alphabet == "auto" else given.alphabet
-    return dataclasses.replace(spec, alphabet=alphabet, temperature=1.0)
-
-
-def _generated(options: TrainOptions, spec: ModelSpec) -> tuple[Lines, Lines]:
-    """(lines to train on, lines in held-out fonts to validate on)."""
-    found = find_fonts(options.fonts, options.language)
-    fonts, unseen_fonts = split_fonts(found, options.held_out)
-    lines = Lines(options, spec, fonts, options.seed)
-    _survey(lines)
-    seed = options.seed + VALIDATION_SEED
-    return lines, Lines(options, spec, unseen_fonts, seed, augment=False)
-
-
-def _survey(lines: Lines) -> None:
-    """Draw some lines before training does; say what had to be drawn anew."""
-    for k in range(SURVEY):
-        lines[k]
-    if lines.partial:
-        log(f"{len(lines.partial)} fonts lack some characters, and draw only lines without them")
-    if lines.texts.left_out:
-        log(f"{lines.texts.left_out} texts left out: characters outside the alphabet")
-    if lines.redrawn:
-        log(f"of {SURVEY} first lines, drawn anew: {_counts(lines.redrawn)}")
-    lines.redrawn.clear()
-
-
-def _counts(counter: Counter[str]) -> str:
-    return "; ".join(f"{count} ({reason})" for reason, count in counter.most_common())
 
 
 # --- validation -----------------------------------------------------------------------------
@@ -394,7 +145,7 @@ def train(
     for a loss that is not finite; KeyboardInterrupt, with everything saved, after Ctrl-C.
     """
     # 1. what can be wrong is found before anything is written or built
-    _check(options)
+    check(options)
     data = gather(options)
 
     if options.alphabet == "auto":
@@ -467,38 +218,8 @@ def train(
     elif _exhausted(state, options) and state.step < options.steps:
         log(f"stopped early: {state.waited} validations without fewer errors (--patience)")
     if prefetcher.redrawn:
-        log("lines drawn anew: " + _counts(prefetcher.redrawn))
+        log("lines drawn anew: " + counts(prefetcher.redrawn))
     return validate(models.load(folder.best), data, state.best_step)
-
-
-def log(message: str) -> None:
-    """Say something on standard error, where the progress bar is too, and in a log file."""
-    print(message, file=sys.stderr)
-    journal.info(message)
-
-
-def _check(options: TrainOptions) -> None:
-    for name, least in (
-        ("steps", 1), ("batch_size", 1), ("interval", 1), ("validation_lines", 1), ("warmup", 0),
-        ("patience", 0), ("clip_norm", 0), ("weight_decay", 0), ("seed", 0), ("workers", 0),
-        ("max_width", 0), ("max_height", 0), ("num_epoch", 0),
-    ):  # fmt: skip
-        if not getattr(options, name) >= least:
-            raise TrainError(f"{name} {getattr(options, name)}: give at least {least}")
-    if options.seed >= VALIDATION_SEED:
-        raise TrainError(f"seed {options.seed}: give a number under {VALIDATION_SEED}")
-    if not 0 < options.highest_rate <= 1:
-        raise TrainError(f"learning_rate {options.learning_rate}: give a number from 0 to 1, not 0")
-    if not 0 < options.validation_share < 1:
-        raise TrainError(f"validation_share {options.validation_share}: give a share, 0 to 1")
-    if not 0 <= options.mix_generated < 1:
-        raise TrainError(f"mix_generated {options.mix_generated}: give a share, 0 to under 1")
-    if not options.dataset:
-        for name in ("validation", "mix_generated", "max_width", "max_height", "num_epoch"):
-            if getattr(options, name):
-                raise TrainError(f"{name}: is for labelled images; name some with --dataset")
-    if not 0 <= options.average < 1:
-        raise TrainError(f"average {options.average}: give 0 (no averaging) to under 1")
 
 
 def _compiled(options: TrainOptions, spec: ModelSpec) -> keras.Model:

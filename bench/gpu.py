@@ -28,7 +28,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import devices
 import train
 from data_generator import Batch, Lines
-from drawing import find_fonts
+from drawing import find_fonts, split_fonts
 from prefetch import Prefetcher
 
 
@@ -107,7 +107,7 @@ def main(options: Options) -> None:
             architecture=options.architecture,
             rnn=options.rnn,
         )
-        fonts, _ = train.split_fonts(find_fonts(run.fonts), run.held_out)
+        fonts, _ = split_fonts(find_fonts(run.fonts), run.held_out)
         model = train._compiled(run, run.spec())
         lines = Lines(run, run.spec(), fonts)
         with Prefetcher(lines, size, options.workers) as prefetcher:

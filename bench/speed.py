@@ -30,7 +30,7 @@ import inference
 import model as models
 import train
 from data_generator import LineOptions, Lines
-from drawing import draw, find_fonts, render
+from drawing import draw, find_fonts, render, split_fonts
 from model import ModelSpec
 from prefetch import Prefetcher
 
@@ -113,7 +113,7 @@ def generate(options: Options) -> Iterator[Row]:
 def steps(options: Options) -> Iterator[Row]:
     """Lines a second of training as `train.py` does by default, and the wait for them."""
     defaults = train.TrainOptions()
-    fonts, _ = train.split_fonts(find_fonts(defaults.fonts), defaults.held_out)
+    fonts, _ = split_fonts(find_fonts(defaults.fonts), defaults.held_out)
     model = train._compiled(defaults, defaults.spec())
     lines = Lines(defaults, defaults.spec(), fonts)
     warm_up = 48

@@ -9,16 +9,14 @@ import pytest
 from decoding import (
     LOGS,
     PLAIN,
-    Lexicon,
-    Pattern,
     _aligned,
     _ctc_growth,
     _search,
     attention_beam_search,
     ctc_align,
     ctc_beam_search,
-    load_constraint,
 )
+from lexicon import Lexicon, Pattern, load_constraint
 from text import Alphabet, ctc_decode, softmax, steps_needed
 
 ONES = Alphabet("1a-")

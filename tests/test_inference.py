@@ -527,3 +527,57 @@ def test_a_reader_that_has_seen_enough_ends_the_script_quietly(tmp_path, model_f
     assert done.returncode == 0
     assert b"Traceback" not in done.stderr
     assert b"BrokenPipe" not in done.stderr
+
+
+# --- what is known of the text --------------------------------------------------------------
+
+
+@pytest.fixture
+def words(tmp_path):
+    (tmp_path / "words.txt").write_text("1234\n00413\n998877\n")
+    return str(tmp_path / "words.txt")
+
+
+def test_a_pattern_and_a_lexicon_steer_what_is_read(words, capsys):
+    image = str(inference.TEST_IMAGES / "water_meter.png")
+    assert inference.main([image, "--format", "json"]) == 0
+    free = json.loads(capsys.readouterr().out)
+    assert inference.main([image, "--format", "json", "--pattern", r"\d{3}"]) == 0
+    steered = json.loads(capsys.readouterr().out)
+    assert len(free["text"]) > 3 and re.fullmatch(r"\d{3}", steered["text"])
+    assert steered["confidence"] < free["confidence"]
+    assert inference.main([image, "--format", "json", "--lexicon", words]) == 0
+    assert json.loads(capsys.readouterr().out)["text"] in ("1234", "00413", "998877")
+    own = rf"{free['text'][:2]}\d+"  # what it reads anyway
+    assert inference.main([image, "--format", "json", "--pattern", own]) == 0
+    assert json.loads(capsys.readouterr().out) == free
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--pattern", "(1"], "pattern '(1'"),
+        (["--pattern", "[a-z]+"], "no text that it matches begins with"),
+        (["--lexicon", "nowhere.txt"], "lexicon nowhere.txt: cannot be read"),
+        (["--beam-width", "0"], "beam-width 0"),
+    ],
+)
+def test_what_cannot_steer_is_an_error_before_reading(options, message, capsys):
+    assert inference.main(options) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_an_attention_model_reads_with_spans_and_is_not_steered(words, tmp_path, capsys):
+    spec = models.ModelSpec(head="attention", rnn_units=8, attn_num_hidden=16)
+    models.save(models.build(spec, seed=0), tmp_path / "attention.keras")
+    image = str(inference.TEST_IMAGES / "water_meter.png")
+    model = ["--model", str(tmp_path / "attention.keras")]
+    assert inference.main([image, "--format", "json", *model]) == 0
+    read = json.loads(capsys.readouterr().out)
+    starts = [character["start"] for character in read["characters"]]
+    assert len(starts) == len(read["text"]) and starts == sorted(starts)
+    recognizer = inference.Recognizer.load(tmp_path / "attention.keras")
+    looked = recognizer.attention(image)
+    assert len(looked) == len(read["text"]) and np.allclose(looked.sum(axis=1), 1, atol=1e-4)
+    assert inference.main([image, "--lexicon", words, *model]) == 2
+    assert "steer a CTC model" in capsys.readouterr().err

@@ -24,8 +24,8 @@ import inference
 import model as models
 import train
 from data_generator import LineOptions, Lines, LineSequence
-from drawing import find_fonts
-from train import TrainOptions
+from drawing import HELD_OUT, find_fonts, split_fonts
+from options import NOT_COMPARED, TrainOptions
 
 ROOT = Path(__file__).resolve().parent.parent
 FONT = next(font for font in find_fonts(("trdg",)) if font.endswith("OpenSans-Regular.ttf"))
@@ -296,7 +296,7 @@ def test_a_run_leaves_all_that_is_needed_to_read_look_and_go_on(finished):
 def test_the_config_holds_the_options_that_make_the_run(finished):
     config = json.loads((finished / "config.json").read_text())
     options = {field.name for field in dataclasses.fields(TrainOptions)}
-    assert set(config) == options - train.NOT_COMPARED
+    assert set(config) == options - NOT_COMPARED
     assert (config["steps"], config["alphabet"], config["margins"]) == (2, "digits", [5, 5, 5, 5])
 
 
@@ -449,7 +449,7 @@ def test_a_loss_that_is_not_finite_stops_and_keeps_its_batch(finished, capsys):
 
 
 def train_fonts():
-    return train.split_fonts(find_fonts(("trdg",)), train.HELD_OUT)[0]
+    return split_fonts(find_fonts(("trdg",)), HELD_OUT)[0]
 
 
 # --- the rest ---------------------------------------------------------------------------------
