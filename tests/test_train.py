@@ -1,6 +1,7 @@
 """Training: a stopped run goes on as if it had never stopped; what cannot work says so."""
 
 import dataclasses
+import functools
 import json
 import multiprocessing
 import os
@@ -46,6 +47,8 @@ def script(folder, *options, **environment):
         [sys.executable, "train.py", *TINY, "--model-dir", str(folder), *options],
         cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         env={**os.environ, **environment},
+        # what a shell starts in the background ignores Ctrl-C, and so would the runs of a test
+        preexec_fn=functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
 
 
