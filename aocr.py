@@ -23,12 +23,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import numpy as np
 import tyro
 from tqdm import tqdm
 
 import devices
 import evaluation
-import image as imaging
 import inference
 import labelled
 import model as models
@@ -214,16 +214,19 @@ class TestOptions(LoggedOptions):
         readings, used, correct = [], [], 0.0
         for start in range(0, len(entries), CHUNK):
             chunk = entries[start : start + CHUNK]
+            good, pixels = [], []
+            for entry in chunk:
+                try:
+                    pixels.append(labelled.decoded(entry, recognizer.spec.channels))
+                    good.append(entry)
+                except (OSError, ImageError) as error:
+                    faults.append(Fault(entry.place, str(error)))
             before = time.perf_counter()
-            lines = recognizer.read(map(_encoded, chunk), errors="return")
+            lines = recognizer.read(pixels)
             seconds = (time.perf_counter() - before) / len(chunk)
-            for entry, line in zip(chunk, lines):
-                if isinstance(line, ImageError):
-                    reason = str(line).partition(": ")[2]  # its name is a number in this chunk
-                    faults.append(Fault(entry.place, f"{entry.name}: {reason}"))
-            good = [(e, line) for e, line in zip(chunk, lines) if not isinstance(line, ImageError)]
-            examples = [labelled.load(entry, recognizer.spec) for entry, _ in good]
-            for (entry, line), loss in zip(good, train.losses(recognizer.model, examples)):
+            examples = [(p, entry.label, entry.name) for p, entry in zip(pixels, good)]
+            losses = train.losses(recognizer.model, examples)
+            for entry, line, loss in zip(good, lines, losses):
                 used.append(entry)
                 readings.append(Reading(entry.name, entry.label, line, float(loss)))
                 correct += evaluation.aocr_accuracy(entry.label, line.text, self.distance)
@@ -237,10 +240,12 @@ class TestOptions(LoggedOptions):
             )
         if not readings:
             raise ValueError("no line was read")
-        report = evaluation.report(
-            readings, self.output_dir, lambda i: imaging.load(used[i].encoded(), 3, used[i].name),
-            title=f"{', '.join(self.dataset)}, read with {file}",
-        )  # fmt: skip
+
+        def pixels_of(index: int) -> np.ndarray:
+            return labelled.decoded(used[index], channels=3)
+
+        title = f"{', '.join(self.dataset)}, read with {file}"
+        report = evaluation.report(readings, self.output_dir, pixels_of, title)
         if self.visualize:
             _visualize(recognizer, used, readings, self.output_dir)
         print(f"{report}\nreport: {self.output_dir / 'report.md'}")
@@ -261,14 +266,6 @@ class PredictOptions(InferenceOptions):
         """Read. Returns the exit status."""
         folder = self.model_dir or (None if self.model else Path("checkpoints"))
         return inference.run(replace(self, paths=self.paths or ("-",), model_dir=folder))
-
-
-def _encoded(entry: Entry) -> bytes | str:
-    """An entry's image, or its file, for the error that tells why it cannot be read."""
-    try:
-        return entry.encoded()
-    except OSError:
-        return entry.file
 
 
 def _step(number: int, seconds: float, accuracy: float, reading: Reading, distance: bool) -> str:
@@ -292,13 +289,13 @@ def _visualize(
         kind = "correct" if reading.exact else "incorrect"
         folder = output / kind / evaluation.safe_name(f"{number:05}_{Path(entry.name).name}")
         folder.mkdir(parents=True, exist_ok=True)
-        encoded, line = entry.encoded(), reading.line
+        pixels, line = labelled.decoded(entry, recognizer.spec.channels), reading.line
         if recognizer.spec.head == "ctc":
-            probabilities = recognizer.probabilities(encoded)
-            picture = visualize.time_step_map(encoded, line, probabilities, recognizer.spec)
+            probabilities = recognizer.probabilities(pixels)
+            picture = visualize.time_step_map(pixels, line, probabilities, recognizer.spec)
             picture.save(folder / "time_steps.png")
         else:
-            pixels, attention = imaging.load(encoded, 3), recognizer.attention(encoded)
+            attention = recognizer.attention(pixels)
             visualize.attention_sheet(pixels, line, attention).save(folder / "attention.png")
             visualize.attention_gif(pixels, line, attention, folder / "attention.gif")
 

@@ -48,16 +48,19 @@ class ImageError(ValueError):
     """An image that cannot be used. The message names the file, what is wrong, and the mend."""
 
 
-def load(source: Source, channels: int = 1, name: str | None = None) -> np.ndarray:
+def load(
+    source: Source, channels: int = 1, name: str | None = None, warn: bool = True
+) -> np.ndarray:
     """Decode `source` to uint8 (height, width, channels), upright, alpha composited on white.
 
     source: path, encoded bytes, PIL image, or array (height, width[, 1|2|3|4]); arrays are uint8,
         uint16 (scaled by 257), bool, or float in 0 to 1.
-    Raises ImageError. Logs a warning for what is read but may not be meant: further frames,
-    a picture that is twice as tall as wide or looks like a page.
+    Raises ImageError. Logs a warning, unless told not to, for what is read but may not be meant:
+    further frames, a picture that is twice as tall as wide or looks like a page.
     """
     name = name or (os.fsdecode(source) if isinstance(source, (str, os.PathLike)) else "image")
     name = one_line(name)
+    level = logging.WARNING if warn else logging.DEBUG
     try:
         with _open(source, name) as image:
             width, height = image.size
@@ -68,9 +71,9 @@ def load(source: Source, channels: int = 1, name: str | None = None) -> np.ndarr
                 )
             frames = getattr(image, "n_frames", 1)
             if frames > 1 and image.format != "MPO":  # a phone's: the picture and its previews
-                log.warning("%s: has %d frames; the first is read", name, frames)
+                log.log(level, "%s: has %d frames; the first is read", name, frames)
             image.load()
-            image = _upright(image, name)
+            image = _upright(image, name, level)
             pixels = np.asarray(_eight_bit(image).convert("L" if channels == 1 else "RGB"))
     except ImageError:
         raise
@@ -87,11 +90,11 @@ def load(source: Source, channels: int = 1, name: str | None = None) -> np.ndarr
     if isinstance(source, np.ndarray):
         pass  # whoever holds an array knows its shape
     elif height > 2 * width:  # a single digit is taller than wide
-        log.warning(
-            "%s: taller than wide (%d x %d); one horizontal line is read", name, width, height
-        )
+        said = "%s: taller than wide (%d x %d); one horizontal line is read"
+        log.log(level, said, name, width, height)
     elif height > 300 and width < 2 * height:
-        log.warning("%s: looks like a page (%d x %d); one single line is read", name, width, height)
+        said = "%s: looks like a page (%d x %d); one single line is read"
+        log.log(level, said, name, width, height)
     return pixels.reshape(height, width, channels)
 
 
@@ -151,12 +154,12 @@ def _from_array(array: np.ndarray, name: str) -> Image.Image:
     return Image.fromarray(array[..., 0] if array.ndim == 3 and array.shape[2] == 1 else array)
 
 
-def _upright(image: Image.Image, name: str) -> Image.Image:
+def _upright(image: Image.Image, name: str, level: int) -> Image.Image:
     # not ImageOps.exif_transpose, which also writes the EXIF block anew and fails where it cannot
     try:
         turn = TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
     except Exception as error:  # the pixels are good even where the EXIF block is not
-        log.warning("%s: EXIF cannot be read (%s); taken as upright", name, one_line(str(error)))
+        log.log(level, "%s: EXIF cannot be read (%s); taken as upright", name, one_line(str(error)))
         return image
     return image if turn is None else image.transpose(turn)
 

@@ -50,7 +50,7 @@ def usable(
             faults.append(line)
             continue
         try:
-            pixels = imaging.load(line.encoded(), name=line.name)
+            pixels = decoded(line)
         except (OSError, imaging.ImageError) as error:
             faults.append(Fault(line.place, str(error)))
             continue
@@ -113,9 +113,17 @@ def split(entries: list[Entry], share: float, seed: int) -> tuple[list[Entry], l
     return [entries[i] for i in sorted(order[count:])], [entries[i] for i in sorted(order[:count])]
 
 
+def decoded(entry: Entry, channels: int = 1) -> np.ndarray:
+    """An entry's image, uint8 (rows, columns, channels). Raises ImageError, OSError."""
+    return imaging.load(entry.encoded(), channels, entry.name, warn=False)
+
+
 def load(entry: Entry, spec: ModelSpec) -> Example:
-    """An entry with its pixels, uint8 (rows, columns, channels). Raises ImageError, OSError."""
-    pixels = imaging.load(entry.encoded(), spec.channels, entry.name)
+    """An entry with its pixels, uint8 (rows, columns, channels), as finely as is of use.
+
+    Raises ImageError, OSError.
+    """
+    pixels = decoded(entry, spec.channels)
     if pixels.shape[0] > DETAIL * spec.height:
         pixels = np.rint(imaging.resize(pixels, DETAIL * spec.height)).astype(np.uint8)
     return pixels, entry.label, entry.name

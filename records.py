@@ -295,7 +295,7 @@ def _checked(line: Entry | Fault) -> tuple[Entry, bytes, tuple[int, int]] | Faul
         return line
     try:
         encoded = line.encoded()
-        height, width, _ = imaging.load(encoded, name=line.name).shape
+        height, width, _ = imaging.load(encoded, name=line.name, warn=False).shape
     except (OSError, imaging.ImageError) as error:
         return Fault(line.place, str(error))
     return line, encoded, (width, height)
