@@ -103,7 +103,7 @@ class TrainOptions(LineOptions):
     warmup: int = 100
     """Steps over which the learning rate rises, as the first gradients are wild."""
     weight_decay: float = 0.05
-    """Keeps weights small, which helps with unseen fonts."""
+    """AdamW's; keeps weights small, which helps with unseen fonts."""
     clip_norm: Annotated[float, tyro.conf.arg(aliases=["--max-gradient-norm"])] = 1.0
     """Longest gradient; CTC's leap now and then; 0 does not clip."""
     average: float = 0.99
@@ -152,7 +152,7 @@ class TrainOptions(LineOptions):
 
 
 # Options that say how to run, not what to train: a resumed run may change them.
-NOT_COMPARED = {"model_dir", "resume", "workers", "worst_fonts"}
+NOT_COMPARED = {"model_dir", "resume", "workers", "worst_fonts", "log_path", "gpu_id"}
 
 
 def as_config(options: TrainOptions) -> dict[str, Any]:

@@ -241,7 +241,8 @@ def _compiled(options: TrainOptions, spec: ModelSpec) -> keras.Model:
     )
     optimizer = OPTIMIZERS[options.optimizer][0](
         schedule,
-        weight_decay=options.weight_decay,
+        # times the rate, which is 1 for adadelta: a twentieth of every weight, each step
+        weight_decay=options.weight_decay if options.optimizer == "adamw" else None,
         global_clipnorm=options.clip_norm or None,
         use_ema=options.average > 0,
         ema_momentum=options.average,
