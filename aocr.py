@@ -12,7 +12,6 @@ Its words are those of attention-ocr's command of that name.
 
 import contextlib
 import logging
-import math
 import os
 import sys
 import time
@@ -272,8 +271,7 @@ def _step(number: int, seconds: float, accuracy: float, reading: Reading, distan
     """A line of the log, in the form of aocr's."""
     own = evaluation.aocr_accuracy(reading.truth, reading.line.text, distance)
     read = f"({reading.truth})" if own == 1 else f"({reading.line.text} vs {reading.truth})"
-    nats = reading.loss / max(1, len(reading.truth))
-    perplexity = math.exp(nats) if nats < 700 else math.inf
+    perplexity = evaluation.perplexity(reading.loss, len(reading.truth))
     return (
         f"Step {number} ({seconds:.3f}s). Accuracy: {accuracy:6.2%}, loss: {reading.loss:f}, "
         f"perplexity: {perplexity:.6g}, probability: {reading.line.confidence:6.2%} "

@@ -157,7 +157,7 @@ def evaluate(readings: Iterable[Reading]) -> Evaluation:
         confidence=float(np.mean([reading.line.confidence for reading in readings])),
         ece=sum(b.lines * abs(b.exact - b.confidence) for b in bins if b.lines) / len(readings),
         loss=loss / len(known) if known else math.nan,
-        perplexity=_perplexity(loss, sum(len(r.truth) for r in known)) if known else math.nan,
+        perplexity=perplexity(loss, sum(len(r.truth) for r in known)) if known else math.nan,
         by_length=_by_length(readings),
         by_character=_by_character(readings, confusions),
         confusions=confusions,
@@ -173,7 +173,8 @@ def _error_rates(readings: Sequence[Reading]) -> tuple[float, float]:
     return error_rates([r.truth for r in readings], [r.line.text for r in readings])
 
 
-def _perplexity(loss: float, characters: int) -> float:
+def perplexity(loss: float, characters: int) -> float:
+    """exp of a loss in nats for each of `characters`; infinite where that is past all bounds."""
     each = loss / max(1, characters)
     return math.exp(each) if each < 300 else math.inf  # where aocr stops too
 
