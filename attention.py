@@ -20,6 +20,8 @@ only the attention step by step.
 
 from typing import Any
 
+import numpy as np
+
 from devices import keras
 
 ops = keras.ops
@@ -127,6 +129,32 @@ class AttentionDecoder(keras.layers.Layer):
         last = ops.softmax(energy)  # (batch, steps)
         return ops.stack([last, seen[..., 1] + last], axis=-1)
 
+    def advance(
+        self,
+        features: Tensor,
+        keys: Tensor,
+        keep: Tensor,
+        character: Tensor,
+        seen: Tensor,
+        states: list,
+    ) -> tuple[Tensor, Tensor, list]:
+        """One character on: logits (batch, classes) of the next, then `seen` and `states` after it.
+
+        character: (batch,), the last one written. Rows that are of one image may share features
+        and keys (1, steps, channels) and keep (1, steps).
+        """  # fmt: skip
+        x, state = self.recurrent[0].cell(self.embedding(character), states[0])
+        after = [state]
+        seen = self.look(seen, self.query(x), keys, keep)
+        glimpse = ops.matmul(ops.cast(seen[..., 0], features.dtype)[:, None], features)[:, 0]
+        x = ops.concatenate([x, glimpse], axis=-1)
+        for layer, state in zip(self.recurrent[1:], states[1:]):
+            x, state = layer.cell(x, state)
+            after.append(state)
+        if len(self.recurrent) > 1:
+            x = ops.concatenate([x, glimpse], axis=-1)
+        return self.logits(x), seen, after
+
     # --- training ---------------------------------------------------------------------------------
 
     def follow(self, features: Tensor, keys: Tensor, keep: Tensor, label: Tensor) -> Tensor:
@@ -167,18 +195,8 @@ class AttentionDecoder(keras.layers.Layer):
             return ops.any(open_)
 
         def step(i, open_, character, seen, states, logits, attention):
-            x, first = self.recurrent[0].cell(self.embedding(character), states[0])
-            states_ = [first]
-            seen = self.look(seen, self.query(x), keys, keep)
+            row, seen, states = self.advance(features, keys, keep, character, seen, states)
             last = seen[..., 0]
-            glimpse = ops.matmul(ops.cast(last, features.dtype)[:, None], features)[:, 0]
-            x = ops.concatenate([x, glimpse], axis=-1)
-            for layer, state in zip(self.recurrent[1:], states[1:]):
-                x, state = layer.cell(x, state)
-                states_.append(state)
-            if len(self.recurrent) > 1:
-                x = ops.concatenate([x, glimpse], axis=-1)
-            row = self.logits(x)  # (batch, classes)
             # ops.argmax would be in the way of ONNX: on TensorFlow it looks at the bits of zeros
             character = ops.cast(ops.top_k(row, 1)[1][:, 0], "int32")
             mark = ops.cast(open_, "float32")[:, None]
@@ -187,7 +205,7 @@ class AttentionDecoder(keras.layers.Layer):
             attention = ops.scatter_update(attention, at, (last * mark)[None])
             open_ = ops.logical_and(open_, character != END)
             open_ = ops.logical_and(open_, i < limit)
-            return i + 1, open_, character, seen, states_, logits, attention
+            return i + 1, open_, character, seen, states, logits, attention
 
         start = (
             ops.zeros((), "int32"),
@@ -221,12 +239,81 @@ def teacher_forced(model: keras.Model) -> keras.Model:
     return trainer
 
 
+class _Step(keras.Model):
+    """`AttentionDecoder.advance`, compiled by Keras whatever its backend."""
+
+    def __init__(self, decoder: AttentionDecoder):
+        super().__init__(name="step")
+        self.decoder = decoder
+
+    def call(self, inputs: dict[str, Any]) -> dict[str, Any]:
+        keep = ops.cast(inputs["own"], "bool")
+        looked = inputs["features"], inputs["keys"], keep
+        logits, seen, states = self.decoder.advance(
+            *looked, inputs["character"], inputs["seen"], inputs["states"]
+        )
+        return {"logits": logits, "seen": seen, "states": states}
+
+
+class Writer:
+    """An attention model in two halves, one for images and one for each next character.
+
+    It is for searches, which follow several texts at once: `decoding.attention_beam_search`.
+    """
+
+    def __init__(self, model: keras.Model):
+        self.decoder = model.get_layer("decoder")
+        features, view, own = self.decoder.input
+        outputs = {"features": features, "keys": self.decoder.keys(view), "own": own}
+        self.encoder = keras.Model(dict(zip(("image", "width"), model.inputs)), outputs)
+        self.stepper = _Step(self.decoder)
+        for half in (self.encoder, self.stepper):
+            half.compile(jit_compile=keras.backend.backend() == "jax")
+
+    def look(self, x: dict[str, np.ndarray]) -> list[dict[str, np.ndarray]]:
+        """What the decoder is shown of each image of a batch: arrays (1, steps, ...)."""
+        shown = self.encoder.predict_on_batch(x)
+        return [{k: v[i : i + 1] for k, v in shown.items()} for i in range(len(shown["own"]))]
+
+    def start(self, shown: dict[str, np.ndarray]) -> dict[str, Any]:
+        """States of one text, of which nothing is written."""
+        cells = [layer.cell.get_initial_state(1) for layer in self.decoder.recurrent]
+        return {
+            "seen": ops.convert_to_numpy(self.decoder.unseen(shown["own"])),
+            "states": keras.tree.map_structure(ops.convert_to_numpy, cells),
+            "logits": np.zeros((1, 0, self.decoder.classes), np.float32),
+            "attention": np.zeros((1, 0, shown["own"].shape[1]), np.float32),
+        }
+
+    def step(
+        self, shown: dict[str, np.ndarray], states: dict[str, Any], ids: np.ndarray
+    ) -> tuple[np.ndarray, dict[str, Any]]:
+        """Logits (texts, classes) of what follows `ids` (texts,), and the states after it.
+
+        Those have all "logits" (texts, characters, classes) and "attention" (texts, characters,
+        steps) so far, the last ones those of what follows.
+        """
+        texts = len(ids)
+        most = 1 << (texts - 1).bit_length()  # few sizes, as JAX compiles anew for each
+        inputs = {"seen": states["seen"], "states": states["states"], "character": ids}
+        inputs = self.select(inputs, np.minimum(np.arange(most), texts - 1))
+        after = self.select(self.stepper.predict_on_batch(shown | inputs), np.arange(texts))
+        logits, attention = after["logits"], after["seen"][..., 0]
+        for name, row in (("logits", logits), ("attention", attention)):
+            after[name] = np.concatenate([states[name], row[:, None]], axis=1)
+        return logits, after
+
+    @staticmethod
+    def select(states: dict[str, Any], rows: np.ndarray) -> dict[str, Any]:
+        """The states of those texts, in that order."""
+        return keras.tree.map_structure(lambda a: a[rows], states)
+
+
 @keras.saving.register_keras_serializable("ocr_simple")
 def attention_loss(y_true: Tensor, logits: Tensor) -> Tensor:
     """Cross-entropy of each line (batch,), summed over its characters and its end symbol.
 
-    It is -log of the probability of the line, as CTC's loss is. Perplexity is exp of the sum over
-    lines divided by their characters and end symbols. y_true: see `model.pack_labels`.
+    It is -log of the probability of the line, as CTC's loss is. y_true: see `model.pack_labels`.
     """
     y_true = ops.cast(y_true, "int32")
     length, label = y_true[:, 1], y_true[:, 2:]

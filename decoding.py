@@ -332,6 +332,7 @@ class Decoded(NamedTuple):
     ids: list[int]  # of the characters
     log_probability: float  # of all of them and the end symbol; -inf if nothing allowed is possible
     probabilities: np.ndarray  # (characters + 1,) of each, the end symbol last; empty if nothing is
+    states: Any  # of the one row, after the step that gave the end symbol; None if nothing is
 
 
 def attention_beam_search(
@@ -376,7 +377,8 @@ def attention_beam_search(
     width = BATCH if whole else BEAM_WIDTH if beam_width is None else beam_width
     found = _search(grow, alphabet, constraint, width, whole)
     if found.state is None:
-        return Decoded([], -math.inf, np.zeros(0))
-    _, written, log_p = found.state
+        return Decoded([], -math.inf, np.zeros(0), None)
+    states, written, log_p = found.state
     symbols = np.append(written[found.row], log_p[found.row, END])
-    return Decoded(alphabet.encode(found.text), found.score, np.exp(symbols))
+    states = select(states, np.array([found.row]))
+    return Decoded(alphabet.encode(found.text), found.score, np.exp(symbols), states)

@@ -19,7 +19,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal, overload
+from typing import Annotated, Any, Literal, NamedTuple, overload
 
 import numpy as np
 import tyro
@@ -28,10 +28,11 @@ from PIL import Image
 import devices
 import image as imaging
 import model as models
-from decoding import ctc_beam_search
+from attention import Writer
+from decoding import attention_beam_search, ctc_beam_search
 from devices import keras
-from lexicon import Constraint, load_constraint
-from text import Alphabet, Line, attention_decode, ctc_decode, one_line, softmax
+from lexicon import Constraint, Lexicon, load_constraint
+from text import Alphabet, Line, attended, attention_decode, ctc_decode, one_line, softmax
 
 HERE = Path(__file__).resolve().parent
 PRETRAINED = HERE / "pretrained"
@@ -53,14 +54,18 @@ class Recognizer:
     def __init__(
         self, model: keras.Model, constraint: Constraint | None = None, beam_width: int = 1
     ):
-        """constraint: what texts there are (see `decoding`); beam_width: 1 reads greedily."""
+        """constraint: what texts there are (see `decoding`); beam_width: texts followed at once.
+
+        A beam_width of 1 reads greedily if there is no constraint.
+        """
         self.model, self.spec = model, model.spec
         self.alphabet = Alphabet(self.spec.alphabet)
         self.constraint, self.beam_width = constraint, beam_width
-        if self.spec.head != "ctc" and (constraint is not None or beam_width > 1):
-            raise ValueError("lexicon, pattern and beam-width steer a CTC model; this one attends")
+        self.greedy = constraint is None and beam_width == 1
         if not model.compiled:
             model.compile(jit_compile=models.JAX)
+        if self.spec.head == "attention" and not self.greedy:
+            self.writer = Writer(model)
 
     @classmethod
     def load(cls, model: str | os.PathLike = "digits") -> "Recognizer":
@@ -125,26 +130,18 @@ class Recognizer:
 
         Of an attention head they are those of each character written, and 0 is the end symbol.
         """
-        return self._output(image)[0]
+        return self._output(image).probabilities
 
     def attention(self, image: imaging.Source) -> np.ndarray:
         """Where an attention head looked for each character of one image: (characters, steps)."""
-        probabilities, attention = self._output(image)
-        line = self._decode(probabilities, attention)
-        return attention[: len(line.text)]
+        output = self._output(image)
+        return output.attention[: len(output.line.text)]
 
-    def _output(self, image: imaging.Source) -> tuple[np.ndarray, np.ndarray]:
+    def _output(self, image: imaging.Source) -> "_Output":
         item = self._load(image)
         if isinstance(item, imaging.ImageError):
             raise item
-        return next(self._predict([item[0]]))[1:]
-
-    def _decode(self, probabilities: np.ndarray, attention: np.ndarray) -> Line:
-        if self.spec.head == "attention":
-            return attention_decode(probabilities, attention, self.alphabet)
-        if self.constraint is None and self.beam_width == 1:
-            return ctc_decode(probabilities, self.alphabet)
-        return ctc_beam_search(probabilities, self.alphabet, self.constraint, self.beam_width)
+        return next(self._predict([item[0]]))
 
     def _load(
         self, source: imaging.Source, index: int = 0
@@ -161,10 +158,9 @@ class Recognizer:
 
     def _read_prepared(self, items: list[tuple[np.ndarray, int]]) -> list[Line]:
         lines = [Line("", 0.0, ())] * len(items)
-        for index, *output in self._predict([prepared for prepared, _ in items]):
+        for index, line, *_ in self._predict([prepared for prepared, _ in items]):
             prepared, columns = items[index]
             pixels_a_step = self.spec.stride * columns / prepared.shape[1]
-            line = self._decode(*output)
             lines[index] = line._replace(
                 characters=tuple(
                     c._replace(
@@ -176,11 +172,8 @@ class Recognizer:
             )
         return lines
 
-    def _predict(self, prepared: list[np.ndarray]) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
-        """(index, own class probabilities, attention) of each prepared image, by like width.
-
-        Of a CTC head the attention is empty.
-        """
+    def _predict(self, prepared: list[np.ndarray]) -> "Iterator[_Output]":
+        """What the model says of each prepared image, in an order of its own: by like width."""
         by_width = sorted(range(len(prepared)), key=lambda i: prepared[i].shape[1])
         while by_width:
             # the widest are last: take as many of them as fill a batch
@@ -189,15 +182,62 @@ class Recognizer:
             batch, by_width = by_width[-count:], by_width[:-count]
             x = imaging.pad_batch([prepared[i] for i in batch], self.spec.multiple)
             steps = models.time_steps(x["width"], self.spec.stride)
-            output = self.model.predict_on_batch(x)
-            if self.spec.head == "ctc":
-                probabilities = softmax(output, self.spec.temperature)  # (batch, steps, classes)
-                for i, own, rows in zip(batch, steps, probabilities):
-                    yield i, rows[:own], rows[:0]
+            decode = self._follow_time_steps if self.spec.head == "ctc" else self._write
+            for i, (line, probabilities, attention) in zip(batch, decode(x, steps)):
+                yield _Output(i, line, probabilities, attention)
+
+    def _follow_time_steps(self, x: dict[str, np.ndarray], steps: np.ndarray) -> Iterator[tuple]:
+        """(line, probabilities, no attention) of each line of a batch, by a CTC head."""
+        probabilities = softmax(self.model.predict_on_batch(x), self.spec.temperature)
+        for own, rows in zip(steps, probabilities):
+            rows = rows[:own]
+            if self.greedy:
+                line = ctc_decode(rows, self.alphabet)
             else:
-                probabilities = softmax(output["logits"], self.spec.temperature)
-                for i, own, rows, weights in zip(batch, steps, probabilities, output["attention"]):
-                    yield i, rows, weights[:, :own]
+                line = ctc_beam_search(rows, self.alphabet, self.constraint, self.beam_width)
+            yield line, rows, rows[:0]
+
+    def _write(self, x: dict[str, np.ndarray], steps: np.ndarray) -> Iterator[tuple]:
+        """(line, probabilities, attention) of each line of a batch, by an attention head."""
+        if self.greedy:
+            output = self.model.predict_on_batch(x)
+            probabilities = softmax(output["logits"], self.spec.temperature)
+            for own, rows, attention in zip(steps, probabilities, output["attention"]):
+                attention = attention[:, :own]
+                yield attention_decode(rows, attention, self.alphabet), rows, attention
+            return
+        for own, shown in zip(steps, self.writer.look(x)):
+            yield self._search(shown, int(own))
+
+    def _search(self, shown: dict[str, np.ndarray], steps: int) -> tuple:
+        """(line, probabilities, attention) of the best text that the constraint allows."""
+
+        def step(states: Any, ids: np.ndarray) -> tuple[np.ndarray, Any]:
+            logits, states = self.writer.step(shown, states, ids)
+            scaled = logits.astype(np.float64) / self.spec.temperature
+            return scaled - np.logaddexp.reduce(scaled, axis=1, keepdims=True), states
+
+        found = attention_beam_search(
+            step,
+            self.writer.start(shown),
+            self.writer.select,
+            self.alphabet,
+            max_steps=min(steps, self.spec.max_prediction or steps) + 1,
+            constraint=self.constraint,
+            beam_width=None if isinstance(self.constraint, Lexicon) else self.beam_width,
+        )
+        if found.states is None:
+            return Line("", 0.0, ()), np.zeros((0, self.alphabet.classes)), np.zeros((0, steps))
+        attention = found.states["attention"][0, :, :steps]
+        line = attended(self.alphabet.decode(found.ids), found.probabilities, attention[:-1])
+        return line, softmax(found.states["logits"][0], self.spec.temperature), attention
+
+
+class _Output(NamedTuple):
+    index: int  # of the image
+    line: Line  # spans in time steps
+    probabilities: np.ndarray  # (steps, classes), or (characters, classes) and some more
+    attention: np.ndarray  # (characters, steps) and some more; of a CTC head empty
 
 
 def _as_it_is(image: imaging.Source) -> imaging.Source:

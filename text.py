@@ -173,24 +173,34 @@ def attention_decode(probabilities: np.ndarray, attention: np.ndarray, alphabet:
 
     attention: (characters, steps), where each was looked for, the line's own steps only; rows of
     zeros are behind the line's end. A row that is no character's is the end symbol's; a last row
-    without one is where the decoder was cut off, and left out. A line's confidence is the product
-    of its characters' and its end symbol's. Spans are in time steps: a character's centre is the
-    mean of its attention, neighbours meet halfway, and the outer edges are as far from their
-    centres as the inner ones; a single character's reach as its attention spreads.
+    without one is where the decoder was cut off, and left out. See `attended`.
     """
     written = int(attention.any(axis=1).sum())
     ids = probabilities[:written].argmax(axis=1)
-    best = probabilities[:written].max(axis=1).tolist()
+    best = probabilities[:written].max(axis=1)
     ends = np.flatnonzero(ids == BLANK)
     count = int(ends[0]) if len(ends) else max(0, written - 1)
-    confidence = math.prod(best[: count + 1] if len(ends) else best[:count])
-    if not count:
+    return attended(
+        alphabet.decode(ids[:count]), best[: count + bool(len(ends))], attention[:count]
+    )
+
+
+def attended(text: str, probabilities: np.ndarray, attention: np.ndarray) -> Line:
+    """The line `text`, whose characters were looked for by `attention` (characters, steps).
+
+    probabilities: (characters,) or more, of each, and of the end symbol behind them. A line's
+    confidence is the product of them all. Spans are in time steps: a character's centre is the
+    mean of its attention, neighbours meet halfway, and the outer edges are as far from their
+    centres as the inner ones; a single character's reach as its attention spreads.
+    """
+    confidence = math.prod(probabilities.tolist())
+    if not text:
         return Line("", confidence, ())
-    weights, steps = attention[:count], attention.shape[1]
+    steps = attention.shape[1]
     position = np.arange(steps) + 0.5
-    centres = np.maximum.accumulate(weights @ position)  # never from right to left
-    if count == 1:
-        spread = math.sqrt(max(0.0, float(weights[0] @ (position - centres[0]) ** 2)))
+    centres = np.maximum.accumulate(attention @ position)  # never from right to left
+    if len(text) == 1:
+        spread = math.sqrt(max(0.0, float(attention[0] @ (position - centres[0]) ** 2)))
         half = 0.5 + math.sqrt(3) * spread  # of an even distribution that spreads as far
         edges = np.array([centres[0] - half, centres[0] + half])
     else:
@@ -198,7 +208,9 @@ def attention_decode(probabilities: np.ndarray, attention: np.ndarray, alphabet:
         edges = np.array([2 * centres[0] - inner[0], *inner, 2 * centres[-1] - inner[-1]])
     edges = edges.clip(0, steps).tolist()
     characters = tuple(
-        Character(alphabet.characters[i - 1], peak, left, right)
-        for i, peak, (left, right) in zip(ids.tolist(), best[:count], itertools.pairwise(edges))
+        Character(character, peak, left, right)
+        for character, peak, (left, right) in zip(
+            text, probabilities.tolist(), itertools.pairwise(edges)
+        )
     )
-    return Line("".join(c.text for c in characters), confidence, characters)
+    return Line(text, confidence, characters)

@@ -37,6 +37,7 @@ import model as models
 import visualize
 from data_generator import Batch, LineSequence
 from devices import keras
+from evaluation import perplexity
 from inference import Recognizer, find_model
 from model import ModelSpec
 from options import OPTIMIZERS, TrainOptions, as_config, check
@@ -65,9 +66,8 @@ class Validation:
 
     @property
     def perplexity(self) -> float:
-        """exp of the loss a character; 0 where the loss is not known."""
-        characters = sum(map(len, self.truths)) / len(self.truths)  # a line
-        return math.exp(min(self.loss / characters, 700)) if math.isfinite(self.loss) else 0.0
+        """exp of the loss a character; not a number where the loss is not known."""
+        return perplexity(self.loss * len(self.truths), sum(map(len, self.truths)))
 
     def by_font(self) -> list[tuple[str, float, int]]:
         """(font file name, exact, lines) of each font, the worst read first."""
@@ -331,7 +331,7 @@ def _report(
 ) -> None:
     row = state.rows[-1]
     figures = f"exact {result.exact:.1%}, CER {result.cer:.2%}"
-    if result.perplexity:
+    if math.isfinite(result.loss):
         figures += f", loss {result.loss:.4f}, perplexity {result.perplexity:.4g}"
     said = f"step {state.step}: loss {row['loss']:.4f}, validation: {figures}"
     bar.write(said)

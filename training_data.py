@@ -82,7 +82,8 @@ def _spec_to_start_from(options: TrainOptions, model: str) -> ModelSpec:
                 f"{getattr(given, name)}; leave that option out"
             )
     alphabet = spec.alphabet if options.alphabet == "auto" else given.alphabet
-    return dataclasses.replace(spec, alphabet=alphabet, temperature=1.0)
+    most = given.max_prediction or spec.max_prediction
+    return dataclasses.replace(spec, alphabet=alphabet, temperature=1.0, max_prediction=most)
 
 
 def _generated(options: TrainOptions, spec: ModelSpec) -> tuple[Lines, Lines]:

@@ -20,9 +20,12 @@ from test_image import encoded, png
 
 import inference
 import model as models
-from image import ImageError
+from attention import attention_loss, teacher_forced
+from image import ImageError, pad_batch
 from inference import InferenceOptions, Recognizer, find_images, find_model, find_run_model, main
+from lexicon import Pattern
 from model import ModelSpec
+from text import Alphabet
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -567,17 +570,61 @@ def test_what_cannot_steer_is_an_error_before_reading(options, message, capsys):
     assert message in capsys.readouterr().err
 
 
-def test_an_attention_model_reads_with_spans_and_is_not_steered(words, tmp_path, capsys):
-    spec = models.ModelSpec(head="attention", rnn_units=8, attn_num_hidden=16)
-    models.save(models.build(spec, seed=0), tmp_path / "attention.keras")
+@pytest.fixture(scope="module")
+def attending(tmp_path_factory):
+    """The file of an attention model that has learned nothing, but is sure of what it says."""
+    model = untrained(head="attention", rnn_units=8, attn_num_hidden=16)
+    kernel = model.get_layer("decoder").logits.kernel
+    kernel.assign(kernel * 8)
+    path = tmp_path_factory.mktemp("attention") / "attention.keras"
+    models.save(model, path)
+    return path
+
+
+def test_an_attention_model_reads_with_spans(attending, capsys):
     image = str(inference.TEST_IMAGES / "water_meter.png")
-    model = ["--model", str(tmp_path / "attention.keras")]
-    assert inference.main([image, "--format", "json", *model]) == 0
+    assert inference.main([image, "--format", "json", "--model", str(attending)]) == 0
     read = json.loads(capsys.readouterr().out)
     starts = [character["start"] for character in read["characters"]]
     assert len(starts) == len(read["text"]) and starts == sorted(starts)
-    recognizer = inference.Recognizer.load(tmp_path / "attention.keras")
-    looked = recognizer.attention(image)
+    looked = Recognizer.load(attending).attention(image)
     assert len(looked) == len(read["text"]) and np.allclose(looked.sum(axis=1), 1, atol=1e-4)
-    assert inference.main([image, "--lexicon", words, *model]) == 2
-    assert "steer a CTC model" in capsys.readouterr().err
+
+
+def test_a_pattern_and_a_lexicon_steer_an_attention_model(attending, words, capsys):
+    image = str(inference.TEST_IMAGES / "water_meter.png")
+    command = [image, "--format", "json", "--model", str(attending)]
+    assert inference.main([*command, "--pattern", r"[1-7]{3}"]) == 0
+    steered = json.loads(capsys.readouterr().out)
+    assert re.fullmatch("[1-7]{3}", steered["text"])
+    starts = [character["start"] for character in steered["characters"]]
+    assert len(starts) == 3 and starts == sorted(starts)
+    assert inference.main([*command, "--lexicon", words]) == 0
+    assert json.loads(capsys.readouterr().out)["text"] in ("1234", "00413", "998877")
+
+
+def attention_scores(model, pixels, texts):
+    """Log probability of each text by teacher forcing."""
+    labels = [Alphabet(model.spec.alphabet).encode(text) for text in texts]
+    y = models.pack_labels([0] * len(texts), labels)
+    x = pad_batch([pixels] * len(texts)) | {"label": y[:, 2:]}
+    losses = attention_loss(y, teacher_forced(model)(x, training=False))
+    return dict(zip(texts, -np.asarray(losses)))
+
+
+@pytest.mark.parametrize("pattern", [None, "(ab)+c?", "c.*"])
+def test_a_wide_beam_finds_the_most_probable_text_of_an_attention_model(pattern):
+    model = untrained(head="attention", alphabet="abc", rnn_units=8, attn_num_hidden=16)
+    kernel = model.get_layer("decoder").logits.kernel
+    kernel.assign(kernel * 8)
+    constraint = Pattern(pattern) if pattern else None
+    recognizer = Recognizer(model, constraint, beam_width=200)
+    for seed in range(3):
+        pixels = np.random.default_rng(seed).random((32, 16, 1)).astype(np.float32)
+        steps = models.time_steps(16, model.spec.stride)
+        texts = ["".join(t) for n in range(steps + 1) for t in itertools.product("abc", repeat=n)]
+        allowed = [text for text in texts if constraint is None or constraint.allows(text)]
+        scores = attention_scores(model, pixels, allowed)
+        line = next(recognizer._predict([pixels])).line
+        assert line.text == max(scores, key=scores.get)
+        assert np.log(line.confidence) == pytest.approx(scores[line.text], abs=1e-3)

@@ -25,20 +25,6 @@ TINY = shlex.split(
 )
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    """Twelve drawn digit lines with labels.tsv."""
-    path = tmp_path_factory.mktemp("labelled")
-    drawn = Lines(LineOptions(min_length=2, max_length=4), SPEC, [FONT], augment=False)
-    rows = []
-    for k in range(12):
-        pixels, text, _ = drawn[k]
-        Image.fromarray(pixels[..., 0]).save(path / f"{k}.png")
-        rows.append(f"{k}.png\t{text}\n")
-    (path / "labels.tsv").write_text("".join(rows))
-    return path
-
-
 def entries_of(folder):
     return labelled.usable(find(folder), SPEC)[0]
 
@@ -47,15 +33,15 @@ def run(folder, *options):
     return train.main([*TINY, "--model-dir", str(folder), *options])
 
 
-def test_each_image_comes_once_an_epoch_in_an_order_of_its_own(folder):
-    lines = LabelledLines(entries_of(folder), SPEC)
+def test_each_image_comes_once_an_epoch_in_an_order_of_its_own(labelled_folder):
+    lines = LabelledLines(entries_of(labelled_folder), SPEC)
     first, second = ([lines[k][2] for k in range(i, i + 12)] for i in (0, 12))
     assert sorted(first) == sorted(second) and len(set(first)) == 12
     assert first != second
 
 
-def test_line_k_is_a_function_of_seed_and_k(folder):
-    entries = entries_of(folder)
+def test_line_k_is_a_function_of_seed_and_k(labelled_folder):
+    entries = entries_of(labelled_folder)
     variation = Augmentation(rotation=2, shift=0.1, photo=0.5)
     in_order = LabelledLines(entries, SPEC, 3, variation)
     drawn = [in_order[k] for k in range(30)]
@@ -77,9 +63,9 @@ def test_variation_never_leaves_a_label_without_time_steps(tmp_path):
     assert lines.redrawn
 
 
-def test_all_that_cannot_be_used_is_told_at_once(folder, tmp_path):
+def test_all_that_cannot_be_used_is_told_at_once(labelled_folder, tmp_path):
     for name in ("0", "1"):
-        Image.open(folder / f"{name}.png").save(tmp_path / f"{name}.png")
+        Image.open(labelled_folder / f"{name}.png").save(tmp_path / f"{name}.png")
     (tmp_path / "broken.png").write_bytes(b"no image")
     Image.fromarray(np.zeros((32, 8), np.uint8)).save(tmp_path / "narrow.png")
     (tmp_path / "labels.tsv").write_text(
@@ -95,8 +81,8 @@ def test_all_that_cannot_be_used_is_told_at_once(folder, tmp_path):
         assert reason in line
 
 
-def test_images_over_the_limits_are_counted_and_listed(folder):
-    found = find(folder)
+def test_images_over_the_limits_are_counted_and_listed(labelled_folder):
+    found = find(labelled_folder)
     widths = {entry.name: Image.open(entry.file).width for entry in found}
     limit = sorted(widths.values())[5]
     entries, left_out = labelled.usable(found, SPEC, max_width=limit)
@@ -106,8 +92,8 @@ def test_images_over_the_limits_are_counted_and_listed(folder):
         labelled.usable(found, SPEC, max_height=1)
 
 
-def test_the_share_to_validate_on_is_drawn_by_the_seed(folder):
-    entries = entries_of(folder)
+def test_the_share_to_validate_on_is_drawn_by_the_seed(labelled_folder):
+    entries = entries_of(labelled_folder)
     train_on, validate_on = labelled.split(entries, 0.25, 0)
     assert len(validate_on) == 3 and sorted(train_on + validate_on) == sorted(entries)
     assert labelled.split(entries, 0.25, 0) == (train_on, validate_on)
@@ -116,8 +102,8 @@ def test_the_share_to_validate_on_is_drawn_by_the_seed(folder):
         labelled.split(entries[:1], 0.25, 0)
 
 
-def test_a_mixture_has_its_share_and_every_image(folder):
-    images = LabelledLines(entries_of(folder), SPEC)
+def test_a_mixture_has_its_share_and_every_image(labelled_folder):
+    images = LabelledLines(entries_of(labelled_folder), SPEC)
     drawn = Lines(LineOptions(), SPEC, [FONT])
     names = Counter(MixedLines(images, drawn, 0.25)[k][2] for k in range(16))
     assert names.pop(FONT) == 4
@@ -125,9 +111,9 @@ def test_a_mixture_has_its_share_and_every_image(folder):
 
 
 @pytest.mark.slow
-def test_records_and_a_folder_train_alike(folder, tmp_path):
-    convert(folder, tmp_path / "set.tfrecords", save_filename=True)
-    for name, dataset in (("a", folder), ("b", tmp_path / "set.tfrecords")):
+def test_records_and_a_folder_train_alike(labelled_folder, tmp_path):
+    convert(labelled_folder, tmp_path / "set.tfrecords", save_filename=True)
+    for name, dataset in (("a", labelled_folder), ("b", tmp_path / "set.tfrecords")):
         assert run(tmp_path / name, "--dataset", str(dataset), "--workers", "1") == 0
     metrics = [(tmp_path / name / "metrics.csv").read_text() for name in "ab"]
     assert metrics[0] == metrics[1]
@@ -135,17 +121,17 @@ def test_records_and_a_folder_train_alike(folder, tmp_path):
 
 
 @pytest.mark.slow
-def test_the_alphabet_is_that_of_the_labels(folder, tmp_path):
-    assert run(tmp_path / "run", "--dataset", str(folder)) == 0
-    labels = {entry.label for entry in find(folder)}
+def test_the_alphabet_is_that_of_the_labels(labelled_folder, tmp_path):
+    assert run(tmp_path / "run", "--dataset", str(labelled_folder)) == 0
+    labels = {entry.label for entry in find(labelled_folder)}
     spec = models.read_spec(tmp_path / "run" / "best.keras")
     assert spec.alphabet == "".join(sorted(set("".join(labels))))
 
 
 @pytest.mark.slow
-def test_a_changed_data_set_is_another_run(folder, tmp_path, capsys):
+def test_a_changed_data_set_is_another_run(labelled_folder, tmp_path, capsys):
     for name in ("0.png", "1.png", "2.png"):
-        (tmp_path / name).write_bytes((folder / name).read_bytes())
+        (tmp_path / name).write_bytes((labelled_folder / name).read_bytes())
     labels = tmp_path / "labels.tsv"
     labels.write_text("0.png\t1\n1.png\t2\n2.png\t3\n")
     assert run(tmp_path / "run", "--dataset", str(tmp_path)) == 0
@@ -166,16 +152,16 @@ def test_a_changed_data_set_is_another_run(folder, tmp_path, capsys):
     ],
 )
 def test_what_cannot_work_is_told_before_anything_is_written(
-    options, message, folder, tmp_path, capsys
+    options, message, labelled_folder, tmp_path, capsys
 ):
-    arguments = [option.format(folder) for option in shlex.split(options)]
+    arguments = [option.format(labelled_folder) for option in shlex.split(options)]
     assert run(tmp_path / "run", *arguments) == 2
     assert message in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.slow
-def test_a_run_starts_from_a_model_that_knows_other_characters(folder, tmp_path):
+def test_a_run_starts_from_a_model_that_knows_other_characters(labelled_folder, tmp_path):
     start = tmp_path / "start.keras"
     spec = dataclasses.replace(SPEC, alphabet="7x2", rnn_units=8)
     source = models.build(spec, seed=1)
@@ -192,6 +178,8 @@ def test_a_run_starts_from_a_model_that_knows_other_characters(folder, tmp_path)
             assert np.array_equal(values[..., [1, 2]], fresh[variable.path][..., [1, 2]])
         else:
             assert np.array_equal(values, before[variable.path])
-    (tmp_path / "labels.tsv").write_text(f"{folder / '0.png'}\t12\n{folder / '1.png'}\t7\n")
+    (tmp_path / "labels.tsv").write_text(
+        f"{labelled_folder / '0.png'}\t12\n{labelled_folder / '1.png'}\t7\n"
+    )
     assert run(tmp_path / "run", "--dataset", str(tmp_path), "--init-from", str(start)) == 0
     assert models.read_spec(tmp_path / "run" / "best.keras").alphabet == "7x21"

@@ -27,6 +27,7 @@ import train
 from data_generator import LineOptions, Lines, LineSequence
 from drawing import HELD_OUT, find_fonts, split_fonts
 from options import NOT_COMPARED, TrainOptions
+from records import convert
 
 ROOT = Path(__file__).resolve().parent.parent
 FONT = next(font for font in find_fonts(("trdg",)) if font.endswith("OpenSans-Regular.ttf"))
@@ -135,6 +136,23 @@ def test_a_run_that_was_killed_goes_on_as_if_it_had_not(moment, whole, tmp_path)
         assert not (tmp_path / "run" / "checkpoint.npz").exists(), "written before the first step"
     assert train.main([*TINY, "--model-dir", str(tmp_path / "run")]) == 0
     assert same_run(tmp_path / "run", whole[0])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("head", ["ctc", "attention"])
+def test_a_run_on_labelled_images_that_was_killed_goes_on_as_if_it_had_not(
+    head, labelled_folder, tmp_path
+):
+    records = tmp_path / "set.tfrecords"
+    convert(labelled_folder, records)
+    datasets = ("--dataset", str(records), "--head", head, "--mix-generated", "0.3")
+    process = script(tmp_path / "run", *datasets)
+    wait_for(tmp_path / "run" / "checkpoint.npz", process)
+    process.kill()
+    process.communicate()
+    for folder in ("run", "whole"):
+        assert train.main([*TINY, *datasets, "--model-dir", str(tmp_path / folder)]) == 0
+    assert same_run(tmp_path / "run", tmp_path / "whole")
 
 
 @pytest.mark.slow
@@ -515,12 +533,13 @@ def test_it_learns_to_read(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_run_on_jax_alone_that_was_killed_goes_on_as_if_it_had_not(tmp_path):
+def test_a_run_on_jax_alone_that_was_killed_goes_on_as_if_it_had_not(labelled_folder, tmp_path):
     pytest.importorskip("jax")
     (tmp_path / "tensorflow.py").write_text("raise ImportError('not installed')")
     jax = {"KERAS_BACKEND": "jax", "PYTHONPATH": str(tmp_path)}
     jax["JAX_COMPILATION_CACHE_DIR"] = str(tmp_path / "compiled")
-    short = ("--steps", "4", "--interval", "1", "--max-length", "1")  # few shapes to compile
+    short = ["--steps", "4", "--interval", "1", "--max-length", "1"]  # few shapes to compile
+    short += ["--dataset", str(labelled_folder), "--mix-generated", "0.5"]
     killed = script(tmp_path / "run", *short, **jax)
     wait_for(tmp_path / "run" / "checkpoint.npz", killed)
     killed.kill()

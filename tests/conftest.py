@@ -1,0 +1,24 @@
+"""Real small data that several modules test on."""
+
+import pytest
+from PIL import Image
+
+from data_generator import LineOptions, Lines
+from drawing import find_fonts
+from model import ModelSpec
+
+
+@pytest.fixture(scope="session")
+def labelled_folder(tmp_path_factory):
+    """Twelve drawn digit lines with labels.tsv."""
+    path = tmp_path_factory.mktemp("labelled")
+    font = next(f for f in find_fonts(("trdg",)) if f.endswith("OpenSans-Regular.ttf"))
+    options = LineOptions(min_length=2, max_length=4)
+    drawn = Lines(options, ModelSpec(), [font], augment=False)
+    rows = []
+    for k in range(12):
+        pixels, text, _ = drawn[k]
+        Image.fromarray(pixels[..., 0]).save(path / f"{k}.png")
+        rows.append(f"{k}.png\t{text}\n")
+    (path / "labels.tsv").write_text("".join(rows))
+    return path
