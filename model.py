@@ -40,6 +40,7 @@ NORMALISATION = "median"  # image.normalise; named in the file, so that another 
 MAX_ARCHIVE_BYTES = 1 << 30
 JAX = keras.backend.backend() == "jax"
 CLASS_AXES = {"logits/": -1, "embedding": 0}  # of weights that belong to characters, by their path
+HEADS = ("logits/", "decoder/")  # how the paths of a head's weights begin
 CONTEXT_STRIDE = 4  # columns of an image that make one step of context, at least
 
 
@@ -466,21 +467,24 @@ def load(path: str | os.PathLike) -> keras.Model:
 def transfer(source: keras.Model, target: keras.Model) -> str:
     """Start `target` with the weights of `source`; returns the characters that have none there.
 
-    The two may differ in their alphabets alone: classes go by their characters. Raises
-    ValueError.
+    The two may differ in their alphabets, where classes go by their characters, and in their
+    heads: another one starts anew, with all of its characters. Raises ValueError.
     """
     known, wanted = Alphabet(source.spec.alphabet).ids, Alphabet(target.spec.alphabet).ids
+    same_head = source.spec.head == target.spec.head
     pairs = [(BLANK, BLANK)] + [(known[c], i) for c, i in wanted.items() if c in known]
     before, after = map(list, zip(*pairs))
-    values = {v.path: ops.convert_to_numpy(v) for v in source.variables}
-    for variable in target.variables:
-        axis = next((a for name, a in CLASS_AXES.items() if name in variable.path), None)
+    values = {v.path: ops.convert_to_numpy(v) for v in source.weights}
+    for variable in target.weights:
+        if variable.path.startswith(HEADS) and not same_head:
+            continue
         if variable.path not in values:
             raise ValueError(f"the model to start from has no {variable.path}; build both alike")
         start = values[variable.path]
+        axis = next((a for name, a in CLASS_AXES.items() if name in variable.path), None)
         if axis is not None:
             mixed = np.moveaxis(ops.convert_to_numpy(variable).copy(), axis, 0)
             mixed[after] = np.moveaxis(start, axis, 0)[before]
             start = np.moveaxis(mixed, 0, axis)
         variable.assign(start)
-    return "".join(c for c in wanted if c not in known)
+    return "".join(c for c in wanted if not same_head or c not in known)

@@ -169,7 +169,7 @@ def train(
         if options.init_from:
             start = models.load(find_model(options.init_from))
             if new := models.transfer(start, model):
-                log(f"characters that {options.init_from} does not know, learnt anew: {new}")
+                log(f"characters that have no weights in {options.init_from}: {new}")
         state = TrainState(model, averaged)
         if saved is not None:
             state.restore(saved)

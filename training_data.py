@@ -13,6 +13,7 @@ from model import ModelSpec
 from options import VALIDATION_SEED, TrainOptions
 from run_folder import TrainError, log
 
+HEAD = ("head", "attn_num_hidden", "attn_num_layers", "target_embedding_size", "use_gru")
 SURVEY = 256  # lines drawn before the first step, to find what cannot be trained
 
 
@@ -69,13 +70,12 @@ def gather(options: TrainOptions) -> Data:
 
 
 def _spec_to_start_from(options: TrainOptions, model: str) -> ModelSpec:
-    """The spec of --init-from, with the alphabet that is asked for."""
+    """The spec of --init-from, with the alphabet that is asked for, or an attention head."""
     given, spec = options.spec(), models.read_spec(find_model(model))
+    head = HEAD if given.head == "attention" and spec.head == "ctc" else ()  # it starts anew
+    spec = dataclasses.replace(spec, **{name: getattr(given, name) for name in head})
     standard = TrainOptions().spec()
-    for name in (
-        "architecture", "rnn", "rnn_units", "height", "channels", "head", "attn_num_hidden",
-        "attn_num_layers", "target_embedding_size", "use_gru",
-    ):  # fmt: skip
+    for name in ("architecture", "rnn", "rnn_units", "height", "channels", *HEAD):
         if getattr(given, name) not in (getattr(standard, name), getattr(spec, name)):
             raise TrainError(
                 f"init-from {model}: its {name} is {getattr(spec, name)}, not "

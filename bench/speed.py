@@ -16,7 +16,7 @@ import tempfile
 import time
 import typing
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -27,10 +27,13 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 import inference
+import labelled
 import model as models
+import records
 import train
-from data_generator import LineOptions, Lines
+from data_generator import LineOptions, Lines, LineSequence, LineStream
 from drawing import draw, find_fonts, render, split_fonts
+from image import scaled_width
 from model import ModelSpec
 from prefetch import Prefetcher
 
@@ -61,7 +64,7 @@ class Options:
     """Measure speed."""
 
     parts: tuple[Part, ...] = typing.get_args(Part)
-    """generate lines; train steps; learn to 95 % exact; read files; start of a fresh process."""
+    """generate lines; train, from TFRecords too; learn to 95 % exact; read files; start afresh."""
     model: str | None = None
     """What reads: a shipped model or a file; digits if it is there, else fresh weights."""
     lines: int = 2000
@@ -111,28 +114,55 @@ def generate(options: Options) -> Iterator[Row]:
 
 
 def steps(options: Options) -> Iterator[Row]:
-    """Lines a second of training as `train.py` does by default, and the wait for them."""
-    defaults = train.TrainOptions()
-    fonts, _ = split_fonts(find_fonts(defaults.fonts), defaults.held_out)
-    model = train._compiled(defaults, defaults.spec())
-    lines = Lines(defaults, defaults.spec(), fonts)
-    warm_up = 48
-    waited, columns = 0.0, []
-    with Prefetcher(lines, defaults.batch_size, defaults.workers) as prefetcher:
-        batches = prefetcher.batches(0, warm_up + options.steps)
-        for step in range(warm_up + options.steps):
+    """Lines a second of training as `train.py` does by default, and the wait for them.
+
+    The same from TFRecords of the first of those lines as trdg draws them; with either head.
+    """
+    run = train.TrainOptions()
+    fonts, _ = split_fonts(find_fonts(run.fonts), run.held_out)
+    generated = Lines(run, run.spec(), fonts)
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "lines.tfrecords"
+        plain = Lines(run, run.spec(), fonts, augment=False)
+        records.generate(plain, options.lines, file, workers=os.cpu_count() or 1)
+        entries = [line for line in records.find(file) if isinstance(line, records.Entry)]
+        alone = labelled.LabelledLines(entries, run.spec(), run.seed)
+        widths = [scaled_width(alone[k][0].shape[1], alone[k][0].shape[0], 32) for k in range(500)]
+        image = f"32 x {np.mean(widths):.0f} on average, {CORES}"
+        count = 16 * LineSequence.GROUP
+        with Prefetcher(alone, run.batch_size, os.cpu_count() or 1) as prefetcher:
+            batches = prefetcher.batches(0, count + LineSequence.GROUP)
+            for _ in range(LineSequence.GROUP):
+                next(batches)
+            seconds = timed(lambda: [batch for _, batch in batches])
+        speed = count * run.batch_size / seconds
+        yield "TFRecords read into batches, no training", f"{speed:,.0f} lines/s", "", image, "warm"
+        varied = labelled.LabelledLines(entries, run.spec(), run.seed, run.augmentation)
+        for head in ("ctc", "attention"):
+            for name, lines in (("generated lines", generated), ("TFRecords", varied)):
+                speed, waited, model = trained(replace(run, head=head), lines, options.steps)
+                figure = f"{speed:,.0f} lines/s, {waited:.0%} of it waiting for lines"
+                name = f"train on {name}, {head}, batch {run.batch_size}, varied"
+                yield name, figure, described(model), image, "warm"
+
+
+def trained(
+    run: train.TrainOptions, lines: LineStream, steps: int
+) -> tuple[float, float, models.keras.Model]:
+    """(lines a second over `steps` steps of training, share of it waiting for lines, model)."""
+    model = train._compiled(run, run.spec())
+    warm_up, waited = 48, 0.0
+    with Prefetcher(lines, run.batch_size, run.workers) as prefetcher:
+        batches = prefetcher.batches(0, warm_up + steps)
+        for step in range(warm_up + steps):
             if step == warm_up:
                 started, waited = time.perf_counter(), 0.0
             asked = time.perf_counter()
             _, (x, y) = next(batches)
             waited += time.perf_counter() - asked
-            columns.append(x["image"].shape[2])
-            model.train_on_batch(x, y)
+            model.train_on_batch(models.training_inputs(model.spec, x, y), y)
         seconds = time.perf_counter() - started
-    speed = options.steps * defaults.batch_size / seconds
-    figure = f"{speed:,.0f} lines/s, {waited / seconds:.0%} of it waiting for lines"
-    image = f"32 x {np.mean(columns):.0f} on average, {CORES}"
-    yield f"train, batch {defaults.batch_size}, varied", figure, described(model), image, "warm"
+    return steps * run.batch_size / seconds, waited / seconds, model
 
 
 def learn(options: Options) -> Iterator[Row]:

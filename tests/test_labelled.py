@@ -161,6 +161,25 @@ def test_what_cannot_work_is_told_before_anything_is_written(
 
 
 @pytest.mark.slow
+def test_an_attention_head_starts_behind_the_encoder_of_a_ctc_model(labelled_folder, tmp_path):
+    start = tmp_path / "start.keras"
+    source = models.build(ModelSpec(rnn_units=8), seed=1)
+    models.save(source, start)
+    target = models.build(ModelSpec(rnn_units=8, head="attention"), seed=2)
+    fresh = {v.path: np.asarray(v).copy() for v in target.weights}
+    assert models.transfer(source, target) == source.spec.alphabet
+    before = {v.path: np.asarray(v) for v in source.weights}
+    kept = [v.path for v in target.weights if v.path in before]
+    assert len(kept) == len(before) - 2, "all but the logits"
+    for variable in target.weights:
+        expected = before if variable.path in kept else fresh
+        assert np.array_equal(variable, expected[variable.path])
+    options = ("--dataset", str(labelled_folder), "--init-from", str(start), "--head", "attention")
+    assert run(tmp_path / "run", *options, "--attn-num-hidden", "16") == 0
+    spec = models.read_spec(tmp_path / "run" / "best.keras")
+    assert (spec.head, spec.rnn_units, spec.attn_num_hidden) == ("attention", 8, 16)
+
+
 def test_a_run_starts_from_a_model_that_knows_other_characters(labelled_folder, tmp_path):
     start = tmp_path / "start.keras"
     spec = dataclasses.replace(SPEC, alphabet="7x2", rnn_units=8)
