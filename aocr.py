@@ -13,6 +13,7 @@ Its words are those of attention-ocr's command of that name.
 import contextlib
 import logging
 import os
+import shutil
 import sys
 import time
 import warnings
@@ -32,8 +33,8 @@ import inference
 import labelled
 import model as models
 import records
+import report_pictures as pictures
 import train
-import visualize
 from data_generator import LineOptions, Lines
 from drawing import HELD_OUT, find_fonts, split_fonts
 from evaluation import Reading
@@ -41,6 +42,7 @@ from image import ImageError
 from inference import InferenceOptions, Recognizer, find_model, find_run_model
 from model import ModelSpec
 from options import TrainOptions
+from page import visible
 from records import Entry, Fault
 from run_folder import journal
 from text import one_line
@@ -283,19 +285,33 @@ def _visualize(
     recognizer: Recognizer, entries: list[Entry], readings: list[Reading], output: Path
 ) -> None:
     """A folder for each line, under correct/ or incorrect/, with pictures of where it was read."""
+    _remove_pictures(output)
     for number, (entry, reading) in enumerate(zip(entries, readings), 1):
         kind = "correct" if reading.exact else "incorrect"
-        folder = output / kind / evaluation.safe_name(f"{number:05}_{Path(entry.name).name}")
+        folder = output / kind / evaluation.safe_name(f"{number:05}_{Path(entry.name).stem}")
         folder.mkdir(parents=True, exist_ok=True)
-        pixels, line = labelled.decoded(entry, recognizer.spec.channels), reading.line
+        pixels = labelled.decoded(entry, recognizer.spec.channels)
+        line, truth = reading.line, reading.truth
         if recognizer.spec.head == "ctc":
             probabilities = recognizer.probabilities(pixels)
-            picture = visualize.time_step_map(pixels, line, probabilities, recognizer.spec)
+            picture = pictures.time_step_map(pixels, line, probabilities, recognizer.spec, truth)
             picture.save(folder / "time_steps.png")
         else:
             attention = recognizer.attention(pixels)
-            visualize.attention_sheet(pixels, line, attention).save(folder / "attention.png")
-            visualize.attention_gif(pixels, line, attention, folder / "attention.gif")
+            picture = pictures.attention_sheet(pixels, line, attention, truth)
+            picture.save(folder / "attention.png")
+            frames = pictures.attention_frames(pixels, line, attention)
+            pictures.save_gif(frames, folder / "attention.gif")
+            for place, (character, frame) in enumerate(zip(line.text, frames), 1):
+                frame.save(folder / evaluation.safe_name(f"{place:02}_{visible(character)}.png"))
+
+
+def _remove_pictures(output: Path) -> None:
+    """Remove an earlier test's folders: a line may stand elsewhere now, and read otherwise."""
+    for kind in ("correct", "incorrect"):
+        for picture in sorted(output.glob(f"{kind}/[0-9]*_*/*")):
+            if picture.name in {"time_steps.png", "attention.gif"}:
+                shutil.rmtree(picture.parent, ignore_errors=True)
 
 
 Command = DatasetOptions | AocrTrainOptions | TestOptions | PredictOptions

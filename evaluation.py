@@ -23,11 +23,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 from rapidfuzz.distance import Levenshtein
 
-import visualize
+import report_pictures as pictures
 from image import ImageError
 from model import error_rates
+from page import NOTHING, visible
 from text import Line, one_line
 
 BINS = 10  # of confidence
@@ -283,9 +285,9 @@ def report(
     except (FileExistsError, NotADirectoryError) as error:
         raise ValueError(f"{folder}: a file is in the way; name another folder") from error
 
-    def sheet(indices: Sequence[int]) -> visualize.Image.Image:
+    def sheet(indices: Sequence[int]) -> Image.Image:
         shown = indices[:SHEET]
-        return visualize.misread(
+        return pictures.misread(
             [_pixels_or_blank(pixels, i) for i in shown],
             [readings[i].truth for i in shown],
             [readings[i].line for i in shown],
@@ -294,8 +296,8 @@ def report(
 
     confused = [(c.truth, c.read, c.count) for c in evaluation.confusions]
     for name, found, draw in (
-        ("reliability", True, lambda: visualize.reliability(*_columns(evaluation.calibration))),
-        ("confusions", confused, lambda: visualize.confusions(confused)),
+        ("reliability", True, lambda: pictures.reliability(*_columns(evaluation.calibration))),
+        ("confusions", confused, lambda: pictures.confusions(confused)),
         ("worst", evaluation.worst, lambda: sheet(evaluation.worst)),
         ("suspects", evaluation.suspects, lambda: sheet(evaluation.suspects)),
     ):
@@ -358,7 +360,7 @@ def _clean(value: Any) -> Any:
 
 def _cell(text: str) -> str:
     """`text` as Markdown shows it in a table, whatever is in it."""
-    return re.sub(r"([\\`*_\[\]<>|~&$:])", r"\\\1", visualize.visible(text))
+    return re.sub(r"([\\`*_\[\]<>|~&$:])", r"\\\1", visible(text))
 
 
 def _rows(header: Iterable[str], rows: Sequence[Sequence[str]]) -> list[str]:
@@ -416,7 +418,7 @@ def _markdown(evaluation: Evaluation, readings: Sequence[Reading], title: str) -
         lines += [
             "## Confused characters",
             "",
-            f"{visualize.NOTHING} as truth: inserted; as read: missed.",
+            f"{NOTHING} as truth: inserted; as read: missed.",
             "",
             "![confused characters](confusions.png)",
             "",

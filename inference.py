@@ -234,7 +234,7 @@ class Recognizer:
 
 
 class _Output(NamedTuple):
-    index: int  # of the image
+    place: int  # of the image
     line: Line  # spans in time steps
     probabilities: np.ndarray  # (steps, classes), or (characters, classes) and some more
     attention: np.ndarray  # (characters, steps) and some more; of a CTC head empty

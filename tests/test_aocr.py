@@ -80,8 +80,29 @@ def test_the_report_has_every_line(project, capsys):
     assert steps[-4:] == ["1", "2", "3", "4"]
     report = json.loads((project / "results" / "report.json").read_text())
     assert report["lines"] == 4
-    folders = [*(project / "results").glob("correct/*"), *(project / "results").glob("incorrect/*")]
-    assert len(folders) == 4 and all(any(folder.iterdir()) for folder in folders)
+
+
+def line_folders(results):
+    """The folders of the lines, in order; each is under the kind that the report says."""
+    rows = [row.split("\t") for row in (results / "lines.tsv").read_text().splitlines()[1:]]
+    kinds = ["correct" if truth == text else "incorrect" for _, truth, text, _ in rows]
+    folders = [*results.glob("correct/*"), *results.glob("incorrect/*")]
+    folders.sort(key=lambda folder: folder.name)
+    assert [folder.parent.name for folder in folders] == kinds
+    return [
+        ({path.name for path in f.iterdir()}, text) for f, (_, _, text, _) in zip(folders, rows)
+    ]
+
+
+def test_every_line_has_pictures_of_where_its_characters_were_read(project):
+    results = project / "results"
+    assert run("test --visualize ./datasets/testing.tfrecords") == 0
+    for names, text in line_folders(results):
+        one_each = {f"{place:02}_{c}.png" for place, c in enumerate(text, 1)}
+        assert names == {"attention.png", "attention.gif"} | one_each
+    # another model's readings are in the place of the earlier ones
+    assert run("test --visualize ./datasets/testing.tfrecords --model digits") == 0
+    assert [names for names, _ in line_folders(results)] == [{"time_steps.png"}] * 4
 
 
 def test_without_distance_a_line_counts_whole_or_not(project):
