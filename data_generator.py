@@ -22,6 +22,7 @@ import augmentation
 import image as imaging
 from devices import keras
 from drawing import TRDG_FOLDER, DataError, DrawingOptions, characters_drawn, check_drawing, draw
+from marks import Marks
 from model import ModelSpec, pack_labels, time_steps
 from text import Alphabet, normalise_text, steps_needed
 
@@ -87,6 +88,9 @@ class LineOptions(DrawingOptions, TextOptions):
     """Share of training lines with thinner or bolder strokes; weights are few in most families."""
     photo: float = 0.5
     """Share of training lines made to look photographed; helps with unseen fonts too."""
+    marks: float = 0.0
+    """Share of training lines with points, signs and units that the alphabet, and so the label,
+    lacks; for numbers as receipts, displays and forms have them."""
 
     @property
     def augmentation(self) -> augmentation.Augmentation:
@@ -250,6 +254,9 @@ class Lines:
                 f"no font of {len(fonts)} draws {missing!r}; add one that does with --fonts, "
                 "or leave the characters out of --alphabet"
             )
+        self.marks: dict[str, Marks] = {}  # of each font, if lines have any
+        if augment and options.marks:
+            self.marks = {font: Marks.of(font, self.alphabet.characters) for font in self.fonts}
         self.redrawn: Counter[str] = Counter()  # why lines were drawn anew
         self._by_spacing: dict[int, LineOptions] = {}
         self._check_own_strings()
@@ -266,19 +273,22 @@ class Lines:
             if font in self.partial and set(text) - set(self.partial[font]):
                 reasons["the font lacks a character"] += 1
                 continue
+            shown = text
+            if self.marks and rng.random() < self.options.marks:
+                shown = self.marks[font].put(text, rng)
             options = self.options
             if self.augmentation is not None and options.spacing:
                 extra = round(options.spacing * (rng.exponential() ** 1.5 - 0.5))  # at times wide
                 options = self._spaced(extra)
             try:
-                drawn = draw(text, font, options, int(rng.integers(1 << 31)))
+                drawn = draw(shown, font, options, int(rng.integers(1 << 31)))
             except ValueError as error:  # Pillow's, where nothing is left of the text
                 reasons[f"{Path(font).name} cannot be drawn so ({error})"] += 1
                 continue
             if drawn is None:
                 reasons["text_color too close to the background"] += 1
                 continue
-            if self.options.width > 0 and self._cut_off(text, font, options):
+            if self.options.width > 0 and self._cut_off(shown, font, options):
                 reasons[f"text wider than width {self.options.width}"] += 1
                 continue
             if self.options.space_width == 0:
@@ -345,7 +355,7 @@ def _check_variation(options: LineOptions) -> None:
     for name in ("rotation", "shift", "shear", "zoom", "stretch", "elastic", "spacing"):
         if not getattr(options, name) >= 0:
             raise DataError(f"{name} {getattr(options, name)}: give 0 or more")
-    for name in ("weight", "photo"):
+    for name in ("weight", "photo", "marks"):
         if not 0 <= getattr(options, name) <= 1:
             raise DataError(f"{name} {getattr(options, name)}: a share; give 0 to 1")
 

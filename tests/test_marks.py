@@ -1,0 +1,43 @@
+"""Marks: beside the label, never in it."""
+
+import numpy as np
+import pytest
+
+from data_generator import LineOptions, Lines
+from drawing import characters_drawn, find_fonts
+from marks import Marks
+from model import ModelSpec
+from text import Alphabet
+
+FONT = next(font for font in find_fonts(("trdg",)) if font.endswith("OpenSans-Regular.ttf"))
+
+
+@pytest.mark.parametrize("alphabet", ["0123456789", "0123456789.- ", "0123456789EURkg€"])
+def test_without_its_marks_a_line_is_its_label_again(alphabet):
+    marks, rng = Marks.of(FONT, alphabet), np.random.default_rng(0)
+    known = Alphabet(alphabet)
+    texts = [marks.put("4096125", rng) for _ in range(500)]
+    assert {"".join(c for c in text if c in known.ids) for text in texts} == {"4096125"}
+    assert len(set(texts)) > 50
+
+
+def test_no_mark_has_a_character_of_the_alphabet_or_one_that_the_font_lacks():
+    marks = Marks.of(FONT, "0123456789.,E")
+    assert {".", ",", ".-", "EUR "}.isdisjoint((*marks.between, *marks.before, *marks.after))
+    assert "-" in marks.between and "$" in marks.before and "€" in marks.after
+    without = next(f for f in find_fonts(("trdg",)) if not characters_drawn(f, "€"))
+    assert "€" not in Marks.of(without, "0123456789").after
+
+
+def test_training_lines_have_marks_and_validation_lines_none():
+    def widths(**options):
+        stream = Lines(LineOptions(marks=1.0, spacing=0, **options), ModelSpec(), [FONT])
+        plain = Lines(LineOptions(spacing=0), ModelSpec(), [FONT], augment=False)
+        stream.augmentation = None  # to tell their widths
+        pairs = [(stream[k], plain[k]) for k in range(20)]
+        assert all(a[1] == b[1] for a, b in pairs)
+        return [a[0].shape[1] - b[0].shape[1] for a, b in pairs]
+
+    assert sum(width > 0 for width in widths()) > 10
+    held_out = Lines(LineOptions(marks=1.0), ModelSpec(), [FONT], augment=False)
+    assert not held_out.marks
