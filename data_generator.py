@@ -24,6 +24,7 @@ from devices import keras
 from drawing import TRDG_FOLDER, DataError, DrawingOptions, characters_drawn, check_drawing, draw
 from marks import Marks
 from model import ModelSpec, pack_labels, time_steps
+from recipes import Mix
 from text import Alphabet, normalise_text, steps_needed
 
 CHARACTER_COLUMNS = 5  # of a model's input, which common fonts give every character
@@ -88,9 +89,10 @@ class LineOptions(DrawingOptions, TextOptions):
     """Share of training lines with thinner or bolder strokes; weights are few in most families."""
     photo: float = 0.5
     """Share of training lines made to look photographed; helps with unseen fonts too."""
-    marks: float = 0.0
-    """Share of training lines with points, signs and units that the alphabet, and so the label,
-    lacks; for numbers as receipts, displays and forms have them."""
+    recipe: tuple[str, ...] = ("photo",)
+    """What photographed lines are pictures of: clean, photo, receipt, display, handwriting; with
+    weights, as in photo:3 receipt:1; mixed is all of them. Marks that the label lacks, and fonts
+    of a kind, if there are any in --fonts, come with it."""
 
     @property
     def augmentation(self) -> augmentation.Augmentation:
@@ -254,9 +256,8 @@ class Lines:
                 f"no font of {len(fonts)} draws {missing!r}; add one that does with --fonts, "
                 "or leave the characters out of --alphabet"
             )
-        self.marks: dict[str, Marks] = {}  # of each font, if lines have any
-        if augment and options.marks:
-            self.marks = {font: Marks.of(font, self.alphabet.characters) for font in self.fonts}
+        self.recipes = Mix(options.recipe if augment else ("clean",), self.fonts)
+        self.marks: dict[tuple[str, bool], Marks] = {}  # of the fonts that draw them
         self.redrawn: Counter[str] = Counter()  # why lines were drawn anew
         self._by_spacing: dict[int, LineOptions] = {}
         self._check_own_strings()
@@ -266,22 +267,21 @@ class Lines:
         short = ""
         for attempt in range(ATTEMPTS):
             rng = np.random.default_rng((self.seed, k, attempt))
-            text, font = (
-                self.texts.draw(rng),
-                self.fonts[(k + attempt) % len(self.fonts)],
-            )
+            text, (recipe, fonts) = self.texts.draw(rng), self.recipes.choose(rng)
+            font = fonts[(k + attempt) % len(fonts)]
             if font in self.partial and set(text) - set(self.partial[font]):
                 reasons["the font lacks a character"] += 1
                 continue
             shown = text
-            if self.marks and rng.random() < self.options.marks:
-                shown = self.marks[font].put(text, rng)
+            if recipe.marks and rng.random() < recipe.marks:
+                shown = self._marks(font, recipe.units).put(text, rng)
             options = self.options
             if self.augmentation is not None and options.spacing:
                 extra = round(options.spacing * (rng.exponential() ** 1.5 - 0.5))  # at times wide
                 options = self._spaced(extra)
+            seed = int(rng.integers(1 << 31))
             try:
-                drawn = draw(shown, font, options, int(rng.integers(1 << 31)))
+                drawn = draw(shown, font, options, seed)
             except ValueError as error:  # Pillow's, where nothing is left of the text
                 reasons[f"{Path(font).name} cannot be drawn so ({error})"] += 1
                 continue
@@ -295,8 +295,10 @@ class Lines:
                 text = text.replace(" ", "")
             pixels = np.asarray(drawn.convert("L" if self.spec.channels == 1 else "RGB"))
             pixels = pixels.reshape(*pixels.shape[:2], self.spec.channels)
+            if recipe.ghost and rng.random() < recipe.ghost:
+                pixels = self._with_ghosts(pixels, shown, font, options, seed, rng)
             if self.augmentation:
-                pixels = augmentation.augment(pixels, self.augmentation, rng)
+                pixels = augmentation.augment(pixels, self.augmentation, rng, recipe)
             columns = imaging.scaled_width(pixels.shape[1], pixels.shape[0], self.spec.height)
             if steps_needed(text) > time_steps(columns, self.stride):
                 reasons["the label needs more time steps than its image gives"] += 1
@@ -310,6 +312,28 @@ class Lines:
             "Change the named option; for time steps: larger --character-spacing, --width -1, "
             "shorter text"
         )
+
+    def _marks(self, font: str, units: bool) -> Marks:
+        if (font, units) not in self.marks:
+            self.marks[font, units] = Marks.of(font, self.alphabet.characters, units)
+        return self.marks[font, units]
+
+    def _with_ghosts(
+        self,
+        pixels: np.ndarray,
+        shown: str,
+        font: str,
+        options: LineOptions,
+        seed: int,
+        rng: np.random.Generator,
+    ) -> np.ndarray:
+        """Every digit with a pale 8 behind it: the segments of a display that are off."""
+        eights = draw("".join("8" if c in string.digits else c for c in shown), font, options, seed)
+        if eights is None or eights.size != pixels.shape[1::-1]:
+            return pixels
+        off = np.asarray(eights.convert("L" if self.spec.channels == 1 else "RGB"))
+        pale = rng.uniform(0.03, 0.35) * (pixels - np.minimum(pixels, off.reshape(pixels.shape)))
+        return (pixels - pale).astype(np.uint8)
 
     def _spaced(self, extra: int) -> LineOptions:
         """The options with `extra` pixels more between characters."""
@@ -355,7 +379,7 @@ def _check_variation(options: LineOptions) -> None:
     for name in ("rotation", "shift", "shear", "zoom", "stretch", "elastic", "spacing"):
         if not getattr(options, name) >= 0:
             raise DataError(f"{name} {getattr(options, name)}: give 0 or more")
-    for name in ("weight", "photo", "marks"):
+    for name in ("weight", "photo"):
         if not 0 <= getattr(options, name) <= 1:
             raise DataError(f"{name} {getattr(options, name)}: a share; give 0 to 1")
 

@@ -14,6 +14,7 @@ import image as imaging
 from augmentation import Augmentation, augment
 from data_generator import Lines
 from model import ModelSpec, time_steps
+from recipes import Mix
 from records import Entry, Fault, RecordsError, find
 from text import Alphabet, one_line
 
@@ -132,7 +133,7 @@ def load(entry: Entry, spec: ModelSpec) -> Example:
 class LabelledLines:
     """A stream of labelled images, each once an epoch, in an order of the epoch's own.
 
-    `lines[k]` is (pixels, text, file name), varied if `augmentation` is given.
+    `lines[k]` is (pixels, text, file name), varied if `augmentation` is given, by `recipe`.
     """
 
     def __init__(
@@ -141,8 +142,10 @@ class LabelledLines:
         spec: ModelSpec,
         seed: int = 0,
         augmentation: Augmentation | None = None,
+        recipe: tuple[str, ...] = ("photo",),
     ):
         self.entries, self.spec, self.seed, self.augmentation = entries, spec, seed, augmentation
+        self.recipes = Mix(recipe, fonts=[])
         self.stride, self.multiple = spec.stride, spec.multiple
         self.alphabet = Alphabet(spec.alphabet)
         self.redrawn: Counter[str] = Counter()  # why lines were varied anew
@@ -158,7 +161,7 @@ class LabelledLines:
             return pixels, text, name
         for attempt in range(ATTEMPTS):
             rng = np.random.default_rng((self.seed, k, attempt))
-            varied = augment(pixels, self.augmentation, rng)
+            varied = augment(pixels, self.augmentation, rng, self.recipes.choose(rng)[0])
             columns = imaging.scaled_width(varied.shape[1], varied.shape[0], self.spec.height)
             if self.spec.steps_needed(text) <= time_steps(columns, self.stride):
                 return varied, text, name

@@ -27,9 +27,9 @@ class Marks:
     after: tuple[str, ...]
 
     @classmethod
-    def of(cls, font: str, alphabet: str) -> "Marks":
-        """Those of a font file. Raises DataError."""
-        every = set("".join((*BETWEEN, *BEFORE, *AFTER)))
+    def of(cls, font: str, alphabet: str, units: bool = True) -> "Marks":
+        """Those of a font file; without `units` none that has letters. Raises DataError."""
+        every = {c for c in "".join((*BETWEEN, *BEFORE, *AFTER)) if units or not c.isalpha()}
         drawn = {" ", *characters_drawn(font, "".join(sorted(every - set(alphabet))))}
         drawn -= set(alphabet)
         return cls(*(tuple(filter(drawn.issuperset, kind)) for kind in (BETWEEN, BEFORE, AFTER)))

@@ -61,7 +61,8 @@ def gather(options: TrainOptions) -> Data:
         )
     about = f"{len(entries):,} images to train on, {len(unseen_entries):,} to validate on"
     lines: LineStream
-    lines = labelled.LabelledLines(entries, spec, options.seed, options.augmentation)
+    variation = options.augmentation, options.recipe
+    lines = labelled.LabelledLines(entries, spec, options.seed, *variation)
     if options.mix_generated:
         lines = labelled.MixedLines(lines, _generated(options, spec)[0], options.mix_generated)
         about += f"; {options.mix_generated:.0%} of the lines are generated"

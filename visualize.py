@@ -20,6 +20,7 @@ from data_generator import LineOptions, Lines
 from drawing import TRDG_FOLDER, find_fonts
 from model import ModelSpec
 from page import Page
+from recipes import RECIPES
 from text import Line
 
 # --- lines and what was read in them ----------------------------------------------------------
@@ -172,6 +173,8 @@ PLAIN = LineOptions(
     strings=("Room 4207",),
     **(_trdg_font("OpenSans-Regular") | dict.fromkeys(VARIATION, 0)),
 )
+
+KINDS = {name: [{"recipe": (name,), "photo": 1.0}] * 4 for name in RECIPES}  # of pictures
 
 
 def generator_options(

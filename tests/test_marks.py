@@ -29,15 +29,19 @@ def test_no_mark_has_a_character_of_the_alphabet_or_one_that_the_font_lacks():
     assert "€" not in Marks.of(without, "0123456789").after
 
 
-def test_training_lines_have_marks_and_validation_lines_none():
-    def widths(**options):
-        stream = Lines(LineOptions(marks=1.0, spacing=0, **options), ModelSpec(), [FONT])
-        plain = Lines(LineOptions(spacing=0), ModelSpec(), [FONT], augment=False)
-        stream.augmentation = None  # to tell their widths
-        pairs = [(stream[k], plain[k]) for k in range(20)]
-        assert all(a[1] == b[1] for a, b in pairs)
-        return [a[0].shape[1] - b[0].shape[1] for a, b in pairs]
+def test_a_display_has_no_units():
+    marks = Marks.of(FONT, "0123456789", units=False)
+    assert not any(c.isalpha() for mark in (*marks.before, *marks.after) for c in mark)
+    assert "." in marks.between and "-" in marks.after
 
-    assert sum(width > 0 for width in widths()) > 10
-    held_out = Lines(LineOptions(marks=1.0), ModelSpec(), [FONT], augment=False)
-    assert not held_out.marks
+
+def test_training_lines_have_marks_and_validation_lines_none():
+    def line_widths(recipe, **options):
+        stream = Lines(LineOptions(recipe=(recipe,), spacing=0), ModelSpec(), [FONT], **options)
+        stream.augmentation = None  # to tell their widths
+        return {text: pixels.shape[1] for pixels, text, _ in (stream[k] for k in range(40))}
+
+    plain, marked = line_widths("photo"), line_widths("display")
+    assert len(plain) > 30 and plain.keys() == marked.keys()
+    assert sum(marked[text] > plain[text] for text in plain) > 10
+    assert line_widths("display", augment=False) == plain

@@ -1,0 +1,227 @@
+"""What real pictures of lines have and drawn ones lack: effects on ink, light, surface and sensor.
+
+Each takes float32 pixels (rows, columns, channels) and returns as many; `ink` is 0 where there is
+paper and 1 where there is ink, an image has 256 levels. How often each comes is said in recipes.py.
+"""
+
+import functools
+import math
+
+import cv2
+import numpy as np
+
+
+def dot_matrix(ink: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Characters of the dots of a needle printer: nine or more needles for their height."""
+    rows, columns, _ = ink.shape
+    inked = np.flatnonzero(ink.max(axis=(1, 2)) > 0.3)
+    height = max(8, len(inked))
+    pitch = height / rng.uniform(8.5, 14)  # rows from needle to needle
+    across = pitch * rng.uniform(0.6, 1.0)
+    size = max(2, round(columns / across)), max(2, round(rows / pitch))
+    dots = cv2.resize(ink, size, interpolation=cv2.INTER_AREA).reshape(size[1], size[0], -1)
+    struck = np.clip((dots - rng.uniform(0.2, 0.4)) / 0.15, 0, 1)
+    struck *= rng.uniform(0.7, 1.0, struck.shape[:2]).astype(np.float32)[..., None]
+    grown = cv2.resize(struck, (columns, rows), interpolation=cv2.INTER_NEAREST)
+    x = np.arange(columns) * (size[0] / columns) % 1 - 0.5
+    y = np.arange(rows) * (size[1] / rows) % 1 - 0.5
+    radius = rng.uniform(0.4, 0.75)
+    away = np.hypot(x[None, :], y[:, None]) / radius
+    return grown.reshape(ink.shape) * np.clip(1.5 - away, 0, 1)[..., None].astype(np.float32)
+
+
+def faded(ink: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Ink that runs out towards one end, or from row to row, as on thermal paper."""
+    rows, columns, _ = ink.shape
+    least = rng.uniform(0.15, 0.7)
+    if rng.random() < 0.6:
+        level = np.linspace(least, 1, columns, dtype=np.float32)[None, :, None]
+        return ink * (level if rng.random() < 0.5 else level[:, ::-1])
+    rough = np.convolve(rng.uniform(least, 1.3, rows + 4), np.ones(3) / 3)[3 : rows + 3]
+    return ink * np.clip(rough, 0, 1).astype(np.float32)[:, None, None]
+
+
+def scanned(image: np.ndarray, contrast: float, rng: np.random.Generator) -> np.ndarray:
+    """A scanner's black and white: rough edges, specks, strokes that grow together or break."""
+    soft = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.5, 1.1)).reshape(image.shape)
+    rough = cv2.GaussianBlur(
+        rng.standard_normal(image.shape[:2], np.float32), (0, 0), rng.uniform(0.4, 0.9)
+    )[..., None]
+    low, high = float(soft.min()), float(soft.max())
+    level = low + (high - low) * rng.uniform(0.35, 0.75)
+    value = soft - level + contrast * rng.uniform(0.02, 0.15) * rough
+    steep = np.clip(value * rng.uniform(0.02, 0.12), -20, 20)
+    return low + (high - low) / (1 + np.exp(-steep))
+
+
+def guilloche(rows: int, columns: int, rng: np.random.Generator) -> np.ndarray:
+    """Fine waved lines, 0 to 1, as under the writing on cheques and forms."""
+    x = np.arange(columns, dtype=np.float32)[None, :] / rows
+    y = np.arange(rows, dtype=np.float32)[:, None] / rows
+    print_ = np.zeros((rows, columns), np.float32)
+    for _ in range(int(rng.integers(1, 3))):
+        wave = rng.uniform(0, 0.3) * np.sin(x * rng.uniform(1, 8) + rng.uniform(0, 6))
+        phase = (y + wave + x * rng.normal(0, 0.3)) * rng.uniform(4, 12) + rng.uniform(0, 1)
+        width = rng.uniform(0.1, 0.3)
+        print_ = np.maximum(print_, np.clip(1 - np.abs(phase % 1 - 0.5) / width, 0, 1))
+    return print_[..., None]
+
+
+def underline(ink: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A rule under the line, or through its feet, over the whole width or a part."""
+    ink = ink.copy()
+    rows, columns, _ = ink.shape
+    inked = np.flatnonzero(ink.max(axis=(1, 2)) > 0.3)
+    foot = inked[-1] if len(inked) else rows - 2
+    top = int(np.clip(foot + rng.integers(-2, 4), 0, rows - 1))
+    thickness = int(rng.integers(1, 3))
+    start = int(rng.integers(0, columns)) if rng.random() < 0.3 else 0
+    part = ink[top : top + thickness, start:]
+    np.maximum(part, rng.uniform(0.3, 1), out=part)
+    return ink
+
+
+def reflections(image: np.ndarray, contrast: float, rng: np.random.Generator) -> np.ndarray:
+    """What a window or a display mirrors: patches lighter or darker, their edges soft."""
+    rows, columns, _ = image.shape
+    x, y = np.arange(columns)[None, :] / rows, np.arange(rows)[:, None] / rows
+    for _ in range(int(rng.integers(1, 4))):
+        left, right = np.sort(rng.uniform(-0.5, columns / rows + 0.5, 2))
+        top, bottom = np.sort(rng.uniform(-0.5, 1.5, 2))
+        slant, soft = rng.normal(0, 0.4), rng.uniform(0.02, 0.2)
+        across = x + slant * (y - 0.5)
+        inside = np.minimum.reduce(
+            np.broadcast_arrays(across - left, right - across, y - top, bottom - y)
+        )
+        patch = np.clip(inside / soft + 0.5, 0, 1).astype(np.float32)[..., None]
+        image = image + contrast * rng.normal(0, 0.6) * patch
+    return image
+
+
+def broken_print(ink: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Ink that did not take everywhere: worn patches, or the dots of a matrix printer."""
+    rows, columns, _ = ink.shape
+    if rng.random() < 0.6:
+        worn = surface(rows, columns, rng)
+        return ink * np.clip(0.9 + worn / worn.std() * rng.uniform(0.1, 0.5), 0, 1)
+    pitch, phase = rng.uniform(2.2, 4), rng.uniform(0, 6)
+    x, y = np.arange(columns), np.arange(rows)
+    dots = (
+        np.sin(2 * math.pi * x / pitch + phase)[None, :] * np.sin(2 * math.pi * y / pitch)[:, None]
+    )
+    return ink * np.clip(0.75 + rng.uniform(0.2, 0.6) * dots, 0, 1)[..., None].astype(np.float32)
+
+
+def neighbour_lines(ink: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """The feet of a line above and the heads of a line below, cut by the crop."""
+    ink = ink.copy()
+    inked = np.flatnonzero(ink.max(axis=(1, 2)) > 0.3)
+    if len(inked) < 8:
+        return ink
+    top, bottom = inked[0], inked[-1] + 1
+    other = ink[:, ::-1]  # our own line, mirrored: strokes like a neighbour's
+    above, below = (rng.integers(0, 4, 2) * len(ink) / 32).astype(int)
+    above = min(above, max(0, top - 2))
+    below = min(below, max(0, len(ink) - bottom - 2))
+    if above:
+        ink[:above] = other[bottom - above : bottom]
+    if below:
+        ink[-below:] = other[top : top + below]
+    return ink
+
+
+def separators(ink: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Rules in the gaps between characters: the drums of a counter, the boxes of a form."""
+    ink = ink.copy()
+    gaps = np.flatnonzero(ink.max(axis=(0, 2)) < 0.1)  # columns without ink
+    level, half = rng.uniform(0.15, 1), rng.random()
+    for run in np.split(gaps, np.flatnonzero(np.diff(gaps) > 1) + 1):
+        if 2 <= len(run) < len(ink):
+            middle = (run[0] + run[-1] + 1) / 2
+            width = max(1, round(half * len(run) / 2))
+            ink[:, round(middle - width / 2) : round(middle + width / 2)] = level
+    return ink
+
+
+def outline(image: np.ndarray, ink: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Characters with a rim of another tone, as on jerseys and signs."""
+    size = int(rng.integers(3, 6))
+    rim = cv2.dilate(ink, np.ones((size, size), np.uint8)).reshape(ink.shape) - ink
+    return image + (rng.uniform(0, 255) - image) * np.clip(rim, 0, 1)
+
+
+def relief(
+    image: np.ndarray, ink: np.ndarray, contrast: float, rng: np.random.Generator
+) -> np.ndarray:
+    """Stamped or embossed characters: one side of each stroke lit, the other in shadow."""
+    dx, dy = rng.choice([-1, 1], 2)
+    slope = np.roll(ink, (dy, dx), (0, 1)) - np.roll(ink, (-dy, -dx), (0, 1))
+    flat = image - contrast * ink * rng.uniform(0.0, 0.9)
+    return flat + abs(contrast) * rng.uniform(0.3, 0.8) * slope
+
+
+def frame(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """The rim of a plate, a window or a box, or the world outside it, on one or more sides."""
+    image = image.copy()
+    rows = len(image)
+    level = rng.uniform(0, 255)
+    for side in range(4):
+        if rng.random() < 0.5:
+            view = (image, image[::-1], image.swapaxes(0, 1), image.swapaxes(0, 1)[::-1])[side]
+            thickness = int(rng.integers(1, max(2, rows // 7)))
+            inset = int(rng.integers(0, 3)) * rows // 32 if rng.random() < 0.4 else 0
+            start = int(rng.integers(0, view.shape[1])) if rng.random() < 0.2 else 0
+            view[inset : inset + thickness, start:] = level
+    return image
+
+
+def light(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Uneven light: a slope over the picture, and now and then the edge of a shadow."""
+    rows, columns, _ = image.shape
+    x, y = _from_edge_to_edge(columns)[None, :], _from_edge_to_edge(rows)[:, None]
+    field = 1 + rng.normal(0, 0.2) * x + rng.normal(0, 0.15) * y
+    if rng.random() < 0.3:
+        side = x * rng.normal(0, 1) + y * rng.normal(0, 0.5) - rng.uniform(-0.6, 0.6)
+        softness = rng.uniform(0.02, 0.3)
+        field = field * (
+            1 - rng.uniform(0.1, 0.5) / (1 + np.exp(-np.clip(side / softness, -20, 20)))
+        )
+    field = np.clip(field, 0.3, None)
+    return image * (field * rng.uniform(0.85, 1.1) / field.max())[..., None]
+
+
+@functools.lru_cache(maxsize=1024)
+def _from_edge_to_edge(count: int) -> np.ndarray:
+    return np.linspace(-1, 1, count, dtype=np.float32)
+
+
+def surface(rows: int, columns: int, rng: np.random.Generator) -> np.ndarray:
+    """Grain of paper, metal or wall, about 0: smooth noise of a random scale and direction."""
+    cells = rng.uniform(0.05, 0.7, 2)
+    small = rng.normal(
+        0, rng.uniform(0.01, 0.12), (max(2, int(rows * cells[0])), max(2, int(columns * cells[1])))
+    )
+    return cv2.resize(small.astype(np.float32), (columns, rows), interpolation=cv2.INTER_CUBIC)[
+        ..., None
+    ]
+
+
+def blur(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Defocus, or motion along a random direction."""
+    if rng.random() < 0.7:
+        return cv2.GaussianBlur(image, (0, 0), rng.uniform(0.3, 1.4)).reshape(image.shape)
+    length = int(rng.integers(2, 5))
+    kernel = np.zeros((5, 5), np.float32)
+    angle = rng.uniform(0, math.pi)
+    for t in np.linspace(-length / 2, length / 2, 9):
+        kernel[round(2 + t * math.sin(angle) * 0.8), round(2 + t * math.cos(angle) * 0.8)] += 1
+    return cv2.filter2D(image, -1, kernel / kernel.sum()).reshape(image.shape)
+
+
+def low_resolution(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """As if taken from afar: down to as little as 40 % and up again."""
+    rows, columns, _ = image.shape
+    scale = rng.uniform(0.4, 0.9)
+    size = (max(4, round(columns * scale)), max(4, round(rows * scale)))
+    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    return cv2.resize(small, (columns, rows), interpolation=cv2.INTER_LINEAR).reshape(image.shape)

@@ -1,0 +1,193 @@
+"""Recipes: what pictures of one kind have, and how often; `camera` makes one of a drawn line.
+
+A recipe is a table of chances and ranges for the effects in effects.py. The kinds are those that
+people point a reader at: photographs, scanned receipts, displays, handwriting on forms. Names with
+weights mix them: ("photo:3", "receipt", "display") draws three photographs for each of the others.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+import effects
+from drawing import DataError
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Chances (0 to 1) of effects, and ranges; the defaults are those of photographs."""
+
+    photographed: bool = True  # else the line stays as it is drawn
+    fonts: tuple[str, ...] = ()  # patterns of file names; without any, all fonts
+    marks: float = 0.0  # points, signs and units that the label lacks: see marks.py
+    units: bool = True  # else no letters among them: a display's look like digits
+    # crop, in heights of the line: at least and most beyond the drawn margin, before and behind
+    tight: float = -0.1
+    before: float = 0.5
+    behind: float = 0.5
+    # ink
+    broken: float = 0.15
+    dot_matrix: float = 0.0
+    faded: float = 0.0
+    ghost: float = 0.0  # unlit segments, of fonts that have segments
+    neighbours: float = 0.15
+    separators: float = 0.15
+    underline: float = 0.0
+    # tone
+    contrast: tuple[float, float] = (50, 255)  # levels between ink and paper
+    dark_on_light: float = 0.6
+    outline: float = 0.08
+    relief: float = 0.08
+    # light and surface
+    frame: float = 0.4
+    light: float = 0.6
+    reflections: float = 0.0
+    surface: float = 0.5
+    guilloche: float = 0.0
+    # sensor
+    blur: float = 0.5
+    low_resolution: float = 0.3
+    noise: float = 0.6
+    scanned: float = 0.0
+    jpeg: float = 0.4
+
+
+CLEAN = Recipe(photographed=False)
+PHOTO = Recipe()
+RECIPES = {
+    "clean": CLEAN,
+    "photo": PHOTO,
+    "receipt": Recipe(
+        marks=0.15, tight=-0.25, broken=0.25, dot_matrix=0.2, faded=0.2, neighbours=0.25,
+        separators=0.02, underline=0.05, contrast=(40, 255), dark_on_light=0.97, outline=0.02,
+        relief=0, frame=0.05, light=0.2, surface=0.2, blur=0.4, low_resolution=0.4, noise=0.4,
+        scanned=0.35, jpeg=0.5,
+    ),
+    "display": Recipe(
+        fonts=("DSEG*",), marks=0.7, units=False, before=3.0, behind=1.0, broken=0.03, ghost=0.5,
+        neighbours=0.05, separators=0, contrast=(12, 160), dark_on_light=0.75, outline=0, relief=0,
+        frame=0.7, light=0.8, reflections=0.6, surface=0.2, noise=0.5,
+    ),
+    "handwriting": Recipe(
+        fonts=(
+            "*[Hh]and*", "*Kristi*", "*Rufscript*", "*Dancing*", "*Kaushan*", "*femke*", "*Klee*",
+            "*Tom*", "*sj*", "*Yusei*", "*Ecolier*", "*ecolier*", "*Comic*", "*[Hh]umor*",
+            "*Leckerli*", "*Amatic*", "*Pacifico*", "*Caveat*", "*Script*", "*Indie*", "*bwht*",
+        ),
+        marks=0.7, before=0.8, behind=0.8, broken=0.1, faded=0.05, neighbours=0.05, separators=0.03,
+        underline=0.35, contrast=(60, 230), dark_on_light=0.97, outline=0, relief=0, frame=0.15,
+        light=0.4, surface=0.2, guilloche=0.6, low_resolution=0.3, noise=0.4, scanned=0.05,
+    ),
+}  # fmt: skip
+MIXED = ("photo:4", "receipt:3", "display:1", "handwriting:2")
+
+
+class Mix:
+    """Recipes by weight, with the fonts that each draws with.
+
+    names: of RECIPES or `mixed`, each perhaps with a weight behind a colon. Raises DataError.
+    """
+
+    def __init__(self, names: Iterable[str], fonts: list[str]):
+        self.recipes: list[Recipe] = []
+        weights = []
+        for given in names:
+            for item in MIXED if given == "mixed" else (given,):
+                name, _, weight = item.partition(":")
+                if name not in RECIPES:
+                    known = ", ".join((*RECIPES, "mixed"))
+                    raise DataError(f"recipe {name!r}: known are {known}")
+                try:
+                    weights.append(float(weight or 1))
+                except ValueError:
+                    weights.append(-1)
+                if not weights[-1] > 0:
+                    raise DataError(f"recipe {given!r}: give a weight over 0, such as {name}:2")
+                self.recipes.append(RECIPES[name])
+        if not self.recipes:
+            raise DataError("recipe: name at least one, such as photo")
+        self.chances = np.cumsum(weights) / np.sum(weights)
+        special = [pattern for recipe in RECIPES.values() for pattern in recipe.fonts]
+        plain = [font for font in fonts if not _matches(font, special)]
+        self.fonts = [
+            [font for font in fonts if _matches(font, recipe.fonts)] or plain or fonts
+            if recipe.fonts or len(self.recipes) > 1
+            else fonts
+            for recipe in self.recipes
+        ]
+
+    def choose(self, rng: np.random.Generator) -> tuple[Recipe, list[str]]:
+        """A recipe, and the fonts to draw its line with."""
+        only = len(self.recipes) == 1
+        i = 0 if only else int(np.searchsorted(self.chances, rng.random(), side="right"))
+        return self.recipes[i], self.fonts[i]
+
+
+def _matches(font: str, patterns: Iterable[str]) -> bool:
+    return any(fnmatch(Path(font).name, pattern) for pattern in patterns)
+
+
+def camera(pixels: np.ndarray, recipe: Recipe, rng: np.random.Generator) -> np.ndarray:
+    """A line as in a picture of its recipe: uint8 (rows, columns, channels), the same shape."""
+    rows, columns, _ = pixels.shape
+
+    def chance(share: float) -> bool:
+        return share > 0 and rng.random() < share
+
+    ink = 1 - pixels.astype(np.float32) / 255  # 0 paper to 1 ink
+    if chance(recipe.dot_matrix):
+        ink = effects.dot_matrix(ink, rng)
+    for share, effect in (
+        (recipe.broken, effects.broken_print),
+        (recipe.faded, effects.faded),
+        (recipe.neighbours, effects.neighbour_lines),
+        (recipe.separators, effects.separators),
+        (recipe.underline, effects.underline),
+    ):
+        if chance(share):
+            ink = effect(ink, rng)
+    # contrast between paper and ink, either way round
+    contrast = rng.uniform(*recipe.contrast)
+    paper = rng.uniform(0, 255 - contrast)
+    if chance(recipe.dark_on_light):
+        paper, contrast = paper + contrast, -contrast
+    if chance(recipe.guilloche):
+        ink = np.maximum(ink, rng.uniform(0.05, 0.45) * effects.guilloche(rows, columns, rng))
+    image = paper + contrast * ink
+    style = rng.random()
+    if style < recipe.outline:
+        image = effects.outline(image, ink, rng)
+    elif style < recipe.outline + recipe.relief:
+        image = effects.relief(image, ink, contrast, rng)
+    contrast = abs(contrast)
+    if chance(recipe.frame):
+        image = effects.frame(image, rng)
+    if chance(recipe.light):
+        image = effects.light(image, rng)
+    if chance(recipe.reflections):
+        image = effects.reflections(image, contrast, rng)
+    if chance(recipe.surface):
+        image = image + contrast * effects.surface(rows, columns, rng)
+    if chance(recipe.blur):
+        image = effects.blur(image, rng)
+    if chance(recipe.low_resolution):
+        image = effects.low_resolution(image, rng)
+    if chance(recipe.noise):
+        grain = contrast * rng.uniform(0.005, 0.08)
+        image = image + grain * rng.standard_normal(image.shape, np.float32)
+    if chance(recipe.scanned):
+        image = effects.scanned(image, contrast, rng)
+    image = np.clip(image, 0, 255).astype(np.uint8).reshape(pixels.shape)
+    return _compressed(image, rng) if chance(recipe.jpeg) else image
+
+
+def _compressed(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """An image that has been a JPEG file."""
+    quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(20, 85))]
+    flag = cv2.IMREAD_GRAYSCALE if image.shape[2] == 1 else cv2.IMREAD_COLOR
+    encoded = cv2.imencode(".jpg", image, quality)[1]
+    return np.asarray(cv2.imdecode(encoded, flag), np.uint8).reshape(image.shape)

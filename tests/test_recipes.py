@@ -1,0 +1,119 @@
+"""Recipes: mixed by weight, drawn in their fonts; effects keep shape and range."""
+
+from collections import Counter
+from dataclasses import fields
+
+import numpy as np
+import pytest
+
+import effects
+from data_generator import LineOptions, Lines
+from drawing import DataError, draw, find_fonts
+from model import ModelSpec
+from recipes import CLEAN, RECIPES, Mix, Recipe, camera
+
+FONTS = find_fonts(("trdg",))
+PACIFICO = next(font for font in FONTS if font.endswith("Pacifico.ttf"))
+ON_INK = (
+    effects.dot_matrix, effects.broken_print, effects.faded, effects.neighbour_lines,
+    effects.separators, effects.underline,
+)  # fmt: skip
+ON_IMAGES = (effects.frame, effects.light, effects.blur, effects.low_resolution)
+
+
+def test_recipes_come_by_their_weight():
+    mix, rng = Mix(("photo:3", "clean"), FONTS), np.random.default_rng(0)
+    drawn = Counter(mix.choose(rng)[0].photographed for _ in range(2000))
+    assert 0.7 < drawn[True] / 2000 < 0.8
+
+
+def test_mixed_is_every_kind_but_clean():
+    recipes = Mix(("mixed",), FONTS).recipes
+    assert [RECIPES[name] for name in RECIPES if name != "clean"] == recipes
+
+
+def test_a_kind_is_drawn_in_its_own_fonts_and_the_others_are_not():
+    mix = Mix(("photo", "handwriting", "display"), FONTS)
+    plain, written, segments = mix.fonts
+    assert PACIFICO in written and PACIFICO not in plain and len(written) < len(plain)
+    assert segments == plain, "none of trdg's fonts has segments"
+    assert Mix(("photo",), FONTS).fonts == [FONTS]
+    assert Mix(("handwriting",), [FONTS[0]]).fonts == [[FONTS[0]]]
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (("film",), "recipe 'film': known are clean, photo"),
+        (("photo:0",), "recipe 'photo:0': give a weight over 0"),
+        (("photo:much",), "recipe 'photo:much': give a weight over 0"),
+        ((), "name at least one"),
+    ],
+)
+def test_what_is_no_recipe_is_an_error_with_the_mend(names, message):
+    with pytest.raises(DataError, match=message):
+        Lines(LineOptions(recipe=names), ModelSpec(), FONTS)
+
+
+@pytest.mark.parametrize("name", list(RECIPES))
+def test_a_line_of_a_recipe_is_a_function_of_seed_and_number(name):
+    first, second = (
+        Lines(LineOptions(recipe=(name,), photo=1.0), ModelSpec(), FONTS, seed=4) for _ in range(2)
+    )
+    for k in (7, 3):
+        assert np.array_equal(first[k][0], second[k][0]) and first[k][1:] == second[k][1:]
+
+
+def test_clean_lines_are_not_photographed():
+    clean = Lines(LineOptions(recipe=("clean",), photo=1.0), ModelSpec(), FONTS)
+    drawn = Lines(LineOptions(photo=0.0), ModelSpec(), FONTS)
+    assert not CLEAN.photographed
+    assert sum(clean[k][0].max() == 255 for k in range(20)) == 20
+    assert [clean[k][1] for k in range(9)] == [drawn[k][1] for k in range(9)]
+
+
+@pytest.mark.parametrize("effect", [*ON_INK, *ON_IMAGES], ids=lambda effect: effect.__name__)
+@pytest.mark.parametrize("channels", [1, 3])
+def test_an_effect_keeps_shape_and_range(effect, channels):
+    ink = np.zeros((32, 100, channels), np.float32)
+    ink[6:26, 10:14] = ink[6:26, 40:44] = ink[14:18, 60:80] = 1
+    changed = 0
+    for seed in range(20):
+        before = ink.copy()
+        out = effect(ink if effect in ON_INK else 255 * ink, np.random.default_rng(seed))
+        assert out.shape == ink.shape and np.isfinite(out).all()
+        assert np.array_equal(ink, before), "what is given stays as it is"
+        changed += not np.array_equal(out, ink)
+        if effect in ON_INK:
+            assert out.min() >= 0 and out.max() <= 1 + 1e-5
+    assert changed >= 10
+
+
+def test_dots_leave_a_line_legible():
+    ink = np.zeros((32, 60, 1), np.float32)
+    ink[4:28, 10:15] = 1
+    kept = [effects.dot_matrix(ink, np.random.default_rng(seed)) for seed in range(50)]
+    assert np.mean([out[4:28, 10:15].mean() for out in kept]) > 0.3
+    assert np.mean([out[:, 25:].mean() for out in kept]) < 0.02
+
+
+def test_a_display_shows_the_segments_that_are_off():
+    options, rng = LineOptions(), np.random.default_rng(0)
+    stream = Lines(options, ModelSpec(), FONTS)
+    font = next(
+        font for font in FONTS if font.endswith("OpenSans-Regular.ttf")
+    )  # digits alike wide
+    pixels = np.asarray(draw("6106", font, options, 0).convert("L"))[..., None]
+    out = stream._with_ghosts(pixels, "6106", font, options, 0, rng)
+    assert (out <= pixels).all() and (out < pixels).any()
+    assert ((pixels.astype(int) - out)[pixels == 255] < 0.4 * 255).all(), "but palely"
+
+
+@pytest.mark.parametrize("field", [f.name for f in fields(Recipe) if f.type is float])
+def test_every_chance_can_be_one(field):
+    recipe = Recipe(**{field: 1.0})
+    pixels = np.full((32, 80, 1), 255, np.uint8)
+    pixels[8:24, 20:60:6] = 0
+    for seed in range(10):
+        out = camera(pixels, recipe, np.random.default_rng(seed))
+        assert out.shape == pixels.shape and out.dtype == np.uint8
