@@ -10,11 +10,12 @@ import numpy as np
 
 from drawing import characters_drawn
 
-BETWEEN = (".", ",", " ", "-", "/", ":", "'", "·")
-BEFORE = ("$", "€", "£", "RM", "EUR ", "No. ", "#", "*", "**", "=", "-", "+", "~", "(", "x", ": ")
+# no strokes and brackets: they look like many a handwritten 1, which would be passed over too
+BETWEEN = (".", ",", " ", "-", ":", "'", "·")
+BEFORE = ("$", "€", "£", "RM", "EUR ", "No. ", "#", "*", "**", "=", "-", "+", "~", "x", ": ")
 AFTER = (
-    "=", "-", ".-", ",-", ".", ",", "%", "€", " €", " EUR", " kg", " g", " km", " m", " kWh", " l",
-    "°", "*", "/", ")", "x", "#", ":",
+    "=", "-", ".-", ",-", ".", ",", "%", "€", " €", " EUR", " kg", " g", " km", " m", " kWh",
+    "°", "*", "x", "#", ":",
 )  # fmt: skip
 
 

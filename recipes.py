@@ -78,7 +78,7 @@ RECIPES = {
             "*Tom*", "*sj*", "*Yusei*", "*Ecolier*", "*ecolier*", "*Comic*", "*[Hh]umor*",
             "*Leckerli*", "*Amatic*", "*Pacifico*", "*Caveat*", "*Script*", "*Indie*", "*bwht*",
         ),
-        marks=0.7, before=0.8, behind=0.8, broken=0.1, faded=0.05, neighbours=0.05, separators=0.03,
+        marks=0.7, before=0.8, behind=0.8, broken=0.1, faded=0.05, neighbours=0.05, separators=0,
         underline=0.35, contrast=(60, 230), dark_on_light=0.97, outline=0, relief=0, frame=0.15,
         light=0.4, surface=0.2, guilloche=0.6, low_resolution=0.3, noise=0.4, scanned=0.05,
     ),
