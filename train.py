@@ -10,12 +10,18 @@ picture of validation lines with their predictions is drawn, and everything need
 written to the run folder.
 """
 
+import signal
+
+if __name__ == "__main__":
+    # Ctrl-C ends the program at once until all is imported: some imports would take it for a
+    # package that is missing, and go on
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
 import dataclasses
 import errno
 import itertools
 import math
 import shlex
-import signal
 import sys
 import threading
 import time
@@ -386,4 +392,5 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.exit(main())
