@@ -142,7 +142,7 @@ class AttentionDecoder(keras.layers.Layer):
 
         character: (batch,), the last one written. Rows that are of one image may share features
         and keys (1, steps, channels) and keep (1, steps).
-        """  # fmt: skip
+        """
         x, state = self.recurrent[0].cell(self.embedding(character), states[0])
         after = [state]
         seen = self.look(seen, self.query(x), keys, keep)

@@ -5,6 +5,7 @@ people point a reader at: photographs, scanned receipts, displays, handwriting o
 weights mix them: ("photo:3", "receipt", "display") draws three photographs for each of the others.
 """
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatch
@@ -96,18 +97,11 @@ class Mix:
         self.recipes: list[Recipe] = []
         weights = []
         for given in names:
-            for item in MIXED if given == "mixed" else (given,):
-                name, _, weight = item.partition(":")
-                if name not in RECIPES:
-                    known = ", ".join((*RECIPES, "mixed"))
-                    raise DataError(f"recipe {name!r}: known are {known}")
-                try:
-                    weights.append(float(weight or 1))
-                except ValueError:
-                    weights.append(-1)
-                if not weights[-1] > 0:
-                    raise DataError(f"recipe {given!r}: give a weight over 0, such as {name}:2")
-                self.recipes.append(RECIPES[name])
+            name, share = _weighted(given)
+            for item in MIXED if name == "mixed" else (name,):
+                kind, weight = _weighted(item)
+                self.recipes.append(RECIPES[kind])
+                weights.append(share * weight)
         if not self.recipes:
             raise DataError("recipe: name at least one, such as photo")
         self.chances = np.cumsum(weights) / np.sum(weights)
@@ -125,6 +119,20 @@ class Mix:
         only = len(self.recipes) == 1
         i = 0 if only else int(np.searchsorted(self.chances, rng.random(), side="right"))
         return self.recipes[i], self.fonts[i]
+
+
+def _weighted(given: str) -> tuple[str, float]:
+    """A recipe's name and its weight, 1 if there is none behind it."""
+    name, _, weight = given.partition(":")
+    if name not in (*RECIPES, "mixed"):
+        raise DataError(f"recipe {name!r}: known are {', '.join((*RECIPES, 'mixed'))}")
+    try:
+        value = float(weight or 1)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < math.inf:
+        raise DataError(f"recipe {given!r}: give a weight over 0, such as {name}:2")
+    return name, value
 
 
 def _matches(font: str, patterns: Iterable[str]) -> bool:

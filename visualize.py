@@ -182,7 +182,7 @@ def generator_options(
 ) -> Image.Image:
     """A row of lines for each entry of `rows`, every line drawn with other options than `plain`.
 
-    rows: name -> changed options of each line, as in DRAWING and VARIATION; a line without
+    rows: name -> changed options of each line, as in DRAWING, VARIATION and KINDS; one without
         changes is the plain one. Raises ValueError for options that cannot be drawn.
     """
     width, height, left = 240, 66, 190

@@ -32,6 +32,11 @@ def test_mixed_is_every_kind_but_clean():
     assert [RECIPES[name] for name in RECIPES if name != "clean"] == recipes
 
 
+def test_the_mixture_can_be_weighted_too():
+    mix = Mix(("mixed:3", "clean"), FONTS)
+    assert len(mix.recipes) == 5 and mix.chances[3] == pytest.approx(30 / 31)
+
+
 def test_a_kind_is_drawn_in_its_own_fonts_and_the_others_are_not():
     mix = Mix(("photo", "handwriting", "display"), FONTS)
     plain, written, segments = mix.fonts

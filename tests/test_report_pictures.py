@@ -3,25 +3,11 @@
 import numpy as np
 import pytest
 from PIL import Image
+from test_visualize import RED, line, near
 
 import report_pictures
 from model import ModelSpec, time_steps
 from text import Alphabet, Line, ctc_decode
-
-RED = (207, 34, 46)
-
-
-def line(width: int = 120, channels: int = 1) -> np.ndarray:
-    """A white line with a black bar in the middle."""
-    pixels = np.full((32, width, channels), 255, np.uint8)
-    pixels[8:24, width // 2 - 4 : width // 2 + 4] = 0
-    return pixels
-
-
-def near(picture: Image.Image, color: tuple[int, int, int]) -> np.ndarray:
-    """Which pixels are of about this colour."""
-    distance = np.asarray(picture.convert("RGB")).astype(int) - color
-    return np.abs(distance).max(axis=2) < 40
 
 
 @pytest.mark.filterwarnings("error::UserWarning")
