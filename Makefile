@@ -7,7 +7,7 @@ LOCK := $(BIN)/uv pip compile --universal --python-version 3.11 --fork-strategy 
 	--annotation-style line --custom-compile-command "make lock" --quiet $(UPGRADE)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-fast lint format notebook bench lock clean
+.PHONY: help venv demo test test-fast lint format notebook bench fonts lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,6 +48,11 @@ notebook: $(READY)  ## run ocr_simple.ipynb without a browser and keep its outpu
 
 bench: $(READY)  ## every script in bench/
 	@set -e; for script in bench/*.py; do echo "$$script"; PYTHONPATH=. $(BIN)/python "$$script"; done
+
+fonts: $(READY)  ## the shipped models' fonts, in fonts/made/ by kind (with npm)
+	@command -v npm > /dev/null || { echo "npm is needed: install Node.js" >&2; exit 1; }
+	npm ci --prefix fonts --ignore-scripts --no-audit --no-fund
+	$(BIN)/python fonts/make.py
 
 lock: $(READY)  ## requirements*.in -> requirements*.txt; UPGRADE=--upgrade for newer versions
 	$(LOCK) requirements.in -o requirements.txt

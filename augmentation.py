@@ -86,11 +86,15 @@ def warp(
     """All of the geometry in one resampling; for photographs perspective and curl too."""
     rows, columns, _ = pixels.shape
     photo = recipe.photographed
-    zoom_y = math.exp(rng.uniform(-2 * how.zoom, how.zoom) + rng.uniform(-0.1, 0.15) * photo)
+    smaller = 2 * how.zoom if not photo else min(2 * how.zoom, recipe.smaller)
+    zoom_y = math.exp(rng.uniform(-smaller, how.zoom) + rng.uniform(-0.1, 0.15) * photo)
     zoom_x = zoom_y * math.exp(rng.uniform(-how.stretch, how.stretch))
     shear = rng.uniform(-how.shear, how.shear)
+    if photo and any(recipe.slant):
+        shear += rng.uniform(*recipe.slant)
     # a long line may turn less: its ends would leave the picture
-    angle = math.radians(rng.uniform(-how.rotation, how.rotation)) * min(1.0, 4 * rows / columns)
+    turn = how.rotation + recipe.turn * photo
+    angle = math.radians(rng.uniform(-turn, turn)) * min(1.0, 4 * rows / columns)
     # wider or narrower crop, left and right
     loose = rng.uniform((recipe.tight,) * 2, (recipe.before, recipe.behind)) * rows * photo
     width = max(rows // 2, round(columns * zoom_x + abs(shear) * rows + loose.sum()))
@@ -114,8 +118,8 @@ def warp(
         x, y = x / depth, y / depth
     source_x = across_x * x + (across_y * y + (columns / 2 - 0.5))
     source_y = down_x * x + (down_y * y + (rows / 2 - 0.5))
-    if how.elastic:
-        bend = rng.uniform(0, how.elastic) * rows
+    if elastic := how.elastic + recipe.elastic * photo:
+        bend = rng.uniform(0, elastic) * rows
         source_x += bend * bumps(rows, width, rng)
         source_y += bend * bumps(rows, width, rng)
     warped = cv2.remap(

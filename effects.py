@@ -20,7 +20,7 @@ def dot_matrix(ink: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     across = pitch * rng.uniform(0.6, 1.0)
     size = max(2, round(columns / across)), max(2, round(rows / pitch))
     dots = cv2.resize(ink, size, interpolation=cv2.INTER_AREA).reshape(size[1], size[0], -1)
-    struck = np.clip((dots - rng.uniform(0.2, 0.4)) / 0.15, 0, 1)
+    struck = np.clip((dots / max(0.1, dots.max()) - rng.uniform(0.25, 0.5)) / 0.15, 0, 1)
     struck *= rng.uniform(0.7, 1.0, struck.shape[:2]).astype(np.float32)[..., None]
     grown = cv2.resize(struck, (columns, rows), interpolation=cv2.INTER_NEAREST)
     x = np.arange(columns) * (size[0] / columns) % 1 - 0.5
@@ -33,7 +33,7 @@ def dot_matrix(ink: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 def faded(ink: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Ink that runs out towards one end, or from row to row, as on thermal paper."""
     rows, columns, _ = ink.shape
-    least = rng.uniform(0.15, 0.7)
+    least = rng.uniform(0.05, 0.7)
     if rng.random() < 0.6:
         level = np.linspace(least, 1, columns, dtype=np.float32)[None, :, None]
         return ink * (level if rng.random() < 0.5 else level[:, ::-1])
@@ -99,17 +99,18 @@ def reflections(image: np.ndarray, contrast: float, rng: np.random.Generator) ->
 
 
 def broken_print(ink: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Ink that did not take everywhere: worn patches, or the dots of a matrix printer."""
+    """Ink that did not take everywhere: worn patches, or rows or columns that a head left out."""
     rows, columns, _ = ink.shape
     if rng.random() < 0.6:
         worn = surface(rows, columns, rng)
         return ink * np.clip(0.9 + worn / worn.std() * rng.uniform(0.1, 0.5), 0, 1)
-    pitch, phase = rng.uniform(2.2, 4), rng.uniform(0, 6)
-    x, y = np.arange(columns), np.arange(rows)
-    dots = (
-        np.sin(2 * math.pi * x / pitch + phase)[None, :] * np.sin(2 * math.pi * y / pitch)[:, None]
-    )
-    return ink * np.clip(0.75 + rng.uniform(0.2, 0.6) * dots, 0, 1)[..., None].astype(np.float32)
+    ink = ink.copy()
+    across = rng.random() < 0.6
+    lines = ink if across else ink.swapaxes(0, 1)
+    for _ in range(int(rng.integers(1, 4 if across else 2 + columns // rows))):
+        start = int(rng.integers(0, len(lines)))
+        lines[start : start + rng.integers(1, 3)] *= rng.uniform(0, 0.6)
+    return ink
 
 
 def neighbour_lines(ink: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -173,6 +174,26 @@ def frame(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
             start = int(rng.integers(0, view.shape[1])) if rng.random() < 0.2 else 0
             view[inset : inset + thickness, start:] = level
     return image
+
+
+def bezel(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """What is around a window that the crop holds whole, the window's edges a little aslant."""
+    rows, columns, _ = image.shape
+    x = np.arange(columns, dtype=np.float32)[None, :]
+    y = np.arange(rows, dtype=np.float32)[:, None]
+    inside = np.full((rows, columns), np.inf, np.float32)  # how far, in pixels
+    for side in range(4):
+        if rng.random() < 0.3:
+            continue
+        along, across = ((x, y), (x, rows - 1 - y), (y, x), (y, columns - 1 - x))[side]
+        length = columns if side < 2 else rows
+        ends = rng.uniform(-0.02, 0.16, 2) * rows
+        inside = np.minimum(inside, across - (ends[0] + (ends[1] - ends[0]) / length * along))
+    outer = np.clip(0.5 - inside, 0, 1)[..., None]
+    if rng.random() < 0.5:  # its rim, or the shadow of it
+        rim = np.clip(rng.uniform(0.5, 3) * rows / 32 - inside, 0, 1)[..., None]
+        image = image * (1 - rim * rng.uniform(0.1, 0.9))
+    return image + (rng.uniform(0, 255) - image) * outer
 
 
 def light(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:

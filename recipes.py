@@ -23,13 +23,17 @@ class Recipe:
     """Chances (0 to 1) of effects, and ranges; the defaults are those of photographs."""
 
     photographed: bool = True  # else the line stays as it is drawn
-    fonts: tuple[str, ...] = ()  # patterns of file names; without any, all fonts
+    fonts: tuple[str, ...] = ()  # patterns of FOLDER/FILE; without any, all fonts
     marks: float = 0.0  # points, signs and units that the label lacks: see marks.py
     units: bool = True  # else no letters among them: a display's look like digits
     # crop, in heights of the line: at least and most beyond the drawn margin, before and behind
     tight: float = -0.1
     before: float = 0.5
     behind: float = 0.5
+    smaller: float = 0.6  # log scale: by how much at most, against the drawn line
+    turn: float = 0.0  # degrees more, either way
+    slant: tuple[float, float] = (0.0, 0.0)  # to the right, in heights from foot to head
+    elastic: float = 0.0  # more bend of strokes, in heights
     # ink
     broken: float = 0.15
     dot_matrix: float = 0.0
@@ -40,11 +44,13 @@ class Recipe:
     underline: float = 0.0
     # tone
     contrast: tuple[float, float] = (50, 255)  # levels between ink and paper
+    paper: float = 0.0  # share of lines on the lightest paper that the contrast allows
     dark_on_light: float = 0.6
     outline: float = 0.08
     relief: float = 0.08
     # light and surface
     frame: float = 0.4
+    bezel: float = 0.0
     light: float = 0.6
     reflections: float = 0.0
     surface: float = 0.5
@@ -63,28 +69,32 @@ RECIPES = {
     "clean": CLEAN,
     "photo": PHOTO,
     "receipt": Recipe(
-        marks=0.15, tight=-0.25, broken=0.25, dot_matrix=0.2, faded=0.2, neighbours=0.25,
-        separators=0.02, underline=0.05, contrast=(40, 255), dark_on_light=0.97, outline=0.02,
-        relief=0, frame=0.05, light=0.2, surface=0.2, blur=0.4, low_resolution=0.4, noise=0.4,
-        scanned=0.35, jpeg=0.5,
+        marks=0.15, tight=-0.25, broken=0.3, dot_matrix=0.25, faded=0.3, neighbours=0.25,
+        separators=0.02, underline=0.05, contrast=(40, 255), paper=0.6, dark_on_light=0.98,
+        outline=0.02, relief=0, smaller=0.25, frame=0.05, light=0.1, surface=0.15, blur=0.3,
+        low_resolution=0.3, noise=0.3, scanned=0.4, jpeg=0.5,
     ),
     "display": Recipe(
-        fonts=("DSEG*",), marks=0.7, units=False, before=3.0, behind=1.0, broken=0.03, ghost=0.5,
-        neighbours=0.05, separators=0, contrast=(12, 160), dark_on_light=0.75, outline=0, relief=0,
-        frame=0.7, light=0.8, reflections=0.6, surface=0.2, noise=0.5,
+        fonts=("display/*", "DSEG*"), marks=0.7, units=False, before=3.0, behind=1.0,
+        smaller=0.5, turn=3,
+        broken=0.03, ghost=0.4, neighbours=0.05, separators=0, contrast=(10, 150),
+        dark_on_light=0.75, outline=0, relief=0, frame=0.4, bezel=0.6, light=0.8, reflections=0.6,
+        surface=0.1, noise=0.3,
     ),
     "handwriting": Recipe(
         fonts=(
-            "*[Hh]and*", "*Kristi*", "*Rufscript*", "*Dancing*", "*Kaushan*", "*femke*", "*Klee*",
-            "*Tom*", "*sj*", "*Yusei*", "*Ecolier*", "*ecolier*", "*Comic*", "*[Hh]umor*",
-            "*Leckerli*", "*Amatic*", "*Pacifico*", "*Caveat*", "*Script*", "*Indie*", "*bwht*",
+            "handwriting/*", "*[Hh]and*", "*Kristi*", "*Rufscript*", "*Dancing*", "*Kaushan*",
+            "*femke*", "*Klee*", "*Tom*", "*sj*", "*Yusei*", "*Ecolier*", "*ecolier*", "*Comic*",
+            "*[Hh]umor*", "*Leckerli*", "*Amatic*", "*Pacifico*", "*Caveat*", "*Script*", "*Indie*",
+            "*bwht*", "*dkg*", "*fifthhorseman*",
         ),
-        marks=0.7, before=0.8, behind=0.8, broken=0.1, faded=0.05, neighbours=0.05, separators=0,
-        underline=0.35, contrast=(60, 230), dark_on_light=0.97, outline=0, relief=0, frame=0.15,
-        light=0.4, surface=0.2, guilloche=0.6, low_resolution=0.3, noise=0.4, scanned=0.05,
+        marks=0.7, before=0.8, behind=0.8, slant=(-0.1, 0.4), elastic=0.01, broken=0.1, faded=0.05,
+        neighbours=0.05, separators=0, underline=0.35, contrast=(60, 230), paper=0.3,
+        dark_on_light=0.98, outline=0, relief=0, smaller=0.2, frame=0.1, light=0.3, surface=0.1,
+        guilloche=0.6, blur=0.4, low_resolution=0.2, noise=0.3, scanned=0.05,
     ),
 }  # fmt: skip
-MIXED = ("photo:4", "receipt:3", "display:1", "handwriting:2")
+MIXED = ("photo:3", "receipt:3", "display:1", "handwriting:3")
 
 
 class Mix:
@@ -136,7 +146,11 @@ def _weighted(given: str) -> tuple[str, float]:
 
 
 def _matches(font: str, patterns: Iterable[str]) -> bool:
-    return any(fnmatch(Path(font).name, pattern) for pattern in patterns)
+    path = Path(font)
+    return any(
+        fnmatch(f"{path.parent.name}/{path.name}" if "/" in pattern else path.name, pattern)
+        for pattern in patterns
+    )
 
 
 def camera(pixels: np.ndarray, recipe: Recipe, rng: np.random.Generator) -> np.ndarray:
@@ -161,6 +175,8 @@ def camera(pixels: np.ndarray, recipe: Recipe, rng: np.random.Generator) -> np.n
     # contrast between paper and ink, either way round
     contrast = rng.uniform(*recipe.contrast)
     paper = rng.uniform(0, 255 - contrast)
+    if chance(recipe.paper):
+        paper = (255 - contrast) * rng.uniform(0.9, 1)
     if chance(recipe.dark_on_light):
         paper, contrast = paper + contrast, -contrast
     if chance(recipe.guilloche):
@@ -174,6 +190,8 @@ def camera(pixels: np.ndarray, recipe: Recipe, rng: np.random.Generator) -> np.n
     contrast = abs(contrast)
     if chance(recipe.frame):
         image = effects.frame(image, rng)
+    if chance(recipe.bezel):
+        image = effects.bezel(image, rng)
     if chance(recipe.light):
         image = effects.light(image, rng)
     if chance(recipe.reflections):

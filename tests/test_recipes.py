@@ -18,7 +18,7 @@ ON_INK = (
     effects.dot_matrix, effects.broken_print, effects.faded, effects.neighbour_lines,
     effects.separators, effects.underline,
 )  # fmt: skip
-ON_IMAGES = (effects.frame, effects.light, effects.blur, effects.low_resolution)
+ON_IMAGES = (effects.frame, effects.bezel, effects.light, effects.blur, effects.low_resolution)
 
 
 def test_recipes_come_by_their_weight():
@@ -44,6 +44,12 @@ def test_a_kind_is_drawn_in_its_own_fonts_and_the_others_are_not():
     assert segments == plain, "none of trdg's fonts has segments"
     assert Mix(("photo",), FONTS).fonts == [FONTS]
     assert Mix(("handwriting",), [FONTS[0]]).fonts == [[FONTS[0]]]
+
+
+def test_a_folder_of_a_kind_names_what_its_fonts_are_for():
+    written = "mine/handwriting/anything.ttf"
+    mix = Mix(("photo", "handwriting"), [FONTS[0], written])
+    assert mix.fonts == [[FONTS[0]], [written]]
 
 
 @pytest.mark.parametrize(

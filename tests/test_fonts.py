@@ -1,0 +1,86 @@
+"""Fonts that are made: of strokes, of segments, of digits that people wrote."""
+
+import json
+import re
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import ImageFont
+
+FONTS = Path(__file__).resolve().parent.parent / "fonts"
+sys.path.insert(0, str(FONTS))
+
+import make
+
+from drawing import characters_drawn
+
+DIGITS = "0123456789"
+
+
+def ink(file: Path, text: str) -> np.ndarray:
+    font = ImageFont.truetype(str(file), 48)
+    mask = font.getmask2(text, "L", anchor="ls")
+    canvas = np.zeros((96, 96), bool)
+    (left, top), (columns, rows) = mask[1], mask[0].size
+    found = np.frombuffer(bytes(mask[0]), np.uint8).reshape(rows, columns) > 127
+    canvas[72 + top : 72 + top + rows, 24 + left : 24 + left + columns] = found
+    return canvas
+
+
+@pytest.mark.parametrize("kind", [make.written_by, make.display])
+def test_a_made_font_draws_every_digit_and_the_marks(kind, tmp_path):
+    make.save_font(tmp_path / "a.ttf", kind(np.random.default_rng(0)))
+    assert characters_drawn(str(tmp_path / "a.ttf"), DIGITS + ".- ") == DIGITS + ".- "
+
+
+def test_the_segments_of_a_digit_are_some_of_the_eights(tmp_path):
+    for seed in range(8):
+        file = tmp_path / f"{seed}.ttf"
+        make.save_font(file, make.display(np.random.default_rng(seed)))
+        eight = ink(file, "8")
+        for digit in "0123456790":
+            assert not (ink(file, digit) & ~eight).any()
+            assert 0.15 < ink(file, digit).sum() / eight.sum() < 0.95
+
+
+def test_two_writers_write_alike_only_with_the_same_seed(tmp_path):
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        make.save_font(tmp_path / f"{name}.ttf", make.written_by(np.random.default_rng(seed)))
+    a, b, c = (ink(tmp_path / f"{name}.ttf", "4") for name in "abc")
+    assert (a == b).all() and (a != c).any()
+
+
+def test_a_collected_digit_is_used_only_with_its_holes():
+    ring = np.zeros((8, 8))
+    ring[1:7, 1:7] = 16
+    ring[3:5, 3:5] = 0
+    assert make.thinned(ring, "0") is not None
+    assert make.thinned(ring, "1") is None and make.thinned(ring, "8") is None
+
+
+@pytest.mark.slow
+def test_the_collected_digits_make_a_hundred_fonts(tmp_path):
+    fonts = list(make.collected(np.random.default_rng(1)))
+    assert len(fonts) > 100
+    make.save_font(tmp_path / "a.ttf", fonts[0])
+    assert characters_drawn(str(tmp_path / "a.ttf"), DIGITS) == DIGITS
+
+
+def test_a_family_that_is_not_installed_is_named_with_the_mend(tmp_path, monkeypatch):
+    (tmp_path / "package.json").write_text('{"kinds": {"print": ["nowhere"]}}')
+    monkeypatch.setattr(make, "HERE", tmp_path)
+    with pytest.raises(SystemExit, match="no file of nowhere; run make fonts"):
+        list(make.packaged())
+
+
+def test_every_family_is_locked_and_has_a_kind():
+    package = json.loads((FONTS / "package.json").read_text())
+    locked = json.loads((FONTS / "package-lock.json").read_text())["packages"]
+    named = {f"@fontsource/{name}" for names in package["kinds"].values() for name in names}
+    assert named == set(package["dependencies"])
+    assert {f"node_modules/{name}" for name in named} == set(locked) - {""}
+    for name, entry in locked.items():
+        assert not name or re.fullmatch("OFL-1.1|Apache-2.0|MIT|UFL-1.0", entry["license"]), name
+        assert "resolved" not in entry
