@@ -58,6 +58,7 @@ lock: $(READY)  ## requirements*.in -> requirements*.txt; UPGRADE=--upgrade for 
 	$(LOCK) requirements.in -o requirements.txt
 	$(LOCK) requirements-dev.in -o requirements-dev.txt
 	$(LOCK) requirements-gpu.in -o requirements-gpu.txt
+	$(LOCK) requirements-peers.in -o requirements-peers.txt
 
 clean:  ## remove caches and builds; .venv and checkpoints/ stay
 	rm -rf build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .ipynb_checkpoints

@@ -33,6 +33,7 @@ from page import NOTHING, visible
 from text import Line, one_line
 
 BINS = 10  # of confidence
+GOALS = (0.95, 0.99, 0.995)  # shares of exact lines that one may want of those answered
 SURE = 0.9  # a wrong line read with this confidence has perhaps a wrong label
 ROWS = 30  # of a table of report.md; report.json has all
 SHEET = 24  # lines of a picture
@@ -102,6 +103,15 @@ class Bin:
 
 
 @dataclass(frozen=True)
+class Coverage:
+    """What is answered if only lines of a confidence of at least `threshold` are."""
+
+    goal: float  # share of the answered lines that are to be exact
+    threshold: float  # the lowest confidence with which they are; infinite if there is none
+    answered: float  # share of all lines
+
+
+@dataclass(frozen=True)
 class Evaluation:
     """The figures of many readings; shares and rates are fractions, CER and WER may pass 1."""
 
@@ -118,6 +128,7 @@ class Evaluation:
     by_character: tuple[CharacterScore, ...]  # most edits first
     confusions: tuple[Confusion, ...]  # most frequent first
     calibration: tuple[Bin, ...]  # lowest first, empty ones too
+    coverage: tuple[Coverage, ...]  # for each of GOALS
     worst: tuple[int, ...]  # all wrong readings' indices: least similar first, then most confident
     suspects: tuple[int, ...]  # those of wrong readings as sure as SURE, most confident first
 
@@ -164,6 +175,7 @@ def evaluate(readings: Iterable[Reading]) -> Evaluation:
         by_character=_by_character(readings, confusions),
         confusions=confusions,
         calibration=bins,
+        coverage=tuple(coverage(readings, goal) for goal in GOALS),
         worst=tuple(
             sorted(wrong, key=lambda i: (readings[i].similarity, -readings[i].line.confidence))
         ),
@@ -233,6 +245,28 @@ def _calibration(readings: Sequence[Reading]) -> tuple[Bin, ...]:
     return tuple(bins)
 
 
+def answered_alone(readings: Iterable[Reading]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """What a least confidence leaves of the lines: (confidence, share answered, share exact).
+
+    A row for each confidence that occurs, the highest first.
+    """
+    readings = sorted(readings, key=lambda reading: -reading.line.confidence)
+    confidences = np.array([reading.line.confidence for reading in readings])
+    count = np.arange(1, len(readings) + 1)
+    exact = np.cumsum([reading.exact for reading in readings]) / count
+    last = np.append(confidences[1:] != confidences[:-1], True)  # lines as sure go together
+    return confidences[last], (count / len(readings))[last], exact[last]
+
+
+def coverage(readings: Iterable[Reading], goal: float) -> Coverage:
+    """The most lines that can be answered with a share `goal` of them exact."""
+    confidences, answered, exact = answered_alone(readings)
+    reached = np.flatnonzero(exact >= goal)
+    if not len(reached):
+        return Coverage(goal, math.inf, 0.0)
+    return Coverage(goal, float(confidences[reached[-1]]), float(answered[reached[-1]]))
+
+
 def aocr_accuracy(truth: str, text: str, distance: bool = True) -> float:
     """How right `text` is, 0 to 1, as attention-ocr's `aocr test` counts it.
 
@@ -297,6 +331,7 @@ def report(
     confused = [(c.truth, c.read, c.count) for c in evaluation.confusions]
     for name, found, draw in (
         ("reliability", True, lambda: pictures.reliability(*_columns(evaluation.calibration))),
+        ("coverage", True, lambda: pictures.coverage(*answered_alone(readings)[1:])),
         ("confusions", confused, lambda: pictures.confusions(confused)),
         ("worst", evaluation.worst, lambda: sheet(evaluation.worst)),
         ("suspects", evaluation.suspects, lambda: sheet(evaluation.suspects)),
@@ -438,6 +473,10 @@ def _markdown(evaluation: Evaluation, readings: Sequence[Reading], title: str) -
         for b in evaluation.calibration
         if b.lines
     ]
+    answered = [
+        [f"{c.goal:.1%}", f"{c.threshold:.4f}" if c.answered else "-", _share(c.answered)]
+        for c in evaluation.coverage
+    ]
     lines += [
         "## Characters",
         "",
@@ -455,5 +494,13 @@ def _markdown(evaluation: Evaluation, readings: Sequence[Reading], title: str) -
         "![reliability](reliability.png)",
         "",
         *_rows(("confidence", "lines", "mean confidence", "exact"), filled),
+        "",
+        "## Answering sure lines alone",
+        "",
+        "With --min-confidence, the rest are for people to read.",
+        "",
+        "![coverage](coverage.png)",
+        "",
+        *_rows(("exact lines wanted", "least confidence", "lines answered"), answered),
     ]
     return "\n".join(lines)

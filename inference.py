@@ -125,23 +125,24 @@ class Recognizer:
             finally:
                 pool.shutdown(cancel_futures=True)
 
+    def output(self, image: imaging.Source) -> "Output":
+        """All that the model says of one image; the line's spans are in time steps."""
+        item = self._load(image)
+        if isinstance(item, imaging.ImageError):
+            raise item
+        return next(self._predict([item[0]]))
+
     def probabilities(self, image: imaging.Source) -> np.ndarray:
         """Class probabilities of each time step (steps, classes) for one image; 0 is the blank.
 
         Of an attention head they are those of each character written, and 0 is the end symbol.
         """
-        return self._output(image).probabilities
+        return self.output(image).probabilities
 
     def attention(self, image: imaging.Source) -> np.ndarray:
         """Where an attention head looked for each character of one image: (characters, steps)."""
-        output = self._output(image)
+        output = self.output(image)
         return output.attention[: len(output.line.text)]
-
-    def _output(self, image: imaging.Source) -> "_Output":
-        item = self._load(image)
-        if isinstance(item, imaging.ImageError):
-            raise item
-        return next(self._predict([item[0]]))
 
     def _load(
         self, source: imaging.Source, index: int = 0
@@ -172,7 +173,7 @@ class Recognizer:
             )
         return lines
 
-    def _predict(self, prepared: list[np.ndarray]) -> "Iterator[_Output]":
+    def _predict(self, prepared: list[np.ndarray]) -> "Iterator[Output]":
         """What the model says of each prepared image, in an order of its own: by like width."""
         by_width = sorted(range(len(prepared)), key=lambda i: prepared[i].shape[1])
         while by_width:
@@ -184,7 +185,7 @@ class Recognizer:
             steps = models.time_steps(x["width"], self.spec.stride)
             decode = self._follow_time_steps if self.spec.head == "ctc" else self._write
             for i, (line, probabilities, attention) in zip(batch, decode(x, steps)):
-                yield _Output(i, line, probabilities, attention)
+                yield Output(i, line, probabilities, attention)
 
     def _follow_time_steps(self, x: dict[str, np.ndarray], steps: np.ndarray) -> Iterator[tuple]:
         """(line, probabilities, no attention) of each line of a batch, by a CTC head."""
@@ -233,7 +234,9 @@ class Recognizer:
         return line, softmax(found.states["logits"][0], self.spec.temperature), attention
 
 
-class _Output(NamedTuple):
+class Output(NamedTuple):
+    """What a model says of an image."""
+
     place: int  # of the image
     line: Line  # spans in time steps
     probabilities: np.ndarray  # (steps, classes), or (characters, classes) and some more
@@ -301,6 +304,9 @@ class InferenceOptions:
     """UTF-8 file of the texts there are, one a line; the most probable of them is read."""
     pattern: str | None = None
     r"""Regular expression that all texts match whole, such as \\d{2}-\\d{3}."""
+    min_confidence: float = 0.0
+    """Lines less sure than this share are marked, for people to read; a report of `aocr test`
+    says which one leaves how many right."""
     beam_width: int = 1
     """Texts followed at once; 1 takes the best class of each time step, 10 with a pattern."""
 
@@ -329,14 +335,20 @@ def _not_searched(error: OSError) -> None:
     log.warning("%s: the folder cannot be searched (%s)", one_line(error.filename), error.strerror)
 
 
-def format_line(path: str, line: Line, style: str) -> str:
-    """One output line, without its end, in the style of `--format`."""
+def format_line(path: str, line: Line, style: str, min_confidence: float = 0.0) -> str:
+    """One output line, without its end, in the style of `--format`.
+
+    With a `min_confidence` it says whether the line is as sure: text and aocr mark those that are
+    not, tsv has a column more, json an entry.
+    """
+    sure = line.confidence >= min_confidence
     if style == "text":
-        return f"{one_line(path)}: {line.text}  ({line.confidence:.1%})"
+        return f"{one_line(path)}: {line.text}  ({line.confidence:.1%}{'' if sure else ', unsure'})"
     if style == "aocr":
-        return f"result: ok {line.confidence:.2f} {line.text}"
+        return f"result: {'ok' if sure else 'unsure'} {line.confidence:.2f} {line.text}"
     if style == "tsv":
-        return f"{_escape(path)}\t{_escape(line.text)}\t{line.confidence:.5f}"
+        row = f"{_escape(path)}\t{_escape(line.text)}\t{line.confidence:.5f}"
+        return row + ("\tsure" if sure else "\tunsure") * (min_confidence > 0)
     characters = [
         {
             "text": c.text,
@@ -351,6 +363,7 @@ def format_line(path: str, line: Line, style: str) -> str:
             "path": path,
             "text": line.text,
             "confidence": round(line.confidence, 5),
+            **({"sure": sure} if min_confidence > 0 else {}),
             "characters": characters,
         },
         ensure_ascii=False,
@@ -378,6 +391,8 @@ def run(options: InferenceOptions) -> int:
         model = models.load(file)
         alphabet = Alphabet(model.spec.alphabet)
         constraint = load_constraint(options.lexicon, options.pattern, alphabet)
+        if not 0 <= options.min_confidence <= 1:
+            raise ValueError(f"min-confidence {options.min_confidence}: give a share, 0 to 1")
         if options.beam_width < 1:
             raise ValueError(f"beam-width {options.beam_width}: give at least 1")
         width = max(options.beam_width, 10) if constraint else options.beam_width
@@ -385,7 +400,7 @@ def run(options: InferenceOptions) -> int:
     except (ValueError, OSError) as error:
         print(f"inference.py: {error}", file=sys.stderr)
         return 2
-    failed = 0
+    failed = unsure = 0
     for path, line in zip(paths, recognizer.read_each(paths, errors="return")):
         if isinstance(line, imaging.ImageError):
             failed += 1
@@ -393,9 +408,13 @@ def run(options: InferenceOptions) -> int:
             if options.format == "aocr":  # a line for each file, for who reads them in step
                 print(f"result: err opening file {one_line(path)}")
         else:
-            print(format_line(path, line, options.format), flush=not sys.stdout.isatty())
+            unsure += line.confidence < options.min_confidence
+            said = format_line(path, line, options.format, options.min_confidence)
+            print(said, flush=not sys.stdout.isatty())
     if passed_over:
         print(f"other files passed over: {passed_over}", file=sys.stderr)
+    if options.min_confidence:
+        print(f"unsure: {unsure} of {len(paths) - failed} images", file=sys.stderr)
     if failed:
         print(f"{failed} of {len(paths)} images could not be read", file=sys.stderr)
     return 1 if failed else 0

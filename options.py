@@ -17,7 +17,8 @@ from model import ModelSpec
 from run_folder import TrainError
 from text import Alphabet
 
-VALIDATION_SEED = 1 << 32  # validation draws from a stream that no training seed reaches
+VALIDATION_SEED = 1 << 32  # validation draws from a stream that no training seed reaches,
+CALIBRATION_SEED = 1 << 33  # and calibration from another
 OPTIMIZERS = {  # with the learning rate of each
     "adamw": (keras.optimizers.AdamW, 6e-3),
     "adam": (keras.optimizers.Adam, 6e-3),

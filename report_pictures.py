@@ -137,6 +137,24 @@ def reliability(
     return pages.charted(figure)
 
 
+def coverage(answered: np.ndarray, exact: np.ndarray) -> Image.Image:
+    """What is right of the lines answered, as more are: shares, from the surest line to all."""
+    figure = pages.chart(460, 330)
+    axes = figure.subplots()
+    axes.step(answered, exact, where="post", color=pages.BLUE, linewidth=1.5)
+    axes.plot(answered[-1], exact[-1], "o", color=pages.BLUE, markersize=5, clip_on=False)
+    axes.set_title("share of answered lines read exactly", fontsize=9, loc="left")
+    axes.set_xlabel("lines answered, the surest first", fontsize=9)
+    low = float(exact.min())
+    axes.set(xlim=(0, 1), ylim=(max(0.0, low - 0.1 * (1 - low) - 0.005), 1.002))
+    axes.xaxis.set_major_formatter("{x:.0%}")
+    axes.yaxis.set_major_formatter("{x:.1%}" if low > 0.95 else "{x:.0%}")
+    axes.tick_params(labelsize=8)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(alpha=0.3)
+    return pages.charted(figure)
+
+
 # --- where a CTC model read each character ------------------------------------------------------
 
 

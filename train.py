@@ -41,6 +41,7 @@ import image as imaging
 import labelled
 import model as models
 import visualize
+from calibration import fit_temperature
 from data_generator import Batch, LineSequence
 from devices import keras
 from evaluation import perplexity
@@ -225,7 +226,11 @@ def train(
         log(f"stopped early: {state.waited} validations without fewer errors (--patience)")
     if prefetcher.redrawn:
         log("lines drawn anew: " + counts(prefetcher.redrawn))
-    return validate(models.load(folder.best), data, state.best_step)
+    best = models.load(folder.best)
+    temperature = fit_temperature(best, data.to_calibrate())
+    best.spec = dataclasses.replace(best.spec, temperature=temperature)
+    models.save(best, folder.best)
+    return validate(best, data, state.best_step)
 
 
 def _compiled(options: TrainOptions, spec: ModelSpec) -> keras.Model:

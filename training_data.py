@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections import Counter
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import labelled
@@ -10,10 +11,11 @@ from data_generator import Lines, LineStream
 from drawing import find_fonts, split_fonts
 from inference import find_model
 from model import ModelSpec
-from options import VALIDATION_SEED, TrainOptions
+from options import CALIBRATION_SEED, VALIDATION_SEED, TrainOptions
 from run_folder import TrainError, log
 
 HEAD = ("head", "attn_num_hidden", "attn_num_layers", "target_embedding_size", "use_gru")
+CALIBRATION_LINES = 500
 SURVEY = 256  # lines drawn before the first step, to find what cannot be trained
 
 
@@ -24,8 +26,15 @@ class Data(NamedTuple):
     lines: LineStream
     validation: list[labelled.Example]
     about: str
+    varied: Lines | None = None  # unseen, as hard as those trained on; None where all are labelled
     images: int = 0  # labelled ones to train on
     digest: int = 0  # of all labelled ones, to tell when they have changed
+
+    def to_calibrate(self) -> Iterable[labelled.Example]:
+        """Lines that confidence is fitted to: none is trained on."""
+        if self.varied is None:
+            return self.validation
+        return (self.varied[k] for k in range(CALIBRATION_LINES))
 
     @property
     def labelled(self) -> bool:
@@ -42,7 +51,8 @@ def gather(options: TrainOptions) -> Data:
         generated, unseen = _generated(options, spec)
         validation = [unseen[k] for k in range(options.validation_lines)]
         about = f"{len(generated.fonts)} fonts to train on, {len(unseen.fonts)} to validate on"
-        return Data(spec, generated, validation, about)
+        seed = options.seed + CALIBRATION_SEED
+        return Data(spec, generated, validation, about, Lines(options, spec, unseen.fonts, seed))
     found, found_to_validate = map(labelled.find_all, (options.dataset, options.validation))
     if options.alphabet == "auto":
         known = spec.alphabet if options.init_from else ""
@@ -67,7 +77,7 @@ def gather(options: TrainOptions) -> Data:
         lines = labelled.MixedLines(lines, _generated(options, spec)[0], options.mix_generated)
         about += f"; {options.mix_generated:.0%} of the lines are generated"
     validation = [labelled.load(entry, spec) for entry in unseen_entries]
-    return Data(spec, lines, validation, about, len(entries), digest)
+    return Data(spec, lines, validation, about, None, len(entries), digest)
 
 
 def _spec_to_start_from(options: TrainOptions, model: str) -> ModelSpec:

@@ -1,15 +1,18 @@
-"""How well a model reads labelled images, and how fast.
+"""How well a model reads labelled images, and how fast; beside other engines, if told.
 
-    python bench/accuracy.py inference_test_imgs photos/ [--model digits] [--fold digits]
+    python bench/accuracy.py inference_test_imgs photos/ [--model digits] [--fold digits] [--peers]
 
 A folder holds images and labels.tsv: file name, tab, text. An image that cannot be read is named
-and counts as read empty. Lines/s are from file to text, the model loaded.
+and counts as read empty. Lines/s are from file to text, the model loaded: one image after the
+other, and as fast as the engine reads many. Confidence is the mean, beside which the share of
+exact lines should stand; at the end, how many lines are answered if only sure ones are.
 """
 
 import logging
 import re
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -18,8 +21,9 @@ import tyro
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from bench.peers import Read, Reader, peers
+from evaluation import Reading, coverage, evaluate
 from inference import TEST_IMAGES, Recognizer
-from model import error_rates
 from text import Line, normalise_text
 
 FOLDS = {  # what counts of both texts
@@ -27,6 +31,7 @@ FOLDS = {  # what counts of both texts
     "digits": lambda text: re.sub("[^0-9]", "", text),
     "alnum": lambda text: "".join(filter(str.isalnum, normalise_text(text).casefold())),
 }
+GOALS = (0.95, 0.98, 0.99, 0.995)  # shares of right ones among the lines answered
 
 
 @dataclass(frozen=True)
@@ -39,6 +44,8 @@ class Options:
     """digits: 0 to 9 alone count; alnum: letters and digits, upper as lower case."""
     model: str = "digits"
     """Shipped model's name, or a model file."""
+    peers: bool = False
+    """Read the same images with Tesseract and RapidOCR too: see peers.py."""
 
 
 def read_labels(folder: Path) -> dict[Path, str]:
@@ -50,24 +57,66 @@ def read_labels(folder: Path) -> dict[Path, str]:
     return {folder / name: label for name, label in (row.split("\t", 1) for row in rows)}
 
 
-def main(options: Options) -> None:
-    """Print a Markdown table."""
-    logging.getLogger("ocr_simple").setLevel(logging.ERROR)
-    labels, fold = {f: read_labels(f) for f in options.folders}, FOLDS[options.fold]
-    recognizer = Recognizer.load(options.model)
-    print(f"model {options.model}, fold {options.fold}\n")
-    print("| folder | lines | exact | CER | lines/s |\n|---|---|---|---|---|")
-    for folder, truths in labels.items():
-        recognizer.read(list(truths)[:64], errors="return")  # builds the graph
-        start = time.perf_counter()
-        lines = recognizer.read(truths, errors="return")
-        speed = len(truths) / (time.perf_counter() - start)
-        texts = [fold(line.text) if isinstance(line, Line) else "" for line in lines]
+def ours(model: str) -> Reader:
+    """The recogniser as one of the engines."""
+    recognizer = Recognizer.load(model)
+
+    def many(paths: Sequence[Path]) -> list[Read]:
+        lines = recognizer.read(paths, errors="return")
         for error in (line for line in lines if not isinstance(line, Line)):
             print(error, file=sys.stderr)
-        exact, cer = error_rates(list(map(fold, truths.values())), texts)
-        row = f"| {folder.name} | {len(truths)} | {exact:.1%} | {cer:.1%} | {speed:,.0f} |"
-        print(row, flush=True)
+        return [(x.text, x.confidence) if isinstance(x, Line) else ("", 0.0) for x in lines]
+
+    return Reader(f"ocr_simple {model}", lambda path: many([path])[0], many)
+
+
+def measure(
+    reader: Reader, truths: dict[Path, str], fold: str
+) -> tuple[list[Reading], float, float]:
+    """(readings, lines/s one by one, lines/s of many)."""
+    paths = list(truths)
+    reader.many(paths[:64])  # builds graphs, fills caches
+    for path in paths[:8]:
+        reader.one(path)
+    start = time.perf_counter()
+    found = reader.many(paths)
+    middle = time.perf_counter()
+    for path in paths[:200]:
+        reader.one(path)
+    one_by_one = len(paths[:200]) / (time.perf_counter() - middle)
+    readings = [
+        Reading(path.name, FOLDS[fold](truth), Line(FOLDS[fold](text), confidence, ()))
+        for (path, truth), (text, confidence) in zip(truths.items(), found)
+    ]
+    return readings, one_by_one, len(paths) / (middle - start)
+
+
+def main(options: Options) -> None:
+    """Print Markdown tables."""
+    logging.getLogger("ocr_simple").setLevel(logging.ERROR)
+    labels = {folder: read_labels(folder) for folder in options.folders}
+    readers = [ours(options.model)] + (peers(options.fold == "digits") if options.peers else [])
+    print(f"fold {options.fold}\n")
+    print("| folder | lines | engine | exact | CER | 1-NED | confidence | one by one | at best |")
+    print("|---|---|---|---|---|---|---|---|---|")
+    together: dict[str, list[Reading]] = {reader.name: [] for reader in readers}
+    for folder, truths in labels.items():
+        for reader in readers:
+            readings, one_by_one, many = measure(reader, truths, options.fold)
+            together[reader.name] += readings
+            found = evaluate(readings)
+            print(
+                f"| {folder.name} | {found.lines} | {reader.name} | {found.exact:.1%} | "
+                f"{found.cer:.1%} | {found.similarity:.3f} | {found.confidence:.1%} | "
+                f"{one_by_one:,.0f} | {max(many, one_by_one):,.0f} |",
+                flush=True,
+            )
+    print("\nshare of all lines answered, and the least confidence of these, for so many right\n")
+    print("| engine |" + "".join(f" {goal:.1%} right |" for goal in GOALS))
+    print("|---|" + "---|" * len(GOALS))
+    for name, readings in together.items():
+        cells = (coverage(readings, goal) for goal in GOALS)
+        print(f"| {name} |" + "".join(f" {c.answered:.1%} from {c.threshold:.3f} |" for c in cells))
 
 
 if __name__ == "__main__":

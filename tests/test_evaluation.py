@@ -8,7 +8,16 @@ import pytest
 from PIL import Image
 
 import evaluation
-from evaluation import Confusion, Reading, aocr_accuracy, evaluate, report, safe_name
+from evaluation import (
+    Confusion,
+    Coverage,
+    Reading,
+    aocr_accuracy,
+    coverage,
+    evaluate,
+    report,
+    safe_name,
+)  # fmt: skip
 from image import ImageError
 from text import Line
 
@@ -72,6 +81,20 @@ def test_lengths_are_those_of_the_truths():
     assert rows == [(1, 1, 1.0, 0.0), (2, 2, 0.5, 0.25)]
 
 
+def test_coverage_is_the_most_lines_that_reach_a_goal():
+    lines = [("1", 0.99), ("1", 0.98), ("2", 0.9), ("1", 0.8), ("2", 0.3)]
+    readings = [reading("1", text, confidence) for text, confidence in lines]
+    assert coverage(readings, 1.0) == Coverage(1.0, 0.98, 0.4)
+    assert coverage(readings, 0.75) == Coverage(0.75, 0.8, 0.8)
+    assert coverage(readings, 0.6) == Coverage(0.6, 0.3, 1.0)
+
+
+def test_lines_as_sure_as_each_other_are_answered_together_or_not_at_all():
+    readings = [reading("1", "1", 0.9), reading("1", "2", 0.9), reading("1", "1", 0.5)]
+    assert coverage(readings, 0.6) == Coverage(0.6, 0.5, 1.0)
+    assert coverage(readings, 0.9) == Coverage(0.9, math.inf, 0.0)
+
+
 def test_calibration_error_is_the_mean_distance_of_confidence_from_exactness():
     sure = [reading("1", "1", 0.95)] * 3 + [reading("1", "2", 0.95)]
     unsure = [reading("1", "1", 0.25), reading("1", "", 0.0), reading("1", "1", 1.0)]
@@ -122,7 +145,7 @@ def test_report_writes_figures_pictures_and_lines(tmp_path):
     folder = tmp_path / "new" / "results"
     readings = [reading("12", "12", np.float32(0.9)), reading("34", "31", 0.95, loss=3.0)]
     found = report(readings, folder, pixels, title="Digits")
-    pictures = {"confusions.png", "worst.png", "suspects.png", "reliability.png"}
+    pictures = {"confusions.png", "worst.png", "suspects.png", "reliability.png", "coverage.png"}
     assert {p.name for p in folder.iterdir()} == {
         "report.md",
         "report.json",
@@ -147,7 +170,7 @@ def test_report_without_errors_leaves_their_pictures_out(tmp_path):
     report([reading("1", "2", 0.99)], tmp_path, pixels)
     report([reading("1", "1", 0.99)], tmp_path, pixels)
     names = {p.name for p in tmp_path.iterdir()}
-    assert names == {"report.md", "report.json", "lines.tsv", "reliability.png"}
+    assert names == {"report.md", "report.json", "lines.tsv", "reliability.png", "coverage.png"}
     text = (tmp_path / "report.md").read_text("utf-8")
     assert "every line was read exactly" in text and "Suspected" not in text
     assert json.loads((tmp_path / "report.json").read_text("utf-8"))["loss"] is None
