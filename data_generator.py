@@ -14,57 +14,24 @@ import threading
 from collections import Counter
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
 import augmentation
 import image as imaging
 from devices import keras
-from drawing import TRDG_FOLDER, DataError, DrawingOptions, characters_drawn, check_drawing, draw
+from drawing import DataError, DrawingOptions, characters_drawn, check_drawing, draw
 from marks import Marks
 from model import ModelSpec, pack_labels, time_steps
 from recipes import Mix
-from text import Alphabet, normalise_text, steps_needed
+from text import Alphabet, steps_needed
+from text_sources import TextOptions, Texts, listed
 
 CHARACTER_COLUMNS = 5  # of a model's input, which common fonts give every character
 ATTEMPTS = 50  # draws of one line before its options are at fault
 
 Batch = tuple[dict[str, np.ndarray], np.ndarray]  # {"image", "width"}, y
-
-
-@dataclass(frozen=True)
-class TextOptions:
-    """What generated lines say."""
-
-    alphabet: str = "digits"
-    """digits, alnum (0-9a-z), ascii, a string of characters, or a UTF-8 file of them."""
-    letters: bool = False
-    """Add a-z and A-Z to the alphabet."""
-    symbols: bool = False
-    """Add ASCII punctuation to the alphabet."""
-    text_source: Literal["random", "dictionary", "strings", "wikipedia"] = "random"
-    """Random characters need no text at hand; choose another where language helps reading."""
-    min_length: int = 1
-    """Fewest characters of a random line; fewest words of a Wikipedia sentence."""
-    max_length: int = 10
-    """Most characters of a random line; longer ones are read too, as training goes by pieces."""
-    words: int = 1
-    """Most words of a dictionary line; each line has from one to this many."""
-    strings: tuple[str, ...] = ()
-    """Your own lines, for the text source strings."""
-    strings_file: Path | None = None
-    """UTF-8 file of your own lines, one a line, for the text source strings."""
-    language: str = "en"
-    """trdg dictionary, Wikipedia and font folder: en, fr, de, es, cn, ja, ..."""
-    case: Literal["keep", "upper", "lower"] = "keep"
-    """Change the case of words and strings, for an alphabet that has one case."""
-
-    def parsed_alphabet(self) -> Alphabet:
-        """The alphabet with `letters` and `symbols` added. Raises ValueError."""
-        characters = Alphabet.parse(self.alphabet).characters
-        characters += string.ascii_letters * self.letters + string.punctuation * self.symbols
-        return Alphabet("".join(dict.fromkeys(characters)))
 
 
 @dataclass(frozen=True)
@@ -98,125 +65,6 @@ class LineOptions(DrawingOptions, TextOptions):
     def augmentation(self) -> augmentation.Augmentation:
         names = (field.name for field in fields(augmentation.Augmentation))
         return augmentation.Augmentation(**{name: getattr(self, name) for name in names})
-
-
-# --- text -----------------------------------------------------------------------------------
-
-
-class Texts:
-    """The text source that options name: `draw(rng)` gives one line of text.
-
-    Raises DataError where the source cannot serve: unknown characters in the user's own strings,
-    a missing dictionary, no network for Wikipedia, bounds that cross.
-    """
-
-    def __init__(self, options: LineOptions, alphabet: Alphabet):
-        self.options, self.alphabet = options, alphabet
-        self.left_out = 0  # words or sentences with characters outside the alphabet
-        self.places: tuple[str, ...] = ()  # where each of the user's own strings comes from
-        if options.text_source == "random":
-            if not 1 <= options.min_length <= options.max_length:
-                raise DataError(
-                    f"min_length {options.min_length} and max_length {options.max_length}: "
-                    "give 1 <= min_length <= max_length"
-                )
-            if not alphabet.characters.strip():
-                raise DataError("the alphabet has nothing but spaces; add characters that show")
-            self.pool: tuple[str, ...] = ()
-        elif options.text_source == "strings":
-            self.pool = self._own_strings()
-        else:
-            if options.words < 1:
-                raise DataError(f"words {options.words}: give at least 1")
-            wanted = "dictionary" if options.text_source == "dictionary" else "Wikipedia"
-            found = self._dictionary() if wanted == "dictionary" else self._wikipedia()
-            cased = dict.fromkeys(self._case(normalise_text(text)) for text in found)
-            self.pool = tuple(text for text in cased if text and not alphabet.unknown(text))
-            self.left_out = len(cased) - len(self.pool)
-            if not self.pool:
-                raise DataError(
-                    f"no {wanted} text of {len(cased)} is written in the alphabet "
-                    f"{alphabet.characters!r}; give --alphabet ascii, or --case lower with alnum"
-                )
-
-    def draw(self, rng: np.random.Generator) -> str:
-        """One line of NFC text, at least one character long."""
-        if self.options.text_source == "random":
-            return self._random(rng)
-        if self.options.text_source == "dictionary":
-            count = int(rng.integers(1, self.options.words + 1)) if self._has_space else 1
-            return " ".join(self.pool[i] for i in rng.integers(len(self.pool), size=count))
-        return self.pool[rng.integers(len(self.pool))]
-
-    @property
-    def _has_space(self) -> bool:
-        return " " in self.alphabet.ids
-
-    def _random(self, rng: np.random.Generator) -> str:
-        length = int(rng.integers(self.options.min_length, self.options.max_length + 1))
-        characters = self.alphabet.characters
-        while True:  # a space at an end or beside another one would not show
-            ids = rng.integers(len(characters), size=length).tolist()
-            text = "".join([characters[i] for i in ids])
-            if normalise_text(text) == text:
-                return text
-
-    def _case(self, text: str) -> str:
-        if self.options.case == "keep":
-            return text
-        return text.upper() if self.options.case == "upper" else text.lower()
-
-    def _own_strings(self) -> tuple[str, ...]:
-        places = [(f"strings[{i}]", text) for i, text in enumerate(self.options.strings)]
-        path = self.options.strings_file
-        if path is not None:
-            try:
-                lines = path.read_text(encoding="utf-8-sig").splitlines()
-            except (OSError, UnicodeDecodeError) as error:
-                raise DataError(f"strings_file {path}: cannot be read ({error})") from error
-            places += [(f"{path}:{i}", line) for i, line in enumerate(lines, 1) if line.strip()]
-        texts = [(place, self._case(normalise_text(text))) for place, text in places]
-        faults = [f"{place}: empty" for place, text in texts if not text] + [
-            f"{place}: {text!r} has {self.alphabet.unknown(text)!r}"
-            for place, text in texts
-            if self.alphabet.unknown(text)
-        ]
-        if faults:
-            raise DataError(
-                f"{len(faults)} of {len(texts)} strings cannot be labels in the alphabet "
-                f"{self.alphabet.characters!r}; widen it with --alphabet, or mend them:"
-                + _listed(faults)
-            )
-        if not texts:
-            raise DataError("text source strings: none given; add --strings or --strings-file")
-        self.places = tuple(place for place, _ in texts)
-        return tuple(text for _, text in texts)
-
-    def _dictionary(self) -> list[str]:
-        path = TRDG_FOLDER / "dicts" / f"{self.options.language}.txt"
-        if not path.is_file():
-            known = ", ".join(sorted(p.stem for p in path.parent.glob("*.txt")))
-            raise DataError(f"language {self.options.language!r}: no dictionary; known are {known}")
-        return path.read_text(encoding="utf-8", errors="ignore").splitlines()
-
-    def _wikipedia(self) -> list[str]:
-        try:
-            from trdg.string_generator import create_strings_from_wikipedia
-
-            return create_strings_from_wikipedia(
-                self.options.min_length, 200, self.options.language
-            )
-        except Exception as error:  # requests, JSON and Wikipedia itself fail in many ways
-            raise DataError(
-                f"Wikipedia cannot be reached ({type(error).__name__}); use --text-source "
-                "dictionary, or your own lines with --text-source strings --strings-file FILE"
-            ) from error
-
-
-def _listed(faults: list[str]) -> str:
-    """The first ten of a list, each on a line of its own."""
-    more = [f"... and {len(faults) - 10} more"] if len(faults) > 10 else []
-    return "".join(f"\n  {fault}" for fault in faults[:10] + more)
 
 
 # --- lines and batches ----------------------------------------------------------------------
@@ -353,7 +201,7 @@ class Lines:
             raise DataError(
                 f"{len(faults)} of {len(self.texts.pool)} strings need more time steps than their "
                 "images give in any font; give a larger --character-spacing, --architecture fine, "
-                "wider --fonts, or leave them out:" + _listed(faults)
+                "wider --fonts, or leave them out:" + listed(faults)
             )
 
     def _widest(self, text: str) -> int:
