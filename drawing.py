@@ -36,7 +36,7 @@ with contextlib.redirect_stdout(io.StringIO()):
 logging.getLogger("fontTools").setLevel(logging.ERROR)  # it warns of tables that none here reads
 
 TRDG_FOLDER = Path(trdg.__file__).parent
-FONT_EXTENSIONS = {".ttf", ".otf", ".ttc"}
+FONT_EXTENSIONS = {".ttf", ".otf", ".ttc", ".woff"}
 
 # Families of matplotlib's fonts that hold letters and digits, not symbols in their places.
 MATPLOTLIB_TEXT = ("DejaVu", "STIXGeneral", "cmb", "cmr", "cmss", "cmti", "cmtt")

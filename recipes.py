@@ -76,7 +76,7 @@ RECIPES = {
     ),
     "display": Recipe(
         fonts=("display/*", "DSEG*"), marks=0.7, units=False, before=3.0, behind=1.0,
-        smaller=0.5, turn=3,
+        smaller=0.5, turn=5,
         broken=0.03, ghost=0.4, neighbours=0.05, separators=0, contrast=(10, 150),
         dark_on_light=0.75, outline=0, relief=0, frame=0.4, bezel=0.6, light=0.8, reflections=0.6,
         surface=0.1, noise=0.3,
@@ -94,7 +94,7 @@ RECIPES = {
         guilloche=0.6, blur=0.4, low_resolution=0.2, noise=0.3, scanned=0.05,
     ),
 }  # fmt: skip
-MIXED = ("photo:3", "receipt:3", "display:1", "handwriting:3")
+MIXED = ("photo:3", "receipt:3", "display:2", "handwriting:4")
 
 
 class Mix:

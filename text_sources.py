@@ -10,6 +10,7 @@ import numpy as np
 from drawing import TRDG_FOLDER, DataError
 from text import Alphabet, normalise_text
 
+RUNS = 0.15  # of random lines: as 10000 and 7788 have them, and chance has not
 CASES = (str, str.lower, str.upper, str.capitalize, str.title)
 
 
@@ -105,6 +106,9 @@ class Texts:
         characters = self.alphabet.characters
         while True:  # a space at an end or beside another one would not show
             ids = rng.integers(len(characters), size=length).tolist()
+            if rng.random() < RUNS:
+                start, end = np.sort(rng.integers(0, length + 1, 2)).tolist()
+                ids[start:end] = ids[start : start + 1] * (end - start)
             text = "".join([characters[i] for i in ids])
             if normalise_text(text) == text:
                 return text
