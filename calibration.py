@@ -10,8 +10,9 @@ from collections.abc import Iterable
 import numpy as np
 
 from devices import keras
-from inference import Recognizer
-from text import attention_decode, ctc_decode, softmax
+from inference import Output, Recognizer
+from model import ModelSpec
+from text import BLANK
 
 TEMPERATURES = np.geomspace(0.5, 8, 41)
 PRIOR = 5.0  # weight of log(temperature)^2: a few lines without an error prove little
@@ -23,17 +24,26 @@ def fit_temperature(model: keras.Model, lines: Iterable[tuple[np.ndarray, str, s
 
     lines: (pixels, text, name) of each, none trained on, and as hard as what is to be read
     """
-    recognizer = Recognizer(model)
-    alphabet, loss = recognizer.alphabet, PRIOR * np.log(TEMPERATURES) ** 2
-    for pixels, truth, _ in lines:
-        output = recognizer.output(pixels)
-        logits = np.log(np.maximum(output.probabilities, 1e-30)) * model.spec.temperature
-        for i, temperature in enumerate(TEMPERATURES):
-            shares = softmax(logits, float(temperature))
-            if model.spec.head == "ctc":
-                line = ctc_decode(shares, alphabet)
-            else:
-                line = attention_decode(shares, output.attention, alphabet)
-            confidence = np.clip(line.confidence, LEAST, 1 - LEAST)
-            loss[i] -= np.log(confidence if line.text == truth else 1 - confidence)
+    pixels, truths, _ = zip(*lines)
+    loss = PRIOR * np.log(TEMPERATURES) ** 2
+    for output, truth in zip(Recognizer(model).outputs(pixels), truths):
+        shares = confidences(output, model.spec, TEMPERATURES)
+        right = np.clip(shares, LEAST, 1 - LEAST)
+        loss -= np.log(right if output.line.text == truth else 1 - right)
     return float(TEMPERATURES[np.argmin(loss)])
+
+
+def confidences(output: Output, spec: ModelSpec, temperatures: np.ndarray) -> np.ndarray:
+    """A greedily read line's confidence at each of `temperatures` (n,); see `text.Line`."""
+    logits = np.log(np.maximum(output.probabilities, 1e-30)) * spec.temperature
+    below = logits - logits.max(axis=1, keepdims=True)  # (steps, classes)
+    best = 1 / np.exp(below / temperatures[:, None, None]).sum(axis=2)  # (n, steps)
+    ids = logits.argmax(axis=1)
+    if spec.head == "attention":  # all characters', and the end symbol's if it was written
+        count = len(output.line.text)
+        written = int(output.attention.any(axis=1).sum())
+        ended = count < written and ids[count] == BLANK
+        return best[:, : count + ended].prod(axis=1)
+    starts = np.flatnonzero(np.diff(ids, prepend=-1))  # of runs of one class
+    peaks = np.maximum.reduceat(best, starts, axis=1)[:, ids[starts] != BLANK]
+    return peaks.prod(axis=1) if peaks.shape[1] else best.min(axis=1)

@@ -125,23 +125,26 @@ class Recognizer:
             finally:
                 pool.shutdown(cancel_futures=True)
 
-    def output(self, image: imaging.Source) -> "Output":
-        """All that the model says of one image; the line's spans are in time steps."""
-        item = self._load(image)
-        if isinstance(item, imaging.ImageError):
-            raise item
-        return next(self._predict([item[0]]))
+    def outputs(self, images: Iterable[imaging.Source]) -> list["Output"]:
+        """All that the model says of each image; spans are in time steps. Raises ImageError."""
+        prepared = []
+        for index, image in enumerate(images):
+            loaded = self._load(image, index)
+            if isinstance(loaded, imaging.ImageError):
+                raise loaded
+            prepared.append(loaded[0])
+        return sorted(self._predict(prepared), key=lambda output: output.place)
 
     def probabilities(self, image: imaging.Source) -> np.ndarray:
         """Class probabilities of each time step (steps, classes) for one image; 0 is the blank.
 
         Of an attention head they are those of each character written, and 0 is the end symbol.
         """
-        return self.output(image).probabilities
+        return self.outputs([image])[0].probabilities
 
     def attention(self, image: imaging.Source) -> np.ndarray:
         """Where an attention head looked for each character of one image: (characters, steps)."""
-        output = self.output(image)
+        output = self.outputs([image])[0]
         return output.attention[: len(output.line.text)]
 
     def _load(

@@ -15,7 +15,7 @@ from options import CALIBRATION_SEED, VALIDATION_SEED, TrainOptions
 from run_folder import TrainError, log
 
 HEAD = ("head", "attn_num_hidden", "attn_num_layers", "target_embedding_size", "use_gru")
-CALIBRATION_LINES = 500
+CALIBRATION_LINES = 300
 SURVEY = 256  # lines drawn before the first step, to find what cannot be trained
 
 

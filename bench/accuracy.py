@@ -93,7 +93,6 @@ def measure(
 
 def main(options: Options) -> None:
     """Print Markdown tables."""
-    logging.getLogger("ocr_simple").setLevel(logging.ERROR)
     labels = {folder: read_labels(folder) for folder in options.folders}
     readers = [ours(options.model)] + (peers(options.fold == "digits") if options.peers else [])
     print(f"fold {options.fold}\n")
@@ -120,6 +119,7 @@ def main(options: Options) -> None:
 
 
 if __name__ == "__main__":
+    logging.getLogger("ocr_simple").setLevel(logging.ERROR)
     try:
         main(tyro.cli(Options))
     except ValueError as error:

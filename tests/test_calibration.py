@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 import model as models
-from calibration import fit_temperature
+from calibration import confidences, fit_temperature
 from data_generator import LineOptions, Lines
 from drawing import find_fonts
 from inference import PRETRAINED, Recognizer
+from model import ModelSpec
 
 LINES = 300
 
@@ -32,12 +33,13 @@ def distance(model, lines) -> float:
     return abs(float(np.mean([line.confidence for line in read]) - exact))
 
 
-def test_confidence_is_nearer_to_the_share_of_exact_lines(model, hard):
-    model.spec = dataclasses.replace(model.spec, temperature=1.0)
-    before = distance(model, hard)
-    temperature = fit_temperature(model, hard[: LINES // 2])
+def test_a_model_too_sure_of_itself_says_how_many_lines_are_exact(model, hard):
+    fitted_to, others = hard[: LINES // 2], hard[LINES // 2 :]
+    model.spec = dataclasses.replace(model.spec, temperature=0.2)
+    before = distance(model, others)
+    temperature = fit_temperature(model, fitted_to)
     model.spec = dataclasses.replace(model.spec, temperature=temperature)
-    assert distance(model, hard[LINES // 2 :]) < min(0.06, before + 0.01)
+    assert distance(model, others) < 0.1 < before
 
 
 def test_a_model_fitted_before_is_fitted_to_the_same(model, hard):
@@ -54,3 +56,16 @@ def test_a_few_lines_without_an_error_change_little(model):
     drawn = (lines[k] for k in range(20))
     exact = [line for line in drawn if Recognizer(model).read([line[0]])[0].text == line[1]]
     assert 0.8 < fit_temperature(model, exact) <= 1.05
+
+
+@pytest.mark.parametrize("head", ["ctc", "attention"])
+def test_a_temperature_gives_the_confidence_that_reading_gives(head, hard):
+    model = models.build(ModelSpec(head=head), seed=1)
+    pixels = [line[0] for line in hard[:20]]
+    found = [
+        confidences(output, model.spec, np.array([2.5]))
+        for output in Recognizer(model).outputs(pixels)
+    ]
+    model.spec = dataclasses.replace(model.spec, temperature=2.5)
+    read = [line.confidence for line in Recognizer(model).read(pixels)]
+    assert np.concatenate(found) == pytest.approx(read, rel=1e-3)

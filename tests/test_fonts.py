@@ -1,12 +1,17 @@
 """Fonts that are made: of strokes, of segments, of digits that people wrote."""
 
+import dataclasses
 import json
+import os
 import re
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from fontTools.ttLib import TTFont
 from PIL import ImageFont
 
 FONTS = Path(__file__).resolve().parent.parent / "fonts"
@@ -14,7 +19,9 @@ sys.path.insert(0, str(FONTS))
 
 import make
 
-from drawing import characters_drawn
+import model as models
+from drawing import characters_drawn, find_fonts
+from inference import PRETRAINED
 
 DIGITS = "0123456789"
 
@@ -84,3 +91,32 @@ def test_every_family_is_locked_and_has_a_kind():
     for name, entry in locked.items():
         assert not name or re.fullmatch("OFL-1.1|Apache-2.0|MIT|UFL-1.0", entry["license"]), name
         assert "resolved" not in entry
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["digits", "text"])
+def test_the_command_of_a_shipped_model_trains(name, tmp_path):
+    fonts = tmp_path / "fonts"
+    for kind in ("print", "receipt", "handwriting", "display"):
+        (fonts / kind).mkdir(parents=True)
+    make.save_font(fonts / "handwriting" / "a.ttf", make.written_by(np.random.default_rng(0)))
+    make.save_font(fonts / "display" / "a.ttf", make.display(np.random.default_rng(0)))
+    plain = next(
+        Path(path) for path in find_fonts(("trdg",)) if path.endswith("Raleway-Regular.ttf")
+    )
+    for kind in ("print", "receipt"):
+        shutil.copy(plain, fonts / kind)
+    web = TTFont(plain)
+    web.flavor = "woff"
+    web.save(fonts / "handwriting" / "b.woff")
+    command = ["sh", f"pretrained/train_{name}.sh", "--model-dir", tmp_path / "run"]
+    few = ["--steps", "2", "--interval", "2", "--batch-size", "4", "--validation-lines", "8"]
+    done = subprocess.run(
+        [*command, *few], cwd=FONTS.parent, capture_output=True, text=True,
+        env={**os.environ, "PYTHON": sys.executable, "FONTS": str(fonts)},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    trained = models.read_spec(tmp_path / "run" / "best.keras")
+    if (PRETRAINED / f"{name}.keras").is_file():
+        shipped = models.read_spec(PRETRAINED / f"{name}.keras")
+        assert dataclasses.replace(trained, temperature=shipped.temperature) == shipped

@@ -306,6 +306,29 @@ def test_json_has_the_characters_with_their_spans(script, folder, recognizer):
     ]
 
 
+def test_lines_less_sure_than_min_confidence_are_marked_and_counted(script, folder, recognizer):
+    lines = {path: recognizer.read([path])[0] for path in (folder / "a.jpg", folder / "b.png")}
+    (low, unsure), (high, sure) = sorted(lines.items(), key=lambda item: item[1].confidence)
+    least = str((unsure.confidence + sure.confidence) / 2)
+    _, out, err = script(low, high, "--min-confidence", least)
+    assert out[0] == f"{low}: {unsure.text}  ({unsure.confidence:.1%}, unsure)"
+    assert out[1] == f"{high}: {sure.text}  ({sure.confidence:.1%})"
+    assert "unsure: 1 of 2 images" in err
+    _, out, _ = script(low, high, "--format", "tsv", "--min-confidence", least)
+    assert [row.split("\t")[3] for row in out] == ["unsure", "sure"]
+    _, out, _ = script(low, high, "--format", "json", "--min-confidence", least)
+    assert [json.loads(row)["sure"] for row in out] == [False, True]
+    _, out, _ = script(low, high, "--format", "aocr", "--min-confidence", least)
+    assert [row.split()[1] for row in out] == ["unsure", "ok"]
+
+
+@pytest.mark.parametrize("least", ["-0.1", "90"])
+def test_a_min_confidence_that_is_no_share_is_an_error(script, folder, least):
+    status, out, err = script(folder, "--min-confidence", least)
+    assert (status, out) == (2, [])
+    assert f"min-confidence {float(least)}: give a share, 0 to 1" in err[-1]
+
+
 @pytest.mark.parametrize("style", ["text", "tsv", "json"])
 def test_one_line_a_file_whatever_its_name(script, tmp_path, style):
     names = ["tab\there.png", "new\nline.png", "back\\slash.png", "名前 é.png", "\x1b[31m.png"]
