@@ -94,7 +94,7 @@ RECIPES = {
         guilloche=0.6, blur=0.4, low_resolution=0.2, noise=0.3, scanned=0.05,
     ),
 }  # fmt: skip
-MIXED = ("photo:3", "receipt:3", "display:2", "handwriting:4")
+MIXED = ("photo:3", "receipt:3", "display:1", "handwriting:3")
 
 
 class Mix:

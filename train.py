@@ -228,8 +228,9 @@ def train(
         log("lines drawn anew: " + counts(prefetcher.redrawn))
     best = models.load(folder.best)
     temperature = fit_temperature(best, data.to_calibrate())
-    best.spec = dataclasses.replace(best.spec, temperature=temperature)
-    models.save(best, folder.best)
+    if temperature != best.spec.temperature:
+        best.spec = dataclasses.replace(best.spec, temperature=temperature)
+        models.save(best, folder.best)
     return validate(best, data, state.best_step)
 
 
