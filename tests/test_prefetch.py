@@ -29,7 +29,7 @@ def test_what_is_drawn_ahead_is_the_sequence_from_any_step(workers):
 
 @pytest.mark.parametrize("workers", [0, pytest.param(1, marks=pytest.mark.slow)])
 def test_lines_drawn_anew_ahead_are_counted(workers):
-    tight = {"character_spacing": -6, "max_length": 6}
+    tight = {"character_spacing": -10, "min_length": 4, "max_length": 6}
     stream = lines(**tight)
     for k in range(2 * 16 * 16):
         stream[k]
