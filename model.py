@@ -154,6 +154,13 @@ def fine(x: Tensor, mask: Callable) -> Tensor:
     return convolutions(x, mask, filters, pools)  # (batch, height / 16, width / 2, 96)
 
 
+@encoder("wide", stride=2)
+def wide(x: Tensor, mask: Callable) -> Tensor:
+    """As `fine`, with more filters: for alphabets of letters in many fonts."""
+    filters, pools = (16, 32, 64, 128), ((2, 2), (2, 1), (2, 1), (2, 1))
+    return convolutions(x, mask, filters, pools)  # (batch, height / 16, width / 2, 128)
+
+
 def convolutions(
     x: Tensor, mask: Callable, filters: tuple[int, ...], pools: tuple[tuple[int, int], ...]
 ) -> Tensor:

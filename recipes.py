@@ -94,6 +94,9 @@ RECIPES = {
         guilloche=0.6, blur=0.4, low_resolution=0.2, noise=0.3, scanned=0.05,
     ),
 }  # fmt: skip
+LEGIBLE = 0.25  # of `legibility`: of lines under it a trained model read one in four
+LEVELS = 2  # contrast that counts as none, of 255
+TAKES = 4  # pictures of a line, until one shows it
 MIXED = ("photo:3", "receipt:3", "display:1", "handwriting:3")
 
 
@@ -154,7 +157,39 @@ def _matches(font: str, patterns: Iterable[str]) -> bool:
 
 
 def camera(pixels: np.ndarray, recipe: Recipe, rng: np.random.Generator) -> np.ndarray:
-    """A line as in a picture of its recipe: uint8 (rows, columns, channels), the same shape."""
+    """A line as in a picture of its recipe: uint8 (rows, columns, channels), the same shape.
+
+    A picture in which the line drowns is taken anew, up to TAKES times.
+    """
+    for _ in range(TAKES):
+        picture = _taken(pixels, recipe, rng)
+        if legibility(pixels, picture) >= LEGIBLE:
+            break
+    return picture
+
+
+def legibility(pixels: np.ndarray, picture: np.ndarray) -> float:
+    """How much of a drawn line shows in its picture, where that is least: 0 nothing, 1 all of it.
+
+    The correlation of the two in a window of the line's height that moves along it, of what
+    differs from the mean around by at most a quarter of that height: strokes, not light.
+    """
+    ink, seen = (
+        cv2.transform(x.astype(np.float32), np.ones((1, x.shape[2]))) for x in (pixels, picture)
+    )
+    inked = 255 * pixels.shape[2] - ink > 80 * pixels.shape[2]
+    height = max(6, int(inked.any(axis=1).sum()))
+    ink, seen = (x - cv2.blur(x, (height // 4 | 1, height // 4 | 1)) for x in (ink, seen))
+    # sums over the window, at each column of the line
+    both, own, other = (
+        cv2.blur(x.sum(axis=0)[None], (height | 1, 1))[0, inked.any(axis=0)]
+        for x in (ink * seen, ink**2, seen**2)
+    )
+    invisible = own * (LEVELS / 255) ** 2
+    return float((abs(both) / np.sqrt(own * (other + invisible) + 1e-9)).min(initial=1.0))
+
+
+def _taken(pixels: np.ndarray, recipe: Recipe, rng: np.random.Generator) -> np.ndarray:
     rows, columns, _ = pixels.shape
 
     def chance(share: float) -> bool:

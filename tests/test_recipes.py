@@ -10,7 +10,7 @@ import effects
 from data_generator import LineOptions, Lines
 from drawing import DataError, draw, find_fonts
 from model import ModelSpec
-from recipes import CLEAN, RECIPES, Mix, Recipe, camera
+from recipes import CLEAN, LEGIBLE, RECIPES, Mix, Recipe, _taken, camera, legibility
 
 FONTS = find_fonts(("trdg",))
 PACIFICO = next(font for font in FONTS if font.endswith("Pacifico.ttf"))
@@ -129,3 +129,28 @@ def test_every_chance_can_be_one(field):
     for seed in range(10):
         out = camera(pixels, recipe, np.random.default_rng(seed))
         assert out.shape == pixels.shape and out.dtype == np.uint8
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_legibility_is_of_strokes_whatever_the_light_and_the_polarity(channels):
+    pixels = np.repeat(
+        np.asarray(draw("20486", FONTS[0], LineOptions(), 0).convert("L"))[..., None], channels, 2
+    )
+    shade = np.linspace(0.2, 1, pixels.shape[1])[None, :, None]
+    noise = np.random.default_rng(0).integers(0, 256, pixels.shape)
+    assert legibility(pixels, pixels) > 0.99
+    assert legibility(pixels, 255 - pixels) > 0.99
+    assert legibility(pixels, (shade * (100 + 0.3 * pixels)).astype(np.uint8)) > 0.9
+    assert legibility(pixels, noise.astype(np.uint8)) < LEGIBLE
+    assert legibility(pixels, np.full_like(pixels, 80)) < 0.01
+    half = pixels.copy()
+    half[:, pixels.shape[1] // 2 :] = 255
+    assert legibility(pixels, half) < 0.01, "the line is as legible as its worst place"
+
+
+def test_a_picture_in_which_the_line_drowns_is_taken_anew():
+    pixels = np.asarray(draw("20486", FONTS[0], LineOptions(), 0).convert("L"))[..., None]
+    dim = Recipe(contrast=(1, 40), noise=1.0, blur=1.0)
+    found = [legibility(pixels, camera(pixels, dim, np.random.default_rng(k))) for k in range(100)]
+    once = [legibility(pixels, _taken(pixels, dim, np.random.default_rng(k))) for k in range(100)]
+    assert sum(x < LEGIBLE for x in once) > 20 > 5 > sum(x < LEGIBLE for x in found)
