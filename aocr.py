@@ -5,6 +5,7 @@
     aocr train training.tfrecords                       # into checkpoints/
     aocr test --visualize testing.tfrecords             # report and pictures, into results/
     ls scans/*.png | aocr predict
+    aocr export exported --format all                   # SavedModel, ONNX, LiteRT
     aocr train --help
 
 Its words are those of attention-ocr's command of that name.
@@ -38,6 +39,7 @@ import train
 from data_generator import LineOptions, Lines
 from drawing import HELD_OUT, find_fonts, split_fonts
 from evaluation import Reading
+from export import ExportOptions
 from image import ImageError
 from inference import InferenceOptions, Recognizer, find_model, find_run_model
 from model import ModelSpec
@@ -269,6 +271,20 @@ class PredictOptions(InferenceOptions):
         return inference.run(replace(self, paths=self.paths or ("-",), model_dir=folder))
 
 
+@dataclass(frozen=True)
+class AocrExportOptions(ExportOptions, LoggedOptions):
+    """Write a model for services, programs and phones; how each reads is compared with it."""
+
+    model_dir: Annotated[Path | None, tyro.conf.arg(aliases=["--job-dir"])] = None
+    """Run folder of a training; its best model is written. checkpoints unless --model is given."""
+
+    def run(self, given: list[str]) -> int:
+        """Write. Returns the exit status."""
+        self.prepare()
+        folder = self.model_dir or (None if self.model else Path("checkpoints"))
+        return ExportOptions.run(replace(self, model_dir=folder), given)
+
+
 def _step(number: int, seconds: float, accuracy: float, reading: Reading, distance: bool) -> str:
     """A line of the log, in the form of aocr's."""
     own = evaluation.aocr_accuracy(reading.truth, reading.line.text, distance)
@@ -314,12 +330,13 @@ def _remove_pictures(output: Path) -> None:
                 shutil.rmtree(picture.parent, ignore_errors=True)
 
 
-Command = DatasetOptions | AocrTrainOptions | TestOptions | PredictOptions
+Command = DatasetOptions | AocrTrainOptions | TestOptions | PredictOptions | AocrExportOptions
 COMMANDS: dict[str, Callable[..., Command]] = {
     "dataset": DatasetOptions,
     "train": AocrTrainOptions,
     "test": TestOptions,
     "predict": PredictOptions,
+    "export": AocrExportOptions,
 }
 
 

@@ -12,7 +12,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 
 @contextlib.contextmanager
-def _standard_error_closed() -> Iterator[None]:
+def standard_error_closed() -> Iterator[None]:
     """Drop what native code writes to file descriptor 2; Python's exceptions are not touched."""
     kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)
@@ -24,7 +24,7 @@ def _standard_error_closed() -> Iterator[None]:
         os.close(nowhere)
 
 
-with _standard_error_closed():
+with standard_error_closed():
     import keras as keras
 
 
@@ -33,7 +33,7 @@ def prepare() -> str:
 
     Call it before the first model is built.
     """
-    with _standard_error_closed():
+    with standard_error_closed():
         if keras.backend.backend() == "tensorflow":
             import tensorflow as tf
 

@@ -193,7 +193,8 @@ def residual(x: Tensor, mask: Callable) -> Tensor:
             x = mask(x)
         y = keras.layers.DepthwiseConv2D(5, padding="same", name=f"depthwise{i}")(x)
         y = keras.layers.LayerNormalization(name=f"norm{i}")(y)
-        y = keras.layers.Conv2D(2 * filters, 1, activation="gelu", name=f"expand{i}")(y)
+        y = keras.layers.Conv2D(2 * filters, 1, name=f"expand{i}")(y)
+        y = ops.gelu(y, approximate=True)  # the exact one does not become ONNX
         y = keras.layers.Conv2D(filters, 1, name=f"project{i}")(y)
         x = mask(keras.layers.Add(name=f"add{i}")([x, y]))
     return x  # (batch, height / 16, width / 4, 128)

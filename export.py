@@ -1,0 +1,519 @@
+"""A trained model in the formats that services, programs and phones load, each compared with it.
+
+    python export.py exported --model digits --format all
+    aocr export exported --model-dir checkpoints --format onnx
+
+Whatever is written first reads a set of lines of its own making: all widths, colours and formats,
+alone and in company. It has to give the texts and confidences of the Keras model; else it is
+refused, and nothing is left in its place.
+"""
+
+import contextlib
+import csv
+import io
+import json
+import logging
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple
+
+import numpy as np
+import tyro
+from PIL import ExifTags, Image
+
+import devices
+import image as imaging
+import model as models
+import reader
+from data_generator import LineOptions, Lines
+from devices import keras
+from drawing import DataError, characters_drawn, draw, find_fonts
+from inference import Recognizer, find_model, find_run_model
+from model import ModelSpec
+from text import Alphabet, Line
+
+HERE = Path(__file__).resolve().parent
+TOLERANCE = 1e-3  # of a confidence
+OPSET = 18  # of ONNX: of 2022, which onnxruntime 1.14 and later know
+SEED = 4_000_000  # no training run draws these lines
+GRAPH_FORMATS = ("png", "jpeg", "gif", "bmp")  # which a TensorFlow graph can decode
+CHARACTERS = 16  # most of a line that is drawn to compare
+
+Read = Callable[[Sequence[bytes]], list[tuple[str, float]]]
+
+
+class ExportError(RuntimeError):
+    """A model that cannot be exported, or an export that does not read as its model does."""
+
+
+class Sample(NamedTuple):
+    """A line to compare by."""
+
+    name: str
+    format: str
+    encoded: bytes
+
+
+class Parity(NamedTuple):
+    """How an export reads, beside the Keras model."""
+
+    lines: int
+    same: int  # texts
+    difference: float  # the largest of a confidence, where the texts are the same
+
+
+# --- what is compared -------------------------------------------------------------------------
+
+
+def samples(spec: ModelSpec) -> list[Sample]:
+    """Lines of all widths in every format and colour, from a seed; some with nothing on them."""
+    rng = np.random.default_rng(SEED)
+    fonts = find_fonts(("matplotlib", "trdg"))
+    known = Alphabet(spec.alphabet).characters.replace(" ", "")
+    found = []
+    for number, (name, encode) in enumerate(_ENCODERS * 3):
+        font = fonts[int(rng.integers(len(fonts)))]
+        characters = characters_drawn(font, known) or "0123456789"
+        length = 1 + number % CHARACTERS if number % 8 else 3 * CHARACTERS
+        text = "".join(characters[i] for i in rng.integers(len(characters), size=length))
+        colour = "#{:02x}{:02x}{:02x}".format(*rng.integers(0, 120, 3))
+        size = (16, 32, 57, 120)[number % 4]
+        options = LineOptions(size=size, margins=(2, 2, 2, 2), text_color=colour)
+        drawn = draw(text, font, options, number)
+        if drawn is None:
+            continue
+        picture = drawn.convert("RGB")
+        if number % 3 == 0:  # light on dark
+            picture = Image.fromarray(255 - np.asarray(picture))
+        found.append(Sample(f"{name} {number}", *encode(picture)))
+    blank = Image.new("RGB", (60, 20), "#c0c0c0")
+    dot = Image.new("RGB", (1, 1), "white")
+    noise = Image.fromarray(rng.integers(0, 256, (40, 200, 3), np.uint8))
+    for name, picture in (("blank", blank), ("a pixel", dot), ("noise", noise)):
+        found.append(Sample(name, *_as("png")(picture)))
+    return found
+
+
+def _as(form: str, mode: str = "RGB", **options: Any) -> Callable[[Image.Image], tuple[str, bytes]]:
+    def encode(picture: Image.Image) -> tuple[str, bytes]:
+        file = io.BytesIO()
+        picture.convert(mode).save(file, form, **options)
+        return form, file.getvalue()
+
+    return encode
+
+
+def _transparent(picture: Image.Image) -> tuple[str, bytes]:
+    """Ink with the paper left out: what is drawn on white shows through."""
+    ink = picture.convert("L").point(lambda level: 255 - level)
+    painted = Image.merge("RGBA", (*picture.split(), ink))
+    return _as("png", "RGBA")(painted)
+
+
+def _sixteen_bits(picture: Image.Image) -> tuple[str, bytes]:
+    file = io.BytesIO()
+    levels = np.asarray(picture.convert("L")).astype(np.uint16) * 257
+    Image.fromarray(levels).save(file, "tiff")
+    return "tiff", file.getvalue()
+
+
+def _turned(picture: Image.Image) -> tuple[str, bytes]:
+    """Lying on its side, and an EXIF block that says so."""
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    return "exif", _as("jpeg", exif=exif)(picture.transpose(Image.Transpose.ROTATE_90))[1]
+
+
+_ENCODERS = (
+    ("grey PNG", _as("png", "L")),
+    ("colour PNG", _as("png")),
+    ("PNG of two levels", _as("png", "1")),
+    ("PNG with a palette", _as("png", "P")),
+    ("transparent PNG", _transparent),
+    ("colour JPEG", _as("jpeg", quality=75)),
+    ("grey JPEG", _as("jpeg", "L", quality=60)),
+    ("progressive JPEG", _as("jpeg", progressive=True, subsampling=0)),
+    ("BMP", _as("bmp")),
+    ("GIF", _as("gif", "L")),
+    ("WebP", _as("webp", lossless=True)),
+    ("TIFF of 16 bits", _sixteen_bits),
+    ("JPEG on its side", _turned),
+)
+
+
+def compare(
+    expected: list[Line], found: list[tuple[str, float]], lines: list[Sample], exact: bool
+) -> Parity:
+    """How alike they are. If not, and they should be `exact`, raises ExportError for the worst."""
+    off = [
+        abs(line.confidence - confidence) if line.text == text else np.inf
+        for line, (text, confidence) in zip(expected, found, strict=True)
+    ]
+    same = [difference for difference in off if difference < np.inf]
+    worst = int(np.argmax(np.nan_to_num(off, nan=np.inf)))
+    if exact and not off[worst] <= TOLERANCE:
+        line, (text, confidence) = expected[worst], found[worst]
+        raise ExportError(
+            f"does not read as the Keras model: {len(off) - len(same)} of {len(off)} texts differ; "
+            f"{lines[worst].name}: {text!r} ({confidence:.5f}) instead of {line.text!r} "
+            f"({line.confidence:.5f})"
+        )
+    return Parity(len(off), len(same), max(same, default=0.0))
+
+
+# --- formats ----------------------------------------------------------------------------------
+
+
+def _savedmodel(model: keras.Model, folder: Path) -> Read:
+    import tensorflow as tf
+
+    from graph import Reader
+
+    module = Reader(model)
+    signatures = {"serving_default": module.serving_default, "read": module.read}
+    tf.saved_model.save(module, str(folder), signatures=signatures)
+    loaded = tf.saved_model.load(str(folder))
+    return _of_graph(lambda x: loaded.signatures["serving_default"](x))
+
+
+def _frozengraph(model: keras.Model, file: Path) -> Read:
+    import tensorflow as tf
+    from tensorflow.python.framework.convert_to_constants import (
+        convert_variables_to_constants_v2 as freeze,
+    )
+
+    from graph import Reader
+
+    names = ("output", "probability")
+    module = Reader(model)  # whose functions do not keep it
+    frozen = freeze(module.serving_default.get_concrete_function())
+    with tf.Graph().as_default() as graph:  # where outputs have their names again
+        encoded = tf.compat.v1.placeholder(tf.string, None, name="input")
+        outputs = tf.graph_util.import_graph_def(
+            frozen.graph.as_graph_def(),
+            {frozen.inputs[0].name: encoded},
+            [output.name for output in frozen.outputs],
+            name="reader",
+        )
+        for name, output in zip(names, outputs):
+            tf.identity(output, name)
+    file.write_bytes(graph.as_graph_def().SerializeToString())
+
+    definition = tf.compat.v1.GraphDef.FromString(file.read_bytes())
+    imported = tf.compat.v1.wrap_function(
+        lambda: tf.graph_util.import_graph_def(definition, name=""), []
+    )
+    pruned = imported.prune("input:0", [f"{name}:0" for name in names])
+    return _of_graph(lambda x: dict(zip(names, pruned(x))))
+
+
+def _of_graph(run: Callable[[Any], dict[str, Any]]) -> Read:
+    """A graph that takes encoded images, as a function that takes some of them."""
+    import tensorflow as tf
+
+    def read(encoded: Sequence[bytes]) -> list[tuple[str, float]]:
+        alone = len(encoded) == 1
+        found = run(tf.constant(encoded[0] if alone else list(encoded)))
+        texts, confidences = found["output"].numpy(), found["probability"].numpy()
+        if alone:
+            return [(texts.decode(), float(confidences))]
+        return [(text.decode(), float(p)) for text, p in zip(texts, confidences)]
+
+    return read
+
+
+def _network(model: keras.Model, batch: int | None) -> tuple[Any, list]:
+    """A TensorFlow function from image and width to what is named in model.json, and its inputs."""
+    import tensorflow as tf
+
+    from graph import written
+
+    spec = model.spec
+    signature = [
+        tf.TensorSpec((batch, spec.height, None, spec.channels), tf.float32, "image"),
+        tf.TensorSpec((batch,), tf.int32, "width"),
+    ]
+
+    @tf.function(input_signature=signature)
+    def network(image: Any, width: Any) -> dict[str, Any]:
+        outputs = model({"image": image, "width": width}, training=False)
+        if spec.head == "ctc":
+            return {"log_probabilities": tf.nn.log_softmax(outputs / spec.temperature)}
+        ids, probabilities, _ = written(outputs, spec.temperature)
+        return {"ids": ids, "probabilities": probabilities}
+
+    return network, signature
+
+
+def _onnx(model: keras.Model, file: Path) -> Read:
+    import tf2onnx
+
+    network, signature = _network(model, None)
+    logging.getLogger("tf2onnx").setLevel(logging.ERROR)
+    tf2onnx.convert.from_function(
+        network, input_signature=signature, opset=OPSET, output_path=str(file)
+    )
+    portable = reader.Reader(file)
+    return lambda encoded: portable.read_batch([io.BytesIO(item) for item in encoded])
+
+
+def _litert(model: keras.Model, file: Path, quantised: bool = False) -> Read:
+    import tensorflow as tf
+    from tensorflow.python.framework.convert_to_constants import (
+        convert_variables_to_constants_v2 as freeze,
+    )
+
+    network, signature = _network(model, 1)
+    concrete = network.get_concrete_function()
+    module = tf.Module()
+    module.frozen = freeze(concrete, lower_control_flow=False)
+    module.network = tf.function(
+        lambda image, width: dict(
+            zip(sorted(concrete.structured_outputs), module.frozen(image=image, width=width))
+        ),
+        input_signature=signature,
+    )
+    converter = tf.lite.TFLiteConverter.from_concrete_functions(
+        [module.network.get_concrete_function()], module
+    )
+    if quantised:
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    file.write_bytes(converter.convert())
+    portable = reader.Reader(file)
+    return lambda encoded: [portable.read(io.BytesIO(item)) for item in encoded]
+
+
+class Format(NamedTuple):
+    """One file or folder of an export."""
+
+    name: str  # of the option
+    file: str
+    write: Callable[[keras.Model, Path], Read]
+    formats: tuple[str, ...] = ()  # of images, if not all can be read
+    batches: bool = True
+    exact: bool = True  # else its loss is reported
+    example: str = ""
+
+
+FORMATS = (
+    Format(
+        "savedmodel", "{version}", _savedmodel, GRAPH_FORMATS,
+        example="loaded = tf.saved_model.load('{file}')  # or: aocr serve {folder}\n"
+        "loaded.signatures['serving_default'](tf.constant(open('photo.png', 'rb').read()))",
+    ),
+    Format(
+        "frozengraph", "frozen_graph.pb", _frozengraph, GRAPH_FORMATS,
+        example="graph = tf.compat.v1.GraphDef.FromString(open('{file}', 'rb').read())\n"
+        "tf.import_graph_def(graph, name='')  # input:0 takes images; output:0, probability:0",
+    ),
+    Format(
+        "onnx", "model.onnx", _onnx,
+        example="from reader import Reader\nReader('{file}').read('photo.png')",
+    ),
+    Format(
+        "litert", "model.tflite", _litert, batches=False,
+        example="from reader import Reader\nReader('{file}').read('photo.png')",
+    ),
+    Format(
+        "litert", "model_8bit.tflite", lambda model, file: _litert(model, file, quantised=True),
+        batches=False, exact=False,
+        example="from reader import Reader\nReader('{file}').read('photo.png')",
+    ),
+)  # fmt: skip
+
+
+# --- an export ----------------------------------------------------------------------------------
+
+
+class Exported(NamedTuple):
+    """What was written."""
+
+    path: Path
+    bytes: int
+    parity: Parity
+
+
+def export(file: Path, output: Path, formats: Sequence[str]) -> list[Exported]:
+    """Write a model file in some of the FORMATS, by their names, into a folder.
+
+    Raises ValueError for a file that is no model, OSError, and ExportError for a format that the
+    model does not convert to, or whose reading differs; what was there before is still there.
+    """
+    if keras.backend.backend() != "tensorflow":
+        raise ValueError("exporting needs TensorFlow; run it without KERAS_BACKEND")
+    model = models.load(file)
+    for layer in model._flatten_layers():
+        if hasattr(layer, "use_cudnn"):  # whose operation neither ONNX nor LiteRT has
+            layer.use_cudnn = False
+    recognizer = Recognizer(model)
+    lines = samples(model.spec)
+    expected = recognizer.read([sample.encoded for sample in lines])
+    about = describe(recognizer, file)
+    fresh = not output.exists()
+    output.mkdir(parents=True, exist_ok=True)
+    version = 1 + max((int(p.name) for p in output.iterdir() if p.name.isdecimal()), default=0)
+    staged = Path(tempfile.mkdtemp(prefix=".partial-", dir=output))
+    done = []
+    try:
+        (staged / "model.json").write_text(json.dumps(about, ensure_ascii=False, indent=1) + "\n")
+        for form in (form for form in FORMATS if form.name in formats):
+            path = staged / form.file.format(version=version)
+            parity = _checked(form, model, path, lines, expected)
+            if path.is_dir():
+                shutil.copy(staged / "model.json", path)
+            files = path.rglob("*") if path.is_dir() else [path]
+            done.append(Exported(path, sum(f.stat().st_size for f in files), parity))
+        shutil.copy(HERE / "reader.py", staged)
+        for path in sorted(staged.iterdir()):
+            os.replace(path, output / path.name)
+        (output / "README.md").write_text(_readme(output, file), encoding="utf-8")
+    except BaseException:
+        shutil.rmtree(staged, ignore_errors=True)
+        if fresh:
+            with contextlib.suppress(OSError):
+                output.rmdir()
+        raise
+    staged.rmdir()
+    return [item._replace(path=output / item.path.name) for item in done]
+
+
+def _checked(
+    form: Format, model: keras.Model, path: Path, lines: list[Sample], expected: list[Line]
+) -> Parity:
+    """Write one format and read the lines with it, alone and in company. Raises ExportError."""
+    try:
+        with devices.standard_error_closed():
+            read = form.write(model, path)
+    except Exception as error:  # converters raise many kinds
+        reason = str(error).strip().splitlines() or [type(error).__name__]  # the last line says it
+        raise ExportError(
+            f"{path.name}: this {model.spec.head} model does not convert ({reason[-1].strip()})"
+        ) from error
+    chosen = [i for i, s in enumerate(lines) if not form.formats or s.format in form.formats]
+    used, truths = [lines[i] for i in chosen], [expected[i] for i in chosen]
+    encoded = [sample.encoded for sample in used]
+    with devices.standard_error_closed():
+        alone = [read([item])[0] for item in encoded]
+        in_company = read(encoded) if form.batches else alone
+    try:
+        found = [compare(truths, readings, used, form.exact) for readings in (alone, in_company)]
+    except ExportError as error:
+        raise ExportError(f"{path.name}: {error}") from None
+    return max(found, key=lambda parity: parity.difference)
+
+
+def describe(recognizer: Recognizer, file: Path) -> dict[str, Any]:
+    """What a program has to know that uses an export: model.json."""
+    spec = recognizer.spec
+    ctc = spec.head == "ctc"
+    return {
+        "made_from": file.name,
+        "alphabet": spec.alphabet,
+        "head": spec.head,
+        "height": spec.height,
+        "channels": spec.channels,
+        "normalisation": "median of the image to 0, its standard deviation to 1",
+        "least_spread": imaging.MIN_SPREAD,
+        "stride": spec.stride,
+        "multiple": spec.multiple,
+        "bytes": {"inputs": ["input"], "outputs": ["output", "probability"]},
+        "pixels": {
+            "inputs": ["image", "width"],
+            "outputs": ["log_probabilities"] if ctc else ["ids", "probabilities"],
+        },
+        "accuracy": _accuracy(recognizer, file),
+    }
+
+
+def _accuracy(recognizer: Recognizer, file: Path, count: int = 200) -> dict[str, Any]:
+    """Validation of the run that the file is of; else of generated lines, as trdg draws them."""
+    with contextlib.suppress(OSError, KeyError, ValueError):
+        with open(file.parent / "metrics.csv", newline="") as rows:
+            best = max(csv.DictReader(rows), key=lambda row: float(row["val_exact"]))
+        return {
+            "exact": float(best["val_exact"]),
+            "cer": float(best["val_cer"]),
+            "of": "validation of its training",
+        }
+    try:
+        options = LineOptions(alphabet=recognizer.spec.alphabet)
+        lines = Lines(options, recognizer.spec, find_fonts(options.fonts), SEED, augment=False)
+        pixels, truths, _ = zip(*(lines[k] for k in range(count)))
+    except DataError:  # an alphabet that none of these fonts draws
+        return {}
+    exact, cer = models.error_rates(list(truths), [x.text for x in recognizer.read(pixels)])
+    return {"exact": exact, "cer": cer, "of": f"{count} generated lines, as trdg draws them"}
+
+
+def _readme(folder: Path, file: Path) -> str:
+    """Two lines for each format that the folder holds."""
+    said = [
+        f"# {folder.name}\n",
+        f"Exported by ocr_simple from {file.name}; model.json describes it.\n",
+    ]
+    versions = sorted((p.name for p in folder.iterdir() if p.name.isdecimal()), key=int)
+    for form in FORMATS:
+        name = form.file.format(version=versions[-1] if versions else 0)
+        if (folder / name).exists():
+            example = form.example.format(file=name, folder=folder.name)
+            said.append(f"`{name}`:\n\n```python\n{example}\n```\n")
+    return "\n".join(said)
+
+
+# --- the script -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class ExportOptions:
+    """Write a model for services, programs and phones."""
+
+    output: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="[DIR]")] = Path("exported")
+    """Folder to write into, made if need be. A SavedModel goes under the next version number."""
+    format: Literal["savedmodel", "frozengraph", "onnx", "litert", "all"] = "savedmodel"
+    """savedmodel: TensorFlow and its Serving; frozengraph: one .pb; onnx: any runtime of ONNX;
+    litert: phones and small devices, as it is and in 8 bits."""
+    model: str | None = None
+    """Shipped model's name, or a model file; digits unless --model-dir is given."""
+    model_dir: Path | None = None
+    """Run folder of a training, whose best model is written."""
+
+    def run(self, given: list[str]) -> int:
+        """Write, and print what was written. Returns the exit status. Raises ValueError."""
+        if self.model and self.model_dir:
+            raise ValueError("give --model or --model-dir, not both")
+        folder = self.model_dir
+        file = find_run_model(folder) if folder else find_model(self.model or "digits")
+        print(f"exporting {file}", file=sys.stderr)
+        devices.prepare()
+        names = {form.name for form in FORMATS} if self.format == "all" else {self.format}
+        try:
+            found = export(file, self.output, sorted(names))
+        except ExportError as error:
+            raise ValueError(f"nothing was written: {error}") from error
+        for item in found:
+            parity = item.parity
+            print(
+                f"{item.path}: {item.bytes / 1e6:.1f} MB; {parity.same} of {parity.lines} lines "
+                f"read as by the Keras model, confidences within {parity.difference:.0e}"
+            )
+        print(f"how to use them: {self.output / 'README.md'}")
+        return 0
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Export from the command line. Returns the exit status."""
+    options = tyro.cli(ExportOptions, args=arguments, prog="export.py")
+    try:
+        return options.run([])
+    except (ValueError, OSError) as error:
+        print(f"export.py: {error}", file=sys.stderr)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

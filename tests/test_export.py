@@ -1,0 +1,245 @@
+"""Exports: each format reads as the Keras model does, or is refused and leaves nothing."""
+
+import io
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+import aocr
+import export
+import graph
+import image as imaging
+import model as models
+import reader
+from inference import PRETRAINED, TEST_IMAGES, Recognizer
+from model import ModelSpec
+
+DIGITS = PRETRAINED / "digits.keras"
+IMAGES = [
+    path.read_bytes()
+    for path in sorted(TEST_IMAGES.iterdir())
+    if path.suffix in {".png", ".jpg", ".gif", ".bmp"} and path.name != "crate.jpg"  # on its side
+]
+FILES = {"1", "frozen_graph.pb", "model.onnx", "model.tflite", "model_8bit.tflite"}
+ALL = [form.name for form in export.FORMATS]
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    """A folder with digits.keras in every format, and what was said of each."""
+    folder = tmp_path_factory.mktemp("exports") / "digits"
+    return folder, export.export(DIGITS, folder, ALL)
+
+
+@pytest.fixture(scope="module")
+def signatures(exported):
+    loaded = tf.saved_model.load(str(exported[0] / "1"))
+    return loaded.signatures
+
+
+def untrained(path: Path, **options) -> Path:
+    """A model that writes something: its last layer's biases, or embeddings, are random."""
+    model = models.build(ModelSpec(**options), seed=0)
+    rng = np.random.default_rng(0)
+    for weight in model.trainable_variables:
+        if "bias" in weight.path:
+            weight.assign(rng.normal(0, 0.3, weight.shape))
+    models.save(model, path)
+    return path
+
+
+# --- every format ------------------------------------------------------------------------------
+
+
+def test_every_format_of_digits_reads_as_the_model_does(exported):
+    folder, found = exported
+    assert {item.path.name for item in found} == FILES
+    for item in found:
+        assert item.path.exists() and item.parity.lines >= 30
+        if item.path.name != "model_8bit.tflite":
+            assert item.parity.same == item.parity.lines and item.parity.difference <= 1e-3
+    about = json.loads((folder / "model.json").read_text())
+    assert about["alphabet"] == "0123456789" and about["accuracy"]["exact"] > 0.95
+    assert {path.name for path in folder.iterdir()} == {
+        *FILES, "model.json", "reader.py", "README.md",
+    }  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("options", "formats"),
+    [
+        ({"head": "attention", "alphabet": "abcdef"}, ALL),
+        ({"head": "attention", "use_gru": True, "attn_num_layers": 1}, ["onnx"]),
+        ({"rnn": "lstm", "architecture": "fine", "alphabet": "ab漢"}, ["onnx", "litert"]),
+        ({"architecture": "residual", "channels": 3}, ["savedmodel", "onnx"]),
+    ],
+    ids=["attention", "attention-gru", "lstm", "residual-colour"],
+)
+def test_every_kind_of_model_can_be_exported(tmp_path, options, formats):
+    found = export.export(untrained(tmp_path / "m.keras", **options), tmp_path / "out", formats)
+    assert all(item.path.exists() for item in found)
+    assert len(found) == len(formats) + ("litert" in formats)
+
+
+# --- refused -----------------------------------------------------------------------------------
+
+
+def by_mean(pixels):
+    return (pixels - tf.reduce_mean(pixels)) / tf.math.reduce_std(pixels)
+
+
+@pytest.mark.parametrize("before", [False, True], ids=["fresh", "over-another"])
+def test_a_wrong_normalisation_in_the_graph_is_refused(tmp_path, monkeypatch, before):
+    monkeypatch.setattr(graph, "normalise", by_mean)
+    if before:
+        (tmp_path / "out").mkdir()
+        (tmp_path / "out" / "frozen_graph.pb").write_bytes(b"earlier")
+    with pytest.raises(export.ExportError, match=r"frozen_graph.pb: does not read as the Keras"):
+        export.export(DIGITS, tmp_path / "out", ["frozengraph"])
+    left = [path.name for path in (tmp_path / "out").iterdir()] if before else []
+    assert left == ["frozen_graph.pb"] * before and (tmp_path / "out").exists() == before
+
+
+def test_a_wrong_normalisation_in_the_reader_is_refused(tmp_path, monkeypatch):
+    prepare = reader.Reader._prepare
+    monkeypatch.setattr(reader.Reader, "_prepare", lambda self, image: prepare(self, image) + 0.5)
+    with pytest.raises(export.ExportError, match=r"model.onnx: does not read as the Keras"):
+        export.export(DIGITS, tmp_path / "out", ["onnx"])
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_model_that_does_not_convert_is_refused_with_the_reason(tmp_path, monkeypatch):
+    def fails(*_, **__):
+        raise RuntimeError("first\nno such operation: Mystery")
+
+    monkeypatch.setattr(tf.lite.TFLiteConverter, "from_concrete_functions", fails)
+    message = r"model.tflite: this ctc model does not convert \(no such operation: Mystery\)"
+    with pytest.raises(export.ExportError, match=message):
+        export.export(DIGITS, tmp_path / "out", ["litert"])
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["export", "--model-dir", "nothing"], "holds no model yet"),
+        (["export", "--model", "nothing.keras"], "no such file; shipped models: digits"),
+        (["export", "--model", "pretrained/digits.md"], "not a model of ocr_simple"),
+        (["export", "--model", "digits", "--model-dir", "x"], "not both"),
+    ],
+)
+def test_what_cannot_be_exported_is_said(capsys, monkeypatch, arguments, message):
+    monkeypatch.chdir(Path(__file__).parent.parent)
+    assert aocr.main([*arguments, "--log-path", "None"]) == 2
+    assert message in capsys.readouterr().err
+
+
+# --- the SavedModel ----------------------------------------------------------------------------
+
+
+def test_the_serving_signature_takes_a_batch_of_any_sizes(signatures):
+    found = signatures["serving_default"](tf.constant(IMAGES))
+    lines = Recognizer.load("digits").read(IMAGES)
+    assert [text.decode() for text in found["output"].numpy()] == [line.text for line in lines]
+    assert found["probability"].numpy() == pytest.approx([x.confidence for x in lines], abs=1e-3)
+    assert set(found) == {"output", "probability"}
+
+
+def test_the_serving_signature_takes_a_single_image(signatures):
+    found = signatures["serving_default"](tf.constant(IMAGES[0]))
+    line = Recognizer.load("digits").read(IMAGES[:1])[0]
+    assert found["output"].shape == () and found["output"].numpy().decode() == line.text
+    assert float(found["probability"]) == pytest.approx(line.confidence, abs=1e-3)
+
+
+def test_it_answers_serialised_requests_as_tensorflow_serving_asks(signatures):
+    request = tf.make_tensor_proto(IMAGES[:3])
+    received = type(request).FromString(request.SerializeToString())
+    found = signatures["serving_default"](input=tf.constant(tf.make_ndarray(received)))
+    answer = tf.make_tensor_proto(found["output"].numpy()).SerializeToString()
+    lines = Recognizer.load("digits").read(IMAGES[:3])
+    texts = tf.make_ndarray(type(request).FromString(answer)).tolist()
+    assert [text.decode() for text in texts] == [line.text for line in lines]
+
+
+@pytest.mark.parametrize("head", ["ctc", "attention"])
+def test_the_read_signature_tells_where_each_character_stands(tmp_path, head):
+    file = DIGITS if head == "ctc" else untrained(tmp_path / "a.keras", head="attention")
+    recognizer = Recognizer.load(file)
+    module = graph.Reader(recognizer.model)
+    found = {name: value.numpy() for name, value in module.read(tf.constant(IMAGES)).items()}
+    for i, line in enumerate(recognizer.read(IMAGES)):
+        count = len(line.text)
+        assert b"".join(found["characters"][i]).decode() == line.text
+        for name, of_line in (
+            ("probabilities", [c.confidence for c in line.characters]),
+            ("starts", [c.start for c in line.characters]),
+            ("ends", [c.end for c in line.characters]),
+        ):
+            assert found[name][i][:count] == pytest.approx(of_line, abs=0.01)
+            assert not found[name][i][count:].any()
+
+
+def test_what_is_no_image_is_an_error_that_says_so(signatures):
+    with pytest.raises(tf.errors.InvalidArgumentError, match="not a PNG, JPEG, GIF or BMP image"):
+        signatures["serving_default"](tf.constant(b"nothing of the kind"))
+
+
+def test_the_graph_decodes_as_image_py_does():
+    for sample in export.samples(ModelSpec()):
+        if sample.format in export.GRAPH_FORMATS:
+            seen = graph.decode_image(tf.constant(sample.encoded), 1).numpy()
+            assert np.abs(seen - imaging.load(sample.encoded)).max() <= 1, sample.name
+
+
+def test_each_savedmodel_goes_under_a_version_of_its_own(tmp_path):
+    (tmp_path / "7").mkdir()
+    found = export.export(DIGITS, tmp_path, ["savedmodel"])
+    assert found[0].path == tmp_path / "8" and (tmp_path / "8" / "saved_model.pb").is_file()
+
+
+# --- the reader that is copied -----------------------------------------------------------------
+
+
+def test_the_reader_needs_no_more_than_it_says(exported, tmp_path):
+    installed = Path(np.__file__).parent.parent
+    for name in ("numpy", "numpy.libs", "PIL", "pillow.libs", "onnxruntime"):
+        if (installed / name).exists():
+            os.symlink(installed / name, tmp_path / name)
+    folder = exported[0]
+    program = (
+        f"import sys; sys.path += [{str(tmp_path)!r}, {str(folder)!r}]; from reader import Reader; "
+        f"print(*Reader({str(folder / 'model.onnx')!r}).read({str(TEST_IMAGES / 'sticker.png')!r}))"
+    )
+    run = [sys.executable, "-I", "-S", "-c", program]
+    found = subprocess.run(run, capture_output=True, text=True, timeout=60)
+    line = Recognizer.load("digits").read([TEST_IMAGES / "sticker.png"])[0]
+    text, confidence = found.stdout.split()
+    assert text == line.text and float(confidence) == pytest.approx(line.confidence, abs=1e-3)
+
+
+def test_the_reader_reads_files_and_pictures(exported):
+    portable = reader.Reader(exported[0] / "model.onnx")
+    path = TEST_IMAGES / "sticker.png"
+    with Image.open(path) as picture:
+        from_picture = portable.read(picture)
+    assert portable.read(path) == from_picture == portable.read(io.BytesIO(path.read_bytes()))
+
+
+def test_the_examples_beside_an_export_run_as_they_stand(exported, monkeypatch, tmp_path):
+    folder = exported[0]
+    monkeypatch.chdir(folder)
+    (folder / "photo.png").write_bytes((TEST_IMAGES / "sticker.png").read_bytes())
+    blocks = (folder / "README.md").read_text().split("```python\n")[1:]
+    assert len(blocks) == len(FILES)
+    for block in blocks:
+        exec(block.split("```")[0], {"tf": tf})
+    (folder / "photo.png").unlink()
