@@ -6,6 +6,7 @@
     aocr test --visualize testing.tfrecords             # report and pictures, into results/
     ls scans/*.png | aocr predict
     aocr export exported --format all                   # SavedModel, ONNX, LiteRT
+    aocr serve exported                                 # TensorFlow Serving's REST API
     aocr train --help
 
 Its words are those of attention-ocr's command of that name.
@@ -47,6 +48,7 @@ from options import TrainOptions
 from page import visible
 from records import Entry, Fault
 from run_folder import journal
+from serve import ServeOptions
 from text import one_line
 
 log = logging.getLogger("ocr_simple")
@@ -330,13 +332,21 @@ def _remove_pictures(output: Path) -> None:
                 shutil.rmtree(picture.parent, ignore_errors=True)
 
 
-Command = DatasetOptions | AocrTrainOptions | TestOptions | PredictOptions | AocrExportOptions
+Command = (
+    DatasetOptions
+    | AocrTrainOptions
+    | TestOptions
+    | PredictOptions
+    | AocrExportOptions
+    | ServeOptions
+)
 COMMANDS: dict[str, Callable[..., Command]] = {
     "dataset": DatasetOptions,
     "train": AocrTrainOptions,
     "test": TestOptions,
     "predict": PredictOptions,
     "export": AocrExportOptions,
+    "serve": ServeOptions,
 }
 
 

@@ -1,0 +1,661 @@
+"""A server of exported models: TensorFlow Serving's REST API, and plain uploads.
+
+    aocr serve exported                                   # http://127.0.0.1:8501
+    curl -F image=@photo.png http://127.0.0.1:8501/read
+
+A model folder holds SavedModels by version, as `export.py` writes them; the newest is served, and
+a newer one is taken up while requests go on. Images are decoded by `image.py`, each by itself, so
+that a bad one is its sender's alone; what waits while others are read is then read together.
+"""
+
+import asyncio
+import base64
+import binascii
+import contextlib
+import hmac
+import io
+import json
+import logging
+import os
+import signal
+import socket
+import sys
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
+
+import tyro
+import uvicorn
+from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from PIL import Image
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    Histogram,
+    generate_latest,
+)
+from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException as StarletteHTTPException
+
+import devices
+import image as imaging
+from text import one_line
+
+log = logging.getLogger("ocr_simple")
+
+POLL = 1.0  # seconds between two looks for a newer version
+SIGNATURES = {
+    "serving_default": ("output", "probability"),
+    "read": ("output", "probability", "characters", "probabilities", "starts", "ends"),
+}
+
+
+@dataclass(frozen=True)
+class ServeOptions:
+    """Serve an exported model over HTTP."""
+
+    folder: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="[DIR]")] = Path("exported")
+    """Folder that aocr export wrote a SavedModel into; a newer version is taken up."""
+    name: str = "aocr"
+    """The model's name in addresses: /v1/models/NAME:predict."""
+    host: str = "127.0.0.1"
+    """Address to listen on; 0.0.0.0 lets other machines in."""
+    port: int = 8501
+    """Port, that of TensorFlow Serving's REST API; 0 for any that is free."""
+    token: str = os.environ.get("OCR_TOKEN", "")
+    """Secret that requests have to bring: Authorization: Bearer TOKEN. Better in OCR_TOKEN."""
+    batch: int = 32
+    """Most images read together; 1 reads each by itself."""
+    max_body: int = 16_000_000
+    """Most bytes of a request."""
+    max_images: int = 64
+    """Most images of a request."""
+    max_pixels: int = 20_000_000
+    """Most pixels of an image."""
+    max_waiting: int = 256
+    """Most images that wait; further requests are told to come again (429)."""
+    timeout: float = 10.0
+    """Seconds for a request to arrive, and as many for its images to be read."""
+
+    def run(self, given: list[str]) -> int:
+        """Serve until told to stop. Returns the exit status. Raises ValueError, OSError."""
+        found = newest(self.folder)
+        if found is None:
+            raise ValueError(
+                f"{self.folder}: holds no SavedModel; write one with: aocr export {self.folder}"
+            )
+        for name in ("batch", "max_body", "max_images", "max_pixels", "max_waiting", "timeout"):
+            if not getattr(self, name) > 0:
+                raise ValueError(
+                    f"{name.replace('_', '-')} {getattr(self, name)}: give more than 0"
+                )
+        devices.prepare()
+        listening = socket.create_server((self.host, self.port), backlog=2048)
+        app = application(Server(self, Model(found, self.batch)))
+        config = uvicorn.Config(app, log_level="warning", access_log=False)
+        host, port = listening.getsockname()[:2]
+        print(f"version {found.name} of {self.folder} at http://{host}:{port}", file=sys.stderr)
+        if self.host not in ("127.0.0.1", "localhost", "::1") and not self.token:
+            print("anyone who reaches this machine can use it: set OCR_TOKEN", file=sys.stderr)
+        for number in (signal.SIGINT, signal.SIGTERM):  # uvicorn raises them again in the end
+            signal.signal(number, lambda *_: None)
+        uvicorn.Server(config).run(sockets=[listening])
+        return 0
+
+
+# --- models -----------------------------------------------------------------------------------
+
+
+class Read(NamedTuple):
+    """What is read of an image."""
+
+    output: str
+    probability: float
+    characters: list[str]
+    probabilities: list[float]
+    starts: list[float]  # pixels of the upright image
+    ends: list[float]
+
+
+class Model:
+    """A SavedModel of one version, and the images that wait for it."""
+
+    def __init__(self, folder: Path, batch: int):
+        """Raises ValueError for a folder that holds no export."""
+        import tensorflow as tf
+
+        self.version, self.batch = int(folder.name), batch
+        try:
+            self.about = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+            self._loaded = tf.saved_model.load(str(folder))
+            self._read = self._loaded.signatures["read"]
+        except (OSError, ValueError, KeyError) as error:
+            raise ValueError(f"{folder}: not a SavedModel of ocr_simple ({error})") from error
+        self._constant = tf.constant
+        self.channels = int(self.about["channels"])
+        self.waiting: deque[tuple[bytes, asyncio.Future]] = deque()
+        self.users = 0  # requests that are not answered
+        self.signatures = {name: _signature(self._loaded.signatures[name]) for name in SIGNATURES}
+        self._woken = asyncio.Event()
+        self.read([_png(Image.new("L", (64, 32), "white"))])  # the first takes longest
+
+    def read(self, encoded: Sequence[bytes]) -> list[Read]:
+        """What stands in each image (PNG). Blocks."""
+        found = {k: v.numpy() for k, v in self._read(self._constant(list(encoded))).items()}
+        read = []
+        for i, text in enumerate(found["output"]):
+            written = [c.decode() for c in found["characters"][i] if c]
+            values = (found[k][i][: len(written)].tolist() for k in SIGNATURES["read"][3:])
+            read.append(Read(text.decode(), float(found["probability"][i]), written, *values))
+        return read
+
+    def ask(self, encoded: bytes) -> asyncio.Future:
+        """A future of what will be read of an image."""
+        future = asyncio.get_running_loop().create_future()
+        self.waiting.append((encoded, future))
+        self._woken.set()
+        return future
+
+    async def run(self, pool: ThreadPoolExecutor, sizes: Histogram) -> None:
+        """Read what waits, all that there is by then in one batch, for ever."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await self._woken.wait()
+            self._woken.clear()
+            while self.waiting:
+                count = min(self.batch, len(self.waiting))
+                taken = [self.waiting.popleft() for _ in range(count)]
+                taken = [(encoded, future) for encoded, future in taken if not future.done()]
+                if not taken:  # whoever asked has gone
+                    continue
+                sizes.observe(len(taken))
+                try:
+                    found = await loop.run_in_executor(pool, self.read, [e for e, _ in taken])
+                except Exception as error:
+                    for _, future in taken:
+                        if not future.done():
+                            future.set_exception(error)
+                    continue
+                for (_, future), read in zip(taken, found):
+                    if not future.done():
+                        future.set_result(read)
+
+
+def _signature(function: Any) -> dict[str, Any]:
+    """A signature as TensorFlow Serving's metadata shows it."""
+
+    def shown(specs: dict[str, Any]) -> dict[str, Any]:
+        return {
+            name: {
+                "dtype": f"DT_{'FLOAT' if spec.dtype.is_floating else 'STRING'}",
+                "tensor_shape": {
+                    "dim": [
+                        {"size": str(-1 if size is None else size), "name": ""}
+                        for size in (spec.shape if spec.shape.rank is not None else ())
+                    ],
+                    "unknown_rank": spec.shape.rank is None,
+                },
+                "name": spec.name,
+            }
+            for name, spec in specs.items()
+        }
+
+    return {
+        "inputs": shown(function.structured_input_signature[1]),
+        "outputs": shown(function.structured_outputs),
+        "method_name": "tensorflow/serving/predict",
+    }
+
+
+def newest(folder: Path) -> Path | None:
+    """The SavedModel of the highest version in a model folder."""
+    with contextlib.suppress(OSError):
+        versions = [p for p in folder.iterdir() if p.name.isdecimal()]
+        whole = [p for p in versions if (p / "saved_model.pb").is_file()]
+        return max(whole, key=lambda path: int(path.name), default=None)
+    return None
+
+
+def _png(image: Image.Image) -> bytes:
+    file = io.BytesIO()
+    image.save(file, "png", compress_level=0)
+    return file.getvalue()
+
+
+def upright(encoded: bytes, channels: int, name: str, max_pixels: int) -> bytes:
+    """Any image file as an upright PNG without alpha. Raises ImageError."""
+    try:
+        with Image.open(io.BytesIO(encoded), formats=imaging.FORMATS) as image:
+            width, height = image.size
+    except Exception:  # `image.load` says what is wrong
+        width = height = 0
+    if width * height > max_pixels:
+        raise imaging.ImageError(
+            f"{name}: {width} x {height} pixels, over the limit of {max_pixels:,}; scale it down"
+        )
+    pixels = imaging.load(encoded, channels, name, warn=False)
+    return _png(Image.fromarray(pixels[..., 0] if channels == 1 else pixels))
+
+
+# --- requests of TensorFlow Serving's REST API ----------------------------------------------------
+
+
+def images_of(body: Any) -> tuple[list[bytes], str, str]:
+    """The images of a predict request, its form (row, column or scalar), and its signature.
+
+    Raises ValueError.
+    """
+    if not isinstance(body, dict):
+        raise ValueError("the request is not a JSON object; give instances or inputs")
+    signature = body.get("signature_name") or "serving_default"
+    if signature not in SIGNATURES:
+        raise ValueError(f"signature_name {signature!r}: known are {', '.join(SIGNATURES)}")
+    if ("instances" in body) == ("inputs" in body):
+        raise ValueError("give either instances (a list) or inputs")
+    if "instances" in body:
+        given, form = body["instances"], "row"
+        if not isinstance(given, list) or not given:
+            raise ValueError("instances: give a list of images, one at least")
+        given = [_input(item) if _is_named(item) else item for item in given]
+    else:
+        given, form = body["inputs"], "column"
+        given = _input(given) if _is_named(given) else given
+        if not isinstance(given, list):
+            given, form = [given], "scalar"
+        if not given:
+            raise ValueError("inputs: give an image at least")
+    return [_decoded(item, place) for place, item in enumerate(given)], form, signature
+
+
+def _is_named(item: Any) -> bool:
+    return isinstance(item, dict) and "b64" not in item
+
+
+def _input(item: dict) -> Any:
+    if set(item) != {"input"}:
+        raise ValueError(f"inputs {sorted(map(str, item))[:3]}: the only one is 'input'")
+    return item["input"]
+
+
+def _decoded(item: Any, place: int) -> bytes:
+    if not isinstance(item, dict) or set(item) != {"b64"} or not isinstance(item["b64"], str):
+        raise ValueError(f'image {place}: give {{"b64": "..."}}, the file in base64')
+    try:
+        return base64.b64decode("".join(item["b64"].split()), validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise ValueError(f"image {place}: not base64 ({error})") from error
+
+
+def answer(read: Sequence[Read], form: str, signature: str) -> dict[str, Any]:
+    """The answer to a predict request."""
+    names = SIGNATURES[signature]
+    if form == "row":
+        return {"predictions": [{name: getattr(line, name) for name in names} for line in read]}
+    columns = {name: [getattr(line, name) for line in read] for name in names}
+    if form == "scalar" and signature == "serving_default":
+        columns = {name: values[0] for name, values in columns.items()}
+    return {"outputs": columns}
+
+
+# --- the server -------------------------------------------------------------------------------
+
+
+class Server:
+    """What the routes share: the model that is served, the pools, the figures."""
+
+    def __init__(self, options: ServeOptions, model: Model):
+        self.options, self.model = options, model
+        self.decoding = ThreadPoolExecutor(os.cpu_count() or 1, "decode")
+        self.reading = ThreadPoolExecutor(1, "read")  # TensorFlow has threads of its own
+        self.pending = 0  # images of requests that are not answered
+        self.refused: Path | None = None  # the newest version, if it cannot be loaded
+        self.registry = CollectorRegistry()
+        self.requests = Counter(
+            "ocr_requests", "Requests answered", ("route", "status"), registry=self.registry
+        )
+        self.seconds = Histogram(
+            "ocr_request_seconds", "Time to an answer", ("route",), registry=self.registry
+        )
+        self.images = Counter("ocr_images", "Images read", registry=self.registry)
+        self.batches = Histogram(
+            "ocr_batch_images", "Images read together", registry=self.registry,
+            buckets=(1, 2, 4, 8, 16, 32, 64),
+        )  # fmt: skip
+
+    @contextlib.asynccontextmanager
+    async def running(self, _: FastAPI) -> AsyncIterator[None]:
+        """While entered, images that wait are read, and newer versions taken up."""
+        self.run = asyncio.create_task(self.model.run(self.reading, self.batches))
+        watch = asyncio.create_task(self._watch())
+        yield
+        watch.cancel()
+        self.run.cancel()
+        self.decoding.shutdown()
+        self.reading.shutdown()
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(POLL)
+            found = await asyncio.to_thread(newest, self.options.folder)
+            if found is None or found == self.refused or int(found.name) == self.model.version:
+                continue
+            try:
+                fresh = await asyncio.to_thread(Model, found, self.options.batch)
+            except Exception as error:  # whatever is wrong with it, the one there is goes on
+                log.warning("version %s is not taken up: %s", found.name, error)
+                self.refused = found
+                continue
+            before, run = self.model, self.run
+            self.model = fresh
+            self.run = asyncio.create_task(fresh.run(self.reading, self.batches))
+            log.warning("version %d is served in place of %d", fresh.version, before.version)
+            while before.users:
+                await asyncio.sleep(0.05)
+            run.cancel()
+
+    async def read(
+        self, images: Sequence[bytes], names: Sequence[str]
+    ) -> list[Read | imaging.ImageError]:
+        """What is read of each image, or what is wrong with it. Raises HTTPException."""
+        options, model = self.options, self.model
+        if not images:
+            raise HTTPException(400, "no image in the request")
+        if len(images) > options.max_images:
+            said = f"{len(images)} images, over the limit of {options.max_images}; send fewer"
+            raise HTTPException(413, said)
+        if self.pending + len(images) > options.max_waiting:
+            raise HTTPException(429, "too many images wait; come again", {"Retry-After": "1"})
+        loop = asyncio.get_running_loop()
+
+        async def one(encoded: bytes, name: str) -> Read | imaging.ImageError:
+            decode = partial(upright, encoded, model.channels, name, options.max_pixels)
+            try:
+                ready = await loop.run_in_executor(self.decoding, decode)
+            except imaging.ImageError as error:
+                return error
+            return await model.ask(ready)
+
+        self.pending += len(images)
+        model.users += 1
+        try:
+            async with asyncio.timeout(options.timeout):
+                found = await asyncio.gather(*map(one, images, names))
+        except TimeoutError:
+            raise HTTPException(504, "reading took too long; send fewer images") from None
+        finally:
+            self.pending -= len(images)
+            model.users -= 1
+        self.images.inc(sum(isinstance(item, Read) for item in found))
+        return found
+
+    def check(self, name: str, version: int | None) -> None:
+        """Raises HTTPException for a model, or a version, that is not served."""
+        if name != self.options.name:
+            raise HTTPException(404, f"no model {name!r} here; it is {self.options.name!r}")
+        if version not in (None, self.model.version):
+            served = self.model.version
+            raise HTTPException(404, f"version {version} is not served; {served} is")
+
+
+class Arriving:
+    """ASGI middleware: a request's body has to be small enough, and to arrive in time.
+
+    It also counts requests and times them, by their route.
+    """
+
+    def __init__(self, app: Any, server: Server):
+        self.app, self.server = app, server
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        options = self.server.options
+        started, size, status = time.monotonic(), 0, 500
+
+        async def limited() -> Any:
+            nonlocal size
+            if size < 0:  # all of it is here: what comes is that the client has gone
+                return await receive()
+            try:
+                async with asyncio.timeout(started + options.timeout - time.monotonic()):
+                    message = await receive()
+            except TimeoutError:
+                raise HTTPException(408, f"no request in {options.timeout:g} seconds") from None
+            size += len(message.get("body", b""))
+            if size > options.max_body:
+                said = f"the request is over the limit of {options.max_body:,} bytes"
+                raise HTTPException(413, said)
+            if not message.get("more_body"):
+                size = -1
+            return message
+
+        async def seen(message: Any) -> None:
+            nonlocal status
+            status = message.get("status", status)
+            await send(message)
+
+        try:
+            await self.app(scope, limited, seen)
+        finally:
+            route = getattr(scope.get("route"), "path", "none")
+            self.server.requests.labels(route, str(status)).inc()
+            self.server.seconds.labels(route).observe(time.monotonic() - started)
+
+
+IMAGE = {"type": "object", "required": ["b64"], "properties": {"b64": {"type": "string"}}}
+PREDICT = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {
+                "schema": {
+                    "type": "object",
+                    "properties": {
+                        "signature_name": {"enum": list(SIGNATURES)},
+                        "instances": {"type": "array", "minItems": 1, "items": IMAGE},
+                        "inputs": {"type": "object", "properties": {"input": IMAGE}},
+                    },
+                }
+            }
+        },
+    }
+}
+UPLOAD = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "properties": {
+                        "image": {"type": "array", "items": {"type": "string", "format": "binary"}}
+                    },
+                }
+            },
+            "image/*": {"schema": {"type": "string", "format": "binary"}},
+        },
+    }
+}
+ERROR = {"content": {"application/json": {"schema": {
+    "type": "object", "required": ["error"], "properties": {"error": {"type": "string"}},
+}}}}  # fmt: skip
+ERRORS: dict[int | str, dict[str, Any]] = {
+    code: {"description": said, **ERROR}
+    for code, said in (
+        (400, "What was sent cannot be used"),
+        (401, "The token is missing or wrong"),
+        (404, "No such model or version"),
+        (408, "The request did not arrive in time"),
+        (413, "Too many bytes or images"),
+        (429, "Too many images wait"),
+        (504, "Reading took too long"),
+    )
+}
+
+
+def application(server: Server) -> FastAPI:
+    """The routes."""
+    options = server.options
+
+    def authorised(request: Request) -> None:
+        given = request.headers.get("authorization", "").removeprefix("Bearer ").strip()
+        if options.token and not hmac.compare_digest(given.encode(), options.token.encode()):
+            said = "this server asks for a token: Authorization: Bearer TOKEN"
+            raise HTTPException(401, said, {"WWW-Authenticate": "Bearer"})
+
+    app = FastAPI(
+        title="ocr_simple", description="Reads one line of text in each image.",
+        lifespan=server.running, responses=ERRORS,
+    )  # fmt: skip
+    app.add_middleware(Arriving, server=server)
+    guarded = APIRouter(dependencies=[Depends(authorised)])
+
+    @app.exception_handler(StarletteHTTPException)
+    async def refused(_: Request, error: StarletteHTTPException) -> Response:
+        return JSONResponse({"error": error.detail}, error.status_code, error.headers)
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(_: Request, error: RequestValidationError) -> Response:
+        said = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        return JSONResponse({"error": said}, 400)
+
+    @app.exception_handler(Exception)
+    async def failed(request: Request, error: Exception) -> Response:
+        log.error("%s %s", request.method, request.url.path, exc_info=error)
+        return JSONResponse({"error": "an error of the server; its log says more"}, 500)
+
+    async def predict(name: str, version: int | None, request: Request) -> Response:
+        server.check(name, version)
+        try:
+            body = json.loads(await request.body())
+            images, form, signature = images_of(body)
+        except (ValueError, RecursionError) as error:
+            raise HTTPException(400, f"cannot be read: {error}") from None
+        found = await server.read(images, [f"image {i}" for i in range(len(images))])
+        lines = []
+        for item in found:
+            if isinstance(item, imaging.ImageError):
+                raise HTTPException(400, str(item))
+            lines.append(item)
+        return JSONResponse(answer(lines, form, signature))
+
+    @guarded.post("/v1/models/{name}:predict", openapi_extra=PREDICT)
+    async def predict_newest(name: str, request: Request) -> Response:
+        """Read images as TensorFlow Serving does: row form (instances) or column form (inputs)."""
+        return await predict(name, None, request)
+
+    @guarded.post("/v1/models/{name}/versions/{version}:predict", openapi_extra=PREDICT)
+    async def predict_version(name: str, version: int, request: Request) -> Response:
+        """The same of one version."""
+        return await predict(name, version, request)
+
+    def status(name: str, version: int | None) -> dict[str, Any]:
+        server.check(name, version)
+        return {
+            "model_version_status": [
+                {
+                    "version": str(server.model.version),
+                    "state": "AVAILABLE",
+                    "status": {"error_code": "OK", "error_message": ""},
+                }
+            ]
+        }
+
+    def metadata(name: str, version: int | None) -> dict[str, Any]:
+        server.check(name, version)
+        return {
+            "model_spec": {
+                "name": name, "signature_name": "", "version": str(server.model.version),
+            },
+            "metadata": {"signature_def": {"signature_def": server.model.signatures}},
+        }  # fmt: skip
+
+    @guarded.get("/v1/models/{name}")
+    async def model_status(name: str) -> dict[str, Any]:
+        """Which version is served."""
+        return status(name, None)
+
+    @guarded.get("/v1/models/{name}/versions/{version}")
+    async def version_status(name: str, version: int) -> dict[str, Any]:
+        """Whether a version is served."""
+        return status(name, version)
+
+    @guarded.get("/v1/models/{name}/metadata")
+    async def model_metadata(name: str) -> dict[str, Any]:
+        """The signatures: what goes in and out."""
+        return metadata(name, None)
+
+    @guarded.get("/v1/models/{name}/versions/{version}/metadata")
+    async def version_metadata(name: str, version: int) -> dict[str, Any]:
+        """The signatures of a version."""
+        return metadata(name, version)
+
+    @guarded.post("/read", openapi_extra=UPLOAD)
+    async def read(request: Request) -> Response:
+        """Read uploaded files, or one image that is the request's body."""
+        if request.headers.get("content-type", "").startswith("multipart/form-data"):
+            async with request.form(max_files=options.max_images, max_fields=16) as form:
+                files = [file for _, file in form.multi_items() if isinstance(file, UploadFile)]
+                names = [one_line(file.filename or f"image {i}") for i, file in enumerate(files)]
+                images = [await file.read() for file in files]
+        else:
+            images, names = [await request.body()], ["image"]
+        lines: list[dict[str, Any]] = []
+        for name, item in zip(names, await server.read(images, names)):
+            if isinstance(item, imaging.ImageError):
+                lines.append({"name": name, "error": str(item)})
+                continue
+            boxes = zip(item.characters, item.probabilities, item.starts, item.ends)
+            keys = ("text", "confidence", "start", "end")
+            lines.append(
+                {
+                    "name": name,
+                    "text": item.output,
+                    "confidence": item.probability,
+                    "characters": [dict(zip(keys, box)) for box in boxes],
+                }
+            )
+        if all("error" in line for line in lines):
+            raise HTTPException(400, "; ".join(line["error"] for line in lines))
+        return JSONResponse({"lines": lines, "version": server.model.version})
+
+    @app.get("/healthz")
+    async def alive() -> dict[str, str]:
+        """Whether the server runs."""
+        return {"status": "alive"}
+
+    @app.get("/readyz")
+    async def ready() -> dict[str, Any]:
+        """Whether it can read; it answers only once it can."""
+        return {"status": "ready", "model": options.name, "version": server.model.version}
+
+    @guarded.get("/metrics")
+    async def metrics() -> Response:
+        """Figures for Prometheus."""
+        return Response(generate_latest(server.registry), media_type=CONTENT_TYPE_LATEST)
+
+    app.include_router(guarded)
+    return app
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Serve from the command line. Returns the exit status."""
+    logging.basicConfig(format="%(message)s", level=logging.WARNING)
+    try:
+        return tyro.cli(ServeOptions, args=arguments, prog="serve.py").run([])
+    except (ValueError, OSError) as error:
+        print(f"serve.py: {error}", file=sys.stderr)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,332 @@
+"""The server over a real socket: TensorFlow Serving's answers, uploads, limits, versions, stops."""
+
+import base64
+import contextlib
+import io
+import json
+import os
+import re
+import shlex
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+
+import export
+from inference import PRETRAINED, TEST_IMAGES, Recognizer
+
+ROOT = Path(__file__).resolve().parent.parent
+PREDICT = "/v1/models/aocr:predict"
+FILES = sorted(p for p in TEST_IMAGES.iterdir() if p.suffix in {".png", ".jpg", ".gif", ".bmp"})
+TOKEN = "a secret"
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("served") / "digits"
+    export.export(PRETRAINED / "digits.keras", folder, ["savedmodel"])
+    return folder
+
+
+@contextlib.contextmanager
+def serving(folder, *arguments, **environment):
+    """A server in a process of its own; yields (process, client)."""
+    command = [sys.executable, str(ROOT / "serve.py"), str(folder), "--port", "0", *arguments]
+    process = subprocess.Popen(
+        command, stderr=subprocess.PIPE, text=True, env=os.environ | environment
+    )
+    said = ""
+    while "http://" not in said and process.poll() is None:
+        said = process.stderr.readline()
+    address = said.split()[-1]
+    with httpx.Client(base_url=address, timeout=60) as client:
+        assert client.get("/readyz").status_code == 200
+        try:
+            yield process, client
+        finally:
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+            process.wait(timeout=30)
+            process.stderr.close()
+
+
+@pytest.fixture(scope="module")
+def client(exported):
+    with serving(exported) as (_, client):
+        yield client
+
+
+@pytest.fixture(scope="module")
+def strict(exported):
+    """A server with low limits that asks for a token."""
+    limits = "--max-body 200000 --max-images 3 --max-pixels 300000 --max-waiting 3 --timeout 1"
+    with serving(exported, *limits.split(), OCR_TOKEN=TOKEN) as (_, client):
+        client.headers["authorization"] = f"Bearer {TOKEN}"
+        yield client
+
+
+@pytest.fixture(scope="module")
+def lines():
+    return dict(zip((p.name for p in FILES), Recognizer.load("digits").read(FILES)))
+
+
+def b64(data):
+    return {"b64": base64.b64encode(data).decode()}
+
+
+# --- TensorFlow Serving's API ------------------------------------------------------------------
+
+
+def test_the_row_form_answers_with_predictions(client, lines):
+    rows = [{"input": b64(FILES[0].read_bytes())}, b64(FILES[1].read_bytes())]
+    found = client.post(PREDICT, json={"instances": rows}).json()["predictions"]
+    for row, path in zip(found, FILES):
+        assert row["output"] == lines[path.name].text
+        assert row["probability"] == pytest.approx(lines[path.name].confidence, abs=1e-3)
+
+
+def test_the_column_form_answers_with_outputs(client, lines):
+    images = [b64(path.read_bytes()) for path in FILES]
+    found = client.post(PREDICT, json={"inputs": {"input": images}}).json()["outputs"]
+    assert found["output"] == [lines[path.name].text for path in FILES]
+    single = client.post(PREDICT, json={"inputs": {"input": images[0]}}).json()["outputs"]
+    assert single["output"] == lines[FILES[0].name].text and 0 <= single["probability"] <= 1
+
+
+def test_no_content_type_is_needed(client):
+    body = json.dumps({"instances": [b64(FILES[0].read_bytes())]}).encode()
+    request = client.build_request("POST", PREDICT, content=body)
+    request.headers.pop("content-type", None)
+    assert client.send(request).status_code == 200
+
+
+def test_the_signature_read_tells_of_characters(client, lines):
+    request = {"signature_name": "read", "instances": [b64(FILES[0].read_bytes())]}
+    row = client.post(PREDICT, json=request).json()["predictions"][0]
+    line = lines[FILES[0].name]
+    assert "".join(row["characters"]) == line.text
+    assert row["starts"] == pytest.approx([c.start for c in line.characters], abs=0.1)
+
+
+def test_status_and_metadata_are_those_of_tensorflow_serving(client):
+    status = client.get("/v1/models/aocr").json()["model_version_status"][0]
+    assert status["version"] == "1" and status["state"] == "AVAILABLE"
+    assert client.get("/v1/models/aocr/versions/1").status_code == 200
+    found = client.get("/v1/models/aocr/metadata").json()
+    signature = found["metadata"]["signature_def"]["signature_def"]["serving_default"]
+    assert signature["inputs"]["input"]["dtype"] == "DT_STRING"
+    assert set(signature["outputs"]) == {"output", "probability"}
+
+
+@pytest.mark.parametrize(
+    ("path", "content", "status", "message"),
+    [
+        (PREDICT, b"{", 400, "cannot be read"),
+        (PREDICT, b"[]", 400, "not a JSON object"),
+        (PREDICT, b"[" * 100_000, 400, "cannot be read"),
+        (PREDICT, b'{"instances": []}', 400, "one at least"),
+        (PREDICT, b'{"instances": [3]}', 400, 'give {"b64"'),
+        (PREDICT, b'{"instances": [{"picture": 3}]}', 400, "the only one is 'input'"),
+        (PREDICT, b'{"instances": [{"b64": "&&&&"}]}', 400, "not base64"),
+        (PREDICT, b'{"instances": [{"b64": "AAAA"}]}', 400, "image 0: not an image"),
+        (PREDICT, b'{"instances": [{"b64": ""}]}', 400, "file is empty"),
+        (PREDICT, b'{"inputs": {"b64": "AAAA"}, "instances": []}', 400, "either instances"),
+        (PREDICT, b'{"signature_name": "x", "inputs": 1}', 400, "signature_name 'x'"),
+        ("/v1/models/other:predict", b"{}", 404, "no model 'other'"),
+        ("/v1/models/aocr/versions/9:predict", b"{}", 404, "version 9 is not served; 1 is"),
+        ("/v1/models/aocr/versions/x:predict", b"{}", 400, "version"),
+        ("/read", b"", 400, "file is empty"),
+        ("/read", b"nothing", 400, "not an image"),
+        ("/elsewhere", b"", 404, "Not Found"),
+    ],
+)
+def test_a_wrong_request_is_told_what_is_wrong(client, path, content, status, message):
+    answer = client.post(path, content=content)
+    assert answer.status_code == status and message in answer.json()["error"]
+    assert "Traceback" not in answer.text and "/home" not in answer.text
+
+
+# --- uploads -----------------------------------------------------------------------------------
+
+
+def test_files_are_read_each_by_its_name_and_a_bad_one_in_its_place(client, lines):
+    files = [("image", (path.name, path.read_bytes())) for path in FILES]
+    files.insert(2, ("image", ("notes.txt", b"no image")))
+    found = client.post("/read", files=files).json()["lines"]
+    assert "notes.txt: not an image" in found.pop(2)["error"]
+    for line in found:
+        expected = lines[line["name"]]
+        assert line["text"] == expected.text == "".join(c["text"] for c in line["characters"])
+        assert line["confidence"] == pytest.approx(expected.confidence, abs=1e-3)
+
+
+@pytest.mark.parametrize("form", ["png", "jpeg", "tiff", "webp", "bmp", "gif"])
+def test_an_image_of_any_format_can_be_the_body(client, form):
+    file = io.BytesIO()
+    Image.open(TEST_IMAGES / "sticker.png").convert("RGB").save(file, form)
+    found = client.post("/read", content=file.getvalue()).json()["lines"][0]
+    assert found["text"] == "904172563801"
+
+
+# --- limits ------------------------------------------------------------------------------------
+
+
+def test_a_token_is_asked_for_where_there_is_one(strict):
+    for wrong in ({"authorization": "Bearer wrong"}, {"authorization": TOKEN[:-1]}, {}):
+        request = strict.build_request("POST", "/read", content=b"x")
+        del request.headers["authorization"]
+        request.headers.update(wrong)
+        answer = strict.send(request)
+        assert answer.status_code == 401 and "token" in answer.json()["error"]
+    assert strict.get("/healthz").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("request_", "status", "message"),
+    [
+        ({"content": bytes(200_001)}, 413, "over the limit of 200,000 bytes"),
+        ({"content": iter([bytes(100_000)] * 3)}, 413, "over the limit of 200,000 bytes"),
+        ({"files": [("image", ("a.png", b"x"))] * 4}, 400, "files"),
+        ({"content": "wide"}, 400, "1000 x 1000 pixels, over the limit of 300,000"),
+    ],
+    ids=["bytes", "bytes-in-pieces", "images", "pixels"],
+)
+def test_what_is_too_large_is_told_so(strict, request_, status, message):
+    if request_.get("content") == "wide":
+        file = io.BytesIO()
+        Image.new("1", (1000, 1000)).save(file, "png")
+        request_ = {"content": file.getvalue()}
+    answer = strict.post("/read", **request_)
+    assert answer.status_code == status and message in answer.json()["error"].lower()
+
+
+def test_a_body_that_does_not_come_is_not_waited_for(strict):
+    address = (strict.base_url.host, strict.base_url.port)
+    with socket.create_connection(address, timeout=20) as connection:
+        connection.sendall(
+            b"POST /read HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n"
+            b"Authorization: Bearer " + TOKEN.encode() + b"\r\n\r\nslow"
+        )
+        assert connection.recv(100).startswith(b"HTTP/1.1 408")
+
+
+def test_too_many_at_once_are_told_to_come_again_and_then_it_recovers(strict):
+    image = FILES[0].read_bytes()
+    with ThreadPoolExecutor(24) as pool:
+        ask = lambda _: strict.post("/read", content=image)  # noqa: E731
+        answers = list(pool.map(ask, range(120)))
+    statuses = [answer.status_code for answer in answers]
+    assert set(statuses) == {200, 429}
+    assert all(a.headers["retry-after"] == "1" for a in answers if a.status_code == 429)
+    assert ask(0).status_code == 200
+
+
+# --- together, and over time -------------------------------------------------------------------
+
+
+def numbered(text: str) -> bytes:
+    """A drawn line that is read as `text`."""
+    from drawing import DrawingOptions, draw, find_fonts
+
+    font = next(font for font in find_fonts(("trdg",)) if font.endswith("OpenSans-Regular.ttf"))
+    file = io.BytesIO()
+    draw(text, font, DrawingOptions(), 0).save(file, "png")
+    return file.getvalue()
+
+
+NUMBERS = [f"{n:05}" for n in np.random.default_rng(0).choice(100_000, 40, replace=False)]
+
+
+def ask_all(client, numbers, times):
+    """Ask for each number several times by many clients at once; all answers have to be right."""
+    images = {number: numbered(number) for number in numbers}
+
+    def ask(number):
+        answer = client.post("/read", content=images[number])
+        return answer.status_code, number, answer.json()["lines"][0]["text"]
+
+    with ThreadPoolExecutor(16) as pool:
+        return list(pool.map(ask, numbers * times))
+
+
+def test_many_clients_get_their_own_answers(client):
+    found = ask_all(client, NUMBERS, 5)
+    assert [n for status, n, text in found if (status, text) != (200, n)] == []
+    figures = client.get("/metrics").text
+    several = float(re.search(r'ocr_batch_images_bucket{le="1.0"} (\S+)', figures)[1])
+    assert several < float(re.search(r"ocr_batch_images_count (\S+)", figures)[1])
+
+
+def test_a_newer_version_is_taken_up_and_a_stop_loses_nothing(exported, tmp_path):
+    folder = tmp_path / "model"
+    shutil.copytree(exported, folder)
+    with serving(folder) as (process, client), ThreadPoolExecutor(1) as pool:
+        asking = pool.submit(ask_all, client, NUMBERS, 15)
+        shutil.copytree(exported / "1", tmp_path / "2")
+        (tmp_path / "2").rename(folder / "2")
+        (folder / "3").mkdir()
+        (folder / "3" / "saved_model.pb").write_bytes(b"broken")
+        assert all(status == 200 and text == n for status, n, text in asking.result())
+        shutil.rmtree(folder / "3")
+        deadline = time.monotonic() + 60
+        while client.get("/readyz").json()["version"] != 2:
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+        assert client.get("/v1/models/aocr/versions/1").status_code == 404
+        image = numbered(NUMBERS[0])
+
+        def stopped_halfway():
+            yield image[:100]
+            time.sleep(0.3)  # by now the server has begun with it
+            process.send_signal(signal.SIGTERM)
+            time.sleep(0.5)
+            yield image[100:]
+
+        answer = client.post("/read", content=stopped_halfway())
+        assert answer.json()["lines"][0]["text"] == NUMBERS[0]
+        assert process.wait(timeout=30) == 0
+
+
+def test_the_server_says_what_it_cannot_serve(tmp_path):
+    command = [sys.executable, str(ROOT / "serve.py"), str(tmp_path)]
+    found = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert found.returncode == 2 and "holds no SavedModel; write one with" in found.stderr
+
+
+# --- as the README has it ----------------------------------------------------------------------
+
+
+@pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")
+def test_the_curl_lines_of_the_readme_are_answered(client):
+    block = re.search(r"```sh\n(curl.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)[1]
+    commands = re.split(r"\n(?=curl)", block.replace("\\\n", " ").strip())
+    assert len(commands) == 4
+    for command in commands:
+        command = command.replace("http://localhost:8501", str(client.base_url).rstrip("/"))
+        found = subprocess.run(
+            ["sh", "-c", f"{command} --silent --fail"], capture_output=True, cwd=ROOT, timeout=60
+        )
+        assert found.returncode == 0 and "error" not in json.loads(found.stdout), shlex.quote(
+            command
+        )
+    assert set(client.get("/v1/models/aocr").json()) == {"model_version_status"}
+
+
+def test_compose_serves_the_exported_folder_by_both():
+    services = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]
+    assert "tensorflow/serving" in services["tensorflow-serving"]["image"]
+    assert "--model_base_path=/models/aocr" in services["tensorflow-serving"]["command"]
+    assert services["tensorflow-serving"]["volumes"] == ["./exported:/models/aocr:ro"]
+    assert all(port.startswith("127.0.0.1:") for s in services.values() for port in s["ports"])
