@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
+from drawing import DrawingOptions, draw, find_fonts
 from inference import PRETRAINED, TEST_IMAGES, Recognizer
 
 pytestmark = pytest.mark.skipif(
@@ -70,6 +71,13 @@ def test_characters_stand_from_left_to_right_across_the_picture(recognizer):
     assert all(left.end == right.start for left, right in pairwise(characters))
     assert 0 <= characters[0].start < width / 4
     assert width * 3 / 4 < characters[-1].end <= width
+
+
+@pytest.mark.parametrize("text", ["Total: $48.20", "INVOICE", "Received with thanks", "29/03/2024"])
+def test_the_text_model_reads_printed_lines(text):
+    font = next(font for font in find_fonts(("matplotlib",)) if font.endswith("DejaVuSans.ttf"))
+    drawn = draw(text, font, DrawingOptions(word_split=True), 0)
+    assert Recognizer.load("text").read([drawn])[0].text == text
 
 
 @pytest.mark.parametrize("size", [(32, 32), (200, 32), (640, 60), (1500, 20)])
