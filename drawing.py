@@ -182,7 +182,10 @@ def split_fonts(fonts: list[str], held_out: tuple[str, ...]) -> tuple[list[str],
 
 @functools.lru_cache(maxsize=4096)
 def characters_drawn(font: str, characters: str) -> str:
-    """Those of `characters` for which a font has a glyph with ink. Raises DataError."""
+    """Those of `characters` for which a font has a glyph of its own, with ink. Raises DataError.
+
+    A small letter that looks as its capital does, where both are asked for, is none of its own.
+    """
     try:
         face = (
             TTCollection(font).fonts[0]
@@ -191,9 +194,18 @@ def characters_drawn(font: str, characters: str) -> str:
         )
         mapped = set(face.getBestCmap() or {})
         drawn = ImageFont.truetype(font, 32)
-        return "".join(
-            c for c in characters if ord(c) in mapped and (c == " " or drawn.getmask(c).getbbox())
-        )
+
+        def has(character: str) -> bool:
+            mask = drawn.getmask(character) if ord(character) in mapped else None
+            if mask is None or not mask.getbbox():
+                return mask is not None and character == " "
+            capital = character.upper()
+            if capital == character or capital not in characters:
+                return True
+            above = drawn.getmask(capital)
+            return (mask.size, bytes(mask)) != (above.size, bytes(above))
+
+        return "".join(filter(has, characters))
     except (OSError, TTLibError, KeyError, AttributeError) as error:
         raise DataError(
             f"font {font}: cannot be used ({error}); leave it out of --fonts"

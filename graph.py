@@ -11,6 +11,7 @@ import tensorflow as tf
 
 import image as imaging
 from devices import keras
+from model import time_steps
 from text import BLANK, Alphabet
 
 Tensor = Any
@@ -48,17 +49,17 @@ class Reader(tf.Module):
                 tf.RaggedTensorSpec([None, self.spec.height * self.spec.channels], tf.float32, 0),
                 tf.int32,
             ),
-        )  # by column of each image
+        )
         width = tf.cast(prepared.row_lengths(), tf.int32)
         image = prepared.to_tensor()  # zeros behind the narrower
         image = tf.pad(image, ((0, 0), (0, -tf.reduce_max(width) % self.spec.multiple), (0, 0)))
         image = tf.reshape(image, (tf.size(width), -1, self.spec.height, self.spec.channels))
         x = {"image": tf.transpose(image, (0, 2, 1, 3)), "width": width}
-        steps = (width + self.spec.stride - 1) // self.spec.stride
+        steps = time_steps(width, self.spec.stride)
         outputs = self.model(x, training=False)
         decode = ctc if self.spec.head == "ctc" else attention
         ids, probabilities, starts, ends, confidence = decode(outputs, steps, self.spec.temperature)
-        pixels = self.spec.stride * columns / width  # of the image as it came, a time step
+        pixels = self.spec.stride * columns / width  # of the image as it came, in a time step
         pixels = tf.cast(pixels, tf.float32)[:, None]
         written = tf.gather(tf.constant(self.characters), ids)
         return {

@@ -159,13 +159,17 @@ def _matches(font: str, patterns: Iterable[str]) -> bool:
 def camera(pixels: np.ndarray, recipe: Recipe, rng: np.random.Generator) -> np.ndarray:
     """A line as in a picture of its recipe: uint8 (rows, columns, channels), the same shape.
 
-    A picture in which the line drowns is taken anew, up to TAKES times.
+    A picture in which the line drowns is taken anew; of TAKES such the most legible is kept.
     """
+    most, best = -1.0, pixels
     for _ in range(TAKES):
         picture = _taken(pixels, recipe, rng)
-        if legibility(pixels, picture) >= LEGIBLE:
+        shown = legibility(pixels, picture)
+        if shown > most:
+            most, best = shown, picture
+        if most >= LEGIBLE:
             break
-    return picture
+    return best
 
 
 def legibility(pixels: np.ndarray, picture: np.ndarray) -> float:

@@ -245,3 +245,10 @@ def test_without_a_held_out_family_every_font_serves_both():
 def test_holding_out_every_font_is_an_error():
     with pytest.raises(DataError, match="every font is held out"):
         split_fonts([FONT], ("OpenSans",))
+
+
+def test_small_letters_that_look_as_capitals_are_not_drawn_beside_them():
+    unicase = next(font for font in FONTS if Path(font).name.startswith("BEBAS"))
+    assert characters_drawn(unicase, "abcABC") == "ABC"
+    assert characters_drawn(unicase, "abc") == "abc"
+    assert characters_drawn(FONTS[0], "abcABC019 ") == "abcABC019 "
