@@ -80,16 +80,36 @@ def background(pixels: np.ndarray) -> tuple[float, ...]:
     return tuple(np.partition(edge, middle, axis=0)[middle].tolist())
 
 
+def _inked_rows(pixels: np.ndarray) -> tuple[int, int]:
+    """First row with ink, and the row behind the last: what differs from the background."""
+    away = abs(pixels.astype(np.int16) - np.array(background(pixels), np.int16)).max(axis=2)
+    inked = np.flatnonzero((away > 60).any(axis=1))
+    return (int(inked[0]), int(inked[-1]) + 1) if len(inked) else (0, len(pixels))
+
+
+def _along(columns: int, rows: int, rng: np.random.Generator) -> np.ndarray:
+    """Smooth noise (columns,) of spread 1 about, with a bump for every character or so."""
+    coarse = rng.standard_normal((1, max(2, 2 * columns // rows)), np.float32)
+    return cv2.resize(coarse, (columns, 1), interpolation=cv2.INTER_CUBIC)[0]
+
+
 def warp(
     pixels: np.ndarray, how: Augmentation, rng: np.random.Generator, recipe: Recipe
 ) -> np.ndarray:
     """All of the geometry in one resampling; for photographs perspective and curl too."""
     rows, columns, _ = pixels.shape
     photo = recipe.photographed
-    smaller = 2 * how.zoom if not photo else min(2 * how.zoom, recipe.smaller)
-    zoom_y = math.exp(rng.uniform(-smaller, how.zoom) + rng.uniform(-0.1, 0.15) * photo)
+    bent = recipe.bent if photo else 1.0
+    top, bottom = _inked_rows(pixels) if photo and recipe.fills else (0, rows)
+    if photo and recipe.fills:
+        zoom_y = rng.uniform(*recipe.fills) * rows / (bottom - top)
+        spare = max(0.0, rows - zoom_y * (bottom - top))
+    else:
+        smaller = 2 * how.zoom if not photo else min(2 * how.zoom, recipe.smaller)
+        zoom_y = math.exp(rng.uniform(-smaller, how.zoom) + rng.uniform(-0.1, 0.15) * photo)
+        spare = max(0.0, 1 - zoom_y) * rows
     zoom_x = zoom_y * math.exp(rng.uniform(-how.stretch, how.stretch))
-    shear = rng.uniform(-how.shear, how.shear)
+    shear = rng.uniform(-how.shear, how.shear) * bent
     if photo and any(recipe.slant):
         shear += rng.uniform(*recipe.slant)
     # a long line may turn less: its ends would leave the picture
@@ -103,21 +123,23 @@ def warp(
     sine, cosine = math.sin(angle), math.cos(angle)
     across_x, across_y = (cosine + shear * sine) / zoom_x, (shear * cosine - sine) / zoom_x
     down_x, down_y = sine / zoom_y, cosine / zoom_y
-    room = max(0.0, 1 - zoom_y) * rows / 2  # above and below a line made smaller
-    shift_x, shift_y = rng.uniform(-1, 1, size=2) * (how.shift * rows, how.shift * rows + room)
+    shift_x, shift_y = rng.uniform(-1, 1, size=2) * (how.shift * rows, how.shift * rows + spare / 2)
     # in float32: NumPy's own scalars would make it float64
     x = np.arange(width, dtype=np.float32) + float(
         0.5 - width / 2 - (loose[0] - loose[1]) / 2 - shift_x
     )
     y = np.arange(rows, dtype=np.float32)[:, None] + float(0.5 - rows / 2 - shift_y)
     if photo:
-        tilt_x, tilt_y = (2 * rng.normal(0, 0.05, 2)).tolist()
-        curl, turns, phase = rng.normal(0, 0.04) * rows, rng.uniform(1, 4), rng.uniform(0, 6)
+        tilt_x, tilt_y = (rng.normal(0, 0.1 * bent, 2)).tolist()
+        curl, turns, phase = rng.normal(0, 0.04 * bent) * rows, rng.uniform(1, 4), rng.uniform(0, 6)
         depth = 1 + np.clip(tilt_x / width * x + tilt_y / rows * y, -0.3, 0.3)
         y = y + curl * np.sin(x * (turns / max(width, 3 * rows)) + phase)
         x, y = x / depth, y / depth
+        if recipe.wobble:
+            high, low = rng.uniform(0, recipe.wobble, 2).tolist()
+            y = y * (1 + high * _along(width, rows, rng)) + low * rows * _along(width, rows, rng)
     source_x = across_x * x + (across_y * y + (columns / 2 - 0.5))
-    source_y = down_x * x + (down_y * y + (rows / 2 - 0.5))
+    source_y = down_x * x + (down_y * y + ((top + bottom) / 2 - 0.5))
     if elastic := how.elastic + recipe.elastic * photo:
         bend = rng.uniform(0, elastic) * rows
         source_x += bend * bumps(rows, width, rng)

@@ -107,7 +107,7 @@ class Lines:
         self.recipes = Mix(options.recipe if augment else ("clean",), self.fonts)
         self.marks: dict[tuple[str, bool], Marks] = {}  # of the fonts that draw them
         self.redrawn: Counter[str] = Counter()  # why lines were drawn anew
-        self._by_spacing: dict[int, LineOptions] = {}
+        self._drawing: dict[tuple[int, bool], LineOptions] = {}
         self._check_own_strings()
 
     def __getitem__(self, k: int) -> tuple[np.ndarray, str, str]:
@@ -123,10 +123,11 @@ class Lines:
             shown = text
             if recipe.marks and rng.random() < recipe.marks:
                 shown = self._marks(font, recipe.units).put(text, rng)
-            options = self.options
-            if self.augmentation is not None and options.spacing:
-                extra = round(options.spacing * (rng.exponential() ** 1.5 - 0.5))  # at times wide
-                options = self._spaced(extra)
+            extra = 0
+            if self.augmentation is not None and self.options.spacing:
+                wide = rng.exponential() ** 1.5  # at times
+                extra = round(self.options.spacing * (wide - 0.5))
+            options = self._drawn_so(extra, recipe.fit)
             seed = int(rng.integers(1 << 31))
             try:
                 drawn = draw(shown, font, options, seed)
@@ -183,12 +184,14 @@ class Lines:
         pale = rng.uniform(0.03, 0.35) * (pixels - np.minimum(pixels, off.reshape(pixels.shape)))
         return (pixels - pale).astype(np.uint8)
 
-    def _spaced(self, extra: int) -> LineOptions:
-        """The options with `extra` pixels more between characters."""
-        if extra not in self._by_spacing:
-            spacing = self.options.character_spacing + extra
-            self._by_spacing[extra] = replace(self.options, character_spacing=spacing)
-        return self._by_spacing[extra]
+    def _drawn_so(self, extra: int, fit: bool) -> LineOptions:
+        """The options with `extra` pixels more between characters, and without margins if `fit`."""
+        if (extra, fit) not in self._drawing:
+            changes: dict[str, Any] = {"character_spacing": self.options.character_spacing + extra}
+            if fit:
+                changes |= {"fit": True, "margins": (0, 0, 0, 0)}
+            self._drawing[extra, fit] = replace(self.options, **changes)
+        return self._drawing[extra, fit]
 
     def _check_own_strings(self) -> None:
         """Raises DataError that lists strings which fit their time steps in no font."""

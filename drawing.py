@@ -232,7 +232,8 @@ def _mean_grey(image: Image.Image) -> float:
     """Mean grey level, by alpha. Raises ZeroDivisionError where nothing is seen."""
     image = image if image.mode == "LA" else image.convert("LA")
     grey, alpha = np.asarray(image).reshape(-1, 2).T.astype(np.float64)
-    return float(grey @ alpha) / float(alpha.sum())
+    # not a product of vectors: BLAS gives those to threads, which take more than they gain
+    return float((grey * alpha).sum()) / float(alpha.sum())
 
 
 class _Statistics:

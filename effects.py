@@ -12,11 +12,12 @@ import numpy as np
 
 
 def dot_matrix(ink: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Characters of the dots of a needle printer: nine or more needles for their height."""
+    """Characters of the dots of a needle printer, or of the finer ones of a thermal head."""
     rows, columns, _ = ink.shape
     inked = np.flatnonzero(ink.max(axis=(1, 2)) > 0.3)
     height = max(8, len(inked))
-    pitch = height / rng.uniform(8.5, 14)  # rows from needle to needle
+    needles = rng.random() < 0.5
+    pitch = height / (rng.uniform(8.5, 14) if needles else rng.uniform(14, 26))  # rows to a dot
     across = pitch * rng.uniform(0.6, 1.0)
     size = max(2, round(columns / across)), max(2, round(rows / pitch))
     dots = cv2.resize(ink, size, interpolation=cv2.INTER_AREA).reshape(size[1], size[0], -1)

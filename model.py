@@ -41,6 +41,7 @@ MAX_ARCHIVE_BYTES = 1 << 30
 JAX = keras.backend.backend() == "jax"
 CLASS_AXES = {"logits/": -1, "embedding": 0}  # of weights that belong to characters, by their path
 HEADS = ("logits/", "decoder/")  # how the paths of a head's weights begin
+BLOCK = "block"  # how the paths of a residual block's weights begin
 CONTEXT_STRIDE = 4  # columns of an image that make one step of context, at least
 
 
@@ -161,12 +162,24 @@ def wide(x: Tensor, mask: Callable) -> Tensor:
     return convolutions(x, mask, filters, pools)  # (batch, height / 16, width / 2, 128)
 
 
+@encoder("deep", stride=2)
+def deep(x: Tensor, mask: Callable) -> Tensor:
+    """As `fine`, with residual blocks: for print that is worn, handwriting, long trainings."""
+    filters, pools = (16, 24, 48, 96), ((2, 2), (2, 1), (2, 1), (2, 1))
+    return convolutions(x, mask, filters, pools, (0, 0, 2, 2))  # (batch, height / 16, width / 2, 96)
+
+
 def convolutions(
-    x: Tensor, mask: Callable, filters: tuple[int, ...], pools: tuple[tuple[int, int], ...]
+    x: Tensor,
+    mask: Callable,
+    filters: tuple[int, ...],
+    pools: tuple[tuple[int, int], ...],
+    blocks: tuple[int, ...] = (),
 ) -> Tensor:
     """3 x 3 convolutions, each pooled; the last one normalised, so that faint lines weigh as much.
 
     Columns are best pooled late: what tells 3 from 8 in an unseen font is a pixel or two.
+    blocks: how many residual blocks behind each.
     """
     for i, (count, pool) in enumerate(zip(filters, pools, strict=True), start=1):
         x = keras.layers.Conv2D(
@@ -177,7 +190,25 @@ def convolutions(
         if i == len(filters):
             x = keras.layers.LayerNormalization(name="norm")(x)
         x = mask(keras.layers.ReLU(name=f"relu{i}")(x))
+        for j in range(1, 1 + (blocks[i - 1] if blocks else 0)):
+            x = residual_block(x, mask, f"block{i}_{j}")
     return x
+
+
+def residual_block(x: Tensor, mask: Callable, name: str) -> Tensor:
+    """Two convolutions beside what passes by; it starts as if it were not there.
+
+    So a model with more blocks can start from the weights of one with fewer (`transfer`).
+    """
+    y = keras.layers.Conv2D(
+        x.shape[-1], 3, padding="same", kernel_constraint=Standardised(), name=f"{name}_conv1"
+    )(x)
+    y = mask(keras.layers.ReLU(name=f"{name}_relu1")(y))
+    y = keras.layers.Conv2D(
+        x.shape[-1], 3, padding="same", kernel_initializer="zeros", name=f"{name}_conv2"
+    )(y)
+    x = keras.layers.Add(name=f"{name}_add")([x, y])
+    return mask(keras.layers.ReLU(name=f"{name}_relu2")(x))
 
 
 @encoder("residual", stride=4)
@@ -475,8 +506,9 @@ def load(path: str | os.PathLike) -> keras.Model:
 def transfer(source: keras.Model, target: keras.Model) -> str:
     """Start `target` with the weights of `source`; returns the characters that have none there.
 
-    The two may differ in their alphabets, where classes go by their characters, and in their
-    heads: another one starts anew, with all of its characters. Raises ValueError.
+    The two may differ in their alphabets, where classes go by their characters, in their heads,
+    where another one starts anew with all of its characters, and in residual blocks that only
+    `target` has, which start as if they were not there. Raises ValueError.
     """
     known, wanted = Alphabet(source.spec.alphabet).ids, Alphabet(target.spec.alphabet).ids
     same_head = source.spec.head == target.spec.head
@@ -486,13 +518,20 @@ def transfer(source: keras.Model, target: keras.Model) -> str:
     for variable in target.weights:
         if variable.path.startswith(HEADS) and not same_head:
             continue
-        if variable.path not in values:
+        start = values.get(variable.path)
+        if start is None and variable.path.startswith(BLOCK):
+            continue
+        if start is None:
             raise ValueError(f"the model to start from has no {variable.path}; build both alike")
-        start = values[variable.path]
         axis = next((a for name, a in CLASS_AXES.items() if name in variable.path), None)
         if axis is not None:
             mixed = np.moveaxis(ops.convert_to_numpy(variable).copy(), axis, 0)
             mixed[after] = np.moveaxis(start, axis, 0)[before]
             start = np.moveaxis(mixed, 0, axis)
+        if start.shape != tuple(variable.shape):
+            raise ValueError(
+                f"{variable.path} is {start.shape} in the model to start from, not "
+                f"{tuple(variable.shape)}; build both alike"
+            )
         variable.assign(start)
     return "".join(c for c in wanted if not same_head or c not in known)

@@ -24,14 +24,19 @@ class Recipe:
 
     photographed: bool = True  # else the line stays as it is drawn
     fonts: tuple[str, ...] = ()  # patterns of FOLDER/FILE; without any, all fonts
+    own: float = 1.0  # share of lines in these fonts; the others are for any recipe then
     marks: float = 0.0  # points, signs and units that the label lacks: see marks.py
     units: bool = True  # else no letters among them: a display's look like digits
+    fit: bool = False  # drawn as high as the picture, margins and all: sharp where it is large
+    fills: tuple[float, float] | None = None  # height of the ink in the picture's; without it by `zoom`
     # crop, in heights of the line: at least and most beyond the drawn margin, before and behind
     tight: float = -0.1
     before: float = 0.5
     behind: float = 0.5
     smaller: float = 0.6  # log scale: by how much at most, against the drawn line
     turn: float = 0.0  # degrees more, either way
+    bent: float = 1.0  # of the usual perspective, curl and shear
+    wobble: float = 0.0  # characters higher and lower, larger and smaller, in heights
     slant: tuple[float, float] = (0.0, 0.0)  # to the right, in heights from foot to head
     elastic: float = 0.0  # more bend of strokes, in heights
     # ink
@@ -69,15 +74,15 @@ RECIPES = {
     "clean": CLEAN,
     "photo": PHOTO,
     "receipt": Recipe(
-        marks=0.15, tight=-0.25, broken=0.3, dot_matrix=0.25, faded=0.3, neighbours=0.25,
-        separators=0.02, underline=0.05, contrast=(40, 255), paper=0.6, dark_on_light=0.98,
-        outline=0.02, relief=0, smaller=0.25, frame=0.05, light=0.1, surface=0.15, blur=0.3,
+        fonts=("receipt/*",), own=0.5, fit=True, fills=(0.4, 1.0), bent=0.3,
+        marks=0.15, tight=-0.2, broken=0.3, dot_matrix=0.3, faded=0.2, neighbours=0.25,
+        separators=0.02, underline=0.05, contrast=(40, 255), paper=0.7, dark_on_light=0.98,
+        outline=0.02, relief=0, frame=0.05, light=0.1, surface=0.15, blur=0.3,
         low_resolution=0.3, noise=0.3, scanned=0.4, jpeg=0.5,
     ),
     "display": Recipe(
         fonts=("display/*", "DSEG*"), marks=0.7, units=False, before=3.0, behind=1.0,
-        smaller=0.5, turn=5,
-        broken=0.03, ghost=0.4, neighbours=0.05, separators=0, contrast=(10, 150),
+        fills=(0.35, 0.9), turn=5, broken=0.03, ghost=0.4, neighbours=0.05, separators=0, contrast=(10, 150),
         dark_on_light=0.75, outline=0, relief=0, frame=0.4, bezel=0.6, light=0.8, reflections=0.6,
         surface=0.1, noise=0.3,
     ),
@@ -88,16 +93,17 @@ RECIPES = {
             "*[Hh]umor*", "*Leckerli*", "*Amatic*", "*Pacifico*", "*Caveat*", "*Script*", "*Indie*",
             "*bwht*", "*dkg*", "*fifthhorseman*",
         ),
+        fit=True, fills=(0.4, 1.0), wobble=0.06,
         marks=0.7, before=0.8, behind=0.8, slant=(-0.1, 0.4), elastic=0.01, broken=0.1, faded=0.05,
         neighbours=0.05, separators=0, underline=0.35, contrast=(60, 230), paper=0.3,
-        dark_on_light=0.98, outline=0, relief=0, smaller=0.2, frame=0.1, light=0.3, surface=0.1,
+        dark_on_light=0.98, outline=0, relief=0, frame=0.1, light=0.3, surface=0.1,
         guilloche=0.6, blur=0.4, low_resolution=0.2, noise=0.3, scanned=0.05,
     ),
 }  # fmt: skip
 LEGIBLE = 0.25  # of `legibility`: of lines under it a trained model read one in four
 LEVELS = 2  # contrast that counts as none, of 255
 TAKES = 4  # pictures of a line, until one shows it
-MIXED = ("photo:3", "receipt:3", "display:1", "handwriting:3")
+MIXED = ("photo:3", "receipt:3", "display:1.5", "handwriting:3.5")
 
 
 class Mix:
@@ -118,10 +124,10 @@ class Mix:
         if not self.recipes:
             raise DataError("recipe: name at least one, such as photo")
         self.chances = np.cumsum(weights) / np.sum(weights)
-        special = [pattern for recipe in RECIPES.values() for pattern in recipe.fonts]
-        plain = [font for font in fonts if not _matches(font, special)]
+        special = [p for recipe in RECIPES.values() if recipe.own == 1 for p in recipe.fonts]
+        self.plain = [font for font in fonts if not _matches(font, special)] or fonts
         self.fonts = [
-            [font for font in fonts if _matches(font, recipe.fonts)] or plain or fonts
+            [font for font in fonts if _matches(font, recipe.fonts)] or self.plain
             if recipe.fonts or len(self.recipes) > 1
             else fonts
             for recipe in self.recipes
@@ -131,7 +137,9 @@ class Mix:
         """A recipe, and the fonts to draw its line with."""
         only = len(self.recipes) == 1
         i = 0 if only else int(np.searchsorted(self.chances, rng.random(), side="right"))
-        return self.recipes[i], self.fonts[i]
+        recipe = self.recipes[i]
+        own = recipe.own == 1 or rng.random() < recipe.own
+        return recipe, self.fonts[i] if own else self.plain
 
 
 def _weighted(given: str) -> tuple[str, float]:
@@ -219,7 +227,7 @@ def _taken(pixels: np.ndarray, recipe: Recipe, rng: np.random.Generator) -> np.n
     if chance(recipe.dark_on_light):
         paper, contrast = paper + contrast, -contrast
     if chance(recipe.guilloche):
-        ink = np.maximum(ink, rng.uniform(0.05, 0.45) * effects.guilloche(rows, columns, rng))
+        ink = np.maximum(ink, rng.uniform(0.05, 0.35) * effects.guilloche(rows, columns, rng))
     image = paper + contrast * ink
     style = rng.random()
     if style < recipe.outline:

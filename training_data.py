@@ -86,7 +86,17 @@ def _spec_to_start_from(options: TrainOptions, model: str) -> ModelSpec:
     head = HEAD if given.head == "attention" and spec.head == "ctc" else ()  # it starts anew
     spec = dataclasses.replace(spec, **{name: getattr(given, name) for name in head})
     standard = TrainOptions().spec()
-    for name in ("architecture", "rnn", "rnn_units", "height", "channels", *HEAD):
+    if given.architecture not in (standard.architecture, spec.architecture):
+        deeper = dataclasses.replace(spec, architecture=given.architecture)
+        try:
+            models.transfer(models.load(find_model(model)), models.build(deeper))
+        except ValueError as error:
+            raise TrainError(
+                f"init-from {model}: its architecture {spec.architecture} is no beginning of "
+                f"{given.architecture} ({error}); leave --architecture out"
+            ) from error
+        spec = deeper
+    for name in ("rnn", "rnn_units", "height", "channels", *HEAD):
         if getattr(given, name) not in (getattr(standard, name), getattr(spec, name)):
             raise TrainError(
                 f"init-from {model}: its {name} is {getattr(spec, name)}, not "

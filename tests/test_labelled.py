@@ -149,6 +149,7 @@ def test_a_changed_data_set_is_another_run(labelled_folder, tmp_path, capsys):
         ("--dataset {} --mix-generated 1", "mix_generated 1.0"),
         ("--validation {}", "name some with --dataset"),
         ("--dataset {} --init-from digits --rnn lstm", "its rnn is none, not lstm"),
+        ("--dataset {} --init-from digits --architecture residual", "is no beginning of residual"),
     ],
 )
 def test_what_cannot_work_is_told_before_anything_is_written(
@@ -178,6 +179,18 @@ def test_an_attention_head_starts_behind_the_encoder_of_a_ctc_model(labelled_fol
     assert run(tmp_path / "run", *options, "--attn-num-hidden", "16") == 0
     spec = models.read_spec(tmp_path / "run" / "best.keras")
     assert (spec.head, spec.rnn_units, spec.attn_num_hidden) == ("attention", 8, 16)
+
+
+def test_residual_blocks_that_a_model_to_start_from_lacks_start_as_if_they_were_not_there():
+    source, target = (models.build(ModelSpec(architecture=a, rnn_units=8)) for a in ("fine", "deep"))
+    assert models.transfer(source, target) == ""
+    x = {
+        "image": np.random.default_rng(0).normal(size=(2, 32, 64, 1)).astype(np.float32),
+        "width": np.array([64, 40], np.int32),
+    }
+    before, after = (model.predict_on_batch(x) for model in (source, target))
+    assert np.allclose(before, after, atol=1e-5)
+    assert np.abs(before).max() > 0.1
 
 
 def test_a_run_starts_from_a_model_that_knows_other_characters(labelled_folder, tmp_path):

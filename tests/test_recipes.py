@@ -1,14 +1,15 @@
 """Recipes: mixed by weight, drawn in their fonts; effects keep shape and range."""
 
 from collections import Counter
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
 
 import effects
+from augmentation import Augmentation, _inked_rows, warp
 from data_generator import LineOptions, Lines
-from drawing import DataError, draw, find_fonts
+from drawing import DataError, DrawingOptions, draw, find_fonts
 from model import ModelSpec
 from recipes import CLEAN, LEGIBLE, RECIPES, Mix, Recipe, _taken, camera, legibility
 
@@ -34,7 +35,7 @@ def test_mixed_is_every_kind_but_clean():
 
 def test_the_mixture_can_be_weighted_too():
     mix = Mix(("mixed:3", "clean"), FONTS)
-    assert len(mix.recipes) == 5 and mix.chances[3] == pytest.approx(30 / 31)
+    assert len(mix.recipes) == 5 and mix.chances[3] == pytest.approx(33 / 34)
 
 
 def test_a_kind_is_drawn_in_its_own_fonts_and_the_others_are_not():
@@ -44,6 +45,26 @@ def test_a_kind_is_drawn_in_its_own_fonts_and_the_others_are_not():
     assert segments == plain, "none of trdg's fonts has segments"
     assert Mix(("photo",), FONTS).fonts == [FONTS]
     assert Mix(("handwriting",), [FONTS[0]]).fonts == [[FONTS[0]]]
+
+
+def test_a_recipe_that_shares_its_lines_draws_some_in_any_font():
+    printer = "mine/receipt/printer.ttf"
+    mix, rng = Mix(("photo", "receipt"), [FONTS[0], printer]), np.random.default_rng(0)
+    drawn = [fonts for recipe, fonts in (mix.choose(rng) for _ in range(2000)) if recipe.own < 1]
+    assert 0.4 < drawn.count([printer]) / len(drawn) < 0.6
+    assert drawn.count([printer]) + drawn.count([FONTS[0], printer]) == len(drawn)
+
+
+@pytest.mark.parametrize("name", [name for name, recipe in RECIPES.items() if recipe.fills])
+def test_ink_fills_the_share_of_a_picture_that_its_recipe_names(name):
+    recipe = RECIPES[name]
+    still = replace(recipe, bent=0, wobble=0, turn=0, elastic=0, slant=(0, 0))
+    how = Augmentation(photo=1.0, rotation=0, shear=0, shift=0, stretch=0)
+    line = np.asarray(draw("0123456789", FONTS[0], DrawingOptions(), 0).convert("L"))[..., None]
+    for seed in range(50):
+        top, bottom = _inked_rows(warp(line, how, np.random.default_rng(seed), still))
+        share = (bottom - top) / len(line)
+        assert recipe.fills[0] - 0.1 < share < recipe.fills[1] + 0.1
 
 
 def test_a_folder_of_a_kind_names_what_its_fonts_are_for():
