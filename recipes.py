@@ -28,7 +28,7 @@ class Recipe:
     marks: float = 0.0  # points, signs and units that the label lacks: see marks.py
     units: bool = True  # else no letters among them: a display's look like digits
     fit: bool = False  # drawn as high as the picture, margins and all: sharp where it is large
-    fills: tuple[float, float] | None = None  # height of the ink in the picture's; without it by `zoom`
+    fills: tuple[float, float] | None = None  # the ink, of the picture's height; else by `zoom`
     # crop, in heights of the line: at least and most beyond the drawn margin, before and behind
     tight: float = -0.1
     before: float = 0.5
@@ -82,8 +82,8 @@ RECIPES = {
     ),
     "display": Recipe(
         fonts=("display/*", "DSEG*"), marks=0.7, units=False, before=3.0, behind=1.0,
-        fills=(0.35, 0.9), turn=5, broken=0.03, ghost=0.4, neighbours=0.05, separators=0, contrast=(10, 150),
-        dark_on_light=0.75, outline=0, relief=0, frame=0.4, bezel=0.6, light=0.8, reflections=0.6,
+        fills=(0.35, 0.9), turn=5, broken=0.03, ghost=0.4, neighbours=0.05, separators=0,
+        contrast=(10, 150), dark_on_light=0.75, outline=0, relief=0, frame=0.4, bezel=0.6, light=0.8, reflections=0.6,
         surface=0.1, noise=0.3,
     ),
     "handwriting": Recipe(

@@ -182,7 +182,8 @@ def test_an_attention_head_starts_behind_the_encoder_of_a_ctc_model(labelled_fol
 
 
 def test_residual_blocks_that_a_model_to_start_from_lacks_start_as_if_they_were_not_there():
-    source, target = (models.build(ModelSpec(architecture=a, rnn_units=8)) for a in ("fine", "deep"))
+    specs = (ModelSpec(architecture=name, rnn_units=8) for name in ("fine", "deep"))
+    source, target = map(models.build, specs)
     assert models.transfer(source, target) == ""
     x = {
         "image": np.random.default_rng(0).normal(size=(2, 32, 64, 1)).astype(np.float32),
