@@ -83,8 +83,8 @@ RECIPES = {
     "display": Recipe(
         fonts=("display/*", "DSEG*"), marks=0.7, units=False, before=3.0, behind=1.0,
         fills=(0.35, 0.9), turn=5, broken=0.03, ghost=0.4, neighbours=0.05, separators=0,
-        contrast=(10, 150), dark_on_light=0.75, outline=0, relief=0, frame=0.4, bezel=0.6, light=0.8, reflections=0.6,
-        surface=0.1, noise=0.3,
+        contrast=(10, 150), dark_on_light=0.75, outline=0, relief=0, frame=0.4, bezel=0.6,
+        light=0.8, reflections=0.6, surface=0.1, noise=0.3,
     ),
     "handwriting": Recipe(
         fonts=(
