@@ -166,7 +166,7 @@ def wide(x: Tensor, mask: Callable) -> Tensor:
 def deep(x: Tensor, mask: Callable) -> Tensor:
     """As `fine`, with residual blocks: for print that is worn, handwriting, long trainings."""
     filters, pools = (16, 24, 48, 96), ((2, 2), (2, 1), (2, 1), (2, 1))
-    blocks = (0, 0, 2, 2)
+    blocks = (0, 0, 1, 1)
     return convolutions(x, mask, filters, pools, blocks)  # (batch, height / 16, width / 2, 96)
 
 
