@@ -62,8 +62,7 @@ class Recognizer:
         self.alphabet = Alphabet(self.spec.alphabet)
         self.constraint, self.beam_width = constraint, beam_width
         self.greedy = constraint is None and beam_width == 1
-        if not model.compiled:
-            model.compile(jit_compile=models.JAX)
+        self.predict = models.predictor(model)
         if self.spec.head == "attention" and not self.greedy:
             self.writer = Writer(model)
 
@@ -192,7 +191,7 @@ class Recognizer:
 
     def _follow_time_steps(self, x: dict[str, np.ndarray], steps: np.ndarray) -> Iterator[tuple]:
         """(line, probabilities, no attention) of each line of a batch, by a CTC head."""
-        probabilities = softmax(self.model.predict_on_batch(x), self.spec.temperature)
+        probabilities = softmax(self.predict(x), self.spec.temperature)
         for own, rows in zip(steps, probabilities):
             rows = rows[:own]
             if self.greedy:
@@ -204,7 +203,7 @@ class Recognizer:
     def _write(self, x: dict[str, np.ndarray], steps: np.ndarray) -> Iterator[tuple]:
         """(line, probabilities, attention) of each line of a batch, by an attention head."""
         if self.greedy:
-            output = self.model.predict_on_batch(x)
+            output = self.predict(x)
             probabilities = softmax(output["logits"], self.spec.temperature)
             for own, rows, attention in zip(steps, probabilities, output["attention"]):
                 attention = attention[:, :own]

@@ -440,6 +440,22 @@ def to_train(model: keras.Model) -> tuple[keras.Model, Callable]:
     return model.teacher_forced, attention_loss
 
 
+def predictor(model: keras.Model) -> Callable[[dict[str, np.ndarray]], Any]:
+    """As `model.predict_on_batch`, in one graph for every shape: TensorFlow makes one for each.
+
+    Looking for it among hundreds takes longer than some lines do to read.
+    """
+    if keras.backend.backend() != "tensorflow":
+        if not model.compiled:
+            model.compile(jit_compile=JAX)
+        return model.predict_on_batch
+    import tensorflow as tf
+
+    signature = {name: tf.TensorSpec(x.shape, x.dtype, name) for name, x in model.input.items()}
+    graph = tf.function(lambda x: model(x, training=False), input_signature=[signature])
+    return lambda x: tf.nest.map_structure(lambda output: output.numpy(), graph(x))
+
+
 def training_inputs(spec: ModelSpec, x: dict[str, np.ndarray], y: np.ndarray) -> dict:
     """A batch's inputs as what `to_train` gives takes them: an attention head's has the labels."""
     return x if spec.head == "ctc" else x | {"label": y[:, 2:]}
