@@ -1,6 +1,6 @@
 """How well a model reads labelled images, and how fast; beside other engines, if told.
 
-    python bench/accuracy.py inference_test_imgs photos/ [--model digits] [--fold digits] [--peers]
+    python bench/accuracy.py inference_test_imgs photos/ [--models digits] [--fold digits] [--peers]
 
 A folder holds images and labels.tsv: file name, tab, text. An image that cannot be read is named
 and counts as read empty. Lines/s are from file to text, the model loaded: one image after the
@@ -21,6 +21,7 @@ import tyro
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+import reader
 from bench.peers import Read, Reader, peers
 from evaluation import Reading, coverage, evaluate
 from inference import TEST_IMAGES, Recognizer
@@ -42,8 +43,8 @@ class Options:
     """Folders with labels.tsv."""
     fold: Literal["none", "digits", "alnum"] = "none"
     """digits: 0 to 9 alone count; alnum: letters and digits, upper as lower case."""
-    model: str = "digits"
-    """Shipped model's name, or a model file."""
+    models: tuple[str, ...] = ("digits",)
+    """Shipped models' names, model files, or model.onnx of an export."""
     peers: bool = False
     """Read the same images with Tesseract and RapidOCR too: see peers.py."""
 
@@ -58,7 +59,19 @@ def read_labels(folder: Path) -> dict[Path, str]:
 
 
 def ours(model: str) -> Reader:
-    """The recogniser as one of the engines."""
+    """The recogniser, or an export's reader, as one of the engines."""
+    if Path(model).suffix == ".onnx":
+        portable = reader.Reader(model)
+
+        def one(path: Path) -> Read:
+            try:
+                return portable.read(path)
+            except OSError as error:
+                print(f"{path}: {error}", file=sys.stderr)
+                return "", 0.0
+
+        name = f"ocr_simple {Path(model).parent.name}, ONNX"
+        return Reader(name, one, lambda paths: list(map(one, paths)))
     recognizer = Recognizer.load(model)
 
     def many(paths: Sequence[Path]) -> list[Read]:
@@ -71,18 +84,18 @@ def ours(model: str) -> Reader:
 
 
 def measure(
-    reader: Reader, truths: dict[Path, str], fold: str
+    engine: Reader, truths: dict[Path, str], fold: str
 ) -> tuple[list[Reading], float, float]:
     """(readings, lines/s one by one, lines/s of many)."""
     paths = list(truths)
-    reader.many(paths[:64])  # builds graphs, fills caches
+    engine.many(paths[:64])  # builds graphs, fills caches
     for path in paths[:8]:
-        reader.one(path)
+        engine.one(path)
     start = time.perf_counter()
-    found = reader.many(paths)
+    found = engine.many(paths)
     middle = time.perf_counter()
     for path in paths[:200]:
-        reader.one(path)
+        engine.one(path)
     one_by_one = len(paths[:200]) / (time.perf_counter() - middle)
     readings = [
         Reading(path.name, FOLDS[fold](truth), Line(FOLDS[fold](text), confidence, ()))
@@ -94,18 +107,19 @@ def measure(
 def main(options: Options) -> None:
     """Print Markdown tables."""
     labels = {folder: read_labels(folder) for folder in options.folders}
-    readers = [ours(options.model)] + (peers(options.fold == "digits") if options.peers else [])
+    engines = [ours(model) for model in options.models]
+    engines += peers(options.fold == "digits") if options.peers else []
     print(f"fold {options.fold}\n")
     print("| folder | lines | engine | exact | CER | 1-NED | confidence | one by one | at best |")
     print("|---|---|---|---|---|---|---|---|---|")
-    together: dict[str, list[Reading]] = {reader.name: [] for reader in readers}
+    together: dict[str, list[Reading]] = {engine.name: [] for engine in engines}
     for folder, truths in labels.items():
-        for reader in readers:
-            readings, one_by_one, many = measure(reader, truths, options.fold)
-            together[reader.name] += readings
+        for engine in engines:
+            readings, one_by_one, many = measure(engine, truths, options.fold)
+            together[engine.name] += readings
             found = evaluate(readings)
             print(
-                f"| {folder.name} | {found.lines} | {reader.name} | {found.exact:.1%} | "
+                f"| {folder.name} | {found.lines} | {engine.name} | {found.exact:.1%} | "
                 f"{found.cer:.1%} | {found.similarity:.3f} | {found.confidence:.1%} | "
                 f"{one_by_one:,.0f} | {max(many, one_by_one):,.0f} |",
                 flush=True,

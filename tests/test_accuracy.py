@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageDraw
 
+import export
 from bench import accuracy
 from bench.peers import Reader, peers
 from evaluation import evaluate
@@ -39,6 +40,16 @@ def test_the_shipped_model_is_measured_with_its_calibration(capsys):
     assert measured[1:6] == ["12", "ocr_simple digits", "100.0%", "0.0%", "1.000"]
     assert float(measured[6].rstrip("%")) > 80 and float(measured[7].replace(",", "")) > 0
     assert any("100.0% from" in cell for cell in rows[-1])
+
+
+@pytest.mark.slow
+def test_an_export_is_measured_as_the_model_is(tmp_path):
+    export.export(PRETRAINED / "digits.keras", tmp_path / "digits", ["onnx"])
+    truths = accuracy.read_labels(TEST_IMAGES)
+    engine = accuracy.ours(str(tmp_path / "digits" / "model.onnx"))
+    readings, one_by_one, _ = accuracy.measure(engine, truths, "digits")
+    assert engine.name == "ocr_simple digits, ONNX" and one_by_one > 0
+    assert evaluate(readings).exact == 1
 
 
 def test_an_image_that_cannot_be_read_counts_as_empty_and_is_named(tmp_path, capsys):
