@@ -175,7 +175,7 @@ def _savedmodel(model: keras.Model, folder: Path) -> Read:
     from graph import Reader
 
     module = Reader(model)
-    signatures = {"serving_default": module.serving_default, "read": module.read}
+    signatures = {name: getattr(module, name) for name in ("serving_default", "read", "look")}
     tf.saved_model.save(module, str(folder), signatures=signatures)
     loaded = tf.saved_model.load(str(folder))
     return _of_graph(lambda x: loaded.signatures["serving_default"](x))

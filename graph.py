@@ -22,7 +22,9 @@ class Reader(tf.Module):
 
     `serving_default`: input, encoded images, a scalar or a batch -> output, the texts, and
     probability, of the same shape. `read`: a batch -> besides these characters, probabilities,
-    starts and ends (batch, most characters), padded with "" and zeros; edges in pixels.
+    starts and ends (batch, most characters), padded with "" and zeros; edges in pixels. `look`: a
+    batch -> besides these maps (batch, most characters, time steps), of each character its
+    probability at each step, or an attention head's attention; and steps (batch,), each own ones.
     """
 
     def __init__(self, model: keras.Model):
@@ -39,6 +41,11 @@ class Reader(tf.Module):
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="input")])
     def read(self, input: Tensor) -> dict[str, Tensor]:
+        found = self._read(input)
+        return {name: values for name, values in found.items() if name not in ("maps", "steps")}
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="input")])
+    def look(self, input: Tensor) -> dict[str, Tensor]:
         return self._read(input)
 
     def _read(self, encoded: Tensor) -> dict[str, Tensor]:
@@ -69,7 +76,15 @@ class Reader(tf.Module):
             "probabilities": probabilities,
             "starts": starts * pixels,
             "ends": tf.minimum(ends * pixels, tf.cast(columns, tf.float32)[:, None]),
+            "maps": self._maps(outputs, ids),
+            "steps": steps,
         }
+
+    def _maps(self, outputs: Any, ids: Tensor) -> Tensor:
+        if self.spec.head == "attention":
+            return outputs["attention"][:, : tf.shape(ids)[1]]
+        probabilities = tf.nn.softmax(outputs / self.spec.temperature)
+        return tf.gather(tf.transpose(probabilities, (0, 2, 1)), ids, axis=1, batch_dims=1)
 
     def _prepare(self, encoded: Tensor) -> tuple[Tensor, Tensor]:
         """Columns of the prepared image (width, height * channels), and how many there were."""

@@ -4,16 +4,12 @@
     curl -F image=@photo.png http://127.0.0.1:8501/read
 
 A model folder holds SavedModels by version, as `export.py` writes them; the newest is served, and
-a newer one is taken up while requests go on. Images are decoded by `image.py`, each by itself, so
-that a bad one is its sender's alone; what waits while others are read is then read together.
+a newer one is taken up while requests go on. At / is a page to drop images on.
 """
 
 import asyncio
-import base64
-import binascii
 import contextlib
 import hmac
-import io
 import json
 import logging
 import os
@@ -21,20 +17,18 @@ import signal
 import socket
 import sys
 import time
-from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 
 import tyro
 import uvicorn
 from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
-from PIL import Image
+from fastapi.responses import HTMLResponse, JSONResponse
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
     CollectorRegistry,
@@ -47,14 +41,20 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 
 import devices
 import image as imaging
+from batching import Model, Read, newest, upright
+from predict_api import PREDICT, SIGNATURES, answer, described, images_of
 from text import one_line
 
 log = logging.getLogger("ocr_simple")
 
 POLL = 1.0  # seconds between two looks for a newer version
-SIGNATURES = {
-    "serving_default": ("output", "probability"),
-    "read": ("output", "probability", "characters", "probabilities", "starts", "ends"),
+PAGE = Path(__file__).resolve().parent / "serve.html"
+PAGE_HEADERS = {  # it needs nothing from elsewhere, and nothing else may come in
+    "Content-Security-Policy": "default-src 'none'; connect-src 'self'; img-src blob: data:; "
+    "style-src 'unsafe-inline'; script-src 'unsafe-inline'; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
 }
 
 
@@ -109,200 +109,6 @@ class ServeOptions:
             signal.signal(number, lambda *_: None)
         uvicorn.Server(config).run(sockets=[listening])
         return 0
-
-
-# --- models -----------------------------------------------------------------------------------
-
-
-class Read(NamedTuple):
-    """What is read of an image."""
-
-    output: str
-    probability: float
-    characters: list[str]
-    probabilities: list[float]
-    starts: list[float]  # pixels of the upright image
-    ends: list[float]
-
-
-class Model:
-    """A SavedModel of one version, and the images that wait for it."""
-
-    def __init__(self, folder: Path, batch: int):
-        """Raises ValueError for a folder that holds no export."""
-        import tensorflow as tf
-
-        self.version, self.batch = int(folder.name), batch
-        try:
-            self.about = json.loads((folder / "model.json").read_text(encoding="utf-8"))
-            self._loaded = tf.saved_model.load(str(folder))
-            self._read = self._loaded.signatures["read"]
-        except (OSError, ValueError, KeyError) as error:
-            raise ValueError(f"{folder}: not a SavedModel of ocr_simple ({error})") from error
-        self._constant = tf.constant
-        self.channels = int(self.about["channels"])
-        self.waiting: deque[tuple[bytes, asyncio.Future]] = deque()
-        self.users = 0  # requests that are not answered
-        self.signatures = {name: _signature(self._loaded.signatures[name]) for name in SIGNATURES}
-        self._woken = asyncio.Event()
-        self.read([_png(Image.new("L", (64, 32), "white"))])  # the first takes longest
-
-    def read(self, encoded: Sequence[bytes]) -> list[Read]:
-        """What stands in each image (PNG). Blocks."""
-        found = {k: v.numpy() for k, v in self._read(self._constant(list(encoded))).items()}
-        read = []
-        for i, text in enumerate(found["output"]):
-            written = [c.decode() for c in found["characters"][i] if c]
-            values = (found[k][i][: len(written)].tolist() for k in SIGNATURES["read"][3:])
-            read.append(Read(text.decode(), float(found["probability"][i]), written, *values))
-        return read
-
-    def ask(self, encoded: bytes) -> asyncio.Future:
-        """A future of what will be read of an image."""
-        future = asyncio.get_running_loop().create_future()
-        self.waiting.append((encoded, future))
-        self._woken.set()
-        return future
-
-    async def run(self, pool: ThreadPoolExecutor, sizes: Histogram) -> None:
-        """Read what waits, all that there is by then in one batch, for ever."""
-        loop = asyncio.get_running_loop()
-        while True:
-            await self._woken.wait()
-            self._woken.clear()
-            while self.waiting:
-                count = min(self.batch, len(self.waiting))
-                taken = [self.waiting.popleft() for _ in range(count)]
-                taken = [(encoded, future) for encoded, future in taken if not future.done()]
-                if not taken:  # whoever asked has gone
-                    continue
-                sizes.observe(len(taken))
-                try:
-                    found = await loop.run_in_executor(pool, self.read, [e for e, _ in taken])
-                except Exception as error:
-                    for _, future in taken:
-                        if not future.done():
-                            future.set_exception(error)
-                    continue
-                for (_, future), read in zip(taken, found):
-                    if not future.done():
-                        future.set_result(read)
-
-
-def _signature(function: Any) -> dict[str, Any]:
-    """A signature as TensorFlow Serving's metadata shows it."""
-
-    def shown(specs: dict[str, Any]) -> dict[str, Any]:
-        return {
-            name: {
-                "dtype": f"DT_{'FLOAT' if spec.dtype.is_floating else 'STRING'}",
-                "tensor_shape": {
-                    "dim": [
-                        {"size": str(-1 if size is None else size), "name": ""}
-                        for size in (spec.shape if spec.shape.rank is not None else ())
-                    ],
-                    "unknown_rank": spec.shape.rank is None,
-                },
-                "name": spec.name,
-            }
-            for name, spec in specs.items()
-        }
-
-    return {
-        "inputs": shown(function.structured_input_signature[1]),
-        "outputs": shown(function.structured_outputs),
-        "method_name": "tensorflow/serving/predict",
-    }
-
-
-def newest(folder: Path) -> Path | None:
-    """The SavedModel of the highest version in a model folder."""
-    with contextlib.suppress(OSError):
-        versions = [p for p in folder.iterdir() if p.name.isdecimal()]
-        whole = [p for p in versions if (p / "saved_model.pb").is_file()]
-        return max(whole, key=lambda path: int(path.name), default=None)
-    return None
-
-
-def _png(image: Image.Image) -> bytes:
-    file = io.BytesIO()
-    image.save(file, "png", compress_level=0)
-    return file.getvalue()
-
-
-def upright(encoded: bytes, channels: int, name: str, max_pixels: int) -> bytes:
-    """Any image file as an upright PNG without alpha. Raises ImageError."""
-    try:
-        with Image.open(io.BytesIO(encoded), formats=imaging.FORMATS) as image:
-            width, height = image.size
-    except Exception:  # `image.load` says what is wrong
-        width = height = 0
-    if width * height > max_pixels:
-        raise imaging.ImageError(
-            f"{name}: {width} x {height} pixels, over the limit of {max_pixels:,}; scale it down"
-        )
-    pixels = imaging.load(encoded, channels, name, warn=False)
-    return _png(Image.fromarray(pixels[..., 0] if channels == 1 else pixels))
-
-
-# --- requests of TensorFlow Serving's REST API ----------------------------------------------------
-
-
-def images_of(body: Any) -> tuple[list[bytes], str, str]:
-    """The images of a predict request, its form (row, column or scalar), and its signature.
-
-    Raises ValueError.
-    """
-    if not isinstance(body, dict):
-        raise ValueError("the request is not a JSON object; give instances or inputs")
-    signature = body.get("signature_name") or "serving_default"
-    if signature not in SIGNATURES:
-        raise ValueError(f"signature_name {signature!r}: known are {', '.join(SIGNATURES)}")
-    if ("instances" in body) == ("inputs" in body):
-        raise ValueError("give either instances (a list) or inputs")
-    if "instances" in body:
-        given, form = body["instances"], "row"
-        if not isinstance(given, list) or not given:
-            raise ValueError("instances: give a list of images, one at least")
-        given = [_input(item) if _is_named(item) else item for item in given]
-    else:
-        given, form = body["inputs"], "column"
-        given = _input(given) if _is_named(given) else given
-        if not isinstance(given, list):
-            given, form = [given], "scalar"
-        if not given:
-            raise ValueError("inputs: give an image at least")
-    return [_decoded(item, place) for place, item in enumerate(given)], form, signature
-
-
-def _is_named(item: Any) -> bool:
-    return isinstance(item, dict) and "b64" not in item
-
-
-def _input(item: dict) -> Any:
-    if set(item) != {"input"}:
-        raise ValueError(f"inputs {sorted(map(str, item))[:3]}: the only one is 'input'")
-    return item["input"]
-
-
-def _decoded(item: Any, place: int) -> bytes:
-    if not isinstance(item, dict) or set(item) != {"b64"} or not isinstance(item["b64"], str):
-        raise ValueError(f'image {place}: give {{"b64": "..."}}, the file in base64')
-    try:
-        return base64.b64decode("".join(item["b64"].split()), validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise ValueError(f"image {place}: not base64 ({error})") from error
-
-
-def answer(read: Sequence[Read], form: str, signature: str) -> dict[str, Any]:
-    """The answer to a predict request."""
-    names = SIGNATURES[signature]
-    if form == "row":
-        return {"predictions": [{name: getattr(line, name) for name in names} for line in read]}
-    columns = {name: [getattr(line, name) for line in read] for name in names}
-    if form == "scalar" and signature == "serving_default":
-        columns = {name: values[0] for name, values in columns.items()}
-    return {"outputs": columns}
 
 
 # --- the server -------------------------------------------------------------------------------
@@ -451,24 +257,6 @@ class Arriving:
             self.server.seconds.labels(route).observe(time.monotonic() - started)
 
 
-IMAGE = {"type": "object", "required": ["b64"], "properties": {"b64": {"type": "string"}}}
-PREDICT = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "application/json": {
-                "schema": {
-                    "type": "object",
-                    "properties": {
-                        "signature_name": {"enum": list(SIGNATURES)},
-                        "instances": {"type": "array", "minItems": 1, "items": IMAGE},
-                        "inputs": {"type": "object", "properties": {"input": IMAGE}},
-                    },
-                }
-            }
-        },
-    }
-}
 UPLOAD = {
     "requestBody": {
         "required": True,
@@ -572,11 +360,13 @@ def application(server: Server) -> FastAPI:
 
     def metadata(name: str, version: int | None) -> dict[str, Any]:
         server.check(name, version)
+        found = server.model.signatures
+        signatures = {signature: described(found[signature]) for signature in SIGNATURES}
         return {
             "model_spec": {
                 "name": name, "signature_name": "", "version": str(server.model.version),
             },
-            "metadata": {"signature_def": {"signature_def": server.model.signatures}},
+            "metadata": {"signature_def": {"signature_def": signatures}},
         }  # fmt: skip
 
     @guarded.get("/v1/models/{name}")
@@ -599,9 +389,17 @@ def application(server: Server) -> FastAPI:
         """The signatures of a version."""
         return metadata(name, version)
 
+    @app.get("/", response_class=HTMLResponse)
+    async def page() -> Response:
+        """A page to drop images on."""
+        return HTMLResponse(PAGE.read_text(encoding="utf-8"), headers=PAGE_HEADERS)
+
     @guarded.post("/read", openapi_extra=UPLOAD)
-    async def read(request: Request) -> Response:
-        """Read uploaded files, or one image that is the request's body."""
+    async def read(request: Request, maps: bool = False) -> Response:
+        """Read uploaded files, or one image that is the request's body.
+
+        With `maps` each character has a map: its probability, or the attention, by time step.
+        """
         if request.headers.get("content-type", "").startswith("multipart/form-data"):
             async with request.form(max_files=options.max_images, max_fields=16) as form:
                 files = [file for _, file in form.multi_items() if isinstance(file, UploadFile)]
@@ -616,12 +414,16 @@ def application(server: Server) -> FastAPI:
                 continue
             boxes = zip(item.characters, item.probabilities, item.starts, item.ends)
             keys = ("text", "confidence", "start", "end")
+            characters: list[dict[str, Any]] = [dict(zip(keys, box)) for box in boxes]
+            if maps:
+                for character, seen in zip(characters, item.maps.round(3).tolist()):
+                    character["map"] = seen
             lines.append(
                 {
                     "name": name,
                     "text": item.output,
                     "confidence": item.probability,
-                    "characters": [dict(zip(keys, box)) for box in boxes],
+                    "characters": characters,
                 }
             )
         if all("error" in line for line in lines):

@@ -22,3 +22,14 @@ def labelled_folder(tmp_path_factory):
         rows.append(f"{k}.png\t{text}\n")
     (path / "labels.tsv").write_text("".join(rows))
     return path
+
+
+@pytest.fixture(scope="session")
+def exported(tmp_path_factory):
+    """A folder with digits.keras as a SavedModel."""
+    import export
+    from inference import PRETRAINED
+
+    folder = tmp_path_factory.mktemp("served") / "digits"
+    export.export(PRETRAINED / "digits.keras", folder, ["savedmodel"])
+    return folder

@@ -1,10 +1,8 @@
 """The server over a real socket: TensorFlow Serving's answers, uploads, limits, versions, stops."""
 
 import base64
-import contextlib
 import io
 import json
-import os
 import re
 import shlex
 import shutil
@@ -16,14 +14,13 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import httpx
 import numpy as np
 import pytest
 import yaml
 from PIL import Image
 
-import export
-from inference import PRETRAINED, TEST_IMAGES, Recognizer
+from inference import TEST_IMAGES, Recognizer
+from tests.serving import serving
 
 ROOT = Path(__file__).resolve().parent.parent
 PREDICT = "/v1/models/aocr:predict"
@@ -31,35 +28,6 @@ FILES = sorted(p for p in TEST_IMAGES.iterdir() if p.suffix in {".png", ".jpg", 
 TOKEN = "a secret"
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def exported(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("served") / "digits"
-    export.export(PRETRAINED / "digits.keras", folder, ["savedmodel"])
-    return folder
-
-
-@contextlib.contextmanager
-def serving(folder, *arguments, **environment):
-    """A server in a process of its own; yields (process, client)."""
-    command = [sys.executable, str(ROOT / "serve.py"), str(folder), "--port", "0", *arguments]
-    process = subprocess.Popen(
-        command, stderr=subprocess.PIPE, text=True, env=os.environ | environment
-    )
-    said = ""
-    while "http://" not in said and process.poll() is None:
-        said = process.stderr.readline()
-    address = said.split()[-1]
-    with httpx.Client(base_url=address, timeout=60) as client:
-        assert client.get("/readyz").status_code == 200
-        try:
-            yield process, client
-        finally:
-            if process.poll() is None:
-                process.send_signal(signal.SIGTERM)
-            process.wait(timeout=30)
-            process.stderr.close()
 
 
 @pytest.fixture(scope="module")

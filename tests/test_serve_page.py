@@ -1,0 +1,174 @@
+"""The server's page in headless Chromium: images dropped, chosen, pasted; what one then does."""
+
+import base64
+import shutil
+
+import pytest
+from PIL import Image
+
+from inference import TEST_IMAGES, Recognizer
+from tests.serving import serving
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not CHROMIUM, reason="chromium is not installed"),
+]
+METER, RECEIPT = (str(TEST_IMAGES / name) for name in ("water_meter.png", "receipt.jpg"))
+
+
+@pytest.fixture(scope="module")
+def client(exported):
+    with serving(exported) as (_, client):
+        yield client
+
+
+@pytest.fixture(scope="module")
+def browser():
+    from playwright.sync_api import sync_playwright
+
+    flags = ["--no-sandbox", "--disable-background-networking", "--disable-component-update"]
+    with sync_playwright() as engine:
+        opened = engine.chromium.launch(executable_path=CHROMIUM, args=flags)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture(params=[(1100, 800), (390, 780)], ids=["desktop", "phone"])
+def size(request):
+    return dict(zip(("width", "height"), request.param))
+
+
+@pytest.fixture
+def page(browser, client, size):
+    """The page, which has to ask nobody but its server, and to log no error."""
+    context = browser.new_context(
+        viewport=size, permissions=["clipboard-read", "clipboard-write"], has_touch=True
+    )
+    page, base = context.new_page(), str(client.base_url)
+    asked, errors = [], []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("console", lambda message: message.type == "error" and errors.append(message.text))
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.goto(base)
+    yield page
+    context.close()
+    assert all(url.startswith((base, "blob:", "data:")) for url in asked)
+    assert not errors
+
+
+def drop(page, *files):
+    """Files dropped as from a file manager."""
+    box = page.locator("#drop").bounding_box()
+    place = {"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] / 2}
+    data = {"items": [], "files": list(files), "dragOperationsMask": 1}
+    session = page.context.new_cdp_session(page)
+    for kind in ("dragEnter", "dragOver", "drop"):
+        session.send("Input.dispatchDragEvent", {"type": kind, **place, "data": data})
+
+
+def said(page, text):
+    page.locator("#said", has_text=text).wait_for(timeout=20_000)
+
+
+def texts(page):
+    return ["".join(row.locator(".text span").all_text_contents()) for row in rows(page)]
+
+
+def rows(page):
+    return page.locator("#rows tr").all()
+
+
+def test_dropped_images_are_read_in_order(page):
+    drop(page, METER, RECEIPT)
+    said(page, "2 images read")
+    assert texts(page) == [line.text for line in Recognizer.load("digits").read([METER, RECEIPT])]
+    assert "water_meter.png" in rows(page)[0].inner_text()
+
+
+def test_images_can_be_chosen(page):
+    page.set_input_files("#files", [METER])
+    said(page, "Read: ")
+    assert len(texts(page)) == 1 and texts(page)[0].isdigit()
+
+
+def test_an_image_can_be_pasted(page, tmp_path):
+    Image.open(RECEIPT).convert("L").save(tmp_path / "copied.png")  # the clipboard takes PNG
+    encoded = base64.b64encode((tmp_path / "copied.png").read_bytes()).decode()
+    page.evaluate(
+        """async data => {
+            const bytes = Uint8Array.from(atob(data), c => c.charCodeAt(0));
+            const item = new ClipboardItem({"image/png": new Blob([bytes], {type: "image/png"})});
+            await navigator.clipboard.write([item]);
+        }""",
+        encoded,
+    )
+    page.locator("body").click()
+    page.keyboard.press("Control+v")
+    said(page, "Read: ")
+    assert texts(page) == [Recognizer.load("digits").read([RECEIPT])[0].text]
+
+
+@pytest.mark.parametrize("name", ["water_meter.png", "book_page.png"], ids=["wide", "narrow"])
+def test_pointing_at_a_character_shows_where_it_was_read(page, name):
+    image = str(TEST_IMAGES / name)
+    drop(page, image)
+    said(page, "Read: ")
+    line = Recognizer.load("digits").read([image])[0]
+    page.locator(".text span").nth(1).hover()
+    assert page.locator(".text span.on").text_content() == line.characters[1].text
+    box, picture = page.locator(".span").bounding_box(), page.locator("img").bounding_box()
+    scale = picture["width"] / Image.open(image).width
+    assert box["x"] - picture["x"] == pytest.approx(line.characters[1].start * scale, abs=3)
+    assert page.locator("canvas").bounding_box()["width"] == pytest.approx(picture["width"], abs=1)
+    assert "sure, read at pixels" in page.locator(".about").text_content()
+    page.mouse.move(0, 0)
+    assert page.locator(".span").is_hidden()
+
+
+def test_the_keyboard_steps_along_the_text(page):
+    drop(page, METER)
+    said(page, "Read: ")
+    page.locator(".text span").first.focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    assert (
+        page.evaluate(
+            "[...document.activeElement.parentNode.children].indexOf(document.activeElement)"
+        )
+        == 2
+    )
+    page.keyboard.press("End")
+    last = page.locator(".text span").last
+    assert last.evaluate("element => element === document.activeElement")
+    assert last.get_attribute("aria-label").endswith("% sure")
+
+
+def test_the_table_is_copied_as_tsv_and_cleared(page, tmp_path):
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(b"no image")
+    drop(page, METER, str(broken))
+    said(page, "1 images read, 1 not")
+    assert "not an image" in rows(page)[1].inner_text()
+    page.locator("#copy").click()
+    said(page, "2 rows copied")
+    copied = [
+        row.split("\t") for row in page.evaluate("navigator.clipboard.readText()").splitlines()
+    ]
+    assert copied[0] == ["image", "text", "confidence"]
+    assert copied[1][:2] == ["water_meter.png", texts(page)[0]]
+    assert copied[2][0] == "broken.png" and "not an image" in copied[2][2]
+    page.locator("#clear").click()
+    assert page.locator("#results").is_hidden() and not rows(page)
+
+
+def test_a_token_is_asked_for(browser, exported):
+    with serving(exported, OCR_TOKEN="a secret") as (_, client):
+        context = browser.new_context()
+        page = context.new_page()
+        page.goto(str(client.base_url))
+        drop(page, METER)
+        page.locator("#token").fill("a secret")
+        page.keyboard.press("Enter")
+        said(page, "Read: ")
+        context.close()
