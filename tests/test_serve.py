@@ -126,6 +126,15 @@ def test_a_wrong_request_is_told_what_is_wrong(client, path, content, status, me
     assert "Traceback" not in answer.text and "/home" not in answer.text
 
 
+def test_an_answer_does_not_wait_for_the_client_to_acknowledge_its_head(client):
+    taken = []
+    for _ in range(20):
+        start = time.perf_counter()
+        client.get("/healthz")
+        taken.append(time.perf_counter() - start)
+    assert np.median(taken) < 0.03, "40 ms and more where it waits"
+
+
 # --- uploads -----------------------------------------------------------------------------------
 
 
@@ -188,6 +197,26 @@ def test_a_body_that_does_not_come_is_not_waited_for(strict):
             b"Authorization: Bearer " + TOKEN.encode() + b"\r\n\r\nslow"
         )
         assert connection.recv(100).startswith(b"HTTP/1.1 408")
+
+
+def test_a_client_that_goes_before_its_request_is_whole_leaves_no_trace(exported):
+    with serving(exported) as (process, client):
+        for kind, body in (
+            (b"image/png", b"slow"),
+            (b"multipart/form-data; boundary=b", b"--b\r\n"),
+        ):
+            address = (client.base_url.host, client.base_url.port)
+            with socket.create_connection(address, timeout=20) as connection:
+                connection.sendall(
+                    b"POST /read HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n"
+                    b"Content-Type: " + kind + b"\r\n\r\n" + body
+                )
+                time.sleep(0.2)
+        deadline = time.monotonic() + 20
+        while 'status="499"} 2.0' not in client.get("/metrics").text:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        assert "Traceback" not in process.said()
 
 
 def test_too_many_at_once_are_told_to_come_again_and_then_it_recovers(strict):

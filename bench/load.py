@@ -1,0 +1,156 @@
+"""How the server holds under load: one client, 32 of them with batches and without, too many.
+
+    apt-get install wrk
+    python bench/load.py [--seconds 60] [--requests 50000]
+
+wrk asks over a real socket on the same cores as the server. Each image is another number, and its
+file is named for it; so an answer that is another request's shows, and is counted as swapped.
+"""
+
+import io
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import numpy as np
+import tyro
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+import export
+from drawing import DrawingOptions, draw, find_fonts
+from inference import Recognizer, find_model
+from tests.serving import serving
+
+SCRIPT = r"""
+local requests, number = dofile("REQUESTS"), 0
+local threads = {}
+function setup(thread) table.insert(threads, thread) end
+function init() right, swapped, refused, other = 0, 0, 0, 0 end
+function request() number = number % #requests + 1; return requests[number] end
+function response(status, headers, body)
+  if status == 429 then refused = refused + 1
+  elseif status ~= 200 then other = other + 1
+  elseif body:match('"name":"(%d+)%.png"') == body:match('"text":"(%d*)"') then right = right + 1
+  else swapped = swapped + 1 end
+end
+function done(summary, latency)
+  local total = {right = 0, swapped = 0, refused = 0, other = 0}
+  for _, thread in ipairs(threads) do
+    for name in pairs(total) do total[name] = total[name] + thread:get(name) end
+  end
+  local errors = summary.errors
+  local lost = errors.connect + errors.read + errors.write + errors.timeout
+  print(string.format("FOUND %d %d %d %d %d %f %f %f", total.right, total.swapped,
+    total.refused, total.other, lost, summary.duration / 1e6,
+    latency:percentile(50) / 1000, latency:percentile(99) / 1000))
+end
+"""
+ROW = "| {} | {:,.0f} | {:.1f} | {:.1f} | {:,} | {} | {} | {} | {} |"
+
+
+@dataclass(frozen=True)
+class Options:
+    """Put a server under load."""
+
+    model: str = "digits"
+    """Shipped model's name, or a model file."""
+    seconds: int = 60
+    """Of each load."""
+    requests: int = 50_000
+    """To answer in all before memory is compared."""
+
+
+def images(model: str, count: int = 200) -> dict[str, bytes]:
+    """Distinct lines, five digits each, that the model reads; PNG files by their texts."""
+    font = next(f for f in find_fonts(("trdg",)) if f.endswith("OpenSans-Regular.ttf"))
+    numbers = [f"{n:05}" for n in np.random.default_rng(0).choice(100_000, 2 * count, False)]
+    files = {}
+    for number in numbers:
+        drawn, file = draw(number, font, DrawingOptions(), 0), io.BytesIO()
+        assert drawn is not None
+        drawn.save(file, "png")
+        files[number] = file.getvalue()
+    read = Recognizer.load(model).read(list(files.values()))
+    same = [number for number, line in zip(files, read) if line.text == number]
+    return {number: files[number] for number in same[:count]}
+
+
+def as_lua(files: dict[str, bytes], folder: Path) -> Path:
+    """A script for wrk whose requests are uploads of these files."""
+
+    def quoted(data: bytes) -> str:
+        return '"' + "".join(f"\\{byte:03}" for byte in data) + '"'
+
+    requests = []
+    for number, data in files.items():
+        body = (
+            b'--b\r\nContent-Disposition: form-data; name="image"; filename="'
+            + f'{number}.png"\r\n\r\n'.encode() + data + b"\r\n--b--\r\n"
+        )  # fmt: skip
+        head = (
+            "POST /read HTTP/1.1\r\nHost: localhost\r\n"
+            f"Content-Type: multipart/form-data; boundary=b\r\nContent-Length: {len(body)}\r\n\r\n"
+        )
+        requests.append(quoted(head.encode() + body))
+    (folder / "requests.lua").write_text("return {" + ",\n".join(requests) + "}")
+    script = folder / "load.lua"
+    script.write_text(SCRIPT.replace("REQUESTS", str(folder / "requests.lua")))
+    return script
+
+
+def load(address: str, script: Path, clients: int, seconds: int) -> list[float]:
+    """right, swapped, refused (429), other answers, lost; requests/s, p50 and p99 in ms."""
+    command = ["wrk", f"-t{min(2, clients)}", f"-c{clients}", f"-d{seconds}s", "--timeout=30s"]
+    done = subprocess.run(
+        [*command, "-s", str(script), address], capture_output=True, text=True, check=True
+    )
+    found = re.search(r"FOUND (.*)", done.stdout)
+    assert found, done.stdout + done.stderr
+    *counts, duration, p50, p99 = map(float, found[1].split())
+    return [*counts, counts[0] / duration, p50, p99]
+
+
+def resident(process: subprocess.Popen) -> int:
+    """MB of memory that a process holds."""
+    status = Path(f"/proc/{process.pid}/status").read_text()
+    return int(status.split("VmRSS:")[1].split()[0]) // 1024
+
+
+def main(options: Options) -> None:
+    """Print a Markdown table."""
+    if not shutil.which("wrk"):
+        raise SystemExit("load.py: wrk is missing; apt-get install wrk")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        export.export(find_model(options.model), folder / "model", ["savedmodel"])
+        script = as_lua(images(options.model), folder)
+        print("| load | right/s | p50 ms | p99 ms | right | swapped | 429 | other | lost |")
+        print("|---|---|---|---|---|---|---|---|---|")
+
+        def row(title: str, client: httpx.Client, clients: int, seconds: int) -> int:
+            found = load(str(client.base_url), script, clients, seconds)
+            counts = list(map(int, found[:5]))
+            print(ROW.format(title, *found[5:], *counts), flush=True)
+            return counts[0]
+
+        with serving(folder / "model", "--batch", "1") as (_, client):
+            row("32 clients, batches off", client, 32, options.seconds)
+        with serving(folder / "model") as (process, client):
+            row("1 client", client, 1, max(5, options.seconds // 4))
+            done, sizes = 0, []
+            while done < options.requests:
+                done += row("32 clients", client, 32, options.seconds)
+                sizes.append(resident(process))
+            row("600 clients", client, 600, max(5, options.seconds // 4))
+            row("1 client, after that", client, 1, 5)
+            print(f"\nMB of the server after each load of 32: {sizes}; now {resident(process)}")
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Options))
