@@ -103,7 +103,7 @@ def warp(
     top, bottom = _inked_rows(pixels) if photo and recipe.fills else (0, rows)
     if photo and recipe.fills:
         zoom_y = rng.uniform(*recipe.fills) * rows / (bottom - top)
-        spare = max(0.0, rows - zoom_y * (bottom - top))
+        spare = 0.8 * max(0.0, rows - zoom_y * (bottom - top))
     else:
         smaller = 2 * how.zoom if not photo else min(2 * how.zoom, recipe.smaller)
         zoom_y = math.exp(rng.uniform(-smaller, how.zoom) + rng.uniform(-0.1, 0.15) * photo)

@@ -108,7 +108,7 @@ def broken_print(ink: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     ink = ink.copy()
     across = rng.random() < 0.6
     lines = ink if across else ink.swapaxes(0, 1)
-    for _ in range(int(rng.integers(1, 4 if across else 2 + columns // rows))):
+    for _ in range(int(rng.integers(1, 4 if across else 2 + 3 * columns // rows))):
         start = int(rng.integers(0, len(lines)))
         lines[start : start + rng.integers(1, 3)] *= rng.uniform(0, 0.6)
     return ink

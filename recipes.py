@@ -27,8 +27,8 @@ class Recipe:
     own: float = 1.0  # share of lines in these fonts; the others are for any recipe then
     marks: float = 0.0  # points, signs and units that the label lacks: see marks.py
     units: bool = True  # else no letters among them: a display's look like digits
-    fit: bool = False  # drawn as high as the picture, margins and all: sharp where it is large
-    fills: tuple[float, float] | None = None  # the ink, of the picture's height; else by `zoom`
+    fit: bool = True  # drawn as high as the picture, margins and all: sharp where it is large
+    fills: tuple[float, float] | None = (0.35, 1.0)  # the ink, of its height; else by `zoom`
     # crop, in heights of the line: at least and most beyond the drawn margin, before and behind
     tight: float = -0.1
     before: float = 0.5
@@ -45,7 +45,7 @@ class Recipe:
     faded: float = 0.0
     ghost: float = 0.0  # unlit segments, of fonts that have segments
     neighbours: float = 0.15
-    separators: float = 0.15
+    separators: float = 0.05  # few: of more, a model learns to pass over a large 1
     underline: float = 0.0
     # tone
     contrast: tuple[float, float] = (50, 255)  # levels between ink and paper
@@ -54,7 +54,7 @@ class Recipe:
     outline: float = 0.08
     relief: float = 0.08
     # light and surface
-    frame: float = 0.4
+    frame: float = 0.25
     bezel: float = 0.0
     light: float = 0.6
     reflections: float = 0.0
@@ -74,16 +74,16 @@ RECIPES = {
     "clean": CLEAN,
     "photo": PHOTO,
     "receipt": Recipe(
-        fonts=("receipt/*",), own=0.5, fit=True, fills=(0.4, 1.0), bent=0.3,
-        marks=0.15, tight=-0.2, broken=0.3, dot_matrix=0.3, faded=0.2, neighbours=0.25,
-        separators=0.02, underline=0.05, contrast=(40, 255), paper=0.7, dark_on_light=0.98,
+        fonts=("receipt/*",), own=0.5, fills=(0.4, 1.0), bent=0.3,
+        marks=0.15, tight=-0.2, broken=0.45, dot_matrix=0.3, faded=0.2, neighbours=0.25,
+        separators=0, underline=0.05, contrast=(40, 255), paper=0.7, dark_on_light=0.98,
         outline=0.02, relief=0, frame=0.05, light=0.1, surface=0.15, blur=0.3,
         low_resolution=0.3, noise=0.3, scanned=0.4, jpeg=0.5,
     ),
     "display": Recipe(
         fonts=("display/*", "DSEG*"), marks=0.7, units=False, before=3.0, behind=1.0,
-        fills=(0.35, 0.9), turn=5, broken=0.03, ghost=0.4, neighbours=0.05, separators=0,
-        contrast=(10, 150), dark_on_light=0.75, outline=0, relief=0, frame=0.4, bezel=0.6,
+        fit=False, fills=(0.4, 0.85), turn=3, broken=0.03, ghost=0.4, neighbours=0.05, separators=0,
+        contrast=(8, 120), dark_on_light=0.75, outline=0, relief=0, frame=0.4, bezel=0.6,
         light=0.8, reflections=0.6, surface=0.1, noise=0.3,
     ),
     "handwriting": Recipe(
@@ -93,7 +93,7 @@ RECIPES = {
             "*[Hh]umor*", "*Leckerli*", "*Amatic*", "*Pacifico*", "*Caveat*", "*Script*", "*Indie*",
             "*bwht*", "*dkg*", "*fifthhorseman*",
         ),
-        fit=True, fills=(0.4, 1.0), wobble=0.06,
+        fills=(0.4, 1.0), wobble=0.06,
         marks=0.7, before=0.8, behind=0.8, slant=(-0.1, 0.4), elastic=0.01, broken=0.1, faded=0.05,
         neighbours=0.05, separators=0, underline=0.35, contrast=(60, 230), paper=0.3,
         dark_on_light=0.98, outline=0, relief=0, frame=0.1, light=0.3, surface=0.1,
@@ -103,7 +103,7 @@ RECIPES = {
 LEGIBLE = 0.25  # of `legibility`: of lines under it a trained model read one in four
 LEVELS = 2  # contrast that counts as none, of 255
 TAKES = 4  # pictures of a line, until one shows it
-MIXED = ("photo:3", "receipt:3", "display:1.5", "handwriting:3.5")
+MIXED = ("photo:3.5", "receipt:3", "display:2", "handwriting:3.5")
 
 
 class Mix:
