@@ -54,13 +54,24 @@ def augment(
 
     The line is expected to fit its image; up to a few rows of it may be cut, as crops do.
     """
+    return vary(pixels, how, rng, photographed(recipe, how, rng))
+
+
+def photographed(recipe: Recipe, how: Augmentation, rng: np.random.Generator) -> Recipe:
+    """The recipe of a line that may be photographed: it, or CLEAN for one that is not."""
+    return recipe if recipe.photographed and rng.random() < how.photo else CLEAN
+
+
+def vary(
+    pixels: np.ndarray, how: Augmentation, rng: np.random.Generator, recipe: Recipe
+) -> np.ndarray:
+    """As `augment`, of which it is known whether it is photographed."""
     if not how:
         return pixels
-    photo = recipe.photographed and rng.random() < how.photo
     if rng.random() < how.weight:
         pixels = stroke_weight(pixels, rng)
-    pixels = warp(pixels, how, rng, recipe if photo else CLEAN)
-    return camera(pixels, recipe, rng) if photo else pixels
+    pixels = warp(pixels, how, rng, recipe)
+    return camera(pixels, recipe, rng) if recipe.photographed else pixels
 
 
 def stroke_weight(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:

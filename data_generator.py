@@ -24,7 +24,7 @@ from devices import keras
 from drawing import DataError, DrawingOptions, characters_drawn, check_drawing, draw
 from marks import Marks
 from model import ModelSpec, pack_labels, time_steps
-from recipes import Mix
+from recipes import CLEAN, Mix
 from text import Alphabet, steps_needed
 from text_sources import TextOptions, Texts, listed
 
@@ -123,11 +123,13 @@ class Lines:
             shown = text
             if recipe.marks and rng.random() < recipe.marks:
                 shown = self._marks(font, recipe.units).put(text, rng)
-            extra = 0
+            extra, shot = 0, CLEAN  # shot: what it is photographed by
+            if self.augmentation is not None:
+                shot = augmentation.photographed(recipe, self.augmentation, rng)
             if self.augmentation is not None and self.options.spacing:
                 wide = rng.exponential() ** 1.5  # at times
                 extra = round(self.options.spacing * (wide - 0.5))
-            options = self._drawn_so(extra, recipe.fit)
+            options = self._drawn_so(extra, shot.fit and self.options.width == -1)
             seed = int(rng.integers(1 << 31))
             try:
                 drawn = draw(shown, font, options, seed)
@@ -147,7 +149,7 @@ class Lines:
             if recipe.ghost and rng.random() < recipe.ghost:
                 pixels = self._with_ghosts(pixels, shown, font, options, seed, rng)
             if self.augmentation:
-                pixels = augmentation.augment(pixels, self.augmentation, rng, recipe)
+                pixels = augmentation.vary(pixels, self.augmentation, rng, shot)
             columns = imaging.scaled_width(pixels.shape[1], pixels.shape[0], self.spec.height)
             if steps_needed(text) > time_steps(columns, self.stride):
                 reasons["the label needs more time steps than its image gives"] += 1

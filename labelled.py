@@ -7,6 +7,7 @@ function of (seed, k) alone, so that batches, workers and resuming are the same 
 import zlib
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 
@@ -161,7 +162,9 @@ class LabelledLines:
             return pixels, text, name
         for attempt in range(ATTEMPTS):
             rng = np.random.default_rng((self.seed, k, attempt))
-            varied = augment(pixels, self.augmentation, rng, self.recipes.choose(rng)[0])
+            # a picture's height is its crop's: ink and background cannot be told apart in it
+            recipe = replace(self.recipes.choose(rng)[0], fills=None)
+            varied = augment(pixels, self.augmentation, rng, recipe)
             columns = imaging.scaled_width(varied.shape[1], varied.shape[0], self.spec.height)
             if self.spec.steps_needed(text) <= time_steps(columns, self.stride):
                 return varied, text, name

@@ -68,7 +68,7 @@ class Recipe:
     jpeg: float = 0.4
 
 
-CLEAN = Recipe(photographed=False)
+CLEAN = Recipe(photographed=False, fit=False, fills=None)
 PHOTO = Recipe()
 RECIPES = {
     "clean": CLEAN,

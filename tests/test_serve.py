@@ -149,6 +149,17 @@ def test_files_are_read_each_by_its_name_and_a_bad_one_in_its_place(client, line
         assert line["confidence"] == pytest.approx(expected.confidence, abs=1e-3)
 
 
+def test_a_map_shows_where_each_character_was_seen(client):
+    image = FILES[0].read_bytes()
+    assert "map" not in client.post("/read", content=image).json()["lines"][0]["characters"][0]
+    line = client.post("/read?maps=true", content=image).json()["lines"][0]
+    wide = Image.open(FILES[0]).width
+    for character in line["characters"]:
+        peak = (np.argmax(character["map"]) + 0.5) / len(character["map"]) * wide
+        assert max(character["map"]) == pytest.approx(character["confidence"], abs=2e-3)
+        assert character["start"] - 1 <= peak <= character["end"] + 1
+
+
 @pytest.mark.parametrize("form", ["png", "jpeg", "tiff", "webp", "bmp", "gif"])
 def test_an_image_of_any_format_can_be_the_body(client, form):
     file = io.BytesIO()
