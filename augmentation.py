@@ -143,9 +143,9 @@ def warp(
     if photo:
         tilt_x, tilt_y = (rng.normal(0, 0.1 * bent, 2)).tolist()
         curl, turns, phase = rng.normal(0, 0.04 * bent) * rows, rng.uniform(1, 4), rng.uniform(0, 6)
-        depth = 1 + np.clip(tilt_x / width * x + tilt_y / rows * y, -0.3, 0.3)
+        nearer = 1 / (1 + np.clip(tilt_x / width * x + tilt_y / rows * y, -0.3, 0.3))
         y = y + curl * np.sin(x * (turns / max(width, 3 * rows)) + phase)
-        x, y = x / depth, y / depth
+        x, y = x * nearer, y * nearer
         if recipe.wobble:
             high, low = rng.uniform(0, recipe.wobble, 2).tolist()
             y = y * (1 + high * _along(width, rows, rng)) + low * rows * _along(width, rows, rng)

@@ -19,7 +19,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, NamedTuple, cast
+from typing import Literal, NamedTuple
 
 import cv2
 import matplotlib
@@ -374,7 +374,7 @@ def draw(text: str, font: str, options: DrawingOptions, seed: int) -> Image.Imag
     width = options.width if options.width > 0 else columns + left + right
     white = options.background_type == 1
     ground = _background(width, options, seed, rng).convert("L" if grey else "RGB")
-    if not _stands_out(picture, ground, white):
+    if not _stands_out(picture, ground, white, max(map(max, colours))):
         return None
     if options.width != -1 and options.alignment == 1:
         left = int(width / 2 - columns / 2)
@@ -388,12 +388,10 @@ def draw(text: str, font: str, options: DrawingOptions, seed: int) -> Image.Imag
     return ground
 
 
-def _stands_out(picture: Image.Image, ground: Image.Image, white: bool) -> bool:
-    """trdg's check of contrast, which text without ink fails too."""
-    if white and picture.mode == "LA":
-        (_, lightest), (_, densest) = cast("tuple[tuple[int, int], ...]", picture.getextrema())
-        if lightest <= 240 and densest:  # so is the mean
-            return True
+def _stands_out(picture: Image.Image, ground: Image.Image, white: bool, lightest: int) -> bool:
+    """trdg's check of contrast, which text without ink fails too; `lightest`: level of the text."""
+    if white and picture.mode == "LA" and lightest <= 200:  # on the whole, so is the mean
+        return picture.getchannel("A").getbbox() is not None
     try:
         return abs(_mean_grey(picture) - (255 if white else _mean_grey(ground))) >= 15
     except ZeroDivisionError:
