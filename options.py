@@ -63,7 +63,8 @@ class TrainOptions(LineOptions):
 
     # --- model
     architecture: str = "plain"
-    """Encoder, by its name in model.py; plain reads unseen fonts best, fine narrower characters."""
+    """Encoder, by its name in model.py; plain reads unseen fonts best, fine narrower characters,
+    deep harder pictures, wide letters."""
     rnn: str = "none"
     """none, lstm or gru behind the encoder; none, two convolutions, learns and reads fastest."""
     rnn_units: int = 64

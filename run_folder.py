@@ -1,5 +1,6 @@
 """The folder of a run: what is kept of it, and all that it takes to go on as if never stopped."""
 
+import fcntl
 import io
 import json
 import logging
@@ -9,7 +10,7 @@ import shutil
 import sys
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 
@@ -35,7 +36,9 @@ def log(message: str) -> None:
 # 3. Options other than config.json's: an error that names them. More --steps are allowed, and any
 #    --patience, for a run that stopped early.
 # 4. A finished run: it says so, and how to go on.
-# 5. Otherwise the run goes on from its last checkpoint, as if it had never stopped.
+# 5. Otherwise the run goes on from its last checkpoint, as if it had never stopped; from the one
+#    before, and it says so, where a disk has damaged the last.
+# A folder takes one run at a time: another process gets an error that says so.
 
 
 class RunFolder:
@@ -45,9 +48,12 @@ class RunFolder:
         self.path = path
         self.config = path / "config.json"
         self.checkpoint = path / "checkpoint.npz"
+        self.checkpoint_before = path / "checkpoint.before.npz"
+        self.lock = path / ".lock"
         self.metrics = path / "metrics.csv"
         self.best, self.last = path / "best.keras", path / "last.keras"
         self.pictures = path / "pictures"
+        self._taken: TextIO | None = None
 
     def open(self, config: dict[str, Any], resume: bool) -> dict[str, np.ndarray] | None:
         """The checkpoint to go on from, or None for a new run. Raises TrainError.
@@ -56,27 +62,70 @@ class RunFolder:
         """
         if self.path.exists() and not self.path.is_dir():
             raise TrainError(f"model-dir {self.path}: is a file; name a folder")
-        if self.path.exists() and any(self.path.iterdir()):
-            if not resume:
-                self.move_aside()
-            elif not self.config.exists():
+        if self.path.exists() and any(p != self.lock for p in self.path.iterdir()):
+            if resume and not self.config.exists():
                 raise TrainError(
                     f"model-dir {self.path}: holds files but no config.json; name another folder, "
                     "or move them aside with --no-resume"
                 )
+            self._take()
+            if not resume:
+                self.move_aside()
         if self.config.exists():
             self._check_same(config)
         self.pictures.mkdir(parents=True, exist_ok=True)
+        self._take()
         write_whole(self.config, json.dumps(config, indent=1, ensure_ascii=False).encode())
-        if not self.checkpoint.exists():
-            return None
+        return self._last_checkpoint()
+
+    def _take(self) -> None:
+        """Keep other processes out until this one ends, however it does. Raises TrainError."""
+        self.close()
+        file = open(self.lock, "a+")  # noqa: SIM115 - as long as the run goes on
         try:
-            with np.load(self.checkpoint, allow_pickle=False) as saved:
-                return dict(saved)
-        except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            file.seek(0)
+            by = file.read().strip()
+            file.close()
             raise TrainError(
-                f"{self.checkpoint}: cannot be read ({error}); start anew with --no-resume"
+                f"model-dir {self.path}: process {by} is training in it; name another folder, "
+                "or stop that one first"
             ) from error
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        self._taken = file
+
+    def close(self) -> None:
+        """Let other processes in."""
+        if self._taken is not None:
+            self._taken.close()
+            self._taken = None
+
+    def _last_checkpoint(self) -> dict[str, np.ndarray] | None:
+        """The last one that is whole, by the checksums in it. Raises TrainError if none is."""
+        faults = []
+        for path in (self.checkpoint, self.checkpoint_before):
+            try:
+                with np.load(path, allow_pickle=False) as saved:
+                    found = dict(saved)
+            except FileNotFoundError:
+                faults.append(f"{path}: is not there")
+            except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+                faults.append(f"{path}: cannot be read ({error})")
+            else:
+                if faults:
+                    log(f"{faults[0]}; going on from the one before, {path.name}")
+                return found
+        if self.checkpoint.exists() or self.checkpoint_before.exists():
+            raise TrainError(f"{'; '.join(faults)}; start anew with --no-resume")
+        return None
+
+    def save(self, state: "TrainState") -> None:
+        """Write a checkpoint, and keep the one before."""
+        before = self.checkpoint_before if self.checkpoint.exists() else None
+        write_whole(self.checkpoint, state.as_bytes(), before)
 
     def _check_same(self, config: dict[str, Any]) -> None:
         try:
@@ -112,14 +161,16 @@ class RunFolder:
         write_whole(self.metrics, ("\n".join(text) + "\n").encode())
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file so that it is there whole, or as it was before."""
+def write_whole(path: Path, content: bytes, before: Path | None = None) -> None:
+    """Write a file so that it is there whole, or as it was before; `before`: to keep that as."""
     temporary = path.with_name(f".{path.name}.partial")
     try:
         with open(temporary, "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
+        if before is not None:
+            os.replace(path, before)
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -156,13 +207,14 @@ class TrainState:
         self.waited = 0 if better else self.waited + 1
         return better
 
-    def save(self, path: Path) -> None:
+    def as_bytes(self) -> bytes:
+        """A checkpoint: a NumPy archive, each of its arrays with a checksum."""
         names = ("step", "losses", "rows", "best", "best_step", "waited")
         progress = {name: getattr(self, name) for name in names}
         arrays = {k: keras.ops.convert_to_numpy(v) for k, v in self._variables()}
         content = io.BytesIO()
         np.savez(content, progress=np.array(json.dumps(progress)), **arrays)
-        write_whole(path, content.getvalue())
+        return content.getvalue()
 
     def restore(self, saved: dict[str, np.ndarray]) -> None:
         """Raises TrainError where the checkpoint is of another model, as after an edit of one."""

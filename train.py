@@ -17,6 +17,7 @@ if __name__ == "__main__":
     # package that is missing, and go on
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
+import contextlib
 import dataclasses
 import errno
 import itertools
@@ -164,10 +165,20 @@ def train(
         options = dataclasses.replace(options, steps=options.num_epoch * epoch, num_epoch=0)
 
     # 2. the run folder
-    folder = RunFolder(options.model_dir)
     config = as_config(options) | ({"dataset_digest": data.digest} if data.labelled else {})
-    saved = folder.open(config, options.resume)
+    with contextlib.closing(RunFolder(options.model_dir)) as folder:
+        saved = folder.open(config, options.resume)
+        return _train(options, data, folder, saved, on_validation)
 
+
+def _train(
+    options: TrainOptions,
+    data: Data,
+    folder: RunFolder,
+    saved: dict[str, np.ndarray] | None,
+    on_validation: Callable[[Validation], Any] | None,
+) -> Validation:
+    """Train in a folder that is this run's alone, from a checkpoint if there is one."""
     # 3. the model, while the processes that draw start up
     with Prefetcher(data.lines, options.batch_size, options.workers) as prefetcher:
         device = devices.prepare()
@@ -212,7 +223,7 @@ def train(
                 if better:
                     models.save(averaged, folder.best)
                 folder.write_metrics(state.rows)
-                state.save(folder.checkpoint)
+                folder.save(state)
                 _report(state, result, bar, board, folder)
                 if on_validation:
                     on_validation(result)
@@ -302,7 +313,7 @@ def _run_steps(
     while drawn := _next(batches, state, folder):
         step, (x, y) = drawn
         if stopper.asked:
-            state.save(folder.checkpoint)
+            folder.save(state)
             raise KeyboardInterrupt
         state.model.reset_metrics()
         inputs = models.training_inputs(state.model.spec, x, y)
@@ -331,7 +342,7 @@ def _next(
     try:
         return next(batches, None)
     except BrokenExecutor as error:
-        state.save(folder.checkpoint)
+        folder.save(state)
         raise TrainError(
             "a process that draws lines has ended (out of memory?). All is saved: go on with fewer "
             "--workers, or 0. A script of your own calls train() under if __name__ == '__main__':"

@@ -1,5 +1,6 @@
 """Training: a stopped run goes on as if it had never stopped; what cannot work says so."""
 
+import contextlib
 import dataclasses
 import functools
 import json
@@ -28,6 +29,7 @@ from data_generator import LineOptions, Lines, LineSequence
 from drawing import HELD_OUT, find_fonts, split_fonts
 from options import NOT_COMPARED, TrainOptions
 from records import convert
+from run_folder import RunFolder
 
 ROOT = Path(__file__).resolve().parent.parent
 FONT = next(font for font in find_fonts(("trdg",)) if font.endswith("OpenSans-Regular.ttf"))
@@ -440,9 +442,38 @@ def test_a_checkpoint_that_cannot_be_used_is_an_error_with_the_mend(damage, fini
         np.savez(path, progress=np.array("{}"), model0=np.zeros(3))
     else:
         path.write_bytes(whole[: len(whole) // 2] if damage == "cut" else b"garbage")
+        (finished / "checkpoint.before.npz").unlink(missing_ok=True)
     assert run(finished, "--steps", "3") == 2
     error = capsys.readouterr().err
     assert "checkpoint" in error and "--no-resume" in error
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("damage", ["cut", "a bit", "gone"])
+def test_the_checkpoint_before_a_damaged_one_is_gone_on_from(damage, finished, tmp_path, capsys):
+    assert run(finished, "--steps", "4", "--interval", "1") == 0
+    path, whole = finished / "checkpoint.npz", tmp_path / "whole"
+    shutil.copytree(finished, whole)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    if damage == "gone":
+        path.unlink()
+    else:
+        path.write_bytes(content if damage == "a bit" else content[: len(content) // 2])
+    capsys.readouterr()
+    assert run(finished, "--steps", "4", "--interval", "1") == 0
+    said = capsys.readouterr().err
+    assert "going on from the one before" in said
+    assert same_run(finished, whole)
+
+
+def test_a_folder_takes_one_training_at_a_time(finished, capsys):
+    with contextlib.closing(RunFolder(finished)) as other:
+        other.open(json.loads((finished / "config.json").read_text()), resume=True)
+        for options in ((), ("--no-resume",)):
+            assert run(finished, *options) == 2
+            assert f"process {os.getpid()} is training in it" in capsys.readouterr().err
+    assert run(finished) == 0
 
 
 def test_a_config_that_is_not_json_is_an_error_with_the_mend(finished, capsys):
