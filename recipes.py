@@ -93,8 +93,8 @@ RECIPES = {
             "*[Hh]umor*", "*Leckerli*", "*Amatic*", "*Pacifico*", "*Caveat*", "*Script*", "*Indie*",
             "*bwht*", "*dkg*", "*fifthhorseman*",
         ),
-        fills=(0.4, 1.0), wobble=0.06,
-        marks=0.7, before=0.8, behind=0.8, slant=(-0.1, 0.4), elastic=0.01, broken=0.1, faded=0.05,
+        fills=(0.4, 1.0), wobble=0.08,
+        marks=0.7, before=0.8, behind=0.8, slant=(-0.1, 0.4), elastic=0.04, broken=0.1, faded=0.05,
         neighbours=0.05, separators=0, underline=0.35, contrast=(60, 230), paper=0.3,
         dark_on_light=0.98, outline=0, relief=0, frame=0.1, light=0.3, surface=0.1,
         guilloche=0.6, blur=0.4, low_resolution=0.2, noise=0.3, scanned=0.05,
@@ -103,7 +103,7 @@ RECIPES = {
 LEGIBLE = 0.25  # of `legibility`: of lines under it a trained model read one in four
 LEVELS = 2  # contrast that counts as none, of 255
 TAKES = 4  # pictures of a line, until one shows it
-MIXED = ("photo:3.5", "receipt:3", "display:2", "handwriting:3.5")
+MIXED = ("photo:3.5", "receipt:3", "display:2.5", "handwriting:3.5")
 
 
 class Mix:
