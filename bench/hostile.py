@@ -106,7 +106,8 @@ async def send(address: str, count: int, seed: int) -> Counter[str]:
         for _ in range(share):
             await one(client)
 
-    async with httpx.AsyncClient(base_url=address, timeout=60) as client:
+    limits = httpx.Limits(keepalive_expiry=2)  # sooner than the server gives up a connection
+    async with httpx.AsyncClient(base_url=address, timeout=60, limits=limits) as client:
         slow = [asyncio.create_task(trickle(address)) for _ in range(8)]
         await asyncio.gather(*(some(client, -(-count // 16)) for _ in range(16)))
         for answer in await asyncio.gather(*slow):
