@@ -10,7 +10,7 @@ import shutil
 import sys
 import zipfile
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import numpy as np
 
@@ -49,11 +49,10 @@ class RunFolder:
         self.config = path / "config.json"
         self.checkpoint = path / "checkpoint.npz"
         self.checkpoint_before = path / "checkpoint.before.npz"
-        self.lock = path / ".lock"
         self.metrics = path / "metrics.csv"
         self.best, self.last = path / "best.keras", path / "last.keras"
         self.pictures = path / "pictures"
-        self._taken: TextIO | None = None
+        self._taken: int | None = None  # file descriptor of the folder, locked
 
     def open(self, config: dict[str, Any], resume: bool) -> dict[str, np.ndarray] | None:
         """The checkpoint to go on from, or None for a new run. Raises TrainError.
@@ -62,7 +61,7 @@ class RunFolder:
         """
         if self.path.exists() and not self.path.is_dir():
             raise TrainError(f"model-dir {self.path}: is a file; name a folder")
-        if self.path.exists() and any(p != self.lock for p in self.path.iterdir()):
+        if self.path.exists() and any(self.path.iterdir()):
             if resume and not self.config.exists():
                 raise TrainError(
                     f"model-dir {self.path}: holds files but no config.json; name another folder, "
@@ -81,26 +80,21 @@ class RunFolder:
     def _take(self) -> None:
         """Keep other processes out until this one ends, however it does. Raises TrainError."""
         self.close()
-        file = open(self.lock, "a+")  # noqa: SIM115 - as long as the run goes on
+        folder = os.open(self.path, os.O_RDONLY)
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            file.seek(0)
-            by = file.read().strip()
-            file.close()
+            os.close(folder)
             raise TrainError(
-                f"model-dir {self.path}: process {by} is training in it; name another folder, "
+                f"model-dir {self.path}: another process is training in it; name another folder, "
                 "or stop that one first"
             ) from error
-        file.truncate(0)
-        file.write(str(os.getpid()))
-        file.flush()
-        self._taken = file
+        self._taken = folder
 
     def close(self) -> None:
         """Let other processes in."""
         if self._taken is not None:
-            self._taken.close()
+            os.close(self._taken)
             self._taken = None
 
     def _last_checkpoint(self) -> dict[str, np.ndarray] | None:
@@ -164,16 +158,23 @@ class RunFolder:
 def write_whole(path: Path, content: bytes, before: Path | None = None) -> None:
     """Write a file so that it is there whole, or as it was before; `before`: to keep that as."""
     temporary = path.with_name(f".{path.name}.partial")
+    kept = path.with_name(f".{path.name}.before.partial")
     try:
         with open(temporary, "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
         if before is not None:
-            os.replace(path, before)
+            kept.unlink(missing_ok=True)
+            try:
+                os.link(path, kept)
+            except OSError:  # no second name for a file here
+                shutil.copyfile(path, kept)
+            os.replace(kept, before)
         os.replace(temporary, path)
     finally:
-        temporary.unlink(missing_ok=True)
+        for partial in (temporary, kept):
+            partial.unlink(missing_ok=True)
 
 
 class TrainState:
