@@ -126,9 +126,9 @@ class Lines:
             extra, shot = 0, CLEAN  # shot: what it is photographed by
             if self.augmentation is not None:
                 shot = augmentation.photographed(recipe, self.augmentation, rng)
-            if self.augmentation is not None and self.options.spacing:
-                wide = rng.exponential() ** 1.5  # at times
-                extra = round(self.options.spacing * (wide - 0.5))
+                if self.options.spacing:
+                    wide = rng.exponential() ** 1.5  # at times
+                    extra = round(self.options.spacing * (wide - 0.5))
             options = self._drawn_so(extra, shot.fit and self.options.width == -1)
             seed = int(rng.integers(1 << 31))
             try:
