@@ -13,7 +13,7 @@ written to the run folder.
 import signal
 
 if __name__ == "__main__":
-    # Ctrl-C ends the program at once until all is imported: some imports would take it for a
+    # Ctrl-C ends the program at once until there is a run to save: some imports would take it for a
     # package that is missing, and go on
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
@@ -116,15 +116,20 @@ def losses(
 
 
 class Stopper:
-    """While entered, Ctrl-C and SIGTERM ask for a stop between two steps; twice insists."""
+    """While entered, Ctrl-C and SIGTERM end the run: between two steps of the loop, else at once.
+
+    A request is kept even where what runs swallows KeyboardInterrupt, as C extensions may: the
+    loop then ends before its next step. In the loop, asking twice insists.
+    """
 
     def __init__(self):
         self.asked = False
+        self.in_loop = False
 
     def _ask(self, *_: object) -> None:
-        if self.asked:
+        insists, self.asked = self.asked or not self.in_loop, True
+        if insists:
             raise KeyboardInterrupt
-        self.asked = True
 
     def __enter__(self) -> "Stopper":
         self._before = {}
@@ -166,9 +171,9 @@ def train(
 
     # 2. the run folder
     config = as_config(options) | ({"dataset_digest": data.digest} if data.labelled else {})
-    with contextlib.closing(RunFolder(options.model_dir)) as folder:
+    with contextlib.closing(RunFolder(options.model_dir)) as folder, Stopper() as stopper:
         saved = folder.open(config, options.resume)
-        return _train(options, data, folder, saved, on_validation)
+        return _train(options, data, folder, saved, stopper, on_validation)
 
 
 def _train(
@@ -176,6 +181,7 @@ def _train(
     data: Data,
     folder: RunFolder,
     saved: dict[str, np.ndarray] | None,
+    stopper: Stopper,
     on_validation: Callable[[Validation], Any] | None,
 ) -> Validation:
     """Train in a folder that is this run's alone, from a checkpoint if there is one."""
@@ -205,7 +211,8 @@ def _train(
             smoothing=0.05,
             disable="ipykernel" in sys.modules,  # a notebook shows the pictures instead
         )
-        with bar, SummaryWriter(str(folder.path / "tensorboard")) as board, Stopper() as stopper:
+        with bar, SummaryWriter(str(folder.path / "tensorboard")) as board:
+            stopper.in_loop = True
             while state.step < options.steps and not _exhausted(state, options):
                 until = min(options.steps, (state.step // options.interval + 1) * options.interval)
                 _run_steps(
@@ -227,6 +234,7 @@ def _train(
                 _report(state, result, bar, board, folder)
                 if on_validation:
                     on_validation(result)
+            stopper.in_loop = False
     if finished:
         more = "more --steps" if state.step >= options.steps else "a larger --patience, or 0"
         log(
@@ -259,6 +267,7 @@ def _compiled(options: TrainOptions, spec: ModelSpec) -> keras.Model:
     schedule = keras.optimizers.schedules.CosineDecay(
         initial_learning_rate=0.0 if warmup else options.highest_rate,
         decay_steps=options.steps - warmup,
+        alpha=options.final_rate,
         warmup_target=options.highest_rate if warmup else None,
         warmup_steps=warmup,
     )
@@ -409,5 +418,4 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.exit(main())

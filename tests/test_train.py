@@ -127,6 +127,21 @@ def test_a_run_that_was_asked_to_stop_goes_on_as_if_it_had_not(number, whole, tm
     assert same_run(tmp_path / "run", whole[0])
 
 
+def test_a_stop_is_kept_where_something_swallows_it():
+    with train.Stopper() as stopper:
+        with contextlib.suppress(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        assert stopper.asked
+
+
+def test_in_the_loop_the_second_request_insists():
+    with train.Stopper() as stopper:
+        stopper.in_loop = True
+        signal.raise_signal(signal.SIGTERM)
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("moment", ["config.json", "checkpoint.npz"])
 def test_a_run_that_was_killed_goes_on_as_if_it_had_not(moment, whole, tmp_path):
@@ -391,6 +406,7 @@ def test_the_same_seed_gives_the_same_run_and_another_another(finished, tmp_path
         ("--learning-rate 2", "learning_rate 2.0"),
         ("--clip-norm nan", "clip_norm nan"),
         ("--average 1", "average 1.0"),
+        ("--final-rate 2", "final_rate 2.0"),
         ("--seed -1", "seed -1"),
         ("--seed 4294967296", "seed 4294967296: give a number under"),
         ("--height 20", "height 20"),
