@@ -188,20 +188,20 @@ def bezel(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
             continue
         along, across = ((x, y), (x, rows - 1 - y), (y, x), (y, columns - 1 - x))[side]
         length = columns if side < 2 else rows
-        ends = rng.uniform(-0.02, 0.16, 2) * rows
+        ends = (rng.uniform(-0.02, 0.15) + rng.uniform(0, 0.15, 2)) * rows
         inside = np.minimum(inside, across - (ends[0] + (ends[1] - ends[0]) / length * along))
     outer = np.clip(0.5 - inside, 0, 1)[..., None]
     if rng.random() < 0.5:  # its rim, or the shadow of it
-        rim = np.clip(rng.uniform(0.5, 3) * rows / 32 - inside, 0, 1)[..., None]
+        rim = np.clip(rng.uniform(0.5, 6) * rows / 32 - inside, 0, 1)[..., None]
         image = image * (1 - rim * rng.uniform(0.1, 0.9))
     return image + (rng.uniform(0, 255) - image) * outer
 
 
-def light(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def light(image: np.ndarray, rng: np.random.Generator, uneven: float = 0.2) -> np.ndarray:
     """Uneven light: a slope over the picture, and now and then the edge of a shadow."""
     rows, columns, _ = image.shape
     x, y = _from_edge_to_edge(columns)[None, :], _from_edge_to_edge(rows)[:, None]
-    field = 1 + rng.normal(0, 0.2) * x + rng.normal(0, 0.15) * y
+    field = 1 + rng.normal(0, uneven) * x + rng.normal(0, 0.15) * y
     if rng.random() < 0.3:
         side = x * rng.normal(0, 1) + y * rng.normal(0, 0.5) - rng.uniform(-0.6, 0.6)
         softness = rng.uniform(0.02, 0.3)

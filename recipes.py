@@ -57,6 +57,7 @@ class Recipe:
     frame: float = 0.25
     bezel: float = 0.0
     light: float = 0.6
+    uneven: float = 0.2  # how much more light at one end than in the middle, about
     reflections: float = 0.0
     surface: float = 0.5
     guilloche: float = 0.0
@@ -74,7 +75,7 @@ RECIPES = {
     "clean": CLEAN,
     "photo": PHOTO,
     "receipt": Recipe(
-        fonts=("receipt/*",), own=0.5, fills=(0.4, 1.0), bent=0.3,
+        fonts=("receipt/*",), own=0.8, fills=(0.4, 1.0), bent=0.3,
         marks=0.15, tight=-0.2, broken=0.45, dot_matrix=0.3, faded=0.2, neighbours=0.25,
         separators=0, underline=0.05, contrast=(40, 255), paper=0.7, dark_on_light=0.98,
         outline=0.02, relief=0, frame=0.05, light=0.1, surface=0.15, blur=0.3,
@@ -84,7 +85,7 @@ RECIPES = {
         fonts=("display/*", "DSEG*"), marks=0.7, units=False, before=3.0, behind=1.0,
         fit=False, fills=(0.4, 0.85), turn=3, broken=0.03, ghost=0.4, neighbours=0.05, separators=0,
         contrast=(8, 120), dark_on_light=0.75, outline=0, relief=0, frame=0.4, bezel=0.6,
-        light=0.8, reflections=0.6, surface=0.1, noise=0.3,
+        light=0.8, uneven=0.35, reflections=0.6, surface=0.1, noise=0.3,
     ),
     "handwriting": Recipe(
         fonts=(
@@ -240,7 +241,7 @@ def _taken(pixels: np.ndarray, recipe: Recipe, rng: np.random.Generator) -> np.n
     if chance(recipe.bezel):
         image = effects.bezel(image, rng)
     if chance(recipe.light):
-        image = effects.light(image, rng)
+        image = effects.light(image, rng, recipe.uneven)
     if chance(recipe.reflections):
         image = effects.reflections(image, contrast, rng)
     if chance(recipe.surface):

@@ -1,4 +1,4 @@
-"""Fonts that are made: of strokes, of segments, of digits that people wrote."""
+"""Fonts that are made: of writers, printers, displays, and of digits that people wrote."""
 
 import dataclasses
 import json
@@ -36,7 +36,7 @@ def ink(file: Path, text: str) -> np.ndarray:
     return canvas
 
 
-@pytest.mark.parametrize("kind", [make.written_by, make.display])
+@pytest.mark.parametrize("kind", [make.written_by, make.printer, make.display])
 def test_a_made_font_draws_every_digit_and_the_marks(kind, tmp_path):
     make.save_font(tmp_path / "a.ttf", kind(np.random.default_rng(0)))
     assert characters_drawn(str(tmp_path / "a.ttf"), DIGITS + ".- ") == DIGITS + ".- "
@@ -50,6 +50,16 @@ def test_the_segments_of_a_digit_are_some_of_the_eights(tmp_path):
         for digit in "0123456790":
             assert not (ink(file, digit) & ~eight).any()
             assert 0.15 < ink(file, digit).sum() / eight.sum() < 0.95
+
+
+@pytest.mark.parametrize("seed", range(6))  # drawn, of dots, of needles
+def test_a_printers_characters_are_of_one_width_and_tell_digits_apart(seed, tmp_path):
+    make.save_font(tmp_path / "a.ttf", make.printer(np.random.default_rng(seed)))
+    font = ImageFont.truetype(str(tmp_path / "a.ttf"), 48)
+    assert len({font.getlength(character) for character in DIGITS + ".,:-/ "}) == 1
+    drawn = [ink(tmp_path / "a.ttf", digit) for digit in DIGITS]
+    for i, one in enumerate(drawn):
+        assert all((one != other).sum() > 0.08 * one.sum() for other in drawn[:i])
 
 
 def test_two_writers_write_alike_only_with_the_same_seed(tmp_path):
