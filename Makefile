@@ -47,7 +47,9 @@ notebook: $(READY)  ## run ocr_simple.ipynb without a browser and keep its outpu
 		--ExecutePreprocessor.record_timing=False ocr_simple.ipynb
 
 bench: $(READY)  ## every script in bench/
-	@set -e; for script in bench/*.py; do echo "$$script"; PYTHONPATH=. $(BIN)/python "$$script"; done
+	@for script in bench/*.py; do echo "$$script"; \
+		PYTHONPATH=. $(BIN)/python "$$script" || failed="$$failed $$script"; done; \
+		test -z "$$failed" || { echo "not done:$$failed" >&2; exit 1; }
 
 fonts: $(READY)  ## the shipped models' fonts, in fonts/made/ by kind (with npm)
 	@command -v npm > /dev/null || { echo "npm is needed: install Node.js" >&2; exit 1; }

@@ -23,9 +23,9 @@ import tyro
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import export
+from bench.serving import serving
 from drawing import DrawingOptions, draw, find_fonts
 from inference import Recognizer, find_model
-from tests.serving import serving
 
 SCRIPT = r"""
 local requests, number = dofile("REQUESTS"), 0

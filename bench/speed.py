@@ -39,6 +39,7 @@ from prefetch import Prefetcher
 
 Part = typing.Literal["generate", "train", "learn", "read", "start"]
 Row = tuple[str, str, str, str, str]  # what, figure, model, image, warm or cold
+MADE = ROOT / "fonts" / "made"  # by `make fonts`
 CORES = f"{os.cpu_count()} cores"
 
 PLAIN_TRDG = """
@@ -100,6 +101,9 @@ def generate(options: Options) -> Iterator[Row]:
     of_trdg = float(done.stdout.split()[-1])
     yield "draw with plain trdg", f"{of_trdg:,.0f} lines/s", "", "height 32, 1 thread", "warm"
     varied, photo = (Lines(LineOptions(photo=p), ModelSpec(), fonts) for p in (0, 0.8))
+    made = [str(MADE)] if MADE.is_dir() else []
+    every = find_fonts(("trdg", "matplotlib", *made))
+    mixed = Lines(LineOptions(photo=0.85, recipe=("mixed",)), ModelSpec(), every)
     given = [(text, fonts[k % len(fonts)], LineOptions(), k) for k, text in enumerate(texts)]
     for name, draw_all in (
         ("the same by trdg in this process", lambda: [render(*line) for line in given]),
@@ -107,6 +111,10 @@ def generate(options: Options) -> Iterator[Row]:
         ("draw, with texts and seeds", lambda: [plain[k] for k in range(options.lines)]),
         ("draw, varied", lambda: [varied[k] for k in range(options.lines)]),
         ("draw, 80 % photos", lambda: [photo[k] for k in range(options.lines)]),
+        (
+            f"draw, mixed recipes, 85 % photos, {len(every):,} fonts",
+            lambda: [mixed[k] for k in range(options.lines)],
+        ),
     ):
         speed = options.lines / min(timed(draw_all) for _ in range(3))
         figure = f"{speed:,.0f} lines/s, {speed / of_trdg:.1f} times plain trdg"

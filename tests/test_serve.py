@@ -19,8 +19,8 @@ import pytest
 import yaml
 from PIL import Image
 
+from bench.serving import serving
 from inference import TEST_IMAGES, Recognizer
-from tests.serving import serving
 
 ROOT = Path(__file__).resolve().parent.parent
 PREDICT = "/v1/models/aocr:predict"

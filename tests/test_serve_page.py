@@ -6,8 +6,8 @@ import shutil
 import pytest
 from PIL import Image
 
+from bench.serving import serving
 from inference import TEST_IMAGES, Recognizer
-from tests.serving import serving
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
 pytestmark = [
