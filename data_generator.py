@@ -258,6 +258,10 @@ class LineSequence(keras.utils.PyDataset):
     An item is ({"image", "width"}, y): see `image.pad_batch` and `model.pack_labels`. The lines
     of GROUP batches in a row are sorted by width and dealt out again, batch by batch, so that
     little padding is computed on. `num_batches` None makes the stream endless.
+
+    Of a group that trains together, the process `rank` of `size` has its part of each batch. The
+    lines of a group are sorted in `shares`, of which a process draws its own alone, where they can
+    be dealt out evenly; the batches are the same for any number of processes.
     """
 
     GROUP = 16
@@ -267,10 +271,14 @@ class LineSequence(keras.utils.PyDataset):
         lines: LineStream,
         batch_size: int = 32,
         num_batches: int | None = None,
+        shares: int = 1,
+        rank: int = 0,
+        size: int = 1,
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
         self.lines, self.batch_size, self._num_batches = lines, batch_size, num_batches
+        self.shares, self.rank, self.size = shares, rank, size
         self._lock = threading.Lock()
         self._last: tuple[int, list[Batch]] = (-1, [])  # the group drawn last
 
@@ -295,11 +303,22 @@ class LineSequence(keras.utils.PyDataset):
 
     def group(self, number: int) -> list[Batch]:
         """The batches of a group, each of lines of like width, in random order."""
-        count = self.GROUP * self.batch_size
-        drawn = [self.lines[k] for k in range(number * count, (number + 1) * count)]
-        drawn.sort(key=lambda line: line[0].shape[1] / line[0].shape[0])
+        count, part = self.GROUP * self.batch_size, self.batch_size // self.size
+        evenly = self.shares % self.size == 0
+        mine = range(self.shares)[self.rank :: self.size] if evenly else range(self.shares)
+        batches: list[list[tuple[np.ndarray, str, str]]] = [[] for _ in range(self.GROUP)]
+        for share in mine:
+            numbers = range(number * count + share, (number + 1) * count, self.shares)
+            drawn = sorted(
+                (self.lines[k] for k in numbers),
+                key=lambda line: line[0].shape[1] / line[0].shape[0],
+            )
+            for i, batch in enumerate(batches):
+                batch += drawn[i * len(drawn) // self.GROUP : (i + 1) * len(drawn) // self.GROUP]
+        if not evenly:
+            batches = [batch[self.rank * part :][:part] for batch in batches]
         order = np.random.default_rng((self.lines.seed, number)).permutation(self.GROUP)
-        return [self.collate(drawn[i * self.batch_size :][: self.batch_size]) for i in order]
+        return [self.collate(batches[i]) for i in order]
 
     def collate(self, lines: list[tuple[np.ndarray, str, str]]) -> Batch:
         """Prepare, pad and label drawn lines."""

@@ -90,11 +90,16 @@ class TrainOptions(LineOptions):
 
     # --- training
     steps: int = 3000
-    """Batches in all; the learning rate falls to --final-rate over them."""
+    """Batches in all; the learning rate falls over them."""
     num_epoch: int = 0
     """Times that each labelled image is seen, instead of --steps."""
     batch_size: int = 32
-    """Lines a step; more, smaller steps learn faster on a CPU."""
+    """Lines a step, of all devices and machines together, each of which takes an equal part: with
+    more of them, more lines, and up to as much more --learning-rate. On a CPU, more and smaller
+    steps learn faster."""
+    shares: int = 0
+    """Parts that a batch's lines are sorted in by width, a machine drawing its own; 0 for as many
+    as there are machines when the run begins."""
     optimizer: Literal["adamw", "adam", "adadelta", "sgd"] = "adamw"
     """AdamW learns fastest and reads unseen fonts best; adadelta is aocr's."""
     learning_rate: Annotated[float | None, tyro.conf.arg(aliases=["--initial-learning-rate"])] = (
@@ -104,7 +109,7 @@ class TrainOptions(LineOptions):
     that with --init-from, unless given."""
     final_rate: float = 0.0
     """Learning rate at the end, as a share of the highest. Long trainings on a mixture of recipes
-    read real pictures better with 0.3 and --average 0.9998 than at a rate that falls to 0."""
+    read real pictures better with 0.3 and a longer average, of 0.9998, than with a fall to 0."""
     warmup: int = 100
     """Steps over which the learning rate rises, as the first gradients are wild."""
     weight_decay: float = 0.05
@@ -170,8 +175,8 @@ def check(options: TrainOptions) -> None:
     """Raises TrainError for values that cannot work, before anything is looked at."""
     for name, least in (
         ("steps", 1), ("batch_size", 1), ("interval", 1), ("validation_lines", 1), ("warmup", 0),
-        ("patience", 0), ("clip_norm", 0), ("weight_decay", 0), ("seed", 0), ("workers", 0),
-        ("max_width", 0), ("max_height", 0), ("num_epoch", 0),
+        ("shares", 0), ("patience", 0), ("clip_norm", 0), ("weight_decay", 0), ("seed", 0),
+        ("workers", 0), ("max_width", 0), ("max_height", 0), ("num_epoch", 0),
     ):  # fmt: skip
         if not getattr(options, name) >= least:
             raise TrainError(f"{name} {getattr(options, name)}: give at least {least}")
@@ -191,3 +196,14 @@ def check(options: TrainOptions) -> None:
         raise TrainError(f"final_rate {options.final_rate}: give a share from 0 to 1")
     if not 0 <= options.average < 1:
         raise TrainError(f"average {options.average}: give 0 (no averaging) to under 1")
+
+
+def check_parts(options: TrainOptions, devices: int) -> None:
+    """Raises TrainError where a batch cannot be dealt out evenly."""
+    for count, name in ((devices, "devices"), (options.shares, "shares")):
+        if options.batch_size % count:
+            more = -(-options.batch_size // count) * count
+            raise TrainError(
+                f"batch_size {options.batch_size}: give a multiple of the {count} {name}, "
+                f"such as {more}"
+            )

@@ -17,25 +17,26 @@ class Prefetcher:
 
     `workers` processes draw, or a thread of this one if it is 0. A thread and the training loop
     take turns with Python's lock. Processes are spawned: forked ones would hang in the locks
-    that the threads of JAX and TensorFlow hold.
+    that the threads of JAX and TensorFlow hold. `part`: of a `LineSequence`, shares, rank and size.
     """
 
     AHEAD = 2  # groups for each worker
 
-    def __init__(self, lines: LineStream, batch_size: int, workers: int = 1):
+    def __init__(self, lines: LineStream, batch_size: int, workers: int = 1, **part: int):
         self.redrawn: Counter[str] = Counter()  # of the stream, for the batches handed out
         self._ahead = self.AHEAD * max(1, workers)
         self._pool: Executor
         self._draw: Callable[[int], tuple[list[Batch], Counter[str]]]
         if workers:
             context = multiprocessing.get_context("spawn")
-            self._pool = ProcessPoolExecutor(workers, context, _start_worker, (lines, batch_size))
+            make = functools.partial(LineSequence, lines, batch_size, **part)
+            self._pool = ProcessPoolExecutor(workers, context, _start_worker, (make,))
             self._draw = _draw_in_worker
             for _ in range(workers):  # starts them, while their parent builds its model
                 self._pool.submit(os.getpid)
         else:
             self._pool = ThreadPoolExecutor(1)
-            self._draw = functools.partial(_draw_group, LineSequence(lines, batch_size))
+            self._draw = functools.partial(_draw_group, LineSequence(lines, batch_size, **part))
 
     def __enter__(self) -> "Prefetcher":
         return self
@@ -69,9 +70,9 @@ def _draw_group(sequence: LineSequence, number: int) -> tuple[list[Batch], Count
 _sequence: LineSequence  # of a process that draws
 
 
-def _start_worker(lines: LineStream, batch_size: int) -> None:
+def _start_worker(make: Callable[[], LineSequence]) -> None:
     global _sequence
-    _sequence = LineSequence(lines, batch_size)
+    _sequence = make()
     become_worker()
 
 

@@ -1,5 +1,6 @@
 """The folder of a run: what is kept of it, and all that it takes to go on as if never stopped."""
 
+import contextlib
 import fcntl
 import io
 import json
@@ -42,10 +43,13 @@ def log(message: str) -> None:
 
 
 class RunFolder:
-    """The files of one run; each is written whole or not at all."""
+    """The files of one run; each is written whole or not at all.
 
-    def __init__(self, path: Path):
-        self.path = path
+    Of several processes that train together the chief alone opens the folder and writes to it.
+    """
+
+    def __init__(self, path: Path, chief: bool = True):
+        self.path, self.chief = path, chief
         self.config = path / "config.json"
         self.checkpoint = path / "checkpoint.npz"
         self.checkpoint_before = path / "checkpoint.before.npz"
@@ -75,7 +79,7 @@ class RunFolder:
         self.pictures.mkdir(parents=True, exist_ok=True)
         self._take()
         write_whole(self.config, json.dumps(config, indent=1, ensure_ascii=False).encode())
-        return self._last_checkpoint()
+        return self.last_checkpoint()
 
     def _take(self) -> None:
         """Keep other processes out until this one ends, however it does. Raises TrainError."""
@@ -97,7 +101,7 @@ class RunFolder:
             os.close(self._taken)
             self._taken = None
 
-    def _last_checkpoint(self) -> dict[str, np.ndarray] | None:
+    def last_checkpoint(self) -> dict[str, np.ndarray] | None:
         """The last one that is whole, by the checksums in it. Raises TrainError if none is."""
         faults = []
         for path in (self.checkpoint, self.checkpoint_before):
@@ -118,8 +122,15 @@ class RunFolder:
 
     def save(self, state: "TrainState") -> None:
         """Write a checkpoint, and keep the one before."""
+        if not self.chief:
+            return
         before = self.checkpoint_before if self.checkpoint.exists() else None
         write_whole(self.checkpoint, state.as_bytes(), before)
+
+    def earlier(self, name: str) -> Any:
+        """An option of the run that is in the folder, or None."""
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            return json.loads(self.config.read_text(encoding="utf-8")).get(name)
 
     def _check_same(self, config: dict[str, Any]) -> None:
         try:

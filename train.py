@@ -38,7 +38,6 @@ from tensorboardX import SummaryWriter
 from tqdm import tqdm
 
 import devices
-import image as imaging
 import labelled
 import model as models
 import visualize
@@ -48,7 +47,7 @@ from devices import keras
 from evaluation import perplexity
 from inference import Recognizer, find_model
 from model import ModelSpec
-from options import OPTIMIZERS, TrainOptions, as_config, check
+from options import OPTIMIZERS, TrainOptions, as_config, check, check_parts
 from prefetch import Prefetcher
 from run_folder import RunFolder, TrainError, TrainState, journal, log
 from training_data import Data, counts, gather
@@ -119,7 +118,7 @@ class Stopper:
     """While entered, Ctrl-C and SIGTERM end the run: between two steps of the loop, else at once.
 
     A request is kept even where what runs swallows KeyboardInterrupt, as C extensions may: the
-    loop then ends before its next step. In the loop, asking twice insists.
+    loop then ends after its first step. In the loop, asking twice insists.
     """
 
     def __init__(self):
@@ -155,10 +154,12 @@ def train(
 
     on_validation is called after each one, to show how the model learns.
     Raises ValueError or TrainError before the first step for whatever cannot work; TrainError
-    for a loss that is not finite; KeyboardInterrupt, with everything saved, after Ctrl-C.
+    for a loss that is not finite; ClusterError where the machines of a group cannot go on;
+    KeyboardInterrupt, with everything saved, after Ctrl-C.
     """
     # 1. what can be wrong is found before anything is written or built
     check(options)
+    group = devices.Group()
     data = gather(options)
 
     if options.alphabet == "auto":
@@ -170,15 +171,25 @@ def train(
         options = dataclasses.replace(options, steps=options.num_epoch * epoch, num_epoch=0)
 
     # 2. the run folder
-    config = as_config(options) | ({"dataset_digest": data.digest} if data.labelled else {})
-    with contextlib.closing(RunFolder(options.model_dir)) as folder, Stopper() as stopper:
-        saved = folder.open(config, options.resume)
-        return _train(options, data, folder, saved, stopper, on_validation)
+    folder = RunFolder(options.model_dir, group.chief)
+    with contextlib.closing(folder), Stopper() as stopper:
+        if not options.shares:
+            shares = (folder.earlier("shares") if options.resume else None) or group.size
+            options = dataclasses.replace(options, shares=shares)
+        check_parts(options, group.devices)
+        config = as_config(options) | ({"dataset_digest": data.digest} if data.labelled else {})
+        if group.chief:
+            saved = folder.open(config, options.resume)
+        group.from_chief()  # the others wait for the folder
+        if not group.chief:
+            saved = folder.last_checkpoint()
+        return _train(options, data, group, folder, saved, stopper, on_validation)
 
 
 def _train(
     options: TrainOptions,
     data: Data,
+    group: devices.Group,
     folder: RunFolder,
     saved: dict[str, np.ndarray] | None,
     stopper: Stopper,
@@ -186,10 +197,13 @@ def _train(
 ) -> Validation:
     """Train in a folder that is this run's alone, from a checkpoint if there is one."""
     # 3. the model, while the processes that draw start up
-    with Prefetcher(data.lines, options.batch_size, options.workers) as prefetcher:
+    part = {"shares": options.shares, "rank": group.rank, "size": group.size}
+    with Prefetcher(data.lines, options.batch_size, options.workers, **part) as prefetcher:
         device = devices.prepare()
         averaged = models.build(data.spec)  # with the averaged weights, for validation and saving
-        model = _compiled(options, data.spec)
+        with group.scope():
+            model, loss = _compiled(options, data.spec, group.devices)
+        train_step = group.trainer(model, loss)
         if options.init_from:
             start = models.load(find_model(options.init_from))
             if new := models.transfer(start, model):
@@ -197,6 +211,11 @@ def _train(
         state = TrainState(model, averaged)
         if saved is not None:
             state.restore(saved)
+        if group.from_chief([state.step]) != [state.step]:
+            raise TrainError(
+                f"model-dir {folder.path}: is not the same folder on every machine; name one on "
+                "storage that they share"
+            )
         log(f"device: {device}, computing in {model.get_layer('features').compute_dtype}")
         log(f"{model.count_params():,} parameters; {data.about}")
         finished = state.step >= options.steps or _exhausted(state, options)
@@ -209,31 +228,35 @@ def _train(
             unit="step",
             mininterval=0.5 if sys.stderr.isatty() else 15,  # a log or a notebook wants few
             smoothing=0.05,
-            disable="ipykernel" in sys.modules,  # a notebook shows the pictures instead
+            # a notebook shows the pictures instead
+            disable="ipykernel" in sys.modules or not group.chief,
         )
-        with bar, SummaryWriter(str(folder.path / "tensorboard")) as board:
+        events = SummaryWriter(str(folder.path / "tensorboard"), write_to_disk=group.chief)
+        with bar, events as board:
             stopper.in_loop = True
             while state.step < options.steps and not _exhausted(state, options):
                 until = min(options.steps, (state.step // options.interval + 1) * options.interval)
-                _run_steps(
-                    state, itertools.islice(batches, until - state.step), bar, stopper, folder
-                )
+                steps = itertools.islice(batches, until - state.step)
+                _run_steps(train_step, state, steps, bar, stopper, folder)
                 state.average()
-                result = validate(averaged, data, state.step)
-                row = {"val_exact": result.exact, "val_cer": result.cer}
-                badness = 1 - result.exact, result.cer
+                result = validate(averaged, data, state.step) if group.chief else None
+                found = (result.exact, result.cer, result.loss) if result else (0, 0, 0)
+                exact, cer, val_loss = group.from_chief(found)
+                row = {"val_exact": exact, "val_cer": cer}
+                badness = 1 - exact, cer
                 if data.labelled:  # these are few and soon all read, but their loss still falls
-                    row["val_loss"] = result.loss
-                    badness = result.loss, 0.0
+                    row["val_loss"] = val_loss
+                    badness = val_loss, 0.0
                 better = state.record(row, badness)
-                models.save(averaged, folder.last)
-                if better:
-                    models.save(averaged, folder.best)
-                folder.write_metrics(state.rows)
-                folder.save(state)
-                _report(state, result, bar, board, folder)
-                if on_validation:
-                    on_validation(result)
+                if result:
+                    models.save(averaged, folder.last)
+                    if better:
+                        models.save(averaged, folder.best)
+                    folder.write_metrics(state.rows)
+                    folder.save(state)
+                    _report(state, result, bar, board, folder)
+                    if on_validation:
+                        on_validation(result)
             stopper.in_loop = False
     if finished:
         more = "more --steps" if state.step >= options.steps else "a larger --patience, or 0"
@@ -245,15 +268,20 @@ def _train(
         log(f"stopped early: {state.waited} validations without fewer errors (--patience)")
     if prefetcher.redrawn:
         log("lines drawn anew: " + counts(prefetcher.redrawn))
-    best = models.load(folder.best)
-    temperature = fit_temperature(best, data.to_calibrate())
-    if temperature != best.spec.temperature:
-        best.spec = dataclasses.replace(best.spec, temperature=temperature)
-        models.save(best, folder.best)
-    return validate(best, data, state.best_step)
+    if group.chief:
+        best = models.load(folder.best)
+        temperature = fit_temperature(best, data.to_calibrate())
+        if temperature != best.spec.temperature:
+            best.spec = dataclasses.replace(best.spec, temperature=temperature)
+            models.save(best, folder.best)
+    group.from_chief()  # the others wait for the best model
+    return validate(models.load(folder.best), data, state.best_step)
 
 
-def _compiled(options: TrainOptions, spec: ModelSpec) -> keras.Model:
+def _compiled(
+    options: TrainOptions, spec: ModelSpec, count: int = 1
+) -> tuple[keras.Model, Callable]:
+    """A model with its optimiser, and its loss; `count`: see `devices.Group.trainer`."""
     policy = keras.config.dtype_policy()
     mixed = options.mixed_precision == "on" or (
         options.mixed_precision == "auto" and devices.quick_in_bfloat16()
@@ -275,36 +303,14 @@ def _compiled(options: TrainOptions, spec: ModelSpec) -> keras.Model:
         schedule,
         # times the rate, which is 1 for adadelta: a twentieth of every weight, each step
         weight_decay=options.weight_decay if options.optimizer == "adamw" else None,
-        global_clipnorm=options.clip_norm or None,
+        global_clipnorm=options.clip_norm / count or None,
         use_ema=options.average > 0,
         ema_momentum=options.average,
     )
     # on TensorFlow XLA is slower here, and compiles anew for every width
     model.compile(optimizer, loss, jit_compile=models.JAX)
     model.optimizer.build(model.trainable_variables)
-    if keras.backend.backend() == "tensorflow":
-        _trace(model, options.batch_size)
-    return model
-
-
-def _trace(model: keras.Model, batch_size: int) -> None:
-    """Make TensorFlow's graph of a training step for any shape, before the first.
-
-    By itself it makes one for the shapes it meets first and only then one for any, which rounds
-    otherwise; but a run that goes on has to round as if it had never stopped.
-    """
-    spec = model.spec
-    variables = [*model.variables, *model.optimizer.variables]
-    before = [keras.ops.convert_to_numpy(variable) for variable in variables]
-    for i in (1, 2):  # shapes that no batch has
-        count, width = batch_size + i, i * imaging.WIDTH_MULTIPLE
-        image = np.zeros((count, spec.height, width, spec.channels), np.float32)
-        steps = models.time_steps(width, spec.stride)
-        y = models.pack_labels([steps] * count, [[1] * i] * count)
-        x = {"image": image, "width": np.full(count, width, np.int32)}
-        model.train_on_batch(models.training_inputs(spec, x, y), y)
-    for variable, value in zip(variables, before):
-        variable.assign(value)
+    return model, loss
 
 
 def _exhausted(state: TrainState, options: TrainOptions) -> bool:
@@ -312,6 +318,7 @@ def _exhausted(state: TrainState, options: TrainOptions) -> bool:
 
 
 def _run_steps(
+    train_step: Callable[[dict[str, np.ndarray], np.ndarray, bool], tuple[float, bool]],
     state: TrainState,
     batches: Iterator[tuple[int, Batch]],
     bar: tqdm,
@@ -321,12 +328,8 @@ def _run_steps(
     """Train on `batches`. Asked to stop, saves and raises KeyboardInterrupt."""
     while drawn := _next(batches, state, folder):
         step, (x, y) = drawn
-        if stopper.asked:
-            folder.save(state)
-            raise KeyboardInterrupt
-        state.model.reset_metrics()
         inputs = models.training_inputs(state.model.spec, x, y)
-        loss = float(state.model.train_on_batch(inputs, y))
+        loss, stopped = train_step(inputs, y, stopper.asked)
         if not math.isfinite(loss):
             path = folder.path / f"not_finite_step_{step:06d}.npz"
             np.savez(path, image=x["image"], width=x["width"], y=y, loss=loss)
@@ -337,6 +340,9 @@ def _run_steps(
         state.step += 1
         state.losses.append(loss)
         bar.update()
+        if stopped:
+            folder.save(state)
+            raise KeyboardInterrupt
         if step % 10 == 0:
             last = state.rows[-1] if state.rows else {}
             shown = {"loss": f"{loss:.3f}"}
@@ -385,7 +391,7 @@ def run(options: TrainOptions, command: list[str]) -> int:
     started = time.perf_counter()
     try:
         result = train(options)
-    except (ValueError, OSError, TrainError) as error:
+    except (ValueError, OSError, TrainError, devices.ClusterError) as error:
         log(f"{command[1] if command[0] == 'python' else command[0]}: {error}")
         if isinstance(error, OSError) and error.errno in NO_ROOM:
             log(f"{options.model_dir}: make room, and the same command goes on from its checkpoint")

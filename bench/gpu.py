@@ -108,7 +108,7 @@ def main(options: Options) -> None:
             rnn=options.rnn,
         )
         fonts, _ = split_fonts(find_fonts(run.fonts), run.held_out)
-        model = train._compiled(run, run.spec())
+        model, _ = train._compiled(run, run.spec())
         lines = Lines(run, run.spec(), fonts)
         with Prefetcher(lines, size, options.workers) as prefetcher:
             drawn = [batch for _, batch in prefetcher.batches(0, options.batches)]

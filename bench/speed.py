@@ -26,6 +26,7 @@ from PIL import Image
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+import devices
 import inference
 import labelled
 import model as models
@@ -158,7 +159,8 @@ def trained(
     run: train.TrainOptions, lines: LineStream, steps: int
 ) -> tuple[float, float, models.keras.Model]:
     """(lines a second over `steps` steps of training, share of it waiting for lines, model)."""
-    model = train._compiled(run, run.spec())
+    model, loss = train._compiled(run, run.spec())
+    train_step = devices.Group().trainer(model, loss)
     warm_up, waited = 48, 0.0
     with Prefetcher(lines, run.batch_size, run.workers) as prefetcher:
         batches = prefetcher.batches(0, warm_up + steps)
@@ -168,7 +170,7 @@ def trained(
             asked = time.perf_counter()
             _, (x, y) = next(batches)
             waited += time.perf_counter() - asked
-            model.train_on_batch(models.training_inputs(model.spec, x, y), y)
+            train_step(models.training_inputs(model.spec, x, y), y, False)
         seconds = time.perf_counter() - started
     return steps * run.batch_size / seconds, waited / seconds, model
 

@@ -27,6 +27,17 @@ def test_what_is_drawn_ahead_is_the_sequence_from_any_step(workers):
                 assert np.array_equal(x["width"], expected_x["width"])
 
 
+@pytest.mark.parametrize(("shares", "size"), [(2, 2), (4, 2), (1, 2), (2, 3)])
+def test_the_parts_of_any_number_of_processes_make_the_same_batches(shares, size):
+    whole = LineSequence(lines(), 12, shares=shares)
+    parts = [LineSequence(lines(), 12, shares=shares, rank=r, size=size) for r in range(size)]
+    for i in (0, 1, 17):
+        y = [part[i][1] for part in parts]
+        assert [len(labels) for labels in y] == [12 // size] * size
+        rows = sorted(tuple(row[row > 0]) for labels in y for row in labels)
+        assert rows == sorted(tuple(row[row > 0]) for row in whole[i][1])
+
+
 @pytest.mark.parametrize("workers", [0, pytest.param(1, marks=pytest.mark.slow)])
 def test_lines_drawn_anew_ahead_are_counted(workers):
     tight = {"character_spacing": -10, "min_length": 4, "max_length": 6}

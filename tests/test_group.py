@@ -1,0 +1,127 @@
+"""Several devices, or processes, that train one model: as one would; none waits for the lost."""
+
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import train
+from bench.cluster import start
+from devices import ClusterError, Group
+from records import convert
+
+ROOT = Path(__file__).resolve().parent.parent
+TINY = shlex.split(
+    "--rnn none --rnn-units 8 --batch-size 6 --max-length 3 --warmup 2 --validation-lines 8 "
+    "--steps 30 --interval 10 --mixed-precision off --workers 0"
+)
+ON_TWO_DEVICES = """
+import sys, tensorflow as tf
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+import train
+sys.exit(train.main(sys.argv[1:]))
+"""
+
+
+def metrics(folder: Path) -> np.ndarray:
+    rows = (folder / "metrics.csv").read_text().split()[1:]
+    return np.array([row.split(",") for row in rows], float)
+
+
+def end(processes) -> list[str]:
+    """What each process said, after all have ended."""
+    return [process.communicate(timeout=300)[1] for process in processes]
+
+
+def started(folder: Path, count: int, *options: str):
+    """A group whose run has written a checkpoint since."""
+    before = time.time()
+    group = start(count, *TINY, "--model-dir", str(folder), *options, stderr=subprocess.PIPE)
+    checkpoint = folder / "checkpoint.npz"
+    while not checkpoint.exists() or checkpoint.stat().st_mtime < before:
+        assert all(process.poll() is None for process in group), end(group)
+        time.sleep(0.02)
+    return group
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("head", ["ctc", "attention"])
+def test_two_processes_learn_what_one_does(head, labelled_folder, tmp_path):
+    options = ["--head", head]
+    if head == "attention":
+        convert(labelled_folder, tmp_path / "set.tfrecords")
+        options += ["--dataset", str(tmp_path / "set.tfrecords"), "--mix-generated", "0.5"]
+    group = start(2, *TINY, *options, "--model-dir", str(tmp_path / "two"), stderr=subprocess.PIPE)
+    said = end(group)
+    assert [process.returncode for process in group] == [0, 0], said
+    alone = [*TINY, *options, "--shares", "2", "--model-dir", str(tmp_path / "one")]
+    assert train.main(alone) == 0
+    assert np.allclose(metrics(tmp_path / "one"), metrics(tmp_path / "two"), rtol=1e-3, atol=0)
+
+
+@pytest.mark.slow
+def test_two_devices_learn_what_one_does(tmp_path):
+    command = [sys.executable, "-c", ON_TWO_DEVICES, *TINY, "--model-dir", str(tmp_path / "two")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0 and "device: cpu:0, cpu:1" in done.stderr, done.stderr
+    assert train.main([*TINY, "--model-dir", str(tmp_path / "one")]) == 0
+    assert np.allclose(metrics(tmp_path / "one"), metrics(tmp_path / "two"), rtol=1e-3, atol=0)
+
+
+@pytest.mark.slow
+def test_a_group_ends_with_a_process_that_was_killed_and_goes_on_in_any_number(tmp_path):
+    long = ("--steps", "2000", "--patience", "0")
+    for victim, count in ((1, 2), (0, 3)):
+        group = started(tmp_path / "run", count, *long)
+        group[victim].kill()
+        killed = time.monotonic()
+        said = end(group)
+        assert time.monotonic() - killed < 60, "the others wait for it"
+        codes = [process.returncode for process in group]
+        assert codes.pop(victim) == -signal.SIGKILL and 0 not in codes, said
+    step = int(metrics(tmp_path / "run")[-1, 0])
+    more = ["--steps", str(step + 10), "--patience", "0", "--model-dir", str(tmp_path / "run")]
+    config = json.loads((tmp_path / "run" / "config.json").read_text())
+    (tmp_path / "run" / "config.json").write_text(json.dumps(config | {"steps": step + 10}))
+    assert train.main([*TINY, *more]) == 0
+    assert metrics(tmp_path / "run")[:, 0].tolist() == list(range(10, step + 11, 10))
+
+
+@pytest.mark.slow
+def test_a_group_of_which_one_is_asked_to_stop_saves_and_ends(tmp_path):
+    group = started(tmp_path / "run", 2, "--steps", "2000", "--patience", "0")
+    group[1].send_signal(signal.SIGTERM)
+    said = end(group)
+    assert [process.returncode for process in group] == [130, 130], said
+    with np.load(tmp_path / "run" / "checkpoint.npz") as saved:
+        assert json.loads(str(saved["progress"]))["step"] % 10, "the last step is kept"
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ("{", "It has to be as"),
+        ('{"cluster": {"ps": ["a:1"]}}', "a cluster of ps; known are chief, worker"),
+        ('{"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": 1}}', "not in list"),
+        ('{"cluster": {"worker": ["a:1"]}}', "'type'"),
+    ],
+)
+def test_what_is_wrong_with_tf_config_is_said(given, message, monkeypatch):
+    monkeypatch.setenv("TF_CONFIG", given)
+    with pytest.raises(ClusterError, match=message):
+        Group()
+
+
+def test_a_batch_that_cannot_be_dealt_out_evenly_is_an_error(tmp_path, capsys):
+    options = ("--batch-size", "5", "--shares", "2")
+    assert train.main([*TINY, *options, "--model-dir", str(tmp_path / "run")]) == 2
+    assert "give a multiple of the 2 shares, such as 6" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists() or not os.listdir(tmp_path / "run")
