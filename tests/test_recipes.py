@@ -16,7 +16,7 @@ from recipes import CLEAN, LEGIBLE, RECIPES, Mix, Recipe, _taken, camera, legibi
 FONTS = find_fonts(("trdg",))
 PACIFICO = next(font for font in FONTS if font.endswith("Pacifico.ttf"))
 ON_INK = (
-    effects.dot_matrix, effects.broken_print, effects.faded, effects.neighbour_lines,
+    effects.dot_matrix, effects.bled, effects.broken_print, effects.faded, effects.neighbour_lines,
     effects.separators, effects.underline,
 )  # fmt: skip
 ON_IMAGES = (effects.frame, effects.bezel, effects.light, effects.blur, effects.low_resolution)
