@@ -22,8 +22,9 @@ import augmentation
 import image as imaging
 from devices import keras
 from drawing import DataError, DrawingOptions, characters_drawn, check_drawing, draw
+from encoders import time_steps
 from marks import Marks
-from model import ModelSpec, pack_labels, time_steps
+from model import ModelSpec, pack_labels
 from recipes import CLEAN, Mix
 from text import Alphabet, steps_needed
 from text_sources import TextOptions, Texts, listed

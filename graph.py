@@ -11,7 +11,7 @@ import tensorflow as tf
 
 import image as imaging
 from devices import keras
-from model import time_steps
+from encoders import time_steps
 from text import BLANK, Alphabet
 
 Tensor = Any

@@ -26,6 +26,7 @@ import tyro
 from PIL import Image
 
 import devices
+import encoders
 import image as imaging
 import model as models
 from attention import Writer
@@ -184,7 +185,7 @@ class Recognizer:
             count = max(1, BATCH_COLUMNS // widest)
             batch, by_width = by_width[-count:], by_width[:-count]
             x = imaging.pad_batch([prepared[i] for i in batch], self.spec.multiple)
-            steps = models.time_steps(x["width"], self.spec.stride)
+            steps = encoders.time_steps(x["width"], self.spec.stride)
             decode = self._follow_time_steps if self.spec.head == "ctc" else self._write
             for i, (line, probabilities, attention) in zip(batch, decode(x, steps)):
                 yield Output(i, line, probabilities, attention)

@@ -14,7 +14,8 @@ import numpy as np
 import image as imaging
 from augmentation import Augmentation, augment
 from data_generator import Lines
-from model import ModelSpec, time_steps
+from encoders import time_steps
+from model import ModelSpec
 from recipes import Mix
 from records import Entry, Fault, RecordsError, find
 from text import Alphabet, one_line

@@ -63,7 +63,7 @@ class TrainOptions(LineOptions):
 
     # --- model
     architecture: str = "plain"
-    """Encoder, by its name in model.py; plain reads unseen fonts best, fine narrower characters,
+    """Encoder, by its name in encoders.py; plain reads unseen fonts best, fine narrower characters,
     deep harder pictures, wide letters."""
     rnn: str = "none"
     """none, lstm or gru behind the encoder; none, two convolutions, learns and reads fastest."""

@@ -15,7 +15,8 @@ import image as imaging
 from attention import attention_loss, teacher_forced
 from data_generator import LineOptions, Lines, LineSequence
 from drawing import find_fonts
-from model import JAX, ModelSpec, build, load, pack_labels, save, time_steps
+from encoders import time_steps
+from model import JAX, ModelSpec, build, load, pack_labels, save
 from text import Alphabet, attention_decode, softmax
 
 SMALL = ModelSpec(head="attention", rnn_units=8, attn_num_hidden=16)

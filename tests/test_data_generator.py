@@ -22,7 +22,8 @@ from drawing import (
     find_fonts,
     split_fonts,
 )
-from model import ModelSpec, time_steps
+from encoders import time_steps
+from model import ModelSpec
 from text import Alphabet
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -18,6 +18,7 @@ import pytest
 from PIL import Image, ImageDraw, ImageSequence
 from test_image import encoded, png
 
+import encoders
 import inference
 import model as models
 from attention import attention_loss, teacher_forced
@@ -219,7 +220,7 @@ def test_images_of_odd_sizes_are_read(recognizer, size):
 
 def test_probabilities_are_those_that_the_line_is_decoded_from(recognizer):
     probabilities = recognizer.probabilities(line_image(width=90))
-    steps = models.time_steps(90, recognizer.spec.stride)
+    steps = encoders.time_steps(90, recognizer.spec.stride)
     assert probabilities.shape == (steps, recognizer.alphabet.classes)
     assert probabilities.sum(axis=1) == pytest.approx(np.ones(steps), abs=1e-5)
     line = recognizer.read([line_image(width=90)])[0]
@@ -644,7 +645,7 @@ def test_a_wide_beam_finds_the_most_probable_text_of_an_attention_model(pattern)
     recognizer = Recognizer(model, constraint, beam_width=200)
     for seed in range(3):
         pixels = np.random.default_rng(seed).random((32, 16, 1)).astype(np.float32)
-        steps = models.time_steps(16, model.spec.stride)
+        steps = encoders.time_steps(16, model.spec.stride)
         texts = ["".join(t) for n in range(steps + 1) for t in itertools.product("abc", repeat=n)]
         allowed = [text for text in texts if constraint is None or constraint.allows(text)]
         scores = attention_scores(model, pixels, allowed)

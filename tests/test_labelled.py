@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import encoders
 import labelled
 import model as models
 import train
@@ -59,7 +60,7 @@ def test_variation_never_leaves_a_label_without_time_steps(tmp_path):
     for k in range(40):
         LineSequence(lines).collate([lines[k]])
         columns = lines[k][0].shape[1] * 32 / lines[k][0].shape[0]
-        assert models.time_steps(round(columns), SPEC.stride) >= 6
+        assert encoders.time_steps(round(columns), SPEC.stride) >= 6
     assert lines.redrawn
 
 

@@ -13,22 +13,24 @@ import keras
 import numpy as np
 import pytest
 
+import encoders
 import image as imaging
 import model as models
 from data_generator import LineOptions, Lines, LineSequence
 from drawing import find_fonts
-from model import ModelSpec, build, ctc_loss, load, pack_labels, save, time_steps
+from encoders import time_steps
+from model import ModelSpec, build, ctc_loss, load, pack_labels, save
 
 ROOT = Path(__file__).resolve().parent.parent
-SHIPPED = tuple(models.ENCODERS)
+SHIPPED = tuple(encoders.ENCODERS)
 EVERY = list(itertools.product(SHIPPED, ("none", "lstm", "gru")))
 SMALL = ModelSpec(rnn="none", rnn_units=8)
 
 OWN_ENCODER = '''
 import keras
-import model
+import encoders
 
-@model.encoder("mine", stride=4)
+@encoders.encoder("mine", stride=4)
 def mine(x, mask):
     """Three convolutions: the least that reads."""
     for filters, pool in ((16, (2, 2)), (32, (2, 2)), (64, (4, 1))):
@@ -53,10 +55,10 @@ def readme_encoder():
 @pytest.fixture
 def registry():
     """The encoders, put back afterwards."""
-    before = dict(models.ENCODERS)
-    yield models.ENCODERS
-    models.ENCODERS.clear()
-    models.ENCODERS.update(before)
+    before = dict(encoders.ENCODERS)
+    yield encoders.ENCODERS
+    encoders.ENCODERS.clear()
+    encoders.ENCODERS.update(before)
 
 
 def lines(count, **options):
@@ -146,8 +148,8 @@ def test_time_steps_are_what_the_model_gives(architecture):
 
 @pytest.mark.parametrize("code", ["here", "README"])
 def test_your_own_encoder_trains_and_obeys_the_contract(code, registry):
-    at_the_end_of_model = dict(vars(models))
-    exec(OWN_ENCODER if code == "here" else readme_encoder(), at_the_end_of_model)
+    at_the_end_of_encoders = dict(vars(encoders))
+    exec(OWN_ENCODER if code == "here" else readme_encoder(), at_the_end_of_encoders)
     name = next(name for name in registry if name not in SHIPPED)
     model = build(ModelSpec(architecture=name, rnn="none", rnn_units=32), seed=0)
     x, y = lines(8, max_length=3)
@@ -174,7 +176,7 @@ def test_filters_stay_standardised_while_they_learn(architecture):
 @pytest.mark.parametrize("stride", [3, 64])
 def test_a_stride_that_batches_are_not_padded_to_is_an_error(stride, registry):
     with pytest.raises(ValueError, match="divisor of 32"):
-        models.encoder("odd", stride=stride)
+        encoders.encoder("odd", stride=stride)
 
 
 # --- size and loss ----------------------------------------------------------------------------

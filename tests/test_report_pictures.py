@@ -6,7 +6,8 @@ from PIL import Image
 from test_visualize import RED, line, near
 
 import report_pictures
-from model import ModelSpec, time_steps
+from encoders import time_steps
+from model import ModelSpec
 from text import Alphabet, Line, ctc_decode
 
 

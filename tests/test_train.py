@@ -22,6 +22,7 @@ import numpy as np
 import pytest
 import tyro
 
+import encoders
 import inference
 import model as models
 import train
@@ -245,7 +246,7 @@ def test_workers_end_with_a_run_that_was_killed(tmp_path):
 
 @pytest.mark.slow
 def test_dropout_goes_on_as_if_it_had_not_stopped(tmp_path):
-    @models.encoder("dropping", stride=4)
+    @encoders.encoder("dropping", stride=4)
     def dropping(x, mask):
         x = keras.layers.Conv2D(8, 3, padding="same")(x)
         return keras.layers.Dropout(0.5)(mask(keras.layers.MaxPooling2D(4)(x)))
@@ -265,7 +266,7 @@ def test_dropout_goes_on_as_if_it_had_not_stopped(tmp_path):
         train.train(options)
         assert same_run(tmp_path / "whole", tmp_path / "stopped")
     finally:
-        del models.ENCODERS["dropping"]
+        del encoders.ENCODERS["dropping"]
 
 
 def test_a_finished_run_says_so_and_changes_nothing(finished, capsys):
@@ -552,7 +553,7 @@ def test_mixed_precision_trains_a_model_that_reads(switch, dtype, tmp_path, caps
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("architecture", list(models.ENCODERS))
+@pytest.mark.parametrize("architecture", list(encoders.ENCODERS))
 def test_every_encoder_trains(architecture, tmp_path):
     assert run(tmp_path / "run", "--architecture", architecture, "--color", "--height", "48") == 0
 
