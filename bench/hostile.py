@@ -28,6 +28,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 import export
+from bench.fuzz import damaged
 from bench.load import resident
 from bench.serving import serving
 from inference import TEST_IMAGES, find_model
@@ -47,27 +48,6 @@ class Options:
     """In all, at least."""
     seed: int = 0
     """Of what is sent."""
-
-
-def damaged(data: bytes, rng: np.random.Generator) -> bytes:
-    """A file with some bytes changed, left out, doubled, or claiming another size."""
-    out, kind = bytearray(data), int(rng.integers(6))
-    place = int(rng.integers(len(out)))
-    if kind == 0:
-        for i in rng.integers(0, len(out), int(rng.integers(1, 30))):
-            out[i] = int(rng.integers(256))
-    elif kind == 1:
-        del out[place:]
-    elif kind == 2:
-        del out[place : place + int(rng.integers(1, 200))]
-    elif kind == 3:
-        out[place:place] = rng.bytes(int(rng.integers(1, 200)))
-    elif kind == 4:  # the head, where sizes stand
-        for i in rng.integers(0, min(64, len(out)), 4):
-            out[i] = (0, 255, 127, 128)[int(rng.integers(4))]
-    else:
-        out[16:24] = rng.bytes(8) if rng.random() < 0.5 else b"\x00\x00\xff\xff" * 2
-    return bytes(out)
 
 
 def requests(rng: np.random.Generator) -> Iterator[tuple[str, bytes, dict[str, str]]]:
