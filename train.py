@@ -395,6 +395,8 @@ def run(options: TrainOptions, command: list[str]) -> int:
         log(f"{command[1] if command[0] == 'python' else command[0]}: {error}")
         if isinstance(error, OSError) and error.errno in NO_ROOM:
             log(f"{options.model_dir}: make room, and the same command goes on from its checkpoint")
+        elif isinstance(error, FileNotFoundError) and not options.model_dir.is_dir():
+            log(f"{options.model_dir}: has gone while the run went on; the same command starts anew")
         return 2
     except KeyboardInterrupt:
         log(f"stopped. To go on: {shlex.join(a for a in command if a != '--no-resume')}")

@@ -213,6 +213,14 @@ def test_a_run_that_cannot_write_goes_on_as_if_it_could(room, whole, tmp_path):
     assert same_run(tmp_path / "run", whole[0])
 
 
+def test_a_run_whose_folder_has_gone_says_so(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(train, "_report", lambda *_: shutil.rmtree(tmp_path / "run"))
+    assert run(tmp_path / "run") == 2
+    error = capsys.readouterr().err
+    assert "run: has gone while the run went on; the same command starts anew" in error
+    assert "Traceback" not in error
+
+
 @pytest.mark.slow
 def test_a_run_whose_worker_died_is_saved_and_goes_on_as_if_it_had_not(tmp_path):
     def kill_the_worker(validation):
