@@ -59,6 +59,7 @@ fonts: $(READY)  ## the shipped models' fonts, in fonts/made/ by kind (with npm)
 lock: $(READY)  ## requirements*.in -> requirements*.txt; UPGRADE=--upgrade for newer versions
 	$(LOCK) requirements.in -o requirements.txt
 	$(LOCK) requirements-dev.in -o requirements-dev.txt
+	$(LOCK) requirements-cloud.in -o requirements-cloud.txt
 	$(LOCK) requirements-gpu.in -o requirements-gpu.txt
 	$(LOCK) requirements-peers.in -o requirements-peers.txt
 

@@ -12,6 +12,7 @@
 Its words are those of attention-ocr's command of that name.
 """
 
+import atexit
 import contextlib
 import logging
 import os
@@ -36,6 +37,7 @@ import labelled
 import model as models
 import records
 import report_pictures as pictures
+import storage
 import train
 from data_generator import LineOptions, Lines
 from drawing import HELD_OUT, find_fonts, split_fonts
@@ -116,8 +118,8 @@ class DatasetOptions(LineOptions):
         print(written)
         if not written.faults:
             return 0
-        left_out = f"{len(written.faults)} lines left out, listed in {output}{records.SKIPPED}"
-        print(left_out, file=sys.stderr)
+        listed = f"{storage.named(output)}{records.SKIPPED}"
+        print(f"{len(written.faults)} lines left out, listed in {listed}", file=sys.stderr)
         return 1
 
     def _lines(self) -> Lines:
@@ -154,7 +156,10 @@ class LoggedOptions:
         if self.gpu_id is not None:  # before TensorFlow or JAX look for them
             os.environ["CUDA_VISIBLE_DEVICES"] = str(self.gpu_id)
         if self.log_path is not None:
-            handler = logging.FileHandler(self.log_path, encoding="utf-8", errors="replace")
+            folder = storage.Mirror(self.log_path.parent)
+            atexit.register(folder.publish)
+            file = folder.path / self.log_path.name
+            handler = logging.FileHandler(file, encoding="utf-8", errors="replace")
             handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
             for logger in (journal, log):
                 for earlier in logger.handlers:  # of another command in this process
@@ -213,7 +218,7 @@ class TestOptions(LoggedOptions):
         faults = [line for line in found if isinstance(line, Fault)]
         file = find_model(self.model) if self.model else find_run_model(self.model_dir)
         self.prepare()
-        print(f"reading with {file}", file=sys.stderr)
+        print(f"reading with {storage.named(file)}", file=sys.stderr)
         devices.prepare()
         recognizer = Recognizer(models.load(file))
         readings, used, correct = [], [], 0.0
@@ -249,11 +254,12 @@ class TestOptions(LoggedOptions):
         def pixels_of(index: int) -> np.ndarray:
             return labelled.decoded(used[index], channels=3)
 
-        title = f"{', '.join(self.dataset)}, read with {file}"
-        report = evaluation.report(readings, self.output_dir, pixels_of, title)
-        if self.visualize:
-            _visualize(recognizer, used, readings, self.output_dir)
-        print(f"{report}\nreport: {self.output_dir / 'report.md'}")
+        title = f"{', '.join(self.dataset)}, read with {storage.named(file)}"
+        with storage.written(self.output_dir) as folder:
+            report = evaluation.report(readings, folder, pixels_of, title)
+            if self.visualize:
+                _visualize(recognizer, used, readings, folder)
+            print(f"{report}\nreport: {storage.named(folder / 'report.md')}")
         return 1 if faults else 0
 
 

@@ -30,6 +30,7 @@ import devices
 import image as imaging
 import model as models
 import reader
+import storage
 from data_generator import LineOptions, Lines
 from devices import keras
 from drawing import DataError, characters_drawn, draw, find_fonts
@@ -488,20 +489,21 @@ class ExportOptions:
             raise ValueError("give --model or --model-dir, not both")
         folder = self.model_dir
         file = find_run_model(folder) if folder else find_model(self.model or "digits")
-        print(f"exporting {file}", file=sys.stderr)
+        print(f"exporting {storage.named(file)}", file=sys.stderr)
         devices.prepare()
         names = {form.name for form in FORMATS} if self.format == "all" else {self.format}
         try:
-            found = export(file, self.output, sorted(names))
+            with storage.written(self.output, fetch=True) as output:
+                found = export(file, output, sorted(names))
         except ExportError as error:
             raise ValueError(f"nothing was written: {error}") from error
         for item in found:
-            parity = item.parity
+            parity, place = item.parity, storage.named(item.path)
             print(
-                f"{item.path}: {item.bytes / 1e6:.1f} MB; {parity.same} of {parity.lines} lines "
+                f"{place}: {item.bytes / 1e6:.1f} MB; {parity.same} of {parity.lines} lines "
                 f"read as by the Keras model, confidences within {parity.difference:.0e}"
             )
-        print(f"how to use them: {self.output / 'README.md'}")
+        print(f"how to use them: {storage.named(output / 'README.md')}")
         return 0
 
 

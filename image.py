@@ -19,6 +19,7 @@ import stat
 import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
 
+import storage
 from text import one_line
 
 log = logging.getLogger("ocr_simple")
@@ -53,8 +54,8 @@ def load(
 ) -> np.ndarray:
     """Decode `source` to uint8 (height, width, channels), upright, alpha composited on white.
 
-    source: path, encoded bytes, PIL image, or array (height, width[, 1|2|3|4]); arrays are uint8,
-        uint16 (scaled by 257), bool, or float in 0 to 1.
+    source: path or URL, encoded bytes, PIL image, or array (height, width[, 1|2|3|4]); arrays are
+        uint8, uint16 (scaled by 257), bool, or float in 0 to 1.
     Raises ImageError. Logs a warning, unless told not to, for what is read but may not be meant:
     further frames, a picture that is twice as tall as wide or looks like a page.
     """
@@ -105,6 +106,8 @@ def _open(source: Source, name: str) -> Image.Image:
         return _from_array(source, name)
     if isinstance(source, (bytes, bytearray, memoryview)):
         encoded = source
+    elif url := storage.url_of(source):
+        encoded = storage.read(url, MAX_BYTES)
     else:
         status = os.stat(source)
         if not stat.S_ISREG(status.st_mode):  # a pipe would be waited for without end
@@ -125,6 +128,8 @@ def _reason(error: Exception) -> str:
     """What is wrong with an image that cannot be opened or decoded, and the mend."""
     if isinstance(error, FileNotFoundError):
         return "no such file"
+    if isinstance(error, storage.StorageError):
+        return str(error).split(": ", 1)[-1]
     if isinstance(error, UnidentifiedImageError):
         return "not an image, or broken from its start; save it again as PNG or JPEG"
     if isinstance(error, Image.DecompressionBombError):  # Pillow's limit is three times ours

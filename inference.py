@@ -29,6 +29,7 @@ import devices
 import encoders
 import image as imaging
 import model as models
+import storage
 from attention import Writer
 from decoding import attention_beam_search, ctc_beam_search
 from devices import keras
@@ -258,7 +259,9 @@ def _as_it_is(image: imaging.Source) -> imaging.Source:
 
 
 def _is_large(image: imaging.Source) -> bool:
-    """Whether decoding takes long enough for a thread of its own."""
+    """Whether it takes long enough to get for a thread of its own."""
+    if storage.url_of(image) if isinstance(image, (str, os.PathLike)) else False:
+        return True
     if isinstance(image, (str, os.PathLike)):
         try:
             return os.path.getsize(image) > LARGE
@@ -268,7 +271,11 @@ def _is_large(image: imaging.Source) -> bool:
 
 
 def find_model(name: str | os.PathLike) -> Path:
-    """The file of a shipped model's name or of a path. Raises ValueError."""
+    """The file of a shipped model's name, of a path, or a copy of a URL's. Raises ValueError."""
+    if url := storage.url_of(name):
+        if not storage.is_file(url):
+            raise ValueError(f"model {url!r}: no such file")
+        return storage.fetched(url)
     shipped = PRETRAINED / f"{name}.keras"
     if os.path.isfile(shipped) and Path(name).parent == Path():
         return shipped
@@ -280,10 +287,15 @@ def find_model(name: str | os.PathLike) -> Path:
 
 def find_run_model(model_dir: Path) -> Path:
     """The best model of a run folder, or else its last. Raises ValueError."""
+    url = storage.url_of(model_dir)
     for name in ("best.keras", "last.keras"):
+        if url and storage.is_file(f"{url}/{name}"):
+            return storage.fetched(f"{url}/{name}")
         if (model_dir / name).is_file():
             return model_dir / name
-    raise ValueError(f"model-dir {model_dir}: holds no model yet; train one with python train.py")
+    raise ValueError(
+        f"model-dir {storage.named(model_dir)}: holds no model yet; train one with python train.py"
+    )
 
 
 # --- the script -----------------------------------------------------------------------------
@@ -320,15 +332,19 @@ def find_images(paths: Iterable[str]) -> tuple[list[str], int]:
     for path in paths:
         if path == "-":
             found += [name for line in sys.stdin if (name := line.rstrip("\r\n"))]
+        elif (url := storage.url_of(path)) and (inside := storage.names(url)):
+            images = [name for name in inside if Path(name).suffix.lower() in imaging.EXTENSIONS]
+            passed_over += len(inside) - len(images)
+            found += [f"{url}/{name}" for name in images]
         elif os.path.isdir(path):
             files = sorted(
                 Path(folder, name)
                 for folder, _, names in os.walk(path, onerror=_not_searched)
                 for name in names
             )
-            images = [p for p in files if p.suffix.lower() in imaging.EXTENSIONS]
-            passed_over += len(files) - len(images)
-            found += map(str, images)
+            named = [str(p) for p in files if p.suffix.lower() in imaging.EXTENSIONS]
+            passed_over += len(files) - len(named)
+            found += named
         else:
             found.append(path)
     return found, passed_over
@@ -389,7 +405,7 @@ def run(options: InferenceOptions) -> int:
         paths, passed_over = find_images(options.paths or [os.path.relpath(TEST_IMAGES)])
         if not paths:
             raise ValueError(f"no image in {', '.join(options.paths) or TEST_IMAGES}")
-        print(f"reading with {file}", file=sys.stderr)
+        print(f"reading with {storage.named(file)}", file=sys.stderr)
         devices.prepare()
         model = models.load(file)
         alphabet = Alphabet(model.spec.alphabet)

@@ -28,6 +28,7 @@ import numpy as np
 from PIL import Image
 
 import image as imaging
+import storage
 from data_generator import Lines
 from prefetch import become_worker
 from text import normalise_text, one_line
@@ -76,6 +77,8 @@ def find(dataset: str | os.PathLike) -> list[Entry | Fault]:
 
     Raises RecordsError where there is no data set.
     """
+    if url := storage.url_of(dataset):
+        return _find_in_bucket(url)
     path = Path(dataset)
     if path.is_dir():
         path /= LABELS
@@ -84,14 +87,36 @@ def find(dataset: str | os.PathLike) -> list[Entry | Fault]:
             f"{dataset}: no data set there; name an annotation file, a folder with {LABELS} (file "
             "name, tab, label), or TFRecords"
         )
-    with open(path, "rb") as file:
-        start = file.read(FRAME)
-    # in text, the first eight characters would make a length of exabytes
-    records = len(start) == FRAME and int.from_bytes(start[:8], "little") < path.stat().st_size
-    found = list(_records(path) if records else _annotations(path))
+    found = list(_records(path) if _has_records(path) else _annotations(path))
     if not found:
         raise RecordsError(f"{path}: is empty; give it lines of a path and a label")
     return found
+
+
+def _find_in_bucket(url: str) -> list[Entry | Fault]:
+    """As `find`, of local copies: of the data set, and of the images that it names."""
+    if not storage.is_file(url):
+        url = f"{url}/{LABELS}"
+    if not storage.is_file(url):
+        raise RecordsError(f"{url.removesuffix('/' + LABELS)}: no data set there")
+    file = storage.fetched(url)
+    if not _has_records(file):
+        beside = url.rpartition("/")[0]
+        lines = file.read_text(encoding="utf-8-sig", errors="replace").splitlines()
+        given = {name for line in lines if line.strip() for name, _ in _readings(line)}
+        storage.fetch(beside, file.parent, sorted(given & set(storage.names(beside))))
+    try:
+        found = find(file)
+    except RecordsError as error:
+        raise RecordsError(str(error).replace(str(file), url)) from error
+    return [line._replace(place=line.place.replace(str(file), url)) for line in found]
+
+
+def _has_records(path: Path) -> bool:
+    """Whether a data set is TFRecords: in text, eight characters would be a length of exabytes."""
+    with open(path, "rb") as file:
+        start = file.read(FRAME)
+    return len(start) == FRAME and int.from_bytes(start[:8], "little") < path.stat().st_size
 
 
 def _annotations(path: Path) -> Iterator[Entry | Fault]:
@@ -187,7 +212,7 @@ class Written:
         longest = max(self.labels, key=len)
         characters = "".join(sorted(set("".join(self.labels))))
         return (
-            f"{len(self.labels):,} images in {', '.join(map(str, self.files))}\n"
+            f"{len(self.labels):,} images in {', '.join(map(storage.named, self.files))}\n"
             f"labels changed to upper case: {self.capitalised:,}\n"
             f"longest label: {longest} ({len(longest)} characters)\n"
             f"alphabet: {characters} ({len(characters)} characters)\n"
@@ -208,10 +233,12 @@ class Writer:
         path = Path(output)
         if not 1 <= shards <= 99_999:
             raise RecordsError(f"shards {shards}: give 1 to 99999")
-        if path.is_dir() or not path.parent.is_dir():
+        self._mirror = storage.Mirror(path.parent)
+        if path.is_dir() or not self._mirror.path.is_dir():
             raise RecordsError(f"{path}: cannot be written; name a file in a folder that is there")
         names = [f"{path.stem}-{i:05}-of-{shards:05}{path.suffix}" for i in range(shards)]
-        self.files = [path] if shards == 1 else [path.with_name(name) for name in names]
+        folder = self._mirror.path
+        self.files = [folder / name for name in ([path.name] if shards == 1 else names)]
         self._partial = [file.with_name(f".{file.name}.partial") for file in self.files]
         self._count = 0
 
@@ -242,6 +269,8 @@ class Writer:
                 os.replace(partial, file)
             else:
                 partial.unlink(missing_ok=True)
+        if kind is None:
+            self._mirror.publish()
 
 
 def convert(
@@ -284,7 +313,11 @@ def convert(
                 + "".join(f"\n  {place}: {reason}" for place, reason in faults)
             )
     if faults:
-        with open(f"{output}{SKIPPED}", "w", encoding="utf-8", newline="") as file:
+        skipped = Path(f"{output}{SKIPPED}")
+        with (
+            storage.written(skipped.parent) as folder,
+            open(folder / skipped.name, "w", encoding="utf-8", newline="") as file,
+        ):
             csv.writer(file, "excel-tab").writerows(faults)
     return Written(writer.files, labels, sizes, capitalised, faults)
 

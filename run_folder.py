@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+import storage
 from devices import keras
 
 journal = logging.getLogger("ocr_simple.train")  # for a log file: it has no handler by itself
@@ -48,14 +49,29 @@ class RunFolder:
     """
 
     def __init__(self, path: Path, chief: bool = True):
-        self.path, self.chief = path, chief
-        self.config = path / "config.json"
-        self.checkpoint = path / "checkpoint.npz"
-        self.checkpoint_before = path / "checkpoint.before.npz"
-        self.metrics = path / "metrics.csv"
-        self.best, self.last = path / "best.keras", path / "last.keras"
-        self.pictures = path / "pictures"
+        self._mirror = storage.Mirror(path)
+        self.path, self.name, self.chief = self._mirror.path, storage.named(path), chief
+        self.config = self.path / "config.json"
+        self.checkpoint = self.path / "checkpoint.npz"
+        self.checkpoint_before = self.path / "checkpoint.before.npz"
+        self.metrics = self.path / "metrics.csv"
+        self.best, self.last = self.path / "best.keras", self.path / "last.keras"
+        self.pictures = self.path / "pictures"
         self._taken: int | None = None  # file descriptor of the folder, locked
+        self.fetch()
+
+    def fetch(self) -> None:
+        """Bring a folder in a bucket up to date here. Raises StorageError."""
+        self._mirror.fetch()
+
+    def publish(self) -> None:
+        """Bring one in a bucket up to date there. Raises StorageError; what is here is kept."""
+        try:
+            self._mirror.publish()
+        except storage.StorageError:
+            storage.keep()
+            log(f"{self.name}: not all is written; it is kept in {self.path}")
+            raise
 
     def open(self, config: dict[str, Any], resume: bool) -> dict[str, np.ndarray] | None:
         """The checkpoint to go on from, or None for a new run. Raises TrainError.
@@ -63,11 +79,11 @@ class RunFolder:
         config: the options that make the run what it is, as JSON holds them.
         """
         if self.path.exists() and not self.path.is_dir():
-            raise TrainError(f"model-dir {self.path}: is a file; name a folder")
+            raise TrainError(f"model-dir {self.name}: is a file; name a folder")
         if self.path.exists() and any(self.path.iterdir()):
             if resume and not self.config.exists():
                 raise TrainError(
-                    f"model-dir {self.path}: holds files but no config.json; name another folder, "
+                    f"model-dir {self.name}: holds files but no config.json; name another folder, "
                     "or move them aside with --no-resume"
                 )
             self._take()
@@ -78,6 +94,7 @@ class RunFolder:
         self.pictures.mkdir(parents=True, exist_ok=True)
         self._take()
         write_whole(self.config, json.dumps(config, indent=1, ensure_ascii=False).encode())
+        self.publish()
         return self.last_checkpoint()
 
     def _take(self) -> None:
@@ -89,7 +106,7 @@ class RunFolder:
         except BlockingIOError as error:
             os.close(folder)
             raise TrainError(
-                f"model-dir {self.path}: another process is training in it; name another folder, "
+                f"model-dir {self.name}: another process is training in it; name another folder, "
                 "or stop that one first"
             ) from error
         self._taken = folder
@@ -125,6 +142,8 @@ class RunFolder:
             return
         before = self.checkpoint_before if self.checkpoint.exists() else None
         write_whole(self.checkpoint, state.as_bytes(), before)
+        with contextlib.suppress(storage.StorageError):  # it is told; the next time writes it
+            self.publish()
 
     def earlier(self, name: str) -> Any:
         """An option of the run that is in the folder, or None."""
@@ -147,16 +166,23 @@ class RunFolder:
         ]
         if different:
             raise TrainError(
-                f"model-dir {self.path}: holds a run with other options ({'; '.join(different)}). "
+                f"model-dir {self.name}: holds a run with other options ({'; '.join(different)}). "
                 "Give the same to resume it, another --model-dir, or --no-resume to move it aside"
             )
 
     def move_aside(self) -> None:
         """Rename the folder to the first free FOLDER.N."""
         number = 1
-        while (aside := self.path.with_name(f"{self.path.name}.{number}")).exists():
-            number += 1
-        shutil.move(self.path, aside)
+        if self._mirror.url:
+            while storage.names(aside := f"{self.name}.{number}"):
+                number += 1
+            storage.move(self.name, aside)
+            shutil.rmtree(self.path)
+            self.fetch()
+        else:
+            while os.path.exists(aside := f"{self.path}.{number}"):
+                number += 1
+            shutil.move(self.path, aside)
         log(f"moved the earlier run to {aside}")
 
     def write_metrics(self, rows: list[dict[str, float]]) -> None:

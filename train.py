@@ -40,6 +40,7 @@ from tqdm import tqdm
 import devices
 import labelled
 import model as models
+import storage
 import visualize
 from calibration import fit_temperature
 from data_generator import Batch, LineSequence
@@ -182,6 +183,7 @@ def train(
             saved = folder.open(config, options.resume)
         group.from_chief()  # the others wait for the folder
         if not group.chief:
+            folder.fetch()
             saved = folder.last_checkpoint()
         return _train(options, data, group, folder, saved, stopper, on_validation)
 
@@ -213,7 +215,7 @@ def _train(
             state.restore(saved)
         if group.from_chief([state.step]) != [state.step]:
             raise TrainError(
-                f"model-dir {folder.path}: is not the same folder on every machine; name one on "
+                f"model-dir {folder.name}: is not the same folder on every machine; name one on "
                 "storage that they share"
             )
         log(f"device: {device}, computing in {model.get_layer('features').compute_dtype}")
@@ -261,7 +263,7 @@ def _train(
     if finished:
         more = "more --steps" if state.step >= options.steps else "a larger --patience, or 0"
         log(
-            f"the run in {folder.path} is finished, at step {state.step}. To go on, give {more}; "
+            f"the run in {folder.name} is finished, at step {state.step}. To go on, give {more}; "
             "to train anew, another --model-dir or --no-resume"
         )
     elif _exhausted(state, options) and state.step < options.steps:
@@ -274,7 +276,10 @@ def _train(
         if temperature != best.spec.temperature:
             best.spec = dataclasses.replace(best.spec, temperature=temperature)
             models.save(best, folder.best)
+        folder.publish()
     group.from_chief()  # the others wait for the best model
+    if not group.chief:
+        folder.fetch()
     return validate(models.load(folder.best), data, state.best_step)
 
 
@@ -388,15 +393,15 @@ def run(options: TrainOptions, command: list[str]) -> int:
 
     Returns the exit status: 0 done, 2 not possible, 130 stopped.
     """
-    started = time.perf_counter()
+    started, where = time.perf_counter(), storage.named(options.model_dir)
     try:
         result = train(options)
     except (ValueError, OSError, TrainError, devices.ClusterError) as error:
         log(f"{command[1] if command[0] == 'python' else command[0]}: {error}")
         if isinstance(error, OSError) and error.errno in NO_ROOM:
-            log(f"{options.model_dir}: make room, and the same command goes on from its checkpoint")
+            log(f"{where}: make room, and the same command goes on from its checkpoint")
         elif isinstance(error, FileNotFoundError) and not options.model_dir.is_dir():
-            log(f"{options.model_dir}: has gone while the run went on; the same command starts anew")
+            log(f"{where}: has gone while the run went on; the same command starts anew")
         return 2
     except KeyboardInterrupt:
         log(f"stopped. To go on: {shlex.join(a for a in command if a != '--no-resume')}")
@@ -412,8 +417,8 @@ def run(options: TrainOptions, command: list[str]) -> int:
         f"(CER {result.cer:.2%}) by the best model, of step {result.step}; "
         f"{time.perf_counter() - started:.0f} s in all\n"
         f"{worst}\n"
-        f"pictures: {options.model_dir / 'pictures'}\n"
-        f"read your own images with: python inference.py --model-dir {options.model_dir} IMAGE..."
+        f"pictures: {where}/pictures\n"
+        f"read your own images with: python inference.py --model-dir {where} IMAGE..."
     )
     return 0
 

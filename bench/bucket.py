@@ -1,0 +1,138 @@
+"""An object store on a local socket, which can be made to fail: for tests of storage.py.
+
+    python bench/bucket.py          # serves s3://bucket until Ctrl-C, and says how to use it
+
+moto answers S3's requests; before it stands a proxy that now and then answers 503, waits, or cuts
+an answer off in its middle.
+"""
+
+import contextlib
+import http.client
+import http.server
+import os
+import random
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+from moto.server import ThreadedMotoServer
+
+HOP = {"connection", "transfer-encoding", "content-length", "keep-alive"}
+
+
+class Faults:
+    """How often what goes wrong, as shares of the requests; what did is counted."""
+
+    def __init__(self, unavailable: float = 0.0, slow: float = 0.0, cut: float = 0.0):
+        self.chances = {"unavailable": unavailable, "slow": slow, "cut": cut}
+        self.met: Counter[str] = Counter()
+        self._random, self._lock = random.Random(0), threading.Lock()
+
+    def draw(self) -> str:
+        """What happens to the next request: nothing, or one of the faults."""
+        with self._lock:
+            kinds, chances = ["", *self.chances], [*self.chances.values()]
+            kind = self._random.choices(kinds, [1 - sum(chances), *chances])[0]
+            self.met[kind] += 1
+            return kind
+
+
+def proxy(to: str, faults: Faults) -> http.server.ThreadingHTTPServer:
+    """A server that passes requests on to another, with faults."""
+    host, port = urlsplit(to).hostname, urlsplit(to).port
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def handle_any(self) -> None:
+            body = self._body()
+            kind = faults.draw()
+            if kind == "unavailable":
+                self.send_response(503)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+                return
+            if kind == "slow":
+                time.sleep(0.5)
+            onward = http.client.HTTPConnection(host, port, timeout=60)
+            headers = {k: v for k, v in self.headers.items() if k.lower() not in HOP}
+            onward.request(self.command, self.path, body, headers)
+            answer = onward.getresponse()
+            content = answer.read()
+            self.send_response(answer.status)
+            for name, value in answer.getheaders():
+                if name.lower() not in HOP:
+                    self.send_header(name, value)
+            size = answer.getheader("Content-Length", str(len(content)))
+            self.send_header(
+                "Content-Length", size if self.command == "HEAD" else str(len(content))
+            )
+            self.end_headers()
+            self.wfile.write(content[: len(content) // 2] if kind == "cut" else content)
+            self.close_connection = kind == "cut"
+
+        do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = handle_any
+
+        def _body(self) -> bytes:
+            if "chunked" not in self.headers.get("Transfer-Encoding", ""):
+                return self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            body = b""
+            while size := int(self.rfile.readline().split(b";")[0], 16):
+                body += self.rfile.read(size)
+                self.rfile.readline()
+            self.rfile.readline()
+            return body
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server
+
+
+@contextlib.contextmanager
+def bucket(faults: Faults) -> Iterator[str]:
+    """A URL of an empty bucket; while entered, the environment leads s3:// to it."""
+    store = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    store.start()
+    host, port = store.get_host_and_port()
+    server = proxy(f"http://{host}:{port}", faults)
+    address = f"http://127.0.0.1:{server.server_port}"
+    variables = {
+        "AWS_ENDPOINT_URL": address, "AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }  # fmt: skip
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    onward = http.client.HTTPConnection(host, port)
+    onward.request("PUT", "/bucket")
+    assert onward.getresponse().status == 200
+    try:
+        yield "s3://bucket"
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+        server.shutdown()
+        store.stop()
+
+
+def main() -> None:
+    """Serve until Ctrl-C."""
+    with (
+        bucket(Faults(unavailable=0.1, slow=0.1, cut=0.1)) as url,
+        contextlib.suppress(KeyboardInterrupt),
+    ):
+        for name in ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+            print(f"export {name}={os.environ[name]}")
+        print(f"# serving {url}", flush=True)
+        threading.Event().wait()
+
+
+if __name__ == "__main__":
+    main()

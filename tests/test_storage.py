@@ -1,0 +1,165 @@
+"""Every path in a bucket, over a real socket that fails now and then: the same as on a disk."""
+
+import io
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from s3fs import S3FileSystem
+
+import aocr
+import inference
+import records
+import storage
+import train
+from bench.bucket import Faults, bucket
+from run_folder import RunFolder, TrainError
+
+ROOT = Path(__file__).resolve().parent.parent
+TINY = shlex.split(
+    "--rnn none --rnn-units 8 --batch-size 4 --max-length 3 --warmup 2 --validation-lines 8 "
+    "--steps 20 --interval 10 --workers 0"
+)
+
+
+@pytest.fixture(scope="module")
+def store():
+    faults = Faults()
+    with bucket(faults) as url:
+        yield url, faults
+
+
+@pytest.fixture
+def faulty(store, monkeypatch):
+    """The bucket's URL; a tenth of the requests fail in each way."""
+    url, faults = store
+    monkeypatch.setattr(storage, "FIRST_WAIT", 0.01)
+    faults.chances = {"unavailable": 0.1, "slow": 0.05, "cut": 0.1}
+    faults.met.clear()
+    yield url
+    faults.chances = dict.fromkeys(faults.chances, 0.0)
+
+
+def put(folder: Path, url: str) -> None:
+    with storage.written(url) as there:
+        for file in folder.iterdir():
+            (there / file.name).write_bytes(file.read_bytes())
+
+
+@pytest.mark.parametrize("path", ["s3://b/x/y.z", "gs://b", "memory://a/b"])
+def test_a_url_is_one_as_a_path_too(path):
+    assert storage.url_of(path) == path == storage.url_of(Path(path)) == storage.named(Path(path))
+
+
+@pytest.mark.parametrize("path", ["a/b", "/a", "a:b", "C:/x", "s3:", "", ".", "x y://b"])
+def test_a_path_is_none(path):
+    assert storage.url_of(path) is None
+
+
+def test_a_folder_comes_back_through_faults_file_by_file(faulty, store, tmp_path):
+    rng, url = np.random.default_rng(0), f"{faulty}/folder"
+    content = {f"{'sub/' * (i % 2)}{i}": rng.bytes(3000 * i) for i in range(12)}
+    with storage.written(url) as there:
+        (there / "sub").mkdir()
+        for name, data in content.items():
+            (there / name).write_bytes(data)
+    assert storage.names(url) == sorted(content)
+    storage.fetch(url, tmp_path)
+    assert {name: (tmp_path / name).read_bytes() for name in content} == content
+    mirror = storage.Mirror(url)
+    mirror.fetch()
+    (mirror.path / "0").unlink()
+    (mirror.path / "1").unlink(missing_ok=True)
+    mirror.publish()
+    assert storage.names(url) == sorted(set(content) - {"0"} - {"1"})
+    assert all(store[1].met[kind] for kind in ("unavailable", "slow", "cut"))
+
+
+def test_a_store_that_does_not_answer_is_named(monkeypatch):
+    monkeypatch.setattr(storage, "FIRST_WAIT", 0.001)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    S3FileSystem.clear_instance_cache()  # fsspec keeps the connection
+    with pytest.raises(storage.StorageError, match=r"s3://none/x: cannot be reached"):
+        storage.read("s3://none/x")
+    S3FileSystem.clear_instance_cache()
+
+
+def test_what_is_no_store_is_named():
+    with pytest.raises(storage.StorageError, match=r"requirements-cloud\.txt"):
+        storage.names("nosuch://bucket/x")
+
+
+@pytest.mark.slow
+def test_training_test_predict_and_export_work_in_a_bucket(
+    faulty, labelled_folder, tmp_path, capsys
+):
+    put(labelled_folder, f"{faulty}/images")
+    log = ["--log-path", "None"]
+    made = f"{faulty}/set.tfrecords"
+    assert aocr.main(["dataset", f"{faulty}/images/labels.tsv", made]) == 0
+    records.convert(labelled_folder, tmp_path / "set.tfrecords")
+    assert storage.read(made) == (tmp_path / "set.tfrecords").read_bytes()
+    run = f"{faulty}/run"
+    options = ["--head", "ctc", "--dataset", f"{faulty}/images", "--model-dir", run]
+    assert train.main([*TINY, *options]) == 0
+    local = ["--head", "ctc", "--dataset", str(labelled_folder), "--model-dir", str(tmp_path / "r")]
+    assert train.main([*TINY, *local]) == 0
+    assert storage.read(f"{run}/metrics.csv") == (tmp_path / "r" / "metrics.csv").read_bytes()
+    assert {"best.keras", "last.keras", "checkpoint.npz", "config.json"} <= set(storage.names(run))
+    assert any(name.startswith("tensorboard/events") for name in storage.names(run))
+    capsys.readouterr()
+    results = ["--output-dir", f"{faulty}/results"]
+    assert aocr.main(["test", made, "--model-dir", run, *results, *log]) == 0
+    assert "report.md" in storage.names(f"{faulty}/results")
+    assert f"report: {faulty}/results/report.md" in capsys.readouterr().out
+    images = f"{faulty}/images"
+    assert aocr.main(["predict", images, "--model-dir", run, "--format", "tsv"]) == 0
+    there = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
+    assert aocr.main(["predict", str(labelled_folder), "--model-dir", run, "--format", "tsv"]) == 0
+    here = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
+    assert [row[1:] for row in there] == [row[1:] for row in here] and len(here) == 12
+    assert there[0][0] == f"{images}/0.png"
+    put(labelled_folder, f"{faulty}/exported/1")  # what an earlier version may have left
+    arguments = ["export", f"{faulty}/exported", "--model-dir", run, "--format", "savedmodel"]
+    assert aocr.main([*arguments, *log]) == 0
+    assert {"1/0.png", "2/saved_model.pb"} <= set(storage.names(f"{faulty}/exported"))
+    with pytest.raises(ValueError, match="no such file"):
+        inference.find_model(f"{faulty}/none.keras")
+
+
+@pytest.mark.slow
+def test_a_run_in_a_bucket_that_was_stopped_goes_on_elsewhere(faulty, tmp_path):
+    url = f"{faulty}/stopped"
+    command = [sys.executable, "train.py", *TINY, "--steps", "60", "--model-dir", url]
+    process = subprocess.Popen(command, cwd=ROOT, env=os.environ.copy(), stderr=subprocess.PIPE)
+    while not storage.is_file(f"{url}/checkpoint.npz"):
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.05)
+    process.send_signal(signal.SIGTERM)
+    process.communicate()
+    with np.load(io.BytesIO(storage.read(f"{url}/checkpoint.npz"))) as saved:
+        step = json.loads(str(saved["progress"]))["step"]
+    assert step % 10, "the last step is kept"
+    assert train.main([*TINY, "--steps", "60", "--model-dir", url]) == 0
+    rows = storage.read(f"{url}/metrics.csv").decode().split()[1:]
+    assert [row.split(",")[0] for row in rows] == ["10", "20", "30", "40", "50", "60"]
+
+
+def test_another_run_moves_one_in_a_bucket_aside(faulty):
+    for number in (1, 2, 3):
+        folder = RunFolder(f"{faulty}/aside")
+        assert folder.open({"seed": number}, resume=number == 1) is None
+        folder.close()
+    seeds = {name: json.loads(storage.read(f"{faulty}/{name}/config.json"))["seed"]
+             for name in ("aside", "aside.1", "aside.2")}  # fmt: skip
+    assert seeds == {"aside": 3, "aside.1": 1, "aside.2": 2}
+    with pytest.raises(TrainError, match=r"s3://bucket/aside: holds a run with other options"):
+        RunFolder(f"{faulty}/aside").open({"seed": 4}, resume=True)
