@@ -1,7 +1,5 @@
 """An object store on a local socket, which can be made to fail: for tests of storage.py.
 
-    python bench/bucket.py          # serves s3://bucket until Ctrl-C, and says how to use it
-
 moto answers S3's requests; before it stands a proxy that now and then answers 503, waits, or cuts
 an answer off in its middle.
 """
@@ -120,19 +118,3 @@ def bucket(faults: Faults) -> Iterator[str]:
                 os.environ[name] = value
         server.shutdown()
         store.stop()
-
-
-def main() -> None:
-    """Serve until Ctrl-C."""
-    with (
-        bucket(Faults(unavailable=0.1, slow=0.1, cut=0.1)) as url,
-        contextlib.suppress(KeyboardInterrupt),
-    ):
-        for name in ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-            print(f"export {name}={os.environ[name]}")
-        print(f"# serving {url}", flush=True)
-        threading.Event().wait()
-
-
-if __name__ == "__main__":
-    main()
