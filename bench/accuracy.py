@@ -86,22 +86,25 @@ def ours(model: str) -> Reader:
 def measure(
     engine: Reader, truths: dict[Path, str], fold: str
 ) -> tuple[list[Reading], float, float]:
-    """(readings, lines/s one by one, lines/s of many)."""
+    """(readings, lines/s one by one, lines/s of many, the better of two times)."""
     paths = list(truths)
     engine.many(paths[:64])  # builds graphs, fills caches
     for path in paths[:8]:
         engine.one(path)
+    seconds = []
+    for _ in range(2):  # the first time meets new shapes
+        start = time.perf_counter()
+        found = engine.many(paths)
+        seconds.append(time.perf_counter() - start)
     start = time.perf_counter()
-    found = engine.many(paths)
-    middle = time.perf_counter()
     for path in paths[:200]:
         engine.one(path)
-    one_by_one = len(paths[:200]) / (time.perf_counter() - middle)
+    one_by_one = len(paths[:200]) / (time.perf_counter() - start)
     readings = [
         Reading(path.name, FOLDS[fold](truth), Line(FOLDS[fold](text), confidence, ()))
         for (path, truth), (text, confidence) in zip(truths.items(), found)
     ]
-    return readings, one_by_one, len(paths) / (middle - start)
+    return readings, one_by_one, len(paths) / min(seconds)
 
 
 def main(options: Options) -> None:
