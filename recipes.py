@@ -105,7 +105,7 @@ RECIPES = {
 LEGIBLE = 0.25  # of `legibility`: of lines under it a trained model read one in four
 LEVELS = 2  # contrast that counts as none, of 255
 TAKES = 4  # pictures of a line, until one shows it
-MIXED = ("photo:3.5", "receipt:3", "display:2.5", "handwriting:3.5")
+MIXED = ("photo:3.5", "receipt:4", "display:2.5", "handwriting:3.5")
 
 
 class Mix:
