@@ -69,10 +69,12 @@ def is_file(url: str) -> bool:
 
 
 def fetch(url: str, folder: str | os.PathLike, wanted: Iterable[str] | None = None) -> None:
-    """Copy what is under a folder, or the `wanted` names of it, into a local one."""
+    """Copy what is under a folder, or the `wanted` names of it, into a local folder."""
     system, path = _system(url)
 
     def one(name: str) -> None:
+        if Path(name).is_absolute() or ".." in Path(name).parts:
+            raise StorageError(f"{url}/{name}: leads out of its folder; give it another name")
         target = Path(folder, name)
         target.parent.mkdir(parents=True, exist_ok=True)
         partial = target.with_name(f".{target.name}.partial")

@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+import fsspec
 import numpy as np
 import pytest
 from s3fs import S3FileSystem
@@ -80,6 +81,14 @@ def test_a_folder_comes_back_through_faults_file_by_file(faulty, store, tmp_path
     mirror.publish()
     assert storage.names(url) == sorted(set(content) - {"0"} - {"1"})
     assert all(store[1].met[kind] for kind in ("unavailable", "slow", "cut"))
+
+
+def test_an_object_whose_name_leads_out_of_its_folder_is_refused(store, tmp_path):
+    system, path = fsspec.core.url_to_fs(f"{store[0]}/evil")
+    system.pipe_file(f"{path}/a/../../../outside", b"x")
+    with pytest.raises(storage.StorageError, match="leads out of its folder"):
+        storage.fetch(f"{store[0]}/evil", tmp_path / "within" / "folder")
+    assert not list(tmp_path.rglob("outside"))
 
 
 def test_a_store_that_does_not_answer_is_named(monkeypatch):
