@@ -35,7 +35,7 @@ def test_mixed_is_every_kind_but_clean():
 
 def test_the_mixture_can_be_weighted_too():
     mix = Mix(("mixed:3", "clean"), FONTS)
-    assert len(mix.recipes) == 5 and mix.chances[3] == pytest.approx(37.5 / 38.5)
+    assert len(mix.recipes) == 5 and mix.chances[3] == pytest.approx(40.5 / 41.5)
 
 
 def test_a_kind_is_drawn_in_its_own_fonts_and_the_others_are_not():
