@@ -2,7 +2,8 @@
 
     python bench/export.py [--models digits text]
 
-The formats of one model take turns, image by image; so a busy moment hits them all.
+The formats of one model take turns in rounds, so that a busy moment hits them all; not image by
+image, as the threads of the one before would still be spinning.
 """
 
 import io
@@ -23,6 +24,8 @@ import export
 import reader
 from drawing import DrawingOptions, draw, find_fonts
 from inference import PRETRAINED, Recognizer, find_model
+
+ROUNDS, WARM = 5, 10  # turns of each format; images of each that do not count
 
 
 @dataclass(frozen=True)
@@ -68,12 +71,13 @@ def main(options: Options) -> None:
         with tempfile.TemporaryDirectory() as folder:
             found = readers(find_model(name), Path(folder))
             times: dict[str, list[float]] = {form: [] for form in found}
-            for number in range(options.images + 10):
+            for _ in range(ROUNDS):
                 for form, read in found.items():
-                    start = time.perf_counter()
-                    read(file.getvalue())
-                    if number >= 10:
-                        times[form].append(1000 * (time.perf_counter() - start))
+                    for number in range(options.images // ROUNDS + WARM):
+                        start = time.perf_counter()
+                        read(file.getvalue())
+                        if number >= WARM:
+                            times[form].append(1000 * (time.perf_counter() - start))
         for form, taken in times.items():
             p50, p95 = np.percentile(taken, (50, 95))
             print(f"| {name} | {form} | {p50:.2f} | {p95:.2f} |", flush=True)
