@@ -102,7 +102,8 @@ def test_a_group_of_which_one_is_asked_to_stop_saves_and_ends(tmp_path):
     said = end(group)
     assert [process.returncode for process in group] == [130, 130], said
     with np.load(tmp_path / "run" / "checkpoint.npz") as saved:
-        assert json.loads(str(saved["progress"]))["step"] % 10, "the last step is kept"
+        step = json.loads(str(saved["progress"]))["step"]
+    assert metrics(tmp_path / "run")[-1, 0] <= step < 2000
 
 
 @pytest.mark.parametrize(

