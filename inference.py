@@ -260,9 +260,9 @@ def _as_it_is(image: imaging.Source) -> imaging.Source:
 
 def _is_large(image: imaging.Source) -> bool:
     """Whether it takes long enough to get for a thread of its own."""
-    if storage.url_of(image) if isinstance(image, (str, os.PathLike)) else False:
-        return True
     if isinstance(image, (str, os.PathLike)):
+        if storage.url_of(image):
+            return True
         try:
             return os.path.getsize(image) > LARGE
         except (OSError, ValueError):  # `image.load` meets it again, and says what is wrong

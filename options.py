@@ -94,9 +94,8 @@ class TrainOptions(LineOptions):
     num_epoch: int = 0
     """Times that each labelled image is seen, instead of --steps."""
     batch_size: int = 32
-    """Lines a step, of all devices and machines together, each of which takes an equal part: with
-    more of them, more lines, and up to as much more --learning-rate. On a CPU, more and smaller
-    steps learn faster."""
+    """Lines a step, of all devices and machines together, each of which takes an equal part. On a
+    CPU, more and smaller steps learn faster; a larger batch may take a higher --learning-rate."""
     shares: int = 0
     """Parts that a batch's lines are sorted in by width, a machine drawing its own; 0 for as many
     as there are machines when the run begins."""

@@ -5,9 +5,11 @@ done on local copies, so that nothing else has to know of buckets; an object is 
 piece, and so is there whole or as it was before.
 """
 
+import atexit
 import contextlib
 import os
 import re
+import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -206,18 +208,22 @@ def _insist(url: str, ask: Callable, *about: Any) -> Any:
 
 
 _origins: dict[str, str] = {}  # URLs of files and folders, by their local copies
-_made: list[tempfile.TemporaryDirectory] = []
+_made: list[str] = []  # the folder of this process's copies, once there are any
 
 
 def keep() -> None:
     """Leave this process's copies where they are when it ends."""
-    if _made:
-        _made[0].cleanup = lambda: None  # type: ignore[method-assign]
-        _made[0]._finalizer.detach()  # type: ignore[attr-defined]
+    atexit.unregister(_remove)
+
+
+def _remove() -> None:
+    for folder in _made:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _cache() -> str:
     """The folder of this process's copies, removed when it ends."""
-    if not _made or not os.path.isdir(_made[0].name):
-        _made[:] = [tempfile.TemporaryDirectory(prefix="ocr_simple-")]
-    return _made[0].name
+    if not _made:
+        _made.append(tempfile.mkdtemp(prefix="ocr_simple-"))
+        atexit.register(_remove)
+    return _made[0]
