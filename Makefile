@@ -60,6 +60,7 @@ lock: $(READY)  ## requirements*.in -> requirements*.txt; UPGRADE=--upgrade for 
 	$(LOCK) requirements.in -o requirements.txt
 	$(LOCK) requirements-dev.in -o requirements-dev.txt
 	$(LOCK) requirements-cloud.in -o requirements-cloud.txt
+	$(LOCK) requirements-beam.in -o requirements-beam.txt
 	$(LOCK) requirements-gpu.in -o requirements-gpu.txt
 	$(LOCK) requirements-peers.in -o requirements-peers.txt
 

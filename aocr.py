@@ -35,6 +35,7 @@ import evaluation
 import inference
 import labelled
 import model as models
+import pipelines
 import records
 import report_pictures as pictures
 import storage
@@ -48,6 +49,7 @@ from inference import InferenceOptions, Recognizer, find_model, find_run_model
 from model import ModelSpec
 from options import TrainOptions
 from page import visible
+from pipelines import RunnerOptions
 from records import Entry, Fault
 from run_folder import journal
 from serve import ServeOptions
@@ -61,7 +63,7 @@ File = tyro.conf.Positional[Path | None]
 
 
 @dataclass(frozen=True)
-class DatasetOptions(LineOptions):
+class DatasetOptions(LineOptions, RunnerOptions):
     """Make TFRecords of labelled images, or of generated lines."""
 
     annotations: Annotated[File, tyro.conf.arg(metavar="ANNOTATIONS")] = None
@@ -76,8 +78,6 @@ class DatasetOptions(LineOptions):
     """Keep the name of each image's file, so that reports can name it."""
     skip_bad: bool = False
     """Leave bad lines out, listed in OUTPUT.skipped.tsv; else one of them stops it all."""
-    shards: int = 1
-    """Files to deal the images to; several are read faster from several disks."""
     log_step: int = 500
     """Images between two lines of the log, where no terminal shows a bar."""
 
@@ -102,17 +102,26 @@ class DatasetOptions(LineOptions):
             if self.generate and self.output:
                 raise ValueError(f"{self.annotations}: --generate takes OUTPUT alone")
             if self.generate:
-                output = self.annotations or NEW_DATASET
-                written = records.generate(
-                    self._lines(), self.generate, output, shards=self.shards,
-                    workers=self.workers, on_line=on_line,
-                )  # fmt: skip
+                output, lines = self.annotations or NEW_DATASET, self._lines()
+                if self.runner:
+                    written = pipelines.generate(lines, self.generate, output, how=self)
+                else:
+                    written = records.generate(
+                        lines, self.generate, output, shards=self.shards, workers=self.workers,
+                        on_line=on_line,
+                    )  # fmt: skip
             elif self.annotations:
-                written = records.convert(
-                    self.annotations, output, force_uppercase=self.force_uppercase,
-                    save_filename=self.save_filename, skip_bad=self.skip_bad,
-                    shards=self.shards, on_line=on_line,
-                )  # fmt: skip
+                changes = {
+                    "force_uppercase": self.force_uppercase,
+                    "save_filename": self.save_filename,
+                    "skip_bad": self.skip_bad,
+                }
+                if self.runner:
+                    written = pipelines.convert(self.annotations, output, how=self, **changes)
+                else:
+                    written = records.convert(
+                        self.annotations, output, shards=self.shards, on_line=on_line, **changes
+                    )
             else:
                 raise ValueError("name an ANNOTATIONS file, or --generate a number of lines")
         print(written)
@@ -264,7 +273,7 @@ class TestOptions(LoggedOptions):
 
 
 @dataclass(frozen=True)
-class PredictOptions(InferenceOptions):
+class PredictOptions(InferenceOptions, RunnerOptions):
     """Read images named as arguments or, a line each, on standard input."""
 
     format: Literal["aocr", "text", "tsv", "json"] = "aocr"
@@ -272,11 +281,20 @@ class PredictOptions(InferenceOptions):
     Lines with characters."""
     model_dir: Annotated[Path | None, tyro.conf.arg(aliases=["--job-dir"])] = None
     """Run folder of a training, whose best model reads; checkpoints unless --model is given."""
+    output: Path | None = None
+    """File for what is read, or files if there are --shards; for a --runner."""
 
     def run(self, given: list[str]) -> int:
         """Read. Returns the exit status."""
         folder = self.model_dir or (None if self.model else Path("checkpoints"))
-        return inference.run(replace(self, paths=self.paths or ("-",), model_dir=folder))
+        asked = replace(self, paths=self.paths or ("-",), model_dir=folder)
+        if self.runner and self.output:
+            return pipelines.predict(asked, self.output, how=self)
+        if self.runner:
+            raise ValueError(f"runner {self.runner}: name a file to write to with --output")
+        if self.output or self.shards != 1:
+            raise ValueError("output and shards are for a --runner; without one, give > FILE")
+        return inference.run(asked)
 
 
 @dataclass(frozen=True)

@@ -393,49 +393,82 @@ def _escape(text: str) -> str:
     return one_line(text.replace("\\", "\\\\"))
 
 
+def find_chosen(options: InferenceOptions) -> Path:
+    """The model file that `--model` or `--model-dir` names. Raises ValueError."""
+    if options.model and options.model_dir:
+        raise ValueError("give --model or --model-dir, not both")
+    if options.model_dir:
+        return find_run_model(options.model_dir)
+    return find_model(options.model or "digits")
+
+
+def recognizer(file: Path, options: InferenceOptions) -> Recognizer:
+    """The recogniser of a model file that reads as the options ask for. Raises ValueError."""
+    model = models.load(file)
+    constraint = load_constraint(options.lexicon, options.pattern, Alphabet(model.spec.alphabet))
+    if not 0 <= options.min_confidence <= 1:
+        raise ValueError(f"min-confidence {options.min_confidence}: give a share, 0 to 1")
+    if options.beam_width < 1:
+        raise ValueError(f"beam-width {options.beam_width}: give at least 1")
+    width = max(options.beam_width, 10) if constraint else options.beam_width
+    return Recognizer(model, constraint, width)
+
+
+class Said(NamedTuple):
+    """What is told of an image."""
+
+    line: str | None  # of the output
+    error: str | None  # why it could not be read
+    sure: bool
+
+
+def say_each(reader: Recognizer, paths: Iterable[str], options: InferenceOptions) -> Iterator[Said]:
+    """What is told of each image, in order."""
+    paths = list(paths)
+    for path, line in zip(paths, reader.read_each(paths, errors="return")):
+        if isinstance(line, imaging.ImageError):
+            # of aocr's a line for each file, for who reads them in step
+            failed = f"result: err opening file {one_line(path)}"
+            yield Said(failed if options.format == "aocr" else None, str(line), True)
+        else:
+            said = format_line(path, line, options.format, options.min_confidence)
+            yield Said(said, None, line.confidence >= options.min_confidence)
+
+
 def run(options: InferenceOptions) -> int:
     """Print what each image says. Returns 0; 1 if some image could not be read; 2 if none was."""
     try:
-        if options.model and options.model_dir:
-            raise ValueError("give --model or --model-dir, not both")
-        if options.model_dir:
-            file = find_run_model(options.model_dir)
-        else:
-            file = find_model(options.model or "digits")
+        file = find_chosen(options)
         paths, passed_over = find_images(options.paths or [os.path.relpath(TEST_IMAGES)])
         if not paths:
             raise ValueError(f"no image in {', '.join(options.paths) or TEST_IMAGES}")
         print(f"reading with {storage.named(file)}", file=sys.stderr)
         devices.prepare()
-        model = models.load(file)
-        alphabet = Alphabet(model.spec.alphabet)
-        constraint = load_constraint(options.lexicon, options.pattern, alphabet)
-        if not 0 <= options.min_confidence <= 1:
-            raise ValueError(f"min-confidence {options.min_confidence}: give a share, 0 to 1")
-        if options.beam_width < 1:
-            raise ValueError(f"beam-width {options.beam_width}: give at least 1")
-        width = max(options.beam_width, 10) if constraint else options.beam_width
-        recognizer = Recognizer(model, constraint, width)
+        reader = recognizer(file, options)
     except (ValueError, OSError) as error:
         print(f"inference.py: {error}", file=sys.stderr)
         return 2
     failed = unsure = 0
-    for path, line in zip(paths, recognizer.read_each(paths, errors="return")):
-        if isinstance(line, imaging.ImageError):
+    for line, problem, sure in say_each(reader, paths, options):
+        if problem is not None:
             failed += 1
-            print(line, file=sys.stderr)
-            if options.format == "aocr":  # a line for each file, for who reads them in step
-                print(f"result: err opening file {one_line(path)}")
-        else:
-            unsure += line.confidence < options.min_confidence
-            said = format_line(path, line, options.format, options.min_confidence)
-            print(said, flush=not sys.stdout.isatty())
+            print(problem, file=sys.stderr)
+        unsure += not sure
+        if line is not None:
+            print(line, flush=not sys.stdout.isatty())
+    return summary(options, len(paths), failed, unsure, passed_over)
+
+
+def summary(
+    options: InferenceOptions, images: int, failed: int, unsure: int, passed_over: int
+) -> int:
+    """Say on standard error what was not read, or not surely. Returns the exit status."""
     if passed_over:
         print(f"other files passed over: {passed_over}", file=sys.stderr)
     if options.min_confidence:
-        print(f"unsure: {unsure} of {len(paths) - failed} images", file=sys.stderr)
+        print(f"unsure: {unsure} of {images - failed} images", file=sys.stderr)
     if failed:
-        print(f"{failed} of {len(paths)} images could not be read", file=sys.stderr)
+        print(f"{failed} of {images} images could not be read", file=sys.stderr)
     return 1 if failed else 0
 
 

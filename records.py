@@ -14,9 +14,11 @@ needed for TFRecords alone.
 
 import contextlib
 import csv
+import functools
 import io
 import multiprocessing
 import os
+import uuid
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
@@ -57,6 +59,8 @@ class Entry(NamedTuple):
 
     def encoded(self) -> bytes:
         """The image's bytes. Raises OSError."""
+        if url := storage.url_of(self.file):
+            return storage.read(url, start=self.start, size=self.size)
         with open(self.file, "rb") as file:
             file.seek(self.start)
             return file.read(self.size)
@@ -222,25 +226,45 @@ class Written:
         )
 
 
+def shard_files(output: str | os.PathLike, shards: int) -> list[Path]:
+    """Where the shards of an output go: name-00000-of-00004.tfrecords; of one, the output itself.
+
+    Raises RecordsError for a number that cannot be, or a folder that is not there.
+    """
+    path = Path(output)
+    if not 1 <= shards <= 99_999:
+        raise RecordsError(f"shards {shards}: give 1 to 99999")
+    if path.is_dir() or not (storage.url_of(path) or path.parent.is_dir()):
+        raise RecordsError(f"{path}: cannot be written; name a file in a folder that is there")
+    names = [f"{path.stem}-{i:05}-of-{shards:05}{path.suffix}" for i in range(shards)]
+    return [path.with_name(name) for name in names] if shards > 1 else [path]
+
+
+class Record(NamedTuple):
+    """A labelled image to be written."""
+
+    encoded: bytes
+    label: str
+    name: str  # of its file, or its font; may be empty
+    size: tuple[int, int]  # width and height in pixels, upright
+    capitalised: bool = False  # whether its label was changed
+
+
 class Writer:
     """TFRecord files that are there whole, once the context is left, or not at all.
 
-    Of several shards, name.tfrecords becomes name-00000-of-00004.tfrecords and so on; the
-    examples are dealt to them in turn.
+    The records are dealt to the files in turn, by the number of the line that each is of.
     """
 
     def __init__(self, output: str | os.PathLike, shards: int = 1):
-        path = Path(output)
-        if not 1 <= shards <= 99_999:
-            raise RecordsError(f"shards {shards}: give 1 to 99999")
-        self._mirror = storage.Mirror(path.parent)
-        if path.is_dir() or not self._mirror.path.is_dir():
-            raise RecordsError(f"{path}: cannot be written; name a file in a folder that is there")
-        names = [f"{path.stem}-{i:05}-of-{shards:05}{path.suffix}" for i in range(shards)]
-        folder = self._mirror.path
-        self.files = [folder / name for name in ([path.name] if shards == 1 else names)]
-        self._partial = [file.with_name(f".{file.name}.partial") for file in self.files]
-        self._count = 0
+        names = [file.name for file in shard_files(output, shards)]
+        self._mirror = storage.Mirror(Path(output).parent)
+        self.files = [self._mirror.path / name for name in names]
+        own = uuid.uuid4().hex  # another writer of the same file may be at work
+        self._partial = [file.with_name(f".{file.name}.{own}.partial") for file in self.files]
+        self.labels: list[str] = []
+        self.sizes: list[tuple[int, int]] = []
+        self.capitalised = 0
 
     def __enter__(self) -> "Writer":
         import tensorflow as tf
@@ -249,18 +273,29 @@ class Writer:
         self._writers = [tf.io.TFRecordWriter(str(partial)) for partial in self._partial]
         return self
 
-    def add(self, encoded: bytes, label: str, comment: str = "") -> None:
-        """Write an Example: the encoded image, its label and, unless empty, its file name."""
+    def add(self, number: int, record: Record) -> None:
+        """Write an Example: the encoded image, its label and, unless empty, its file's name."""
         train = self._tf.train
-        contents = {"image": encoded, "label": label.encode(), "comment": comment.encode()}
+        contents = {
+            "image": record.encoded,
+            "label": record.label.encode(),
+            "comment": record.name.encode(),
+        }
         features = {
             key: train.Feature(bytes_list=train.BytesList(value=[value]))
             for key, value in contents.items()
             if value
         }
         example = train.Example(features=train.Features(feature=features))
-        self._writers[self._count % len(self._writers)].write(example.SerializeToString())
-        self._count += 1
+        encoded = example.SerializeToString(deterministic=True)  # the same bytes in every process
+        self._writers[number % len(self._writers)].write(encoded)
+        self.labels.append(record.label)
+        self.sizes.append(record.size)
+        self.capitalised += record.capitalised
+
+    def written(self, faults: list[Fault]) -> Written:
+        """What was written, but for the lines with `faults`."""
+        return Written(self.files, self.labels, self.sizes, self.capitalised, faults)
 
     def __exit__(self, kind: type | None, *_: object) -> None:
         for writer, partial, file in zip(self._writers, self._partial, self.files, strict=True):
@@ -289,41 +324,35 @@ def convert(
     Raises RecordsError that lists every line which cannot be used; with `skip_bad` they are left
     out, and listed in OUTPUT.skipped.tsv.
     """
-    lines = find(dataset)
-    if Path(output).exists() and Path(output).samefile(dataset):
-        raise RecordsError(f"{output}: is the data set itself; name another output")
-    labels, sizes, faults = [], [], []
-    capitalised = 0
+    lines, faults = find_other_than(output, dataset), []
+    to_record = functools.partial(
+        converted, force_uppercase=force_uppercase, save_filename=save_filename
+    )
     with Writer(output, shards) as writer, ThreadPoolExecutor() as pool:
-        for done, line in enumerate(_in_order(pool, _checked, lines), 1):
+        for number, line in enumerate(_in_order(pool, to_record, lines)):
             if isinstance(line, Fault):
                 faults.append(line)
             else:
-                entry, encoded, size = line
-                label = entry.label.upper() if force_uppercase else entry.label
-                capitalised += label != entry.label
-                writer.add(encoded, label, entry.name if save_filename else "")
-                labels.append(label)
-                sizes.append(size)
-            on_line(done, len(lines))
-        if faults and not (skip_bad and labels):
-            raise RecordsError(
-                f"{len(faults):,} of {len(lines):,} lines of {dataset} cannot be used; mend them"
-                + (", or leave them out with --skip-bad:" if labels else ":")
-                + "".join(f"\n  {place}: {reason}" for place, reason in faults)
-            )
+                writer.add(number, line)
+            on_line(number + 1, len(lines))
+        written = writer.written(faults)
+        if faults and not (skip_bad and written.labels):
+            raise refused(dataset, written)
     if faults:
-        skipped = Path(f"{output}{SKIPPED}")
-        with (
-            storage.written(skipped.parent) as folder,
-            open(folder / skipped.name, "w", encoding="utf-8", newline="") as file,
-        ):
-            csv.writer(file, "excel-tab").writerows(faults)
-    return Written(writer.files, labels, sizes, capitalised, faults)
+        list_skipped(output, faults)
+    return written
 
 
-def _checked(line: Entry | Fault) -> tuple[Entry, bytes, tuple[int, int]] | Fault:
-    """An entry, its encoded image and the size of it, if it can be decoded."""
+def find_other_than(output: str | os.PathLike, dataset: str | os.PathLike) -> list[Entry | Fault]:
+    """As `find`, of a data set that is not the output itself. Raises RecordsError."""
+    lines = find(dataset)
+    if Path(output).exists() and Path(output).samefile(dataset):
+        raise RecordsError(f"{output}: is the data set itself; name another output")
+    return lines
+
+
+def converted(line: Entry | Fault, force_uppercase: bool, save_filename: bool) -> Record | Fault:
+    """The record of an entry whose image can be decoded, or what is wrong with it."""
     if isinstance(line, Fault):
         return line
     try:
@@ -331,7 +360,30 @@ def _checked(line: Entry | Fault) -> tuple[Entry, bytes, tuple[int, int]] | Faul
         height, width, _ = imaging.load(encoded, name=line.name, warn=False).shape
     except (OSError, imaging.ImageError) as error:
         return Fault(line.place, str(error))
-    return line, encoded, (width, height)
+    label = line.label.upper() if force_uppercase else line.label
+    name = line.name if save_filename else ""
+    return Record(encoded, label, name, (width, height), capitalised=label != line.label)
+
+
+def refused(dataset: str | os.PathLike, written: Written) -> RecordsError:
+    """What is said of a data set with lines that cannot be used."""
+    faults, some_can = written.faults, bool(written.labels)
+    return RecordsError(
+        f"{len(faults):,} of {len(faults) + len(written.labels):,} lines of {dataset} cannot be "
+        "used; mend them"
+        + (", or leave them out with --skip-bad:" if some_can else ":")
+        + "".join(f"\n  {place}: {reason}" for place, reason in faults)
+    )
+
+
+def list_skipped(output: str | os.PathLike, faults: list[Fault]) -> None:
+    """Write the lines that were left out to OUTPUT.skipped.tsv."""
+    skipped = Path(f"{output}{SKIPPED}")
+    with (
+        storage.written(skipped.parent) as folder,
+        open(folder / skipped.name, "w", encoding="utf-8", newline="") as file,
+    ):
+        csv.writer(file, "excel-tab").writerows(faults)
 
 
 def generate(
@@ -352,7 +404,6 @@ def generate(
         raise RecordsError(f"generate {count}: give at least 1")
     if workers < 1:
         raise RecordsError(f"workers {workers}: give at least 1")
-    labels, sizes = [], []
     context = multiprocessing.get_context("spawn")
     with (
         Writer(output, shards) as writer,
@@ -360,13 +411,11 @@ def generate(
     ):
         starts = range(0, count, CHUNK)
         chunks = ((start, min(start + CHUNK, count)) for start in starts)
-        for chunk in _in_order(pool, _draw_chunk, chunks):
-            for encoded, label, font, size in chunk:
-                writer.add(encoded, label, font)
-                labels.append(label)
-                sizes.append(size)
-                on_line(len(labels), count)
-    return Written(writer.files, labels, sizes, 0, [])
+        for start, chunk in zip(starts, _in_order(pool, _draw_chunk, chunks)):
+            for number, record in enumerate(chunk, start):
+                writer.add(number, record)
+                on_line(number + 1, count)
+    return writer.written(faults=[])
 
 
 _lines: Lines  # of a process that draws
@@ -378,15 +427,17 @@ def _start_drawing(lines: Lines) -> None:
     become_worker()
 
 
-def _draw_chunk(ends: tuple[int, int]) -> list[tuple[bytes, str, str, tuple[int, int]]]:
-    """(PNG, label, font file, size) of the lines from one number to before another."""
-    drawn = []
-    for k in range(*ends):
-        pixels, label, font = _lines[k]
-        content = io.BytesIO()
-        Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels).save(content, "PNG")
-        drawn.append((content.getvalue(), label, Path(font).name, pixels.shape[1::-1]))
-    return drawn
+def _draw_chunk(ends: tuple[int, int]) -> list[Record]:
+    """The lines from one number to before another."""
+    return [drawn(_lines, k) for k in range(*ends)]
+
+
+def drawn(lines: Lines, k: int) -> Record:
+    """Generated line k as PNG. Raises DataError."""
+    pixels, label, font = lines[k]
+    content = io.BytesIO()
+    Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels).save(content, "PNG")
+    return Record(content.getvalue(), label, Path(font).name, pixels.shape[1::-1])
 
 
 def _in_order(pool: Executor, work: Callable, items: Iterable) -> Iterator:

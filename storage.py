@@ -7,6 +7,7 @@ piece, and so is there whole or as it was before.
 
 import atexit
 import contextlib
+import functools
 import os
 import re
 import shutil
@@ -44,13 +45,17 @@ def named(path: str | os.PathLike) -> str:
     return url_of(path) or os.fspath(path)
 
 
-def read(url: str, most: int | None = None) -> bytes:
-    """A file's content, of `most` bytes. Raises FileNotFoundError or StorageError."""
+def read(url: str, most: int | None = None, start: int = 0, size: int = -1) -> bytes:
+    """`size` bytes of a file from `start` on, by default all; an error where it has over `most`.
+
+    Raises FileNotFoundError or StorageError.
+    """
     system, path = _system(url)
-    size = _insist(url, system.size, path)
-    if most is not None and size > most:
-        raise StorageError(f"{url}: {size:,} bytes, over the limit of {most:,}")
-    return _insist(url, system.cat_file, path)
+    whole = _insist(url, system.size, path)
+    if most is not None and whole > most:
+        raise StorageError(f"{url}: {whole:,} bytes, over the limit of {most:,}")
+    end = whole if size < 0 else start + size
+    return _insist(url, functools.partial(system.cat_file, path, start=start, end=end))
 
 
 def names(url: str) -> list[str]:
@@ -98,6 +103,22 @@ def fetched(url: str) -> Path:
     return place / name
 
 
+def local(path: str | os.PathLike) -> Path:
+    """A file that can be opened: the file itself, or for a URL a copy."""
+    url = url_of(path)
+    return fetched(url) if url else Path(path)
+
+
+def remove(path: str | os.PathLike) -> None:
+    """Remove a file, if it is there."""
+    with contextlib.suppress(FileNotFoundError):
+        if url := url_of(path):
+            system, place = _system(url)
+            _insist(url, system.rm_file, place)
+        else:
+            os.remove(path)
+
+
 class Mirror:
     """A local folder that stands for one in a bucket; for a local path it is that path itself.
 
@@ -135,9 +156,7 @@ class Mirror:
             _insist(f"{self.url}/{name}", system.pipe_file, target, content)
             self._published[name] = state[name]
         for name in set(self._published) - set(state):
-            target = f"{path.rstrip('/')}/{name}"
-            with contextlib.suppress(FileNotFoundError):
-                _insist(f"{self.url}/{name}", system.rm_file, target)
+            remove(f"{self.url}/{name}")
             del self._published[name]
 
     def _state(self) -> dict[str, tuple[int, int]]:

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from moto.server import ThreadedMotoServer
+from s3fs import S3FileSystem
 
 HOP = {"connection", "transfer-encoding", "content-length", "keep-alive"}
 
@@ -105,6 +106,7 @@ def bucket(faults: Faults) -> Iterator[str]:
     }  # fmt: skip
     before = {name: os.environ.get(name) for name in variables}
     os.environ.update(variables)
+    S3FileSystem.clear_instance_cache()  # fsspec keeps those that talk to another store
     onward = http.client.HTTPConnection(host, port)
     onward.request("PUT", "/bucket")
     assert onward.getresponse().status == 200

@@ -100,11 +100,12 @@ def test_a_data_set_comes_back_from_tfrecords(tmp_path, lines):
     file = tmp_path / "set.tfrecords"
     encoded = []
     with records.Writer(file) as writer:
-        for pixels, label, name in lines:
+        for number, (pixels, label, name) in enumerate(lines):
             content = io.BytesIO()
             Image.fromarray(pixels[..., 0]).save(content, "PNG")
             encoded.append(content.getvalue())
-            writer.add(encoded[-1], label, name)
+            record = records.Record(encoded[-1], label, name, pixels.shape[1::-1])
+            writer.add(number, record)
     found = records.find(file)
     assert [entry.encoded() for entry in found] == encoded
     assert [(entry.label, entry.name) for entry in found] == [line[1:] for line in lines]

@@ -1,0 +1,162 @@
+"""Beam pipelines on this machine: what they write is what the local commands write."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+import aocr
+from bench.bucket import Faults, bucket
+
+ROOT = Path(__file__).resolve().parent.parent
+pytest.importorskip("apache_beam", reason="requirements-beam.txt is not installed")
+BEAM = ["--runner", "DirectRunner"]
+GENERATE = ["dataset", "--generate", "23", "--alphabet", "digits", "--shards", "3"]
+
+
+def shards(folder: Path, name: str) -> list[bytes]:
+    files = sorted(folder.glob(f"{name}-*-of-*"))
+    return [file.read_bytes() for file in files]
+
+
+def test_generated_lines_are_those_of_this_machine(tmp_path, capsys):
+    assert aocr.main([*GENERATE, str(tmp_path / "here.tfrecords")]) == 0
+    here = capsys.readouterr().out
+    assert aocr.main([*GENERATE, *BEAM, str(tmp_path / "beam.tfrecords")]) == 0
+    assert capsys.readouterr().out.replace("beam-", "here-") == here
+    assert shards(tmp_path, "beam") == shards(tmp_path, "here") and here.startswith("23 images")
+    assert {p.suffix for p in tmp_path.iterdir()} == {".tfrecords"}, "nothing else is left"
+
+
+@pytest.fixture
+def annotations(labelled_folder, tmp_path):
+    """Labels of images of which one is not there and one is none."""
+    (tmp_path / "none.png").write_bytes(b"no image")
+    lines = (labelled_folder / "labels.tsv").read_text().splitlines()
+    lines = [f"{labelled_folder}/{line}" for line in lines]
+    lines[2:2] = [f"{tmp_path}/none.png\t1", "missing.png\t2"]
+    file = tmp_path / "annotations.txt"
+    file.write_text("\n".join(lines))
+    return file
+
+
+def test_labelled_images_are_those_of_this_machine(annotations, tmp_path, capsys):
+    options = ["dataset", str(annotations), "--shards", "4", "--save-filename"]
+    assert aocr.main([*options, *BEAM, str(tmp_path / "beam.tfrecords")]) == 2
+    refused = capsys.readouterr().err
+    assert not shards(tmp_path, "beam")
+    assert aocr.main([*options, str(tmp_path / "here.tfrecords")]) == 2
+    assert capsys.readouterr().err == refused and "2 of 14 lines" in refused
+    for name, how in (("here", []), ("beam", BEAM)):
+        output = str(tmp_path / f"{name}.tfrecords")
+        assert aocr.main([*options, "--skip-bad", *how, output]) == 1
+    here, beam = capsys.readouterr().out.split("12 images")[1:]
+    assert beam.replace("beam-", "here-") == here
+    assert shards(tmp_path, "beam") == shards(tmp_path, "here")
+    skipped = [tmp_path / f"{name}.tfrecords.skipped.tsv" for name in ("beam", "here")]
+    assert skipped[0].read_text() == skipped[1].read_text() != ""
+
+
+@pytest.mark.parametrize("style", ["aocr", "tsv"])
+def test_images_read_as_on_this_machine(labelled_folder, tmp_path, capsys, style):
+    (tmp_path / "none.png").write_bytes(b"no image")
+    paths = [str(labelled_folder), str(tmp_path / "none.png")]
+    options = ["predict", *paths, "--model", "digits", "--format", style, "--min-confidence", "0.5"]
+    assert aocr.main(options) == 1
+    here = capsys.readouterr()
+    assert aocr.main([*options, *BEAM, "--shards", "5", "--output", str(tmp_path / "read")]) == 1
+    beam = capsys.readouterr()
+    assert b"".join(shards(tmp_path, "read")).decode() == here.out and not beam.out
+    assert [line for line in beam.err.splitlines() if not line.startswith("written")] == (
+        here.err.splitlines()
+    )
+
+
+@pytest.mark.slow
+def test_a_reading_that_was_killed_goes_on_with_the_shards_that_lack(tmp_path):
+    """Every image is read once, in worker processes, whenever the command ends."""
+    folder = tmp_path / "images"
+    folder.mkdir()
+    source = Image.open(next((ROOT / "inference_test_imgs").glob("*.jpg")))
+    for i in range(96):
+        source.save(folder / f"{i:03}.jpg")
+    command = [
+        *(sys.executable, "aocr.py", "predict", str(folder), "--model", "digits"),
+        *("--format", "tsv", "--shards", "24", "--output", str(tmp_path / "read.tsv"), *BEAM),
+        *("--runner-options", "direct_num_workers=2", "direct_running_mode=multi_processing"),
+    ]
+    parts = tmp_path / "read.tsv.parts"
+    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL, start_new_session=True)
+    while len(list(parts.glob("*.done.json"))) < 5:
+        assert process.poll() is None
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    done = [file.name.partition(".")[0] for file in parts.glob("*.done.json")]
+    files = [tmp_path / f"read-{shard}-of-00024.tsv" for shard in done]
+    written = [file.stat().st_mtime_ns for file in files]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
+    assert [file.stat().st_mtime_ns for file in files] == written, "they were made again"
+    assert "of 24 shards are there already" in ended.stderr
+    rows = b"".join(shards(tmp_path, "read")).decode().splitlines()
+    assert [row.split("\t")[0] for row in rows] == [f"{folder}/{i:03}.jpg" for i in range(96)]
+    assert not parts.exists() and not list(tmp_path.glob(".*"))
+
+
+def test_a_command_that_differs_from_the_one_that_was_stopped_is_refused(tmp_path, capsys):
+    output, parts = tmp_path / "set.tfrecords", tmp_path / "set.tfrecords.parts"
+    assert aocr.main([*GENERATE, *BEAM, str(output), "--width", "8"]) == 2  # nothing fits
+    assert "text wider than width 8" in capsys.readouterr().err
+    assert parts.is_dir()
+    assert aocr.main([*GENERATE, *BEAM, str(output), "--seed", "1"]) == 2
+    said = capsys.readouterr().err
+    assert f"{parts}: holds a command that did not come to its end" in said
+    assert "differs in seed, width; give that one" in said
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--runner", "NoRunner"], "NoRunner"),
+        ([*BEAM, "--runner-options", "speed=9"], "runner-options speed: Beam has none"),
+        ([*BEAM, "--shards", "0"], "shards 0: give 1 to 99999"),
+    ],
+)
+def test_what_cannot_run_is_said(options, message, tmp_path, capsys):
+    assert aocr.main([*GENERATE, *options, str(tmp_path / "set.tfrecords")]) == 2
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("options", [BEAM, ["--output", "x"], ["--shards", "2"]])
+def test_reading_into_files_is_for_runners(options, capsys):
+    assert aocr.main(["predict", "x.png", "--model", "digits", *options]) == 2
+    assert "runner" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_data_sets_and_readings_of_buckets(labelled_folder, tmp_path, monkeypatch):
+    with bucket(Faults()) as url:
+        monkeypatch.setattr("storage.FIRST_WAIT", 0.01)
+        from storage import names, read, written
+
+        with written(f"{url}/images") as there:
+            for file in labelled_folder.iterdir():
+                (there / file.name).write_bytes(file.read_bytes())
+        options = ["--shards", "2"]
+        made = f"{url}/set.tfrecords"
+        assert aocr.main(["dataset", f"{url}/images", *options, *BEAM, made]) == 0
+        local = str(tmp_path / "set.tfrecords")
+        assert aocr.main(["dataset", str(labelled_folder), *options, local]) == 0
+        for name in ("set-00000-of-00002.tfrecords", "set-00001-of-00002.tfrecords"):
+            assert read(f"{url}/{name}") == (tmp_path / name).read_bytes()
+        reading = ["predict", f"{url}/images", "--model", "digits", *options, *BEAM]
+        assert aocr.main([*reading, "--output", f"{url}/read.txt"]) == 0
+        lines = [read(f"{url}/read-{i:05}-of-00002.txt").splitlines() for i in range(2)]
+        assert [len(part) for part in lines] == [6, 6]
+        assert not [name for name in names(url) if ".parts" in name]
