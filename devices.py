@@ -8,8 +8,10 @@ imported, whatever its log level, and here it does so unheard.
 """
 
 import contextlib
+import faulthandler
 import json
 import os
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
@@ -17,6 +19,8 @@ from typing import Any
 import numpy as np
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+START_LIMIT = 600  # seconds that a process waits for the others of its group, or OCR_START_LIMIT
 
 
 @contextlib.contextmanager
@@ -68,18 +72,18 @@ class Group:
     devices of all processes together; each takes an equal part of every batch
 
     Make it before TensorFlow computes anything: several processes find each other here, by the
-    addresses in TF_CONFIG, and wait for one another. Raises ClusterError.
+    addresses in TF_CONFIG, and wait for one another, START_LIMIT at most. Raises ClusterError.
     """
 
     def __init__(self) -> None:
-        self.rank, self.size = _place_in_cluster()
+        self.rank, self.size = place_in_cluster()
         self._strategy: Any = None
         if keras.backend.backend() == "tensorflow":
             import tensorflow as tf
 
             _take_memory_as_needed()
             if self.size > 1:
-                with standard_error_closed():
+                with _others_awaited(), standard_error_closed():
                     self._strategy = tf.distribute.MultiWorkerMirroredStrategy()
             else:
                 found = [tf.config.list_logical_devices(kind) for kind in ("GPU", "CPU")]
@@ -186,6 +190,27 @@ class Group:
 
 
 @contextlib.contextmanager
+def _others_awaited() -> Iterator[None]:
+    """End this process, with status 1, where the others of its group do not come.
+
+    TensorFlow waits for them for ever, in native code that lets no thread of Python run.
+    """
+    limit = float(os.environ.get("OCR_START_LIMIT", START_LIMIT))
+    print(
+        f"waiting for the other processes of TF_CONFIG, {limit:g} s at most (OCR_START_LIMIT)",
+        file=sys.stderr,
+        flush=True,
+    )
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    faulthandler.dump_traceback_later(limit, exit=True, file=nowhere)
+    try:
+        yield
+    finally:
+        faulthandler.cancel_dump_traceback_later()
+        os.close(nowhere)
+
+
+@contextlib.contextmanager
 def _others_lost() -> Iterator[None]:
     import tensorflow as tf
 
@@ -198,7 +223,7 @@ def _others_lost() -> Iterator[None]:
         ) from error
 
 
-def _place_in_cluster() -> tuple[int, int]:
+def place_in_cluster() -> tuple[int, int]:
     """(rank, size) by TF_CONFIG; (0, 1) without it. Raises ClusterError."""
     given = os.environ.get("TF_CONFIG")
     if not given:

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,17 +32,27 @@ class Options:
     """Processes."""
 
 
-def start(count: int, *arguments: str, stderr: int | None = None) -> list[subprocess.Popen]:
-    """That many processes of train.py, in the order of their ranks; each writes to `stderr`."""
+def start(
+    count: int,
+    *arguments: str,
+    stdout: int | None = None,
+    stderr: int | None = None,
+    program: Callable[[int], Sequence[str]] = lambda rank: ("train.py",),
+) -> list[subprocess.Popen]:
+    """That many processes of train.py, in the order of their ranks; they write as those say.
+
+    program: what Python is given for a rank before the arguments, in place of train.py.
+    """
     sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
     addresses = [f"127.0.0.1:{s.getsockname()[1]}" for s in sockets]
     for s in sockets:
         s.close()
     return [
         subprocess.Popen(
-            [sys.executable, "train.py", *arguments],
+            [sys.executable, *program(rank), *arguments],
             cwd=ROOT,
             env=os.environ | {"TF_CONFIG": config(addresses, rank)},
+            stdout=stdout,
             stderr=stderr,
             text=True,
         )

@@ -4,6 +4,7 @@ import json
 import os
 import shlex
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -12,8 +13,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import storage
 import train
-from bench.cluster import start
+from bench.bucket import Faults, bucket
+from bench.cluster import config, start
 from devices import ClusterError, Group
 from records import convert
 
@@ -106,6 +109,24 @@ def test_a_group_of_which_one_is_asked_to_stop_saves_and_ends(tmp_path):
     assert metrics(tmp_path / "run")[-1, 0] <= step < 2000
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("rank", [0, 1])
+def test_a_process_whose_others_do_not_come_says_so_and_ends(rank, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    addresses = [address, "127.0.0.1:1"] if rank == 0 else ["127.0.0.1:1", address]
+    done = subprocess.run(
+        [sys.executable, "train.py", *TINY, "--model-dir", str(tmp_path / "run")],
+        cwd=ROOT,
+        env=os.environ | {"TF_CONFIG": config(addresses, rank), "OCR_START_LIMIT": "2"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 1 and "TF_CONFIG, 2 s at most" in done.stderr, done.stderr
+    assert not (tmp_path / "run").exists()
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [
@@ -126,3 +147,15 @@ def test_a_batch_that_cannot_be_dealt_out_evenly_is_an_error(tmp_path, capsys):
     assert train.main([*TINY, *options, "--model-dir", str(tmp_path / "run")]) == 2
     assert "give a multiple of the 2 shares, such as 6" in capsys.readouterr().err
     assert not (tmp_path / "run").exists() or not os.listdir(tmp_path / "run")
+
+
+@pytest.mark.slow
+def test_a_group_whose_run_is_in_a_bucket_goes_on_in_another_number(tmp_path):
+    with bucket(Faults()) as url:
+        for count, steps in ((2, "20"), (1, "30")):
+            options = [*TINY, "--steps", steps, "--model-dir", f"{url}/run"]
+            group = start(count, *options, stderr=subprocess.PIPE)
+            said = end(group)
+            assert [process.returncode for process in group] == [0] * count, said
+        rows = storage.read(f"{url}/run/metrics.csv").decode().split()[1:]
+        assert [row.split(",")[0] for row in rows] == ["10", "20", "30"]
