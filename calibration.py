@@ -14,7 +14,7 @@ from inference import Output, Recognizer
 from model import ModelSpec
 from text import BLANK
 
-TEMPERATURES = np.geomspace(0.5, 8, 41)
+TEMPERATURES = np.geomspace(0.5, 8, 161)
 PRIOR = 5.0  # weight of log(temperature)^2: a few lines without an error prove little
 LEAST = 1e-6  # of a confidence, and of its distance from 1
 

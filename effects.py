@@ -36,7 +36,9 @@ def faded(ink: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     rows, columns, _ = ink.shape
     least = rng.uniform(0.05, 0.7)
     if rng.random() < 0.6:
-        level = np.linspace(least, 1, columns, dtype=np.float32)[None, :, None]
+        full = rng.uniform(0.1, 1)  # from here on, of its width
+        slope = np.linspace(least, least + (1 - least) / full, columns, dtype=np.float32)
+        level = np.minimum(slope, 1)[None, :, None]
         return ink * (level if rng.random() < 0.5 else level[:, ::-1])
     rough = np.convolve(rng.uniform(least, 1.3, rows + 4), np.ones(3) / 3)[3 : rows + 3]
     return ink * np.clip(rough, 0, 1).astype(np.float32)[:, None, None]
@@ -48,6 +50,21 @@ def bled(ink: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     soft = cv2.GaussianBlur(ink, (0, 0), max(0.5, height * rng.uniform(0.03, 0.08)))
     grown = (soft.reshape(ink.shape) - rng.uniform(0.15, 0.45)) / rng.uniform(0.1, 0.4) + 0.5
     return np.maximum(ink, np.clip(grown, 0, 1))
+
+
+def starved(ink: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Too little ink: thin strokes and sides of characters do not take, by patches."""
+    rows, columns, _ = ink.shape
+    height = np.count_nonzero(ink.max(axis=(1, 2)) > 0.3)
+    soft = cv2.GaussianBlur(ink, (0, 0), max(0.5, height * rng.uniform(0.02, 0.06)))
+    size = max(2.0, height * rng.uniform(0.2, 0.7))  # of a patch
+    cells = max(2, round(columns / size)), max(2, round(rows / size))
+    patches = cv2.resize(
+        rng.standard_normal(cells[::-1], np.float32), (columns, rows), interpolation=cv2.INTER_CUBIC
+    )[..., None]
+    level = rng.uniform(0.3, 0.55) + rng.uniform(0.05, 0.25) * patches
+    taken = (soft.reshape(ink.shape) - level) / rng.uniform(0.05, 0.3) + 0.5
+    return ink * np.clip(taken, rng.uniform(0, 0.3), 1)
 
 
 def scanned(image: np.ndarray, contrast: float, rng: np.random.Generator) -> np.ndarray:

@@ -43,6 +43,7 @@ class Recipe:
     broken: float = 0.15
     dot_matrix: float = 0.0
     bled: float = 0.0
+    starved: float = 0.0
     faded: float = 0.0
     ghost: float = 0.0  # unlit segments, of fonts that have segments
     neighbours: float = 0.15
@@ -77,7 +78,8 @@ RECIPES = {
     "photo": PHOTO,
     "receipt": Recipe(
         fonts=("receipt/*",), own=0.8, fills=(0.4, 1.0), bent=0.3,
-        marks=0.15, tight=-0.2, broken=0.45, dot_matrix=0.3, bled=0.3, faded=0.2, neighbours=0.25,
+        marks=0.15, tight=-0.2, broken=0.45, dot_matrix=0.3, bled=0.3, starved=0.2, faded=0.2,
+        neighbours=0.25,
         separators=0, underline=0.05, contrast=(40, 255), paper=0.7, dark_on_light=0.98,
         outline=0.02, relief=0, frame=0.05, light=0.1, surface=0.15, blur=0.3,
         low_resolution=0.3, noise=0.3, scanned=0.4, jpeg=0.5,
@@ -214,6 +216,7 @@ def _taken(pixels: np.ndarray, recipe: Recipe, rng: np.random.Generator) -> np.n
         ink = effects.dot_matrix(ink, rng)
     for share, effect in (
         (recipe.bled, effects.bled),
+        (recipe.starved, effects.starved),
         (recipe.broken, effects.broken_print),
         (recipe.faded, effects.faded),
         (recipe.neighbours, effects.neighbour_lines),
