@@ -117,7 +117,8 @@ class Lines:
         for attempt in range(ATTEMPTS):
             rng = np.random.default_rng((self.seed, k, attempt))
             text, (recipe, fonts) = self.texts.draw(rng), self.recipes.choose(rng)
-            font = fonts[(k + attempt) % len(fonts)]
+            # another is any other: those that lack letters may stand in a row
+            font = fonts[int(rng.integers(len(fonts))) if attempt else k % len(fonts)]
             if font in self.partial and set(text) - set(self.partial[font]):
                 reasons["the font lacks a character"] += 1
                 continue

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fontTools.subset import Subsetter
+from fontTools.ttLib import TTFont
 from PIL import Image
 
 import augmentation
@@ -145,6 +147,18 @@ def test_a_font_draws_only_lines_it_has_the_characters_for():
     assert all(not set(text) & lacks for _, text, used in drawn if used == font)
     assert any(set(text) & lacks for _, text, used in drawn if used == FONT)
     assert stream.redrawn["the font lacks a character"] > 0
+
+
+def test_fonts_in_a_row_that_lack_letters_do_not_end_the_draws(tmp_path):
+    """120 fonts of digits alone among others, as in a folder of receipt printers."""
+    digits = TTFont(FONT)
+    subsetter = Subsetter()
+    subsetter.populate(text="0123456789")
+    subsetter.subset(digits)
+    digits.save(tmp_path / "digits.ttf")
+    fonts = [str(tmp_path / "digits.ttf")] * 120 + [FONT] * 60
+    stream = lines(augment=False, alphabet="0123456789abcdefghij", fonts=fonts, min_length=9)
+    assert all(len(stream[k][1]) >= 9 for k in range(0, 180, 7))
 
 
 def test_a_character_that_no_font_has_is_named():
