@@ -19,6 +19,7 @@ from PIL import Image
 from prometheus_client import Histogram
 
 import image as imaging
+import storage
 
 PER_CHARACTER = ("probabilities", "starts", "ends")
 
@@ -102,7 +103,15 @@ class Model:
 
 
 def newest(folder: Path) -> Path | None:
-    """The SavedModel of the highest version in a model folder."""
+    """The SavedModel of the highest version in a model folder; from a bucket, a copy of it.
+
+    Raises StorageError.
+    """
+    if url := storage.url_of(folder):
+        # an export's model.json comes last: with it, all of a version is there
+        found = (name.split("/") for name in storage.names(url))
+        numbers = [int(n) for n, *rest in found if n.isdecimal() and rest == ["model.json"]]
+        return storage.fetched_folder(f"{url}/{max(numbers)}") if numbers else None
     with contextlib.suppress(OSError):
         versions = [p for p in folder.iterdir() if p.name.isdecimal()]
         whole = [p for p in versions if (p / "saved_model.pb").is_file()]

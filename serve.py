@@ -3,8 +3,9 @@
     aocr serve exported                                   # http://127.0.0.1:8501
     curl -F image=@photo.png http://127.0.0.1:8501/read
 
-A model folder holds SavedModels by version, as `export.py` writes them; the newest is served, and
-a newer one is taken up while requests go on. At / is a page to drop images on.
+A model folder, or one in a bucket, holds SavedModels by version, as `export.py` writes them; the
+newest is served, and a newer one is taken up while requests go on. At / is a page to drop images
+on.
 """
 
 import asyncio
@@ -42,13 +43,14 @@ from starlette.requests import ClientDisconnect
 
 import devices
 import image as imaging
+import storage
 from batching import Model, Read, newest, upright
 from predict_api import PREDICT, SIGNATURES, answer, described, images_of
 from text import one_line
 
 log = logging.getLogger("ocr_simple")
 
-POLL = 1.0  # seconds between two looks for a newer version
+POLL, BUCKET_POLL = 1.0, 10.0  # seconds between two looks for a newer version
 PAGE = Path(__file__).resolve().parent / "serve.html"
 PAGE_HEADERS = {  # it needs nothing from elsewhere, and nothing else may come in
     "Content-Security-Policy": "default-src 'none'; connect-src 'self'; img-src blob: data:; "
@@ -64,7 +66,7 @@ class ServeOptions:
     """Serve an exported model over HTTP."""
 
     folder: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="[DIR]")] = Path("exported")
-    """Folder that aocr export wrote a SavedModel into; a newer version is taken up."""
+    """Folder that aocr export wrote a SavedModel into, or its URL; a newer version is taken up."""
     name: str = "aocr"
     """The model's name in addresses: /v1/models/NAME:predict."""
     host: str = "127.0.0.1"
@@ -88,11 +90,9 @@ class ServeOptions:
 
     def run(self, given: list[str]) -> int:
         """Serve until told to stop. Returns the exit status. Raises ValueError, OSError."""
-        found = newest(self.folder)
+        found, where = newest(self.folder), storage.named(self.folder)
         if found is None:
-            raise ValueError(
-                f"{self.folder}: holds no SavedModel; write one with: aocr export {self.folder}"
-            )
+            raise ValueError(f"{where}: holds no SavedModel; write one with: aocr export {where}")
         for name in ("batch", "max_body", "max_images", "max_pixels", "max_waiting", "timeout"):
             if not getattr(self, name) > 0:
                 raise ValueError(
@@ -105,7 +105,7 @@ class ServeOptions:
         app = application(Server(self, Model(found, self.batch)))
         config = uvicorn.Config(app, log_level="warning", access_log=False)
         host, port = listening.getsockname()[:2]
-        print(f"version {found.name} of {self.folder} at http://{host}:{port}", file=sys.stderr)
+        print(f"version {found.name} of {where} at http://{host}:{port}", file=sys.stderr)
         if self.host not in ("127.0.0.1", "localhost", "::1") and not self.token:
             print("anyone who reaches this machine can use it: set OCR_TOKEN", file=sys.stderr)
         for number in (signal.SIGINT, signal.SIGTERM):  # uvicorn raises them again in the end
@@ -151,9 +151,16 @@ class Server:
         self.reading.shutdown()
 
     async def _watch(self) -> None:
+        folder, unreachable = self.options.folder, False
         while True:
-            await asyncio.sleep(POLL)
-            found = await asyncio.to_thread(newest, self.options.folder)
+            await asyncio.sleep(BUCKET_POLL if storage.url_of(folder) else POLL)
+            try:
+                found, unreachable = await asyncio.to_thread(newest, folder), False
+            except OSError as error:  # of a bucket: it is looked for again, and told once
+                if not unreachable:
+                    log.warning("no newer version can be looked for: %s", error)
+                unreachable = True
+                continue
             if found is None or found == self.refused or int(found.name) == self.model.version:
                 continue
             try:

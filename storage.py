@@ -103,6 +103,15 @@ def fetched(url: str) -> Path:
     return place / name
 
 
+@functools.cache
+def fetched_folder(url: str) -> Path:
+    """A local copy of a folder that does not change any more, kept until this process ends."""
+    place = Path(tempfile.mkdtemp(dir=_cache())) / url.rpartition("/")[2]
+    fetch(url, place)
+    _origins[str(place)] = url
+    return place
+
+
 def local(path: str | os.PathLike) -> Path:
     """A file that can be opened: the file itself, or for a URL a copy."""
     url = url_of(path)

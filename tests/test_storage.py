@@ -1,9 +1,11 @@
 """Every path in a bucket, over a real socket that fails now and then: the same as on a disk."""
 
+import asyncio
 import io
 import json
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,9 +20,12 @@ from s3fs import S3FileSystem
 import aocr
 import inference
 import records
+import serve
 import storage
 import train
+from batching import newest
 from bench.bucket import Faults, bucket
+from bench.serving import serving
 from run_folder import RunFolder, TrainError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -172,3 +177,49 @@ def test_another_run_moves_one_in_a_bucket_aside(faulty):
     assert seeds == {"aside": 3, "aside.1": 1, "aside.2": 2}
     with pytest.raises(TrainError, match=r"s3://bucket/aside: holds a run with other options"):
         RunFolder(f"{faulty}/aside").open({"seed": 4}, resume=True)
+
+
+@pytest.mark.slow
+def test_a_server_takes_a_model_and_its_newer_version_from_a_bucket(faulty, exported):
+    folder, image = f"{faulty}/served", (inference.TEST_IMAGES / "water_meter.png").read_bytes()
+
+    def publish(version: str) -> None:
+        with storage.written(f"{folder}/{version}") as there:
+            shutil.copytree(exported / "1", there, dirs_exist_ok=True)
+
+    publish("1")
+    with serving(folder) as (process, client):
+        assert f"version 1 of {folder}" in process.said()
+        read = client.post("/read", content=image).json()["lines"]
+        publish("2")
+        until = time.monotonic() + 90
+        while client.get("/readyz").json()["version"] != 2:
+            assert time.monotonic() < until
+            time.sleep(0.1)
+        assert client.post("/read", content=image).json()["lines"] == read
+
+
+def test_a_server_goes_on_where_its_bucket_cannot_be_reached_and_says_so_once(monkeypatch, caplog):
+    gone = storage.StorageError("s3://b/m: cannot be reached")
+    looks = iter([gone, gone, None, gone, KeyboardInterrupt()])
+
+    def look(_: Path) -> None:
+        if error := next(looks):
+            raise error
+
+    monkeypatch.setattr(serve, "newest", look)
+    monkeypatch.setattr(serve, "BUCKET_POLL", 0)
+    server = serve.Server(serve.ServeOptions(Path("s3://b/m")), model=None)
+    with pytest.raises(KeyboardInterrupt):
+        asyncio.run(server._watch())
+    said = "no newer version can be looked for: s3://b/m: cannot be reached"
+    assert [record.getMessage() for record in caplog.records] == [said] * 2
+
+
+def test_a_server_passes_over_versions_that_are_not_all_there(store):
+    for name in ("3/saved_model.pb", "3/assets/model.json", "new/model.json"):
+        system, path = fsspec.core.url_to_fs(f"{store[0]}/begun/{name}")
+        system.pipe_file(path, b"{}")
+    assert newest(Path(f"{store[0]}/begun")) is None
+    system.pipe_file(path.replace("new/", "2/"), b"{}")
+    assert newest(Path(f"{store[0]}/begun")).name == "2"
