@@ -1,7 +1,7 @@
 """Which devices, and machines, the work runs on: all that there are, without a switch.
 
-One GPU, or else the CPU; several GPUs, each with a part of every batch; several machines, where
-TF_CONFIG names them. `Group` is what trains together: it steps as one device would.
+One GPU, or else the CPU; several GPUs, each with a part of every batch; with TensorFlow several
+machines, where TF_CONFIG names them. `Group` is what trains together: it steps as one device would.
 
 The other modules take Keras from here: TensorFlow tells of its build on standard error while it is
 imported, whatever its log level, and here it does so unheard.
@@ -77,7 +77,8 @@ class Group:
 
     def __init__(self) -> None:
         self.rank, self.size = place_in_cluster()
-        self._strategy: Any = None
+        self.devices = 1
+        self._strategy: Any = None  # of TensorFlow, or of Keras for JAX
         if keras.backend.backend() == "tensorflow":
             import tensorflow as tf
 
@@ -93,21 +94,21 @@ class Group:
                     if len(names) > 1
                     else tf.distribute.get_strategy()
                 )
+            self.devices = self._strategy.num_replicas_in_sync
         elif self.size > 1:
             raise ClusterError(
                 "TF_CONFIG names several machines; leave it out, or KERAS_BACKEND, whose "
                 f"{keras.backend.backend()} does not take it"
             )
+        elif keras.backend.backend() == "jax":
+            self.devices = len(keras.distribution.list_devices())
+            if self.devices > 1:
+                self._strategy = keras.distribution.DataParallel()
 
     @property
     def chief(self) -> bool:
         """Whether this process validates and writes."""
         return self.rank == 0
-
-    @property
-    def devices(self) -> int:
-        """Devices of all processes together."""
-        return self._strategy.num_replicas_in_sync if self._strategy else 1
 
     def scope(self) -> AbstractContextManager:
         """Where the model and its optimiser are made, so that every device has them."""
@@ -137,19 +138,21 @@ class Group:
         """A function that trains a compiled model on this process's part of a batch.
 
         (inputs, labels, whether this process was asked to stop) -> (mean loss of the whole batch,
-        whether any process was). It equals a step of one device on the whole batch: gradients are
-        averaged before they are clipped, for which the optimiser's limit is divided by `devices`.
+        whether any process was). It equals a step of one device on the whole batch.
         """
         if keras.backend.backend() != "tensorflow":
 
             def train_by_keras(x: dict, y: np.ndarray, stop: bool) -> tuple[float, bool]:
-                model.reset_metrics()
-                return float(model.train_on_batch(x, y)), stop
+                with self.scope():
+                    model.reset_metrics()
+                    return float(model.train_on_batch(x, y)), stop
 
             return train_by_keras
         import tensorflow as tf
 
         count, own = self.devices, self.devices // self.size
+        if model.optimizer.global_clipnorm:  # of what is left of each device's gradients
+            model.optimizer.global_clipnorm /= count
         weights = model.trainable_variables
 
         def on_device(x: Any, y: Any, stop: Any) -> Any:
@@ -158,7 +161,7 @@ class Group:
             found = tape.gradient(mean, [weight.value for weight in weights])
             context = tf.distribute.get_replica_context()
             gradients = context.all_reduce("MEAN", [tf.convert_to_tensor(part) for part in found])
-            # Keras sums them over the devices once more
+            # Keras sums them over the devices once more, after it has clipped them
             model.optimizer.apply([gradient / count for gradient in gradients], weights)
             return context.all_reduce("MEAN", [mean, tf.identity(stop)])
 

@@ -204,7 +204,7 @@ def _train(
         device = devices.prepare()
         averaged = models.build(data.spec)  # with the averaged weights, for validation and saving
         with group.scope():
-            model, loss = _compiled(options, data.spec, group.devices)
+            model, loss = _compiled(options, data.spec)
         train_step = group.trainer(model, loss)
         if options.init_from:
             start = models.load(find_model(options.init_from))
@@ -283,10 +283,8 @@ def _train(
     return validate(models.load(folder.best), data, state.best_step)
 
 
-def _compiled(
-    options: TrainOptions, spec: ModelSpec, count: int = 1
-) -> tuple[keras.Model, Callable]:
-    """A model with its optimiser, and its loss; `count`: see `devices.Group.trainer`."""
+def _compiled(options: TrainOptions, spec: ModelSpec) -> tuple[keras.Model, Callable]:
+    """A model with its optimiser, and its loss."""
     policy = keras.config.dtype_policy()
     mixed = options.mixed_precision == "on" or (
         options.mixed_precision == "auto" and devices.quick_in_bfloat16()
@@ -308,7 +306,7 @@ def _compiled(
         schedule,
         # times the rate, which is 1 for adadelta: a twentieth of every weight, each step
         weight_decay=options.weight_decay if options.optimizer == "adamw" else None,
-        global_clipnorm=options.clip_norm / count or None,
+        global_clipnorm=options.clip_norm or None,
         use_ema=options.average > 0,
         ema_momentum=options.average,
     )

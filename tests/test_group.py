@@ -32,6 +32,23 @@ tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfigur
 import train
 sys.exit(train.main(sys.argv[1:]))
 """
+ON_JAX = """
+import sys
+import jax
+deal, parts = jax.make_array_from_process_local_data, set()
+
+def counted(layout, batch):
+    dealt = deal(layout, batch)
+    if dealt is not None:
+        parts.add(len({str(shard.index) for shard in dealt.addressable_shards}))
+    return dealt
+
+jax.make_array_from_process_local_data = counted
+import train
+status = train.main(sys.argv[1:])
+print("parts of a batch:", *parts)
+sys.exit(status)
+"""
 
 
 def metrics(folder: Path) -> np.ndarray:
@@ -77,6 +94,28 @@ def test_two_devices_learn_what_one_does(tmp_path):
     assert done.returncode == 0 and "device: cpu:0, cpu:1" in done.stderr, done.stderr
     assert train.main([*TINY, "--model-dir", str(tmp_path / "one")]) == 0
     assert np.allclose(metrics(tmp_path / "one"), metrics(tmp_path / "two"), rtol=1e-3, atol=0)
+
+
+@pytest.mark.slow
+def test_two_devices_on_jax_learn_what_one_does(tmp_path):
+    pytest.importorskip("jax")
+    few = ["--max-length", "1", "--steps", "4", "--interval", "2"]  # shapes to compile
+    for count in (1, 2):
+        done = subprocess.run(
+            [sys.executable, "-c", ON_JAX, *TINY, *few, "--model-dir", str(tmp_path / str(count))],
+            cwd=ROOT,
+            env=os.environ
+            | {
+                "KERAS_BACKEND": "jax",
+                "XLA_FLAGS": f"--xla_force_host_platform_device_count={count}",
+                "JAX_COMPILATION_CACHE_DIR": str(tmp_path / "compiled"),
+            },
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith("parts of a batch: 2\n")
+    assert np.allclose(metrics(tmp_path / "1"), metrics(tmp_path / "2"), rtol=1e-3, atol=0)
 
 
 @pytest.mark.slow
