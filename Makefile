@@ -7,7 +7,7 @@ LOCK := $(BIN)/uv pip compile --universal --python-version 3.11 --fork-strategy 
 	--annotation-style line --custom-compile-command "make lock" --quiet $(UPGRADE)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-fast lint format notebook bench fonts lock clean
+.PHONY: help venv demo test test-fast lint format notebook bench fonts audit lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,6 +55,9 @@ fonts: $(READY)  ## the shipped models' fonts, in fonts/made/ by kind (with npm)
 	@command -v npm > /dev/null || { echo "npm is needed: install Node.js" >&2; exit 1; }
 	npm ci --prefix fonts --ignore-scripts --no-audit --no-fund
 	$(BIN)/python fonts/make.py
+
+audit: $(READY)  ## known vulnerabilities of what requirements*.txt list
+	$(BIN)/uv tool run pip-audit==2.10.1 --no-deps --disable-pip $(patsubst %,-r %,$(wildcard requirements*.txt))
 
 lock: $(READY)  ## requirements*.in -> requirements*.txt; UPGRADE=--upgrade for newer versions
 	$(LOCK) requirements.in -o requirements.txt
