@@ -122,8 +122,7 @@ class RunFolder:
         faults = []
         for path in (self.checkpoint, self.checkpoint_before):
             try:
-                with np.load(path, allow_pickle=False) as saved:
-                    found = dict(saved)
+                found = unpack(path)
             except FileNotFoundError:
                 faults.append(f"{path}: is not there")
             except Exception as error:  # NumPy, zipfile and zlib raise many kinds
@@ -213,6 +212,23 @@ def write_whole(path: Path, content: bytes, before: Path | None = None) -> None:
             partial.unlink(missing_ok=True)
 
 
+def pack(arrays: dict[str, Any]) -> bytes:
+    """A NumPy archive of arrays, each with a checksum, and of their names, which have none."""
+    content = io.BytesIO()
+    np.savez(content, **arrays, names=np.array(list(arrays)))
+    return content.getvalue()
+
+
+def unpack(path: Path) -> dict[str, np.ndarray]:
+    """The arrays of `pack`. Raises FileNotFoundError, and many kinds for one that is damaged."""
+    with np.load(path, allow_pickle=False) as saved:
+        found = dict(saved)
+    names = found.pop("names", np.array([]))
+    if set(names.tolist()) != set(found):
+        raise ValueError("its arrays are not those that were written")
+    return found
+
+
 class TrainState:
     """All that changes while a run goes on, and so all that a checkpoint holds."""
 
@@ -245,13 +261,11 @@ class TrainState:
         return better
 
     def as_bytes(self) -> bytes:
-        """A checkpoint: a NumPy archive, each of its arrays with a checksum."""
+        """A checkpoint."""
         names = ("step", "losses", "rows", "best", "best_step", "waited")
         progress = {name: getattr(self, name) for name in names}
         arrays = {k: keras.ops.convert_to_numpy(v) for k, v in self._variables()}
-        content = io.BytesIO()
-        np.savez(content, progress=np.array(json.dumps(progress)), **arrays)
-        return content.getvalue()
+        return pack({"progress": np.array(json.dumps(progress)), **arrays})
 
     def restore(self, saved: dict[str, np.ndarray]) -> None:
         """Raises TrainError where the checkpoint is of another model, as after an edit of one."""

@@ -35,7 +35,7 @@ import image as imaging
 import model as models
 import records
 from inference import PRETRAINED, TEST_IMAGES
-from run_folder import RunFolder, TrainError
+from run_folder import RunFolder, TrainError, pack
 
 Part = typing.Literal["images", "records", "models", "checkpoints"]
 IMAGES = [path for path in sorted(TEST_IMAGES.iterdir()) if path.suffix in imaging.EXTENSIONS]
@@ -126,9 +126,9 @@ def model_files() -> tuple[list[bytes], Callable[[Path], str]]:
 
 
 def checkpoints() -> tuple[list[bytes], Callable[[Path], str]]:
-    content, rng = io.BytesIO(), np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     weights = {f"model{i}": rng.normal(size=(9, 9)).astype(np.float32) for i in range(20)}
-    np.savez(content, progress=np.array('{"step": 7}'), **weights)
+    content = pack({"progress": np.array('{"step": 7}'), **weights})
 
     def read(file: Path) -> str:
         folder = RunFolder(file.parent)
@@ -143,7 +143,7 @@ def checkpoints() -> tuple[list[bytes], Callable[[Path], str]]:
         assert same, "it was read, but is not what was written"
         return "read"
 
-    return [content.getvalue()], read
+    return [content], read
 
 
 TARGETS = {
