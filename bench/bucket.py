@@ -108,8 +108,11 @@ def bucket(faults: Faults) -> Iterator[str]:
     os.environ.update(variables)
     S3FileSystem.clear_instance_cache()  # fsspec keeps those that talk to another store
     onward = http.client.HTTPConnection(host, port)
-    onward.request("PUT", "/bucket")
-    assert onward.getresponse().status == 200
+    for request in (("POST", "/moto-api/reset"), ("PUT", "/bucket")):  # moto forgets none itself
+        onward.request(*request)
+        answer = onward.getresponse()
+        assert answer.status == 200, answer.read()
+        answer.read()
     try:
         yield "s3://bucket"
     finally:

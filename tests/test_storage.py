@@ -59,6 +59,14 @@ def put(folder: Path, url: str) -> None:
             (there / file.name).write_bytes(file.read_bytes())
 
 
+def test_a_bucket_of_the_tests_begins_empty():
+    for _ in range(2):
+        with bucket(Faults()) as url:
+            assert storage.names(url) == []
+            with storage.written(url) as there:
+                (there / "left").write_bytes(b"x")
+
+
 @pytest.mark.parametrize("path", ["s3://b/x/y.z", "gs://b", "memory://a/b"])
 def test_a_url_is_one_as_a_path_too(path):
     assert storage.url_of(path) == path == storage.url_of(Path(path)) == storage.named(Path(path))
