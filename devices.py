@@ -151,7 +151,7 @@ class Group:
         import tensorflow as tf
 
         count, own = self.devices, self.devices // self.size
-        if model.optimizer.global_clipnorm:  # of what is left of each device's gradients
+        if model.optimizer.global_clipnorm:  # it clips the gradients / count of each device
             model.optimizer.global_clipnorm /= count
         weights = model.trainable_variables
 
@@ -161,7 +161,7 @@ class Group:
             found = tape.gradient(mean, [weight.value for weight in weights])
             context = tf.distribute.get_replica_context()
             gradients = context.all_reduce("MEAN", [tf.convert_to_tensor(part) for part in found])
-            # Keras sums them over the devices once more, after it has clipped them
+            # Keras clips them, and sums them over the devices once more
             model.optimizer.apply([gradient / count for gradient in gradients], weights)
             return context.all_reduce("MEAN", [mean, tf.identity(stop)])
 

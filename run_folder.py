@@ -213,7 +213,10 @@ def write_whole(path: Path, content: bytes, before: Path | None = None) -> None:
 
 
 def pack(arrays: dict[str, Any]) -> bytes:
-    """A NumPy archive of arrays, each with a checksum, and of their names, which have none."""
+    """A NumPy archive of arrays, each with a checksum, and of their names.
+
+    The archive's own list of what is in it has no checksum.
+    """
     content = io.BytesIO()
     np.savez(content, **arrays, names=np.array(list(arrays)))
     return content.getvalue()
@@ -225,7 +228,7 @@ def unpack(path: Path) -> dict[str, np.ndarray]:
         found = dict(saved)
     names = found.pop("names", np.array([]))
     if set(names.tolist()) != set(found):
-        raise ValueError("its arrays are not those that were written")
+        raise ValueError("its arrays are not those it lists, or an earlier version wrote it")
     return found
 
 

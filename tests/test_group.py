@@ -94,8 +94,9 @@ def test_two_processes_learn_what_one_does(options, tmp_path):
 
 @pytest.mark.slow
 def test_two_devices_learn_what_one_does(options, tmp_path):
-    # in more steps roundings grow: they decide which of two equal pixels a pooling takes
-    run = [*TINY, *options, "--steps", "12", "--interval", "4", "--model-dir"]
+    # an attention head's roundings grow past it in 30 steps: its validation loss by 0.0016
+    few = ["--steps", "12", "--interval", "4"] if "attention" in options else []
+    run = [*TINY, *options, *few, "--model-dir"]
     command = [sys.executable, "-c", ON_TWO_DEVICES, *run, str(tmp_path / "two")]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0 and "device: cpu:0, cpu:1" in done.stderr, done.stderr
