@@ -50,6 +50,7 @@ def test_a_model_fitted_before_is_fitted_to_the_same(model, hard):
     assert found[0] == found[1]
 
 
+@pytest.mark.slow
 def test_a_few_lines_without_an_error_change_little(model):
     model.spec = dataclasses.replace(model.spec, temperature=1.0)
     lines = Lines(LineOptions(), model.spec, find_fonts(("matplotlib",)), seed=5, augment=False)

@@ -59,6 +59,7 @@ def untrained(path: Path, **options) -> Path:
 # --- every format ------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_every_format_of_digits_reads_as_the_model_does(exported):
     folder, found = exported
     assert {item.path.name for item in found} == FILES
@@ -155,6 +156,7 @@ def test_what_cannot_be_exported_is_said(capsys, monkeypatch, arguments, message
 # --- the SavedModel ----------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_serving_signature_takes_a_batch_of_any_sizes(signatures):
     found = signatures["serving_default"](tf.constant(IMAGES))
     lines = Recognizer.load("digits").read(IMAGES)
@@ -163,6 +165,7 @@ def test_the_serving_signature_takes_a_batch_of_any_sizes(signatures):
     assert set(found) == {"output", "probability"}
 
 
+@pytest.mark.slow
 def test_the_serving_signature_takes_a_single_image(signatures):
     found = signatures["serving_default"](tf.constant(IMAGES[0]))
     line = Recognizer.load("digits").read(IMAGES[:1])[0]
@@ -170,6 +173,7 @@ def test_the_serving_signature_takes_a_single_image(signatures):
     assert float(found["probability"]) == pytest.approx(line.confidence, abs=1e-3)
 
 
+@pytest.mark.slow
 def test_it_answers_serialised_requests_as_tensorflow_serving_asks(signatures):
     request = tf.make_tensor_proto(IMAGES[:3])
     received = type(request).FromString(request.SerializeToString())
@@ -198,6 +202,7 @@ def test_the_read_signature_tells_where_each_character_stands(tmp_path, head):
             assert not found[name][i][count:].any()
 
 
+@pytest.mark.slow
 def test_what_is_no_image_is_an_error_that_says_so(signatures):
     with pytest.raises(tf.errors.InvalidArgumentError, match="not a PNG, JPEG, GIF or BMP image"):
         signatures["serving_default"](tf.constant(b"nothing of the kind"))
@@ -210,6 +215,7 @@ def test_the_graph_decodes_as_image_py_does():
             assert np.abs(seen - imaging.load(sample.encoded)).max() <= 1, sample.name
 
 
+@pytest.mark.slow
 def test_each_savedmodel_goes_under_a_version_of_its_own(tmp_path):
     (tmp_path / "7").mkdir()
     found = export.export(DIGITS, tmp_path, ["savedmodel"])
@@ -219,6 +225,7 @@ def test_each_savedmodel_goes_under_a_version_of_its_own(tmp_path):
 # --- the reader that is copied -----------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_reader_needs_no_more_than_it_says(exported, tmp_path):
     installed = Path(np.__file__).parent.parent
     for name in ("numpy", "numpy.libs", "PIL", "pillow.libs", "onnxruntime"):
@@ -236,6 +243,7 @@ def test_the_reader_needs_no_more_than_it_says(exported, tmp_path):
     assert text == line.text and float(confidence) == pytest.approx(line.confidence, abs=1e-3)
 
 
+@pytest.mark.slow
 def test_the_reader_reads_files_and_pictures(exported):
     portable = reader.Reader(exported[0] / "model.onnx")
     path = TEST_IMAGES / "sticker.png"
@@ -244,6 +252,7 @@ def test_the_reader_reads_files_and_pictures(exported):
     assert portable.read(path) == from_picture == portable.read(io.BytesIO(path.read_bytes()))
 
 
+@pytest.mark.slow
 def test_the_examples_beside_an_export_run_as_they_stand(exported, monkeypatch, tmp_path):
     folder = exported[0]
     monkeypatch.chdir(folder)

@@ -195,6 +195,7 @@ def test_residual_blocks_that_a_model_to_start_from_lacks_start_as_if_they_were_
     assert np.abs(before).max() > 0.1
 
 
+@pytest.mark.slow
 def test_a_run_starts_from_a_model_that_knows_other_characters(labelled_folder, tmp_path):
     start = tmp_path / "start.keras"
     spec = dataclasses.replace(SPEC, alphabet="7x2", rnn_units=8)

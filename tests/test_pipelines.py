@@ -24,6 +24,7 @@ def shards(folder: Path, name: str) -> list[bytes]:
     return [file.read_bytes() for file in files]
 
 
+@pytest.mark.slow
 def test_generated_lines_are_those_of_this_machine(tmp_path, capsys):
     assert aocr.main([*GENERATE, str(tmp_path / "here.tfrecords")]) == 0
     here = capsys.readouterr().out

@@ -77,6 +77,7 @@ def test_a_path_is_none(path):
     assert storage.url_of(path) is None
 
 
+@pytest.mark.slow
 def test_a_folder_comes_back_through_faults_file_by_file(faulty, store, tmp_path):
     rng, url = np.random.default_rng(0), f"{faulty}/folder"
     content = {f"{'sub/' * (i % 2)}{i}": rng.bytes(3000 * i) for i in range(12)}
@@ -175,6 +176,7 @@ def test_a_run_in_a_bucket_that_was_stopped_goes_on_elsewhere(faulty, tmp_path):
     assert [row.split(",")[0] for row in rows] == ["10", "20", "30", "40", "50", "60"]
 
 
+@pytest.mark.slow
 def test_another_run_moves_one_in_a_bucket_aside(faulty):
     for number in (1, 2, 3):
         folder = RunFolder(f"{faulty}/aside")
