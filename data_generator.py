@@ -297,8 +297,9 @@ class LineSequence(keras.utils.PyDataset):
             if index == 1:  # `fit` takes the shapes that its first two batches share for fixed
                 first_x, first_y = self._last[1][0]
                 if x["image"].shape == first_x["image"].shape:
-                    more = ((0, 0), (0, 0), (0, imaging.WIDTH_MULTIPLE), (0, 0))
-                    x = x | {"image": np.pad(x["image"], more)}
+                    columns = x["image"].shape[2]
+                    more = imaging.columns_to_train(columns + imaging.WIDTH_MULTIPLE) - columns
+                    x = x | {"image": np.pad(x["image"], ((0, 0), (0, 0), (0, more), (0, 0)))}
                 if y.shape == first_y.shape:
                     y = np.pad(y, ((0, 0), (0, 1)))
             return x, y
@@ -326,6 +327,6 @@ class LineSequence(keras.utils.PyDataset):
         """Prepare, pad and label drawn lines."""
         spec = self.lines.spec
         prepared = [imaging.prepare(pixels, spec.height) for pixels, _, _ in lines]
-        x = imaging.pad_batch(prepared, self.lines.multiple)
+        x = imaging.pad_batch(prepared, self.lines.multiple, training=True)
         steps = time_steps(x["width"], self.lines.stride).tolist()
         return x, pack_labels(steps, [self.lines.alphabet.encode(text) for _, text, _ in lines])

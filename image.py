@@ -230,17 +230,34 @@ def prepare(pixels: np.ndarray, height: int) -> np.ndarray:
     return normalise(resize(pixels, height))
 
 
-def pad_batch(images: list[np.ndarray], multiple: int = WIDTH_MULTIPLE) -> dict[str, np.ndarray]:
+def pad_batch(
+    images: list[np.ndarray], multiple: int = WIDTH_MULTIPLE, training: bool = False
+) -> dict[str, np.ndarray]:
     """Prepared images of one height -> a model's input.
 
     {"image": (batch, height, width, channels) float32, "width": (batch,) int32}.
 
-    Each stands at the left; zeros fill up to a multiple of `multiple` columns.
+    Each stands at the left; zeros fill up to a multiple of `multiple` columns. training: to a
+    number of columns that gradients can be taken of, see `columns_to_train`.
     """
     widths = np.array([image.shape[1] for image in images], np.int32)
     columns = -(-int(widths.max()) // multiple) * multiple
+    if training:
+        columns = columns_to_train(columns)
     height, _, channels = images[0].shape
     batch = np.zeros((len(images), height, columns, channels), np.float32)
     for row, image in zip(batch, images):
         row[:, : image.shape[1]] = image
     return {"image": batch, "width": widths}
+
+
+def columns_to_train(columns: int) -> int:
+    """As many columns or a few more: none with which oneDNN's gradients may become NaN.
+
+    In bfloat16 on AMX it goes along rows of features, half as wide as the image, by 32 columns.
+    Where the last 32 lack few, two for each, it multiplies memory that nothing wrote by 0 in a
+    filter's gradient: NaN, if there was one in it (TensorFlow 2.21; see tests/test_devices.py).
+    """
+    features = columns // 2
+    lacking = -features % 32
+    return columns + 2 * lacking if lacking <= 2 * -(-features // 32) else columns

@@ -534,6 +534,14 @@ def test_faint_noise_is_not_blown_up():
     assert np.abs(prepare(RNG.integers(126, 131, (32, 90, 1)).astype(np.uint8), 32)).max() < 0.5
 
 
+def test_columns_to_train_are_a_few_more_at_most_and_stay_as_they_are():
+    columns = range(4, 3000, 4)
+    padded = [imaging.columns_to_train(count) for count in columns]
+    assert all(0 <= more - count < 64 and more % 4 == 0 for more, count in zip(padded, columns))
+    assert padded == [imaging.columns_to_train(count) for count in padded]
+    assert imaging.columns_to_train(128) == 128 and imaging.columns_to_train(124) == 128
+
+
 def test_pad_batch_stands_images_left_with_zeros_behind():
     images = [np.full((32, width, 1), width, np.float32) for width in (10, 33, 1)]
     batch = pad_batch(images)
