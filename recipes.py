@@ -62,7 +62,7 @@ class Recipe:
     uneven: float = 0.2  # how much more light at one end than in the middle, about
     reflections: float = 0.0
     surface: float = 0.5
-    guilloche: float = 0.0
+    guilloche: float = 0.05
     # sensor
     blur: float = 0.5
     low_resolution: float = 0.3
@@ -88,7 +88,7 @@ RECIPES = {
         fonts=("display/*", "DSEG*"), marks=0.7, units=False, before=3.0, behind=1.0,
         fit=False, fills=(0.4, 0.85), turn=3, broken=0.03, ghost=0.4, neighbours=0.05, separators=0,
         contrast=(8, 120), dark_on_light=0.75, outline=0, relief=0, frame=0.4, bezel=0.6,
-        light=0.8, uneven=0.35, reflections=0.6, surface=0.1, noise=0.3,
+        light=0.8, uneven=0.35, reflections=0.6, surface=0.1, guilloche=0, noise=0.3,
     ),
     "handwriting": Recipe(
         fonts=(

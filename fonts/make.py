@@ -464,7 +464,8 @@ def clockwise(polygon: np.ndarray) -> np.ndarray:
 
 
 def packaged() -> Iterator[tuple[str, Path]]:
-    """(kind, file) of each family of package.json: its regular weight, of receipts' bold too."""
+    """(kind, file) of each family of package.json: its regular weight, of receipts' bold too, and
+    the italic of print, whose 1 is near a 7."""
     for kind, names in json.loads((HERE / "package.json").read_text())["kinds"].items():
         for name in names:
             files = HERE / "node_modules" / "@fontsource" / name / "files"
@@ -475,6 +476,9 @@ def packaged() -> Iterator[tuple[str, Path]]:
             yield kind, found[0]
             if kind == "receipt":
                 yield from ((kind, file) for file in found[1:] if "-700-" in file.name)
+            italic = files / f"{name}-latin-400-italic.woff"
+            if kind == "print" and italic.is_file():
+                yield kind, italic
 
 
 def main() -> None:
