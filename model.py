@@ -1,7 +1,8 @@
 """The recogniser: an encoder, a wider view, class logits per time step (CTC) or attention.
 
     image (batch, height, width, channels) -> encoder -> features (batch, steps, channels)
-        -> context: convolutions, or LSTM or GRU both ways -> logits (batch, steps, classes)
+        -> context: convolutions, with or without attention to the whole line, or LSTM or GRU
+           both ways -> logits (batch, steps, classes)
 
 after Shi et al. 2015, "An End-to-End Trainable Neural Network for Image-based Sequence
 Recognition". Any width goes in; `time_steps` says how many steps come out.
@@ -47,7 +48,9 @@ NORMALISATION = "median"  # image.normalise; named in the file, so that another 
 MAX_ARCHIVE_BYTES = 1 << 30
 JAX = keras.backend.backend() == "jax"
 CLASS_AXES = {"logits/": -1, "embedding": 0}  # of weights that belong to characters, by their path
+ADDED = (BLOCK, "line_")  # of weights that start as if they were not there
 HEADS = ("logits/", "decoder/")  # how the paths of a head's weights begin
+RNNS = ("none", "transformer", "lstm", "gru")
 CONTEXT_STRIDE = 4  # columns of an image that make one step of context, at least
 
 
@@ -62,7 +65,7 @@ class ModelSpec:
     height: int = 32  # pixels of a line image
     channels: int = 1  # 1 grey, 3 colour
     architecture: str = "plain"  # an entry of ENCODERS
-    rnn: str = "none"  # none (convolutions), lstm or gru
+    rnn: str = "none"  # none (convolutions), transformer (and attention), lstm or gru
     rnn_units: int = 64  # each way; convolutions have twice as many filters
     normalisation: str = NORMALISATION
     temperature: float = 1.0  # of the softmax that gives confidences
@@ -101,7 +104,7 @@ class ModelSpec:
             "architecture",
             f"known are {', '.join(sorted(ENCODERS))}",
         )
-        check(self.rnn in ("none", "lstm", "gru"), "rnn", "known are none, lstm, gru")
+        check(self.rnn in RNNS, "rnn", f"known are {', '.join(RNNS)}")
         check(
             type(self.rnn_units) is int and 1 <= self.rnn_units <= 2048,
             "rnn_units",
@@ -201,7 +204,7 @@ def encode(image: Tensor, width: Tensor, spec: ModelSpec) -> tuple[Tensor, Tenso
 
 def context(x: Tensor, own: Tensor, spec: ModelSpec) -> Tensor:
     """A wider view of features (batch, steps, 2 * units), of the same shape."""
-    if spec.rnn == "none":
+    if spec.rnn in ("none", "transformer"):
         for i in (1, 2):
             y = keras.layers.Conv1D(
                 2 * spec.rnn_units, 5, padding="same", use_bias=False, name=f"context{i}"
@@ -209,13 +212,35 @@ def context(x: Tensor, own: Tensor, spec: ModelSpec) -> Tensor:
             y = keras.layers.LayerNormalization(name=f"context_norm{i}")(y)
             y = OwnColumns()(keras.layers.ReLU(name=f"context_relu{i}")(y), own)
             x = keras.layers.Add(name=f"context_add{i}")([x, y])
-        return x
+        return x if spec.rnn == "none" else whole_line(x, own, spec)
     layer = {"lstm": keras.layers.LSTM, "gru": keras.layers.GRU}[spec.rnn]
     forward = layer(spec.rnn_units, return_sequences=True, name="forward")(x)
     backward = ReverseOwnColumns(name="to_backward")(x, own)
     backward = layer(spec.rnn_units, return_sequences=True, name="backward")(backward)
     backward = ReverseOwnColumns(name="from_backward")(backward, own)
     return keras.layers.Concatenate(name="both_ways")([forward, backward])
+
+
+def whole_line(x: Tensor, own: Tensor, spec: ModelSpec) -> Tensor:
+    """Each step beside what it finds elsewhere in its line: its font, hand and print.
+
+    Self-attention as in Vaswani et al. 2017; like a residual block it starts as if it were not
+    there. x: (batch, steps, 2 * units), and so is what comes back.
+    """
+    y = keras.layers.LayerNormalization(name="line_norm")(x)
+    query, key, value = (
+        keras.layers.Dense(
+            spec.rnn_units, use_bias=False, kernel_initializer="random_normal", name=f"line_{name}"
+        )(y)
+        for name in ("query", "key", "value")
+    )
+    found = keras.layers.Attention(name="line_attention")(
+        [query, value, key], mask=[None, ops.cast(own, "bool")]
+    )
+    y = keras.layers.Concatenate(name="line_both")([y, found])
+    y = keras.layers.Dense(spec.rnn_units, activation="relu", name="line_dense1")(y)
+    y = keras.layers.Dense(2 * spec.rnn_units, kernel_initializer="zeros", name="line_dense2")(y)
+    return OwnColumns()(keras.layers.Add(name="line_add")([x, y]), own)
 
 
 def pack_labels(steps: list[int], labels: list[list[int]]) -> np.ndarray:
@@ -343,8 +368,8 @@ def transfer(source: keras.Model, target: keras.Model) -> str:
     """Start `target` with the weights of `source`; returns the characters that have none there.
 
     The two may differ in their alphabets, where classes go by their characters, in their heads,
-    where another one starts anew with all of its characters, and in residual blocks that only
-    `target` has, which start as if they were not there. Raises ValueError.
+    where another one starts anew with all of its characters, and in residual blocks and attention
+    to the line that only `target` has, which start as if they were not there. Raises ValueError.
     """
     known, wanted = Alphabet(source.spec.alphabet).ids, Alphabet(target.spec.alphabet).ids
     same_head = source.spec.head == target.spec.head
@@ -355,7 +380,7 @@ def transfer(source: keras.Model, target: keras.Model) -> str:
         if variable.path.startswith(HEADS) and not same_head:
             continue
         start = values.get(variable.path)
-        if start is None and variable.path.startswith(BLOCK):
+        if start is None and variable.path.startswith(ADDED):
             continue
         if start is None:
             raise ValueError(f"the model to start from has no {variable.path}; build both alike")

@@ -66,7 +66,8 @@ class TrainOptions(LineOptions):
     """Encoder, by its name in encoders.py; plain reads unseen fonts best, fine narrower characters,
     deep harder pictures, wide letters."""
     rnn: str = "none"
-    """none, lstm or gru behind the encoder; none, two convolutions, learns and reads fastest."""
+    """Behind the encoder: none, two convolutions, learns and reads fastest; transformer adds
+    attention to the whole line, for letters that look like others; lstm; gru."""
     rnn_units: int = 64
     """Width behind the encoder, each way; 64 is enough for digits, 128 for text."""
     height: int = 32

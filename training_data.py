@@ -86,17 +86,20 @@ def _spec_to_start_from(options: TrainOptions, model: str) -> ModelSpec:
     head = HEAD if given.head == "attention" and spec.head == "ctc" else ()  # it starts anew
     spec = dataclasses.replace(spec, **{name: getattr(given, name) for name in head})
     standard = TrainOptions().spec()
-    if given.architecture not in (standard.architecture, spec.architecture):
-        deeper = dataclasses.replace(spec, architecture=given.architecture)
+    for name in ("architecture", "rnn"):
+        wanted, known = getattr(given, name), getattr(spec, name)
+        if wanted in (getattr(standard, name), known):
+            continue
+        more = dataclasses.replace(spec, **{name: wanted})
         try:
-            models.transfer(models.load(find_model(model)), models.build(deeper))
+            models.transfer(models.load(find_model(model)), models.build(more))
         except ValueError as error:
             raise TrainError(
-                f"init-from {model}: its architecture {spec.architecture} is no beginning of "
-                f"{given.architecture} ({error}); leave --architecture out"
+                f"init-from {model}: its {name} is {known}, not {wanted}, and is no beginning of "
+                f"{wanted} ({error}); leave --{name} out"
             ) from error
-        spec = deeper
-    for name in ("rnn", "rnn_units", "height", "channels", *HEAD):
+        spec = more
+    for name in ("rnn_units", "height", "channels", *HEAD):
         if getattr(given, name) not in (getattr(standard, name), getattr(spec, name)):
             raise TrainError(
                 f"init-from {model}: its {name} is {getattr(spec, name)}, not "

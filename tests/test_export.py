@@ -46,11 +46,11 @@ def signatures(exported):
 
 
 def untrained(path: Path, **options) -> Path:
-    """A model that writes something: its last layer's biases, or embeddings, are random."""
+    """A model that writes something: what starts as zeros is random."""
     model = models.build(ModelSpec(**options), seed=0)
     rng = np.random.default_rng(0)
     for weight in model.trainable_variables:
-        if "bias" in weight.path:
+        if "bias" in weight.path or not np.any(weight):
             weight.assign(rng.normal(0, 0.3, weight.shape))
     models.save(model, path)
     return path
@@ -82,9 +82,17 @@ def test_every_format_of_digits_reads_as_the_model_does(exported):
         ({"head": "attention", "alphabet": string.printable[:95], "architecture": "wide"}, ALL),
         ({"head": "attention", "use_gru": True, "attn_num_layers": 1}, ["onnx"]),
         ({"rnn": "lstm", "architecture": "fine", "alphabet": "ab漢"}, ["onnx", "litert"]),
+        ({"rnn": "transformer", "architecture": "deep"}, ALL),
         ({"architecture": "residual", "channels": 3}, ["onnx"]),
     ],
-    ids=["attention-digits", "attention-text", "attention-gru", "lstm", "residual-colour"],
+    ids=[
+        "attention-digits",
+        "attention-text",
+        "attention-gru",
+        "lstm",
+        "transformer",
+        "residual-colour",
+    ],
 )
 def test_every_kind_of_model_can_be_exported(tmp_path, options, formats):
     found = export.export(untrained(tmp_path / "m.keras", **options), tmp_path / "out", formats)

@@ -182,9 +182,10 @@ def test_an_attention_head_starts_behind_the_encoder_of_a_ctc_model(labelled_fol
     assert (spec.head, spec.rnn_units, spec.attn_num_hidden) == ("attention", 8, 16)
 
 
-def test_residual_blocks_that_a_model_to_start_from_lacks_start_as_if_they_were_not_there():
-    specs = (ModelSpec(architecture=name, rnn_units=8) for name in ("fine", "deep"))
-    source, target = map(models.build, specs)
+@pytest.mark.parametrize("more", [{"architecture": "deep"}, {"rnn": "transformer"}])
+def test_what_a_model_to_start_from_lacks_starts_as_if_it_was_not_there(more):
+    spec = ModelSpec(architecture="fine", rnn_units=8)
+    source, target = models.build(spec), models.build(dataclasses.replace(spec, **more))
     assert models.transfer(source, target) == ""
     x = {
         "image": np.random.default_rng(0).normal(size=(2, 32, 64, 1)).astype(np.float32),
