@@ -10,6 +10,7 @@ import numpy as np
 from drawing import TRDG_FOLDER, DataError
 from text import Alphabet, normalise_text
 
+PRICES = 0.3  # of numbers, and some of the others: most that receipts print
 RUNS = 0.15  # of random lines: as 10000 and 7788 have them, and chance has not
 CASES = (str, str.lower, str.upper, str.capitalize, str.title)
 
@@ -121,7 +122,7 @@ class Texts:
             style, parts = CASES[rng.integers(len(CASES))], []
             for _ in range(count):
                 kind = rng.random()
-                if kind < 0.7:
+                if kind < 0.65:
                     part = _punctuated(style(self.pool[rng.integers(len(self.pool))]), rng)
                 elif kind < 0.9:
                     part = number(rng)
@@ -185,28 +186,31 @@ class Texts:
 
 
 def number(rng: np.random.Generator) -> str:
-    """A number as it is printed: plain, grouped, a price, a share, a date, a time, a code."""
+    """A number as it is printed: a price, plain, grouped, a share, a date, a time, a code."""
 
     def digits(count: int) -> str:
         return "".join(map(str, rng.integers(0, 10, count)))
 
-    whole = int(10 ** rng.uniform(0, 6))
-    cents = f"{whole:,}.{digits(2)}"
+    whole = int(10 ** rng.uniform(-1, 6))  # 0 too: 0.00 stands on every other receipt
+    price = f"{whole:,}." + ("00", digits(1) + "0", digits(2))[rng.integers(3)]
+    if rng.random() < PRICES:
+        return price
     separator = "/-."[rng.integers(3)]
     day, month, year = rng.integers(1, 32), rng.integers(1, 13), rng.integers(1950, 2035)
     kinds = (
         str(whole),
+        digits(int(rng.integers(4, 14))),
         f"{whole:,}",
-        cents,
-        cents.replace(",", ""),
-        "$" + cents,
-        cents.translate(str.maketrans(",.", ".,")),
+        price.replace(",", ""),
+        "$" + price,
+        price.translate(str.maketrans(",.", ".,")),
         f"-{whole}",
         f"{whole % 100}%",
         separator.join((f"{day:02}", f"{month:02}", str(year))),
         separator.join((str(year), f"{month:02}", f"{day:02}")),
         f"{day}{separator}{month}{separator}{year % 100:02}",
-        f"{rng.integers(24):02}:{digits(1)}{digits(1)}",
+        f"{rng.integers(24):02}:{rng.integers(60):02}",
+        f"{rng.integers(24):02}:{rng.integers(60):02}:{rng.integers(60):02}",
         f"{digits(3)}-{digits(4)}",
         f"#{digits(5)}",
         f"({digits(3)})",

@@ -1,5 +1,6 @@
 """What generated lines say: random characters, words, numbers, one's own strings, Wikipedia."""
 
+import re
 import string
 
 import numpy as np
@@ -68,6 +69,14 @@ def test_numbers_are_of_many_kinds():
     for mark in ",.:/-$%#(":
         assert any(mark in text for text in drawn)
     assert all(text == text.strip() and any(c.isdigit() for c in text) for text in drawn)
+
+
+def test_prices_are_the_most_frequent_numbers_from_zero_on():
+    drawn = [number(np.random.default_rng(k)) for k in range(400)]
+    prices = [text for text in drawn if re.fullmatch(r"[\d,]+\.\d\d", text)]
+    assert len(prices) > 0.3 * len(drawn)
+    assert any(text.startswith("0.") for text in prices)
+    assert any(text.endswith(".00") for text in prices)
 
 
 def test_a_dictionary_without_a_word_in_the_alphabet_is_an_error():
