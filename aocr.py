@@ -222,13 +222,13 @@ class TestOptions(LoggedOptions):
         """Read, log each line and write the report. Returns the exit status."""
         if not self.dataset:
             raise ValueError("name a DATASET: TFRecords, annotations, or a folder with labels.tsv")
+        file = find_model(self.model) if self.model else find_run_model(self.model_dir)
+        self.prepare()
+        devices.prepare()  # first, as TensorFlow reads the records too
         found = labelled.find_all(self.dataset)
         entries = [line for line in found if isinstance(line, Entry)]
         faults = [line for line in found if isinstance(line, Fault)]
-        file = find_model(self.model) if self.model else find_run_model(self.model_dir)
-        self.prepare()
         print(f"reading with {storage.named(file)}", file=sys.stderr)
-        devices.prepare()
         recognizer = Recognizer(models.load(file))
         readings, used, correct = [], [], 0.0
         for start in range(0, len(entries), CHUNK):
@@ -264,7 +264,7 @@ class TestOptions(LoggedOptions):
             return labelled.decoded(used[index], channels=3)
 
         title = f"{', '.join(self.dataset)}, read with {storage.named(file)}"
-        with storage.written(self.output_dir) as folder:
+        with storage.written(self.output_dir, fetch=True) as folder:
             report = evaluation.report(readings, folder, pixels_of, title)
             if self.visualize:
                 _visualize(recognizer, used, readings, folder)
@@ -273,7 +273,7 @@ class TestOptions(LoggedOptions):
 
 
 @dataclass(frozen=True)
-class PredictOptions(InferenceOptions, RunnerOptions):
+class PredictOptions(InferenceOptions, RunnerOptions, LoggedOptions):
     """Read images named as arguments or, a line each, on standard input."""
 
     format: Literal["aocr", "text", "tsv", "json"] = "aocr"
@@ -283,9 +283,12 @@ class PredictOptions(InferenceOptions, RunnerOptions):
     """Run folder of a training, whose best model reads; checkpoints unless --model is given."""
     output: Path | None = None
     """File for what is read, or files if there are --shards; for a --runner."""
+    log_path: Path | None = None
+    """File that gets what is said, line by line, as well; None for none."""
 
     def run(self, given: list[str]) -> int:
         """Read. Returns the exit status."""
+        self.prepare()
         folder = self.model_dir or (None if self.model else Path("checkpoints"))
         asked = replace(self, paths=self.paths or ("-",), model_dir=folder)
         if self.runner and self.output:
@@ -294,7 +297,7 @@ class PredictOptions(InferenceOptions, RunnerOptions):
             raise ValueError(f"runner {self.runner}: name a file to write to with --output")
         if self.output or self.shards != 1:
             raise ValueError("output and shards are for a --runner; without one, give > FILE")
-        return inference.run(asked)
+        return inference.piped(lambda: inference.run(asked))
 
 
 @dataclass(frozen=True)
@@ -391,7 +394,7 @@ def main(arguments: list[str] | None = None) -> int:
         print("aocr: a process has ended (out of memory?); give fewer --workers", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("stopped; nothing was written", file=sys.stderr)
+        print("stopped", file=sys.stderr)
         return 130
 
 

@@ -34,7 +34,7 @@ import storage
 from data_generator import LineOptions, Lines
 from devices import keras
 from drawing import DataError, characters_drawn, draw, find_fonts
-from inference import Recognizer, find_model, find_run_model
+from inference import Recognizer, find_chosen
 from model import ModelSpec
 from text import Alphabet, Line
 
@@ -433,12 +433,13 @@ def describe(recognizer: Recognizer, file: Path) -> dict[str, Any]:
 
 def _accuracy(recognizer: Recognizer, file: Path, count: int = 200) -> dict[str, Any]:
     """Validation of the run that the file is of; else of generated lines, as trdg draws them."""
-    with contextlib.suppress(OSError, KeyError, ValueError):
-        with open(file.parent / "metrics.csv", newline="") as rows:
-            best = max(csv.DictReader(rows), key=lambda row: float(row["val_exact"]))
+    with contextlib.suppress(OSError, LookupError, ValueError):
+        with open(file.parent / "metrics.csv", newline="") as opened:
+            rows = [{k: float(v) for k, v in row.items()} for row in csv.DictReader(opened)]
+        row = rows[-1] if file.name == "last.keras" else min(rows, key=_badness)
         return {
-            "exact": float(best["val_exact"]),
-            "cer": float(best["val_cer"]),
+            "exact": row["val_exact"],
+            "cer": row["val_cer"],
             "of": "validation of its training",
         }
     try:
@@ -451,17 +452,22 @@ def _accuracy(recognizer: Recognizer, file: Path, count: int = 200) -> dict[str,
     return {"exact": exact, "cer": cer, "of": f"{count} generated lines, as trdg draws them"}
 
 
+def _badness(row: dict[str, float]) -> tuple[float, ...]:
+    """What training keeps the least of."""
+    return (row["val_loss"],) if "val_loss" in row else (1 - row["val_exact"], row["val_cer"])
+
+
 def _readme(folder: Path, file: Path) -> str:
     """Two lines for each format that the folder holds."""
     said = [
-        f"# {folder.name}\n",
+        f"# {storage.named(folder)}\n",
         f"Exported by ocr_simple from {file.name}; model.json describes it.\n",
     ]
     versions = sorted((p.name for p in folder.iterdir() if p.name.isdecimal()), key=int)
     for form in FORMATS:
         name = form.file.format(version=versions[-1] if versions else 0)
         if (folder / name).exists():
-            example = form.example.format(file=name, folder=folder.name)
+            example = form.example.format(file=name, folder=storage.named(folder))
             said.append(f"`{name}`:\n\n```python\n{example}\n```\n")
     return "\n".join(said)
 
@@ -485,10 +491,7 @@ class ExportOptions:
 
     def run(self, given: list[str]) -> int:
         """Write, and print what was written. Returns the exit status. Raises ValueError."""
-        if self.model and self.model_dir:
-            raise ValueError("give --model or --model-dir, not both")
-        folder = self.model_dir
-        file = find_run_model(folder) if folder else find_model(self.model or "digits")
+        file = find_chosen(self.model, self.model_dir)
         print(f"exporting {storage.named(file)}", file=sys.stderr)
         devices.prepare()
         names = {form.name for form in FORMATS} if self.format == "all" else {self.format}

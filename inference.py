@@ -15,7 +15,7 @@ import logging
 import os
 import sys
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -298,6 +298,13 @@ def find_run_model(model_dir: Path) -> Path:
     )
 
 
+def find_chosen(model: str | None, model_dir: Path | None) -> Path:
+    """The model file that `--model` or `--model-dir` names. Raises ValueError."""
+    if model and model_dir:
+        raise ValueError("give --model or --model-dir, not both")
+    return find_run_model(model_dir) if model_dir else find_model(model or "digits")
+
+
 # --- the script -----------------------------------------------------------------------------
 
 
@@ -318,7 +325,7 @@ class InferenceOptions:
     lexicon: Path | None = None
     """UTF-8 file of the texts there are, one a line; the most probable of them is read."""
     pattern: str | None = None
-    r"""Regular expression that all texts match whole, such as \\d{2}-\\d{3}."""
+    r"""Regular expression that all texts match whole, such as \d{5}."""
     min_confidence: float = 0.0
     """Lines less sure than this share are marked, for people to read; a report of `aocr test`
     says which one leaves how many right."""
@@ -393,15 +400,6 @@ def _escape(text: str) -> str:
     return one_line(text.replace("\\", "\\\\"))
 
 
-def find_chosen(options: InferenceOptions) -> Path:
-    """The model file that `--model` or `--model-dir` names. Raises ValueError."""
-    if options.model and options.model_dir:
-        raise ValueError("give --model or --model-dir, not both")
-    if options.model_dir:
-        return find_run_model(options.model_dir)
-    return find_model(options.model or "digits")
-
-
 def recognizer(file: Path, options: InferenceOptions) -> Recognizer:
     """The recogniser of a model file that reads as the options ask for. Raises ValueError."""
     model = models.load(file)
@@ -436,18 +434,17 @@ def say_each(reader: Recognizer, paths: Iterable[str], options: InferenceOptions
 
 
 def run(options: InferenceOptions) -> int:
-    """Print what each image says. Returns 0; 1 if some image could not be read; 2 if none was."""
-    try:
-        file = find_chosen(options)
-        paths, passed_over = find_images(options.paths or [os.path.relpath(TEST_IMAGES)])
-        if not paths:
-            raise ValueError(f"no image in {', '.join(options.paths) or TEST_IMAGES}")
-        print(f"reading with {storage.named(file)}", file=sys.stderr)
-        devices.prepare()
-        reader = recognizer(file, options)
-    except (ValueError, OSError) as error:
-        print(f"inference.py: {error}", file=sys.stderr)
-        return 2
+    """Print what each image says. Returns 0; 1 if some image could not be read.
+
+    Raises ValueError or OSError where none can be.
+    """
+    file = find_chosen(options.model, options.model_dir)
+    paths, passed_over = find_images(options.paths or [os.path.relpath(TEST_IMAGES)])
+    if not paths:
+        raise ValueError(f"no image in {', '.join(options.paths) or TEST_IMAGES}")
+    print(f"reading with {storage.named(file)}", file=sys.stderr)
+    devices.prepare()
+    reader = recognizer(file, options)
     failed = unsure = 0
     for line, problem, sure in say_each(reader, paths, options):
         if problem is not None:
@@ -472,18 +469,28 @@ def summary(
     return 1 if failed else 0
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Read from the command line. Returns the exit status."""
-    logging.basicConfig(format="%(message)s", level=logging.WARNING)
-    warnings.filterwarnings("ignore", module="PIL")  # what Pillow can read past; the rest it raises
+def piped(command: Callable[[], int]) -> int:
+    """The status of a command that takes names from a pipe, or writes into one."""
     for stream, errors in ((sys.stdin, "surrogateescape"), (sys.stdout, "backslashreplace")):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors=errors)  # file names need not be UTF-8
     try:
-        return run(tyro.cli(InferenceOptions, args=arguments, prog="inference.py"))
+        return command()
     except BrokenPipeError:  # `| head` has seen enough; the flush at exit must not fail either
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Read from the command line. Returns the exit status, 2 where no image can be read."""
+    logging.basicConfig(format="%(message)s", level=logging.WARNING)
+    warnings.filterwarnings("ignore", module="PIL")  # what Pillow can read past; the rest it raises
+    options = tyro.cli(InferenceOptions, args=arguments, prog="inference.py")
+    try:
+        return piped(lambda: run(options))
+    except (ValueError, OSError) as error:
+        print(f"inference.py: {error}", file=sys.stderr)
+        return 2
 
 
 if __name__ == "__main__":

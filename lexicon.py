@@ -5,6 +5,7 @@ lexicon are a trie besides, whose prefixes are looked at many at once. NumPy and
 """
 
 from bisect import bisect_left
+from collections import deque
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -12,7 +13,9 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import regex
 
-from text import BLANK, Alphabet, normalise_text
+from text import BLANK, Alphabet, listed, normalise_text
+
+TRIES = 10_000  # beginnings looked at for a text that a pattern matches
 
 
 class Choice(NamedTuple):
@@ -110,6 +113,19 @@ class Pattern:
         """Whether all of `text` matches."""
         return self.compiled.fullmatch(text) is not None
 
+    def can_be_written(self, characters: str) -> bool:
+        """Whether some text of `characters` matches; in doubt, after TRIES beginnings, True."""
+        beginnings = deque(characters)  # the shortest first
+        for _ in range(TRIES):
+            if not beginnings:
+                return False
+            prefix = beginnings.popleft()
+            if self.extends(prefix):
+                if self.allows(prefix):
+                    return True
+                beginnings += (prefix + character for character in characters)
+        return True
+
 
 class Lexicon:
     """A list of words, or of whole phrases, in an alphabet.
@@ -145,17 +161,14 @@ class Lexicon:
         for place, text in places:
             word = normalise_text(text)
             if not word:
-                faults.append(f"\n  {place}: empty")
+                faults.append(f"{place}: empty")
             elif not known.issuperset(word):
-                faults.append(f"\n  {place}: {word!r} has {alphabet.unknown(word)!r}")
+                faults.append(f"{place}: {word!r} has {alphabet.unknown(word)!r}")
             words.append(word)
         if faults:
-            more = f"\n  ... and {len(faults) - 10} more" if len(faults) > 10 else ""
             raise ValueError(
                 f"{name}: {len(faults)} of {len(places)} words cannot be read in the alphabet "
-                f"{alphabet.characters!r}; mend them, or leave them out:"
-                + "".join(faults[:10])
-                + more
+                f"{alphabet.characters!r}; mend them, or leave them out:" + listed(faults)
             )
         self.words = sorted(set(words))
         self.alphabet = alphabet
@@ -187,16 +200,16 @@ def load_constraint(
 ) -> Constraint | None:
     """What a lexicon file and a regular expression allow, either or both or neither.
 
-    Raises ValueError as Lexicon and Pattern do, and if no text in the alphabet begins as the
-    pattern asks.
+    Raises ValueError as Lexicon and Pattern do, and if the alphabet cannot write what the pattern
+    asks for.
     """
     matching = Pattern(pattern) if pattern is not None else None
     if lexicon is not None:
         words = Lexicon.load(lexicon, alphabet)
         return words.matching(matching) if matching else words
-    if matching and not any(map(matching.extends, alphabet.characters)):
+    if matching and not matching.can_be_written(alphabet.characters):
         raise ValueError(
-            f"pattern {pattern!r}: no text that it matches begins with a character of the alphabet "
-            f"{alphabet.characters!r}; mend the pattern"
+            f"pattern {pattern!r}: matches nothing that the alphabet {alphabet.characters!r} can "
+            "write; mend the pattern"
         )
     return matching

@@ -127,7 +127,8 @@ class TrainOptions(LineOptions):
     validation_lines: int = 500
     """Generated lines read at each validation; of labelled images, all that are kept for it."""
     patience: int = 10
-    """Stop after this many validations without fewer errors; 0 never does."""
+    """Stop after this many validations without fewer errors, for labelled images without a lower
+    loss; 0 never does."""
     worst_fonts: int = 3
     """How many fonts to name at the end, the worst read first."""
 
@@ -162,7 +163,10 @@ class TrainOptions(LineOptions):
 
 
 # Options that say how to run, not what to train: a resumed run may change them.
-NOT_COMPARED = {"model_dir", "resume", "workers", "worst_fonts", "log_path", "gpu_id"}
+# The last two act through alphabet and clip_norm.
+NOT_COMPARED = {"model_dir", "resume", "workers", "worst_fonts", "log_path", "gpu_id"} | {
+    "full_ascii", "gradient_clipping",
+}  # fmt: skip
 
 
 def as_config(options: TrainOptions) -> dict[str, Any]:
@@ -186,6 +190,10 @@ def check(options: TrainOptions) -> None:
         raise TrainError(f"learning_rate {options.learning_rate}: give a number from 0 to 1, not 0")
     if not 0 < options.validation_share < 1:
         raise TrainError(f"validation_share {options.validation_share}: give a share, 0 to 1")
+    if options.alphabet == "auto" and (options.dataset or options.init_from):
+        for name in ("letters", "symbols"):
+            if getattr(options, name):
+                raise TrainError(f"{name}: adds to an alphabet; name it too, as --alphabet digits")
     if not 0 <= options.mix_generated < 1:
         raise TrainError(f"mix_generated {options.mix_generated}: give a share, 0 to under 1")
     if not options.dataset:

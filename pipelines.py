@@ -91,8 +91,8 @@ class Generation(Task):
         lines = self.lines
         options = {field.name: getattr(lines.options, field.name) for field in fields(LineOptions)}
         vary = lines.augmentation is not None
-        fonts = _digest(lines.fonts)
-        own = {"seed": lines.seed, "spec": lines.spec, "vary": vary, "fonts": fonts}
+        fonts, texts = _digest(lines.fonts), _digest(lines.texts.pool)
+        own = {"seed": lines.seed, "spec": lines.spec, "vary": vary, "fonts": fonts, "texts": texts}
         return options | own | {"count": self.count}
 
     def items(self, shard: int) -> list:
@@ -202,9 +202,12 @@ class Reading(Task):
         return self.__dict__ | {"paths": []}  # workers have their `items`
 
     def request(self) -> dict[str, Any]:
-        """The images by their names, the model by its content, and how they are read."""
-        model = zlib.crc32(inference.find_chosen(self.options).read_bytes())
-        return asdict(self.options) | {"paths": _digest(self.paths), "model": model}
+        """The images by their names, model and lexicon by their contents, and how it reads."""
+        options = self.options
+        model = zlib.crc32(inference.find_chosen(options.model, options.model_dir).read_bytes())
+        words = zlib.crc32(options.lexicon.read_bytes()) if options.lexicon else None
+        own = {"paths": _digest(self.paths), "model": model, "lexicon": words}
+        return asdict(options) | own
 
     def items(self, shard: int) -> list:
         """The shard's images, as many as any other's or one more."""
@@ -223,12 +226,12 @@ class Reading(Task):
 @functools.lru_cache(maxsize=1)
 def _reader(options: InferenceOptions) -> Recognizer:
     """A worker's recogniser, for all shards that it makes."""
-    return inference.recognizer(inference.find_chosen(options), options)
+    return inference.recognizer(inference.find_chosen(options.model, options.model_dir), options)
 
 
 def predict(options: InferenceOptions, output: Path, how: RunnerOptions) -> int:
     """As `inference.run`, into files, by Beam. Returns the exit status; raises ValueError."""
-    model = inference.find_chosen(options)
+    model = inference.find_chosen(options.model, options.model_dir)
     paths, passed_over = inference.find_images(options.paths)
     if not paths:
         raise PipelineError(f"no image in {', '.join(options.paths)}")

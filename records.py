@@ -134,7 +134,7 @@ def _annotations(path: Path) -> Iterator[Entry | Fault]:
         if not line.strip():
             continue
         place = f"{path}:{number}"
-        readings = [(*reading, _image_file(reading[0], path.parent)) for reading in _readings(line)]
+        readings = [(*reading, _image_file(reading[0], path)) for reading in _readings(line)]
         name, label, file = next((r for r in readings if r[2]), readings[0])
         label = normalise_text(label)
         if file and label:
@@ -155,10 +155,15 @@ def _readings(line: str) -> Iterator[tuple[str, str]]:
     yield line, ""  # a path with spaces, and no label
 
 
-def _image_file(name: str, folder: Path) -> Path | None:
-    """The file that an annotation means: from the working directory, or beside the annotations."""
+def _image_file(name: str, annotations: Path) -> Path | None:
+    """The file that is meant: from the working directory, or beside the annotations.
+
+    A folder's labels.tsv means the folder's own first.
+    """
+    places = Path(name), annotations.parent / name
     with contextlib.suppress(OSError, ValueError):  # no path at all
-        return next((path for path in (Path(name), folder / name) if path.is_file()), None)
+        own_first = reversed(places) if annotations.name == LABELS else places
+        return next((path for path in own_first if path.is_file()), None)
     return None
 
 
@@ -270,7 +275,12 @@ class Writer:
         import tensorflow as tf
 
         self._tf = tf
-        self._writers = [tf.io.TFRecordWriter(str(partial)) for partial in self._partial]
+        try:
+            with self._on_disk():
+                self._writers = [tf.io.TFRecordWriter(str(partial)) for partial in self._partial]
+        except RecordsError:
+            self._remove_partial()
+            raise
         return self
 
     def add(self, number: int, record: Record) -> None:
@@ -288,7 +298,8 @@ class Writer:
         }
         example = train.Example(features=train.Features(feature=features))
         encoded = example.SerializeToString(deterministic=True)  # the same bytes in every process
-        self._writers[number % len(self._writers)].write(encoded)
+        with self._on_disk():
+            self._writers[number % len(self._writers)].write(encoded)
         self.labels.append(record.label)
         self.sizes.append(record.size)
         self.capitalised += record.capitalised
@@ -298,14 +309,29 @@ class Writer:
         return Written(self.files, self.labels, self.sizes, self.capitalised, faults)
 
     def __exit__(self, kind: type | None, *_: object) -> None:
-        for writer, partial, file in zip(self._writers, self._partial, self.files, strict=True):
-            writer.close()
+        try:
+            with self._on_disk():
+                for writer in self._writers:
+                    writer.close()
             if kind is None:
-                os.replace(partial, file)
-            else:
-                partial.unlink(missing_ok=True)
+                for partial, file in zip(self._partial, self.files, strict=True):
+                    os.replace(partial, file)
+        finally:
+            self._remove_partial()
         if kind is None:
             self._mirror.publish()
+
+    @contextlib.contextmanager
+    def _on_disk(self) -> Iterator[None]:
+        try:
+            yield
+        except self._tf.errors.OpError as error:
+            name = storage.named(self.files[0])
+            raise RecordsError(f"{name}: cannot be written ({error.message})") from error
+
+    def _remove_partial(self) -> None:
+        for partial in self._partial:
+            partial.unlink(missing_ok=True)
 
 
 def convert(

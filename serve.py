@@ -20,7 +20,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -73,8 +73,9 @@ class ServeOptions:
     """Address to listen on; 0.0.0.0 lets other machines in."""
     port: int = 8501
     """Port, that of TensorFlow Serving's REST API; 0 for any that is free."""
-    token: str = os.environ.get("OCR_TOKEN", "")
-    """Secret that requests have to bring: Authorization: Bearer TOKEN. Better in OCR_TOKEN."""
+    token: str = ""
+    """Secret that requests have to bring: Authorization: Bearer TOKEN. Better given in OCR_TOKEN,
+    which no list of processes shows."""
     batch: int = 32
     """Most images read together; 1 reads each by itself."""
     max_body: int = 16_000_000
@@ -98,15 +99,20 @@ class ServeOptions:
                 raise ValueError(
                     f"{name.replace('_', '-')} {getattr(self, name)}: give more than 0"
                 )
+        if not 0 <= self.port < 1 << 16:
+            raise ValueError(f"port {self.port}: give one from 0 to 65535")
+        own = replace(self, token=self.token or os.environ.get("OCR_TOKEN", ""))
         devices.prepare()
-        listening = socket.create_server((self.host, self.port), backlog=2048)
+        family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
+        listening = socket.create_server((self.host, self.port), family=family, backlog=2048)
         # else an answer's body waits for the client to acknowledge its head: 40 ms
         listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        app = application(Server(self, Model(found, self.batch)))
+        app = application(Server(own, Model(found, self.batch)))
         config = uvicorn.Config(app, log_level="warning", access_log=False)
         host, port = listening.getsockname()[:2]
-        print(f"version {found.name} of {where} at http://{host}:{port}", file=sys.stderr)
-        if self.host not in ("127.0.0.1", "localhost", "::1") and not self.token:
+        address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        print(f"version {found.name} of {where} at http://{address}", file=sys.stderr)
+        if self.host not in ("127.0.0.1", "localhost", "::1") and not own.token:
             print("anyone who reaches this machine can use it: set OCR_TOKEN", file=sys.stderr)
         for number in (signal.SIGINT, signal.SIGTERM):  # uvicorn raises them again in the end
             signal.signal(number, lambda *_: None)
@@ -125,7 +131,7 @@ class Server:
         self.decoding = ThreadPoolExecutor(os.cpu_count() or 1, "decode")
         self.reading = ThreadPoolExecutor(1, "read")  # TensorFlow has threads of its own
         self.pending = 0  # images of requests that are not answered
-        self.refused: Path | None = None  # the newest version, if it cannot be loaded
+        self.refused: tuple[Path, int] | None = None  # a version that cannot be loaded, its time
         self.registry = CollectorRegistry()
         self.requests = Counter(
             "ocr_requests", "Requests answered", ("route", "status"), registry=self.registry
@@ -161,13 +167,16 @@ class Server:
                     log.warning("no newer version can be looked for: %s", error)
                 unreachable = True
                 continue
-            if found is None or found == self.refused or int(found.name) == self.model.version:
+            if found is None or int(found.name) == self.model.version:
+                continue
+            state = found, max(path.stat().st_mtime_ns for path in (found, *found.rglob("*")))
+            if state == self.refused:
                 continue
             try:
                 fresh = await asyncio.to_thread(Model, found, self.options.batch)
             except Exception as error:  # whatever is wrong with it, the one there is goes on
                 log.warning("version %s is not taken up: %s", found.name, error)
-                self.refused = found
+                self.refused = state  # until more of it has been copied there
                 continue
             before, run = self.model, self.run
             self.model = fresh

@@ -40,6 +40,12 @@ def one_line(text: str) -> str:
     return CONTROLS.sub(lambda control: control[0].encode("unicode_escape").decode(), text)
 
 
+def listed(faults: list[str]) -> str:
+    """The first ten of a list, each on a line of its own."""
+    more = [f"... and {len(faults) - 10} more"] if len(faults) > 10 else []
+    return "".join(f"\n  {fault}" for fault in faults[:10] + more)
+
+
 @dataclass(frozen=True)
 class Alphabet:
     """The characters a model can read, in the order of their class ids, which start at 1."""

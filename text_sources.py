@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 from drawing import TRDG_FOLDER, DataError
-from text import Alphabet, normalise_text
+from text import Alphabet, listed, normalise_text
 
 PRICES = 0.3  # of numbers, and some of the others: most that receipts print
 RUNS = 0.15  # of random lines: as 10000 and 7788 have them, and chance has not
@@ -228,9 +228,3 @@ def _punctuated(word: str, rng: np.random.Generator) -> str:
     if kind < 0.28:
         return word + ("'s", "-", "&", "...")[rng.integers(4)]
     return word
-
-
-def listed(faults: list[str]) -> str:
-    """The first ten of a list, each on a line of its own."""
-    more = [f"... and {len(faults) - 10} more"] if len(faults) > 10 else []
-    return "".join(f"\n  {fault}" for fault in faults[:10] + more)

@@ -168,8 +168,9 @@ def train(
         alphabet = data.spec.alphabet if known else "digits"
         options = dataclasses.replace(options, alphabet=alphabet)
     if options.num_epoch:
-        epoch = -(-data.images // options.batch_size)
-        options = dataclasses.replace(options, steps=options.num_epoch * epoch, num_epoch=0)
+        lines = options.num_epoch * data.images / (1 - options.mix_generated)
+        steps = math.ceil(lines / options.batch_size)
+        options = dataclasses.replace(options, steps=steps, num_epoch=0)
 
     # 2. the run folder
     folder = RunFolder(options.model_dir, group.chief)
@@ -267,7 +268,8 @@ def _train(
             "to train anew, another --model-dir or --no-resume"
         )
     elif _exhausted(state, options) and state.step < options.steps:
-        log(f"stopped early: {state.waited} validations without fewer errors (--patience)")
+        wanted = "a lower loss" if data.labelled else "fewer errors"
+        log(f"stopped early: {state.waited} validations without {wanted} (--patience)")
     if prefetcher.redrawn:
         log("lines drawn anew: " + counts(prefetcher.redrawn))
     if group.chief:

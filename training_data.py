@@ -28,7 +28,7 @@ class Data(NamedTuple):
     about: str
     varied: Lines | None = None  # unseen, as hard as those trained on; None where all are labelled
     images: int = 0  # labelled ones to train on
-    digest: int = 0  # of all labelled ones, to tell when they have changed
+    digest: int = 0  # of --dataset, to tell when it has changed
 
     def to_calibrate(self) -> Iterable[labelled.Example]:
         """Lines that confidence is fitted to: none is trained on."""
@@ -62,7 +62,8 @@ def gather(options: TrainOptions) -> Data:
     entries, left_out = labelled.usable(found, spec, *limits)
     digest = labelled.digest(found)
     if options.validation:
-        unseen_entries, _ = labelled.usable(found_to_validate, spec, *limits)
+        unseen_entries, more = labelled.usable(found_to_validate, spec, *limits)
+        left_out += more
     else:
         entries, unseen_entries = labelled.split(entries, options.validation_share, options.seed)
     if left_out:

@@ -44,7 +44,7 @@ def readers(file: Path, folder: Path) -> dict[str, Callable[[bytes], object]]:
     """A function from bytes to text for each format, and for Keras itself."""
     import tensorflow as tf
 
-    export.export(file, folder, ["savedmodel", "frozengraph", "onnx", "litert"])
+    export.export(file, folder, ["savedmodel", "onnx", "litert"])
     recognizer = Recognizer.load(file)
     serve = tf.saved_model.load(str(folder / "1")).signatures["serving_default"]
     portable = {

@@ -49,7 +49,7 @@ class Options:
     architecture: str = "plain"
     """Encoder."""
     rnn: str = "none"
-    """Behind the encoder: none, lstm or gru."""
+    """Behind the encoder: none, transformer, lstm or gru."""
 
 
 class Utilisation:

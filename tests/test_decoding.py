@@ -134,9 +134,10 @@ def test_a_lexicon_without_a_word_that_matches_is_an_error(tmp_path):
         load_constraint(written(tmp_path / "words.txt", "1a"), r"\d", ONES)
 
 
-def test_a_pattern_that_the_alphabet_cannot_begin_is_an_error():
-    with pytest.raises(ValueError, match="no text that it matches begins with"):
-        load_constraint(None, "[A-Z]+", ONES)
+@pytest.mark.parametrize("pattern", ["[A-Z]+", "1{2}/1{3}", "1a?-b"])
+def test_a_pattern_that_the_alphabet_cannot_write_is_an_error(pattern):
+    with pytest.raises(ValueError, match="matches nothing that the alphabet"):
+        load_constraint(None, pattern, ONES)
 
 
 # --- CTC ------------------------------------------------------------------------------------

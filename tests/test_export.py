@@ -230,6 +230,14 @@ def test_each_savedmodel_goes_under_a_version_of_its_own(tmp_path):
     assert found[0].path == tmp_path / "8" and (tmp_path / "8" / "saved_model.pb").is_file()
 
 
+def test_the_accuracy_that_an_export_states_is_that_of_its_checkpoint(tmp_path):
+    rows = "step,loss,val_exact,val_cer,val_loss\n1,9,0.6,0.2,3\n2,8,0.8,0.1,1\n3,7,0.9,0.1,2\n"
+    (tmp_path / "metrics.csv").write_text(rows)
+    recognizer = Recognizer.load("digits")
+    for name, exact in (("best.keras", 0.8), ("last.keras", 0.9)):
+        assert export._accuracy(recognizer, tmp_path / name)["exact"] == exact
+
+
 # --- the reader that is copied -----------------------------------------------------------------
 
 

@@ -130,6 +130,15 @@ def test_the_alphabet_is_that_of_the_labels(labelled_folder, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(("share", "steps"), [("0", 6), ("0.5", 11)])
+def test_epochs_are_times_that_each_image_is_seen(labelled_folder, tmp_path, share, steps):
+    options = ["--num-epoch", "2", "--mix-generated", share]  # 11 images, 4 lines a step
+    assert run(tmp_path / "run", "--dataset", str(labelled_folder), *options) == 0
+    rows = (tmp_path / "run" / "metrics.csv").read_text().splitlines()
+    assert rows[-1].startswith(f"{steps},")
+
+
+@pytest.mark.slow
 def test_a_changed_data_set_is_another_run(labelled_folder, tmp_path, capsys):
     for name in ("0.png", "1.png", "2.png"):
         (tmp_path / name).write_bytes((labelled_folder / name).read_bytes())

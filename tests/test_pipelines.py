@@ -121,6 +121,16 @@ def test_a_command_that_differs_from_the_one_that_was_stopped_is_refused(tmp_pat
     assert "differs in seed, width; give that one" in said
 
 
+def test_a_command_whose_strings_have_changed_is_refused(tmp_path, capsys):
+    strings = tmp_path / "strings.txt"
+    source = ["--text-source", "strings", "--strings-file", str(strings), "--width", "8"]
+    command = [*GENERATE, *source, *BEAM, str(tmp_path / "set.tfrecords")]
+    for line, message in (("1234", "text wider than width 8"), ("5678", "differs in texts")):
+        strings.write_text(line)
+        assert aocr.main(command) == 2
+        assert message in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -3,6 +3,7 @@
 import csv
 import os
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -85,6 +86,13 @@ def test_a_path_may_be_absolute_or_relative_to_here_or_to_the_annotations(folder
 def test_a_folder_is_read_by_its_labels(folder):
     annotate(folder / "images" / "labels.tsv", "a.png\tone", "with space.png\ttwo")
     assert labels(records.find(folder / "images")) == [("a.png", "one"), ("with space.png", "two")]
+
+
+def test_a_folder_means_its_own_images_whatever_lies_here(folder):
+    picture(folder / "a.png")
+    annotate(folder / "images" / "labels.tsv", "a.png\tone", "images/b.jpg\ttwo")
+    found = records.find(folder / "images")
+    assert [Path(entry.file).parent.name for entry in found] == ["images", "images"]
 
 
 @pytest.mark.parametrize(
@@ -211,6 +219,17 @@ def test_bad_lines_can_be_left_out_and_are_listed(bad, folder, capsys):
         rows = list(csv.reader(file, "excel-tab"))
     assert [place.rpartition(":")[2] for place, _ in rows] == list("2345689")
     assert "7 lines left out, listed in out.tfrecords.skipped.tsv" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full here")
+def test_a_full_disk_is_an_error_that_leaves_nothing(folder):
+    with (
+        pytest.raises(records.RecordsError, match="cannot be written"),
+        records.Writer("out.tfrecords") as writer,
+    ):
+        writer._writers[0] = tf.io.TFRecordWriter("/dev/full")
+        writer.add(0, records.Record(b"x" * 100_000, "1", "", (1, 1)))
+    assert not list(folder.glob("*.tfrecords")) and not list(folder.glob(".*"))
 
 
 def test_a_file_that_was_there_stays_as_it_was(bad, folder):

@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import os
 import re
 import shlex
 import shutil
@@ -292,6 +293,13 @@ def test_a_newer_version_is_taken_up_and_a_stop_loses_nothing(exported, tmp_path
         while client.get("/readyz").json()["version"] != 2:
             assert time.monotonic() < deadline
             time.sleep(0.2)
+        shutil.copytree(exported / "1", folder / "4", ignore=lambda *_: ["variables"])
+        time.sleep(3)  # it has been looked at by now, while it is being copied
+        assert client.get("/readyz").json()["version"] == 2
+        shutil.copytree(exported / "1" / "variables", folder / "4" / "variables")
+        while client.get("/readyz").json()["version"] != 4:
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
         assert client.get("/v1/models/aocr/versions/1").status_code == 404
         image = numbered(NUMBERS[0])
 
@@ -311,6 +319,20 @@ def test_the_server_says_what_it_cannot_serve(tmp_path):
     command = [sys.executable, str(ROOT / "serve.py"), str(tmp_path)]
     found = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert found.returncode == 2 and "holds no SavedModel; write one with" in found.stderr
+
+
+def test_help_does_not_show_the_token():
+    command = [sys.executable, str(ROOT / "serve.py"), "--help"]
+    found = subprocess.run(
+        command, env=os.environ | {"OCR_TOKEN": TOKEN}, capture_output=True, text=True, timeout=60
+    )
+    assert "OCR_TOKEN" in found.stdout and TOKEN not in found.stdout
+
+
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="no IPv6 here")
+def test_an_address_of_ipv6_can_be_listened_on(exported):
+    with serving(exported, "--host", "::1") as (_, client):
+        assert client.get("/readyz").json()["status"] == "ready"
 
 
 # --- as the README has it ----------------------------------------------------------------------

@@ -429,6 +429,7 @@ def test_the_same_seed_gives_the_same_run_and_another_another(finished, tmp_path
         ("--text-source strings --strings-file missing.txt", "strings_file missing.txt"),
         ("--text-color '#ffffff'", "text_color too close to the background"),
         ("--width 12 --min-length 3", "text wider than width 12"),
+        ("--init-from digits --letters", "letters: adds to an alphabet; name it too"),
     ],
 )
 def test_a_bad_option_is_named_before_anything_is_written(options, message, tmp_path, capsys):
