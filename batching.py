@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import io
 import json
+import os
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -117,6 +118,16 @@ def newest(folder: Path) -> Path | None:
         whole = [p for p in versions if (p / "saved_model.pb").is_file()]
         return max(whole, key=lambda path: int(path.name), default=None)
     return None
+
+
+def changed(folder: Path) -> int:
+    """When a folder, or anything that stays in it, was last changed, in ns."""
+    times = [0]
+    for place, _, names in os.walk(folder):
+        for path in (place, *(os.path.join(place, name) for name in names)):
+            with contextlib.suppress(OSError):
+                times.append(os.stat(path).st_mtime_ns)
+    return max(times)
 
 
 def _png(image: Image.Image) -> bytes:

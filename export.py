@@ -36,6 +36,7 @@ from devices import keras
 from drawing import DataError, characters_drawn, draw, find_fonts
 from inference import Recognizer, find_chosen
 from model import ModelSpec
+from run_folder import badness
 from text import Alphabet, Line
 
 HERE = Path(__file__).resolve().parent
@@ -436,7 +437,7 @@ def _accuracy(recognizer: Recognizer, file: Path, count: int = 200) -> dict[str,
     with contextlib.suppress(OSError, LookupError, ValueError):
         with open(file.parent / "metrics.csv", newline="") as opened:
             rows = [{k: float(v) for k, v in row.items()} for row in csv.DictReader(opened)]
-        row = rows[-1] if file.name == "last.keras" else min(rows, key=_badness)
+        row = rows[-1] if file.name == "last.keras" else min(rows, key=badness)
         return {
             "exact": row["val_exact"],
             "cer": row["val_cer"],
@@ -450,11 +451,6 @@ def _accuracy(recognizer: Recognizer, file: Path, count: int = 200) -> dict[str,
         return {}
     exact, cer = models.error_rates(list(truths), [x.text for x in recognizer.read(pixels)])
     return {"exact": exact, "cer": cer, "of": f"{count} generated lines, as trdg draws them"}
-
-
-def _badness(row: dict[str, float]) -> tuple[float, ...]:
-    """What training keeps the least of."""
-    return (row["val_loss"],) if "val_loss" in row else (1 - row["val_exact"], row["val_cer"])
 
 
 def _readme(folder: Path, file: Path) -> str:

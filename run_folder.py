@@ -232,6 +232,13 @@ def unpack(path: Path) -> dict[str, np.ndarray]:
     return found
 
 
+def badness(validation: dict[str, float]) -> tuple[float, float]:
+    """What the best model has least of: loss where it is known, else wrong lines, characters."""
+    if "val_loss" in validation:
+        return validation["val_loss"], 0.0
+    return 1 - validation["val_exact"], validation["val_cer"]
+
+
 class TrainState:
     """All that changes while a run goes on, and so all that a checkpoint holds."""
 
@@ -240,7 +247,7 @@ class TrainState:
         self.step = 0
         self.losses: list[float] = []  # of the steps since the last validation
         self.rows: list[dict[str, float]] = []  # of metrics.csv
-        self.best = (math.inf, math.inf)  # the least so far of what `record` is given
+        self.best = (math.inf, math.inf)  # the least `badness` so far
         self.best_step = 0
         self.waited = 0  # validations since the best
 
@@ -252,14 +259,15 @@ class TrainState:
         self.averaged.set_weights(self.model.get_weights())
         self.model.set_weights(weights)
 
-    def record(self, validation: dict[str, float], badness: tuple[float, float]) -> bool:
+    def record(self, validation: dict[str, float]) -> bool:
         """Add a row to the metrics; whether this is the best validation so far."""
         loss = sum(self.losses) / max(1, len(self.losses))
         self.losses = []
         self.rows.append({"step": self.step, "loss": loss, **validation})
-        better = badness < self.best
+        bad = badness(validation)
+        better = bad < self.best
         if better:
-            self.best, self.best_step = badness, self.step
+            self.best, self.best_step = bad, self.step
         self.waited = 0 if better else self.waited + 1
         return better
 

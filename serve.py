@@ -44,7 +44,7 @@ from starlette.requests import ClientDisconnect
 import devices
 import image as imaging
 import storage
-from batching import Model, Read, newest, upright
+from batching import Model, Read, changed, newest, upright
 from predict_api import PREDICT, SIGNATURES, answer, described, images_of
 from text import one_line
 
@@ -169,7 +169,7 @@ class Server:
                 continue
             if found is None or int(found.name) == self.model.version:
                 continue
-            state = found, max(path.stat().st_mtime_ns for path in (found, *found.rglob("*")))
+            state = found, changed(found)
             if state == self.refused:
                 continue
             try:

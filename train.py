@@ -246,11 +246,9 @@ def _train(
                 found = (result.exact, result.cer, result.loss) if result else (0, 0, 0)
                 exact, cer, val_loss = group.from_chief(found)
                 row = {"val_exact": exact, "val_cer": cer}
-                badness = 1 - exact, cer
                 if data.labelled:  # these are few and soon all read, but their loss still falls
                     row["val_loss"] = val_loss
-                    badness = val_loss, 0.0
-                better = state.record(row, badness)
+                better = state.record(row)
                 if result:
                     models.save(averaged, folder.last)
                     if better:
