@@ -72,13 +72,16 @@ class Recipe:
 
 
 CLEAN = Recipe(photographed=False, fit=False, fills=None)
-PHOTO = Recipe()
+PHOTO = Recipe(  # of meters, labels and serial numbers: fixed pitch, their zeros slashed or dotted
+    fonts=("receipt/*-mono-*", "receipt/*-cod*-*", "receipt/anonymous-*"), own=0.5,
+    fills=(0.25, 1.0), bled=0.2,
+)  # fmt: skip
 RECIPES = {
     "clean": CLEAN,
     "photo": PHOTO,
     "receipt": Recipe(
         fonts=("receipt/*",), own=0.8, fills=(0.4, 1.0), bent=0.3,
-        marks=0.15, tight=-0.2, broken=0.45, dot_matrix=0.3, bled=0.3, starved=0.2, faded=0.2,
+        marks=0.15, tight=-0.2, broken=0.45, dot_matrix=0.3, bled=0.3, starved=0.3, faded=0.3,
         neighbours=0.25,
         separators=0, underline=0.05, contrast=(40, 255), paper=0.7, dark_on_light=0.98,
         outline=0.02, relief=0, frame=0.05, light=0.1, surface=0.15, blur=0.3,
@@ -129,11 +132,11 @@ class Mix:
             raise DataError("recipe: name at least one, such as photo")
         self.chances = np.cumsum(weights) / np.sum(weights)
         special = [p for recipe in RECIPES.values() if recipe.own == 1 for p in recipe.fonts]
+        if len(self.recipes) == 1:
+            special = []  # no other recipe is there to draw with these
         self.plain = [font for font in fonts if not _matches(font, special)] or fonts
         self.fonts = [
             [font for font in fonts if _matches(font, recipe.fonts)] or self.plain
-            if recipe.fonts or len(self.recipes) > 1
-            else fonts
             for recipe in self.recipes
         ]
 

@@ -47,10 +47,22 @@ def test_a_kind_is_drawn_in_its_own_fonts_and_the_others_are_not():
     assert Mix(("handwriting",), [FONTS[0]]).fonts == [[FONTS[0]]]
 
 
+def test_a_recipe_alone_draws_in_every_font():
+    mix, rng = Mix(("photo",), FONTS), np.random.default_rng(0)
+    assert all(mix.choose(rng)[1] == FONTS for _ in range(20)) and PACIFICO in FONTS
+
+
+def test_photographs_are_of_fixed_pitch_faces_oftener_than_of_others():
+    fixed = "made/receipt/noto-sans-mono-latin-700-normal.woff"
+    mix, rng = Mix(("photo",), [*FONTS, fixed]), np.random.default_rng(0)
+    drawn = [mix.choose(rng)[1] for _ in range(2000)]
+    assert abs(drawn.count([fixed]) / len(drawn) - RECIPES["photo"].own) < 0.05
+
+
 def test_a_recipe_that_shares_its_lines_draws_some_in_any_font():
     printer = "mine/receipt/printer.ttf"
     mix, rng = Mix(("photo", "receipt"), [FONTS[0], printer]), np.random.default_rng(0)
-    drawn = [fonts for recipe, fonts in (mix.choose(rng) for _ in range(2000)) if recipe.own < 1]
+    drawn = [f for r, f in (mix.choose(rng) for _ in range(2000)) if r is RECIPES["receipt"]]
     assert abs(drawn.count([printer]) / len(drawn) - RECIPES["receipt"].own) < 0.05
     assert drawn.count([printer]) + drawn.count([FONTS[0], printer]) == len(drawn)
 
