@@ -58,9 +58,9 @@ class LineOptions(DrawingOptions, TextOptions):
     photo: float = 0.5
     """Share of training lines made to look photographed; helps with unseen fonts too."""
     recipe: tuple[str, ...] = ("photo",)
-    """What photographed lines are pictures of: clean, photo, receipt, display, handwriting; with
-    weights, as in photo:3 receipt:1; mixed is all of them. Marks that the label lacks, and fonts
-    of a kind, if there are any in --fonts, come with it."""
+    """What photographed lines are pictures of: clean, photo, serial, receipt, display, handwriting;
+    with weights, as in photo:3 receipt:1; mixed is all but clean. Marks that the label lacks, and
+    fonts of a kind, if there are any in --fonts, come with it."""
 
     @property
     def augmentation(self) -> augmentation.Augmentation:

@@ -1,8 +1,9 @@
 """Recipes: what pictures of one kind have, and how often; `camera` makes one of a drawn line.
 
 A recipe is a table of chances and ranges for the effects in effects.py. The kinds are those that
-people point a reader at: photographs, scanned receipts, displays, handwriting on forms. Names with
-weights mix them: ("photo:3", "receipt", "display") draws three photographs for each of the others.
+people point a reader at: photographs, serial numbers, scanned receipts, displays, handwriting on
+forms. Names with weights mix them: ("photo:3", "receipt", "display") draws three photographs for
+each of the others.
 """
 
 import math
@@ -72,13 +73,14 @@ class Recipe:
 
 
 CLEAN = Recipe(photographed=False, fit=False, fills=None)
-PHOTO = Recipe(  # of meters, labels and serial numbers: fixed pitch, their zeros slashed or dotted
-    fonts=("receipt/*-mono-*", "receipt/*-cod*-*", "receipt/anonymous-*"), own=0.5,
-    fills=(0.25, 1.0), bled=0.2,
-)  # fmt: skip
+PHOTO = Recipe()
 RECIPES = {
     "clean": CLEAN,
     "photo": PHOTO,
+    "serial": Recipe(  # on labels and meters: fixed pitch, the zeros slashed or dotted
+        fonts=("receipt/*-mono-*", "receipt/*-cod*-*", "receipt/anonymous-*"), own=0.5,
+        fills=(0.25, 1.0), bled=0.2,
+    ),
     "receipt": Recipe(
         fonts=("receipt/*",), own=0.8, fills=(0.4, 1.0), bent=0.3,
         marks=0.15, tight=-0.2, broken=0.45, dot_matrix=0.3, bled=0.3, starved=0.3, faded=0.3,
@@ -110,7 +112,7 @@ RECIPES = {
 LEGIBLE = 0.25  # of `legibility`: of lines under it a trained model read one in four
 LEVELS = 2  # contrast that counts as none, of 255
 TAKES = 4  # pictures of a line, until one shows it
-MIXED = ("photo:3.5", "receipt:4", "display:2.5", "handwriting:3.5")
+MIXED = ("photo:2", "serial:1.5", "receipt:4", "display:2.5", "handwriting:3.5")
 
 
 class Mix:
@@ -132,11 +134,11 @@ class Mix:
             raise DataError("recipe: name at least one, such as photo")
         self.chances = np.cumsum(weights) / np.sum(weights)
         special = [p for recipe in RECIPES.values() if recipe.own == 1 for p in recipe.fonts]
-        if len(self.recipes) == 1:
-            special = []  # no other recipe is there to draw with these
         self.plain = [font for font in fonts if not _matches(font, special)] or fonts
         self.fonts = [
             [font for font in fonts if _matches(font, recipe.fonts)] or self.plain
+            if recipe.fonts or len(self.recipes) > 1
+            else fonts
             for recipe in self.recipes
         ]
 
