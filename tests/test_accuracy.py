@@ -43,13 +43,18 @@ def test_the_shipped_model_is_measured_with_its_calibration(capsys):
 
 
 @pytest.mark.slow
-def test_an_export_is_measured_as_the_model_is(tmp_path):
+def test_an_export_is_measured_as_the_model_is(tmp_path, capsys):
     export.export(PRETRAINED / "digits.keras", tmp_path / "digits", ["onnx"])
     truths = accuracy.read_labels(TEST_IMAGES)
     engine = accuracy.ours(str(tmp_path / "digits" / "model.onnx"))
     readings, one_by_one, _ = accuracy.measure(engine, truths, "digits")
     assert engine.name == "ocr_simple digits, ONNX" and one_by_one > 0
     assert evaluate(readings).exact == 1
+
+    found = engine.many([tmp_path / "gone.png", *truths])  # more than one batch
+    assert [text for text, _ in found] == ["", *(reading.line.text for reading in readings)]
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == 1 and "gone.png: " in said[0]
 
 
 def test_an_image_that_cannot_be_read_counts_as_empty_and_is_named(tmp_path, capsys):
