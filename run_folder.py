@@ -186,7 +186,7 @@ class RunFolder:
 
     def write_metrics(self, rows: list[dict[str, float]]) -> None:
         """metrics.csv, one row a validation."""
-        text = [",".join(rows[0])] + [",".join(f"{v:.6g}" for v in row.values()) for row in rows]
+        text = [",".join(rows[0])] + [",".join(f"{v:.10g}" for v in row.values()) for row in rows]
         write_whole(self.metrics, ("\n".join(text) + "\n").encode())
 
 
@@ -260,11 +260,16 @@ class TrainState:
         self.model.set_weights(weights)
 
     def record(self, validation: dict[str, float]) -> bool:
-        """Add a row to the metrics; whether this is the best validation so far."""
+        """Add a row to the metrics; whether this is the best validation so far.
+
+        To six digits, as metrics.csv has them: the order of a sum may change those behind.
+        """
         loss = sum(self.losses) / max(1, len(self.losses))
         self.losses = []
-        self.rows.append({"step": self.step, "loss": loss, **validation})
-        bad = badness(validation)
+        row = {"loss": loss, **validation}
+        row = {"step": self.step} | {name: float(f"{value:.6g}") for name, value in row.items()}
+        self.rows.append(row)
+        bad = badness(row)
         better = bad < self.best
         if better:
             self.best, self.best_step = bad, self.step

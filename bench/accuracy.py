@@ -8,14 +8,11 @@ other, and as fast as the engine reads many. Confidence is the mean, beside whic
 exact lines should stand; at the end, how many lines are answered if only sure ones are.
 """
 
-import itertools
 import logging
-import os
 import re
 import sys
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -35,7 +32,6 @@ FOLDS = {  # what counts of both texts
     "digits": lambda text: re.sub("[^0-9]", "", text),
     "alnum": lambda text: "".join(filter(str.isalnum, normalise_text(text).casefold())),
 }
-BATCH = 8  # images that an exported model reads at once, on one core
 GOALS = (0.95, 0.98, 0.99, 0.995)  # shares of right ones among the lines answered
 
 
@@ -65,7 +61,7 @@ def read_labels(folder: Path) -> dict[Path, str]:
 def ours(model: str) -> Reader:
     """The recogniser, or an export's reader, as one of the engines."""
     if Path(model).suffix == ".onnx":
-        portable, of_a_core = reader.Reader(model), reader.Reader(model, threads=1)
+        portable = reader.Reader(model)
 
         def one(path: Path) -> Read:
             try:
@@ -74,16 +70,11 @@ def ours(model: str) -> Reader:
                 print(f"{path}: {error}", file=sys.stderr)
                 return "", 0.0
 
-        def some(paths: Sequence[Path]) -> list[Read]:
+        def every(paths: Sequence[Path]) -> list[Read]:
             try:
-                return of_a_core.read_batch(list(paths))
+                return portable.read_many(paths)
             except OSError:  # one of them: it is named
                 return list(map(one, paths))
-
-        def every(paths: Sequence[Path]) -> list[Read]:
-            with ThreadPoolExecutor(os.cpu_count()) as pool:
-                batches = (paths[i : i + BATCH] for i in range(0, len(paths), BATCH))
-                return list(itertools.chain.from_iterable(pool.map(some, batches)))
 
         return Reader(f"ocr_simple {Path(model).parent.name}, ONNX", one, every)
     recognizer = Recognizer.load(model)

@@ -269,6 +269,19 @@ def test_the_reader_reads_files_and_pictures(exported):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("name", ["model.onnx", "model.tflite"])
+def test_the_reader_reads_many_in_their_order(name, exported, monkeypatch):
+    monkeypatch.setattr(reader, "AT_ONCE", 2)
+    monkeypatch.setattr(reader, "PREPARED", 5)
+    portable = reader.Reader(exported[0] / name)
+    paths = sorted(p for p in TEST_IMAGES.iterdir() if p.suffix in imaging.EXTENSIONS)
+    assert len(paths) > 5 and portable.read_many([]) == []
+    for (text, confidence), path in zip(portable.read_many(paths), paths, strict=True):
+        alone = portable.read(path)
+        assert text == alone[0] and confidence == pytest.approx(alone[1], abs=1e-4)
+
+
+@pytest.mark.slow
 def test_the_examples_beside_an_export_run_as_they_stand(exported, monkeypatch, tmp_path):
     folder = exported[0]
     monkeypatch.chdir(folder)

@@ -82,6 +82,7 @@ def same_run(a, b):
     one, two = arrays(a), arrays(b)
     assert (a / "metrics.csv").read_text() == (b / "metrics.csv").read_text()
     assert set(one) == set(two)
+    assert str(one.pop("progress")) == str(two.pop("progress"))
     assert not [name for name in one if not np.array_equal(one[name], two[name])]
     for name in ("best.keras", "last.keras"):
         weights = [models.load(folder / name).get_weights() for folder in (a, b)]
