@@ -36,7 +36,7 @@ def faded(ink: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     rows, columns, _ = ink.shape
     least = rng.uniform(0.05, 0.7)
     if rng.random() < 0.6:
-        full = rng.uniform(0.1, 1)  # from here on, of its width
+        full = rng.uniform(0.2, 1) ** 2  # from here on, of its width: half a character, or all
         slope = np.linspace(least, least + (1 - least) / full, columns, dtype=np.float32)
         level = np.minimum(slope, 1)[None, :, None]
         return ink * (level if rng.random() < 0.5 else level[:, ::-1])
@@ -68,7 +68,22 @@ def starved(ink: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def scanned(image: np.ndarray, contrast: float, rng: np.random.Generator) -> np.ndarray:
-    """A scanner's black and white: rough edges, specks, strokes that grow together or break."""
+    """A scanner's black and white: rough edges, specks, strokes that grow together or break.
+
+    Half of them in its own pixels, larger than the image's.
+    """
+    if rng.random() < 0.5:
+        rows, columns, _ = image.shape
+        scale = rng.uniform(0.45, 0.9)
+        size = max(4, round(columns * scale)), max(4, round(rows * scale))
+        small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+        small = _in_black_and_white(small.reshape(size[1], size[0], -1), contrast, rng)
+        grown = cv2.resize(small, (columns, rows), interpolation=cv2.INTER_LINEAR)
+        return grown.reshape(image.shape)
+    return _in_black_and_white(image, contrast, rng)
+
+
+def _in_black_and_white(image: np.ndarray, contrast: float, rng: np.random.Generator) -> np.ndarray:
     soft = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.5, 1.1)).reshape(image.shape)
     rough = cv2.GaussianBlur(
         rng.standard_normal(image.shape[:2], np.float32), (0, 0), rng.uniform(0.4, 0.9)
@@ -76,7 +91,7 @@ def scanned(image: np.ndarray, contrast: float, rng: np.random.Generator) -> np.
     low, high = float(soft.min()), float(soft.max())
     level = low + (high - low) * rng.uniform(0.35, 0.75)
     value = soft - level + contrast * rng.uniform(0.02, 0.15) * rough
-    steep = np.clip(value * rng.uniform(0.02, 0.12), -20, 20)
+    steep = np.clip(value * rng.uniform(3, 25) / max(1.0, high - low), -20, 20)
     return low + (high - low) / (1 + np.exp(-steep))
 
 

@@ -87,7 +87,7 @@ RECIPES = {
         neighbours=0.25,
         separators=0, underline=0.05, contrast=(40, 255), paper=0.7, dark_on_light=0.98,
         outline=0.02, relief=0, frame=0.05, light=0.1, surface=0.15, blur=0.3,
-        low_resolution=0.3, noise=0.3, scanned=0.4, jpeg=0.5,
+        low_resolution=0.3, noise=0.3, scanned=0.5, jpeg=0.5,
     ),
     "display": Recipe(
         fonts=("display/*", "DSEG*"), marks=0.7, units=False, before=3.0, behind=1.0,
