@@ -13,7 +13,7 @@ import itertools
 import json
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,12 @@ import numpy as np
 from PIL import Image, ImageOps
 
 AT_ONCE = 8  # images of a batch on one core: more gain nothing
-PREPARED = 512  # images that wait for their batch
+OPENED = 256  # files at a time
+
+
+def _opened(image: Any) -> Image.Image:
+    """A picture, or one of a path or file: its header read, its pixels not yet."""
+    return image if isinstance(image, Image.Image) else Image.open(image)
 
 
 class Reader:
@@ -59,7 +64,7 @@ class Reader:
 
     def read_batch(self, images: Sequence) -> list[tuple[str, float]]:
         """The same of several images, read at once; a .tflite file takes one by one."""
-        return self._read([self._prepare(image) for image in images], self.run)
+        return self._read(map(self._prepare, images), self.run)
 
     def read_many(self, images: Sequence) -> list[tuple[str, float]]:
         """The same of any number of them, in their order: a batch of about one width a core."""
@@ -68,20 +73,22 @@ class Reader:
         found: list[tuple[str, float]] = []
         run = self._run_on_one_core
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            for start in range(0, len(images), PREPARED):
-                lines = list(pool.map(self._prepare, images[start : start + PREPARED]))
-                order = sorted(range(len(lines)), key=lambda i: -lines[i].shape[1])
-                batches = (
-                    [lines[i] for i in order[k : k + AT_ONCE]]
+            for start in range(0, len(images), OPENED):
+                opened = [_opened(image) for image in images[start : start + OPENED]]
+                aspects = [image.width / image.height for image in opened]
+                order = sorted(range(len(opened)), key=lambda i: -aspects[i])
+                batches = [
+                    [opened[i] for i in order[k : k + AT_ONCE]]
                     for k in range(0, len(order), AT_ONCE)
-                )
-                read = pool.map(lambda batch: self._read(batch, run), batches)
-                of_line = dict(zip(order, itertools.chain.from_iterable(read)))
-                found += [of_line[i] for i in range(len(lines))]
+                ]
+                read = pool.map(lambda batch: self._read(map(self._prepare, batch), run), batches)
+                of_image = dict(zip(order, itertools.chain.from_iterable(read)))
+                found += [of_image[i] for i in range(len(opened))]
         return found
 
-    def _read(self, lines: list[np.ndarray], run: Callable) -> list[tuple[str, float]]:
+    def _read(self, prepared: Iterable[np.ndarray], run: Callable) -> list[tuple[str, float]]:
         """Prepared images, padded to the widest."""
+        lines = list(prepared)
         width = np.array([line.shape[1] for line in lines], np.int32)
         multiple = self.about["multiple"]
         columns = -(-width.max() // multiple) * multiple  # up to a multiple, with zeros
@@ -96,16 +103,14 @@ class Reader:
 
     def _prepare(self, image):
         """float32 (height, width, channels): upright, on white, scaled, median 0, spread 1."""
-        if not isinstance(image, Image.Image):
-            image = Image.open(image)
-        image = ImageOps.exif_transpose(image)
+        image = ImageOps.exif_transpose(_opened(image))
         if image.mode.startswith("I"):  # 16 bits
             samples = np.asarray(image) / (257 if np.max(image) > 255 else 1)
             image = Image.fromarray(np.clip(np.round(samples), 0, 255).astype(np.uint8))
         if image.has_transparency_data:
             image = image.convert("RGBA")
             image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-        image = image if image.mode in ("1", "L") else image.convert("RGB")
+        image = image if image.mode in ("1", "L", "RGB") else image.convert("RGB")
         image = image.convert("L" if self.about["channels"] == 1 else "RGB")
         height = self.about["height"]
         width = max(1, int(image.width * height / image.height + 0.5))

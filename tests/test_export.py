@@ -272,7 +272,7 @@ def test_the_reader_reads_files_and_pictures(exported):
 @pytest.mark.parametrize("name", ["model.onnx", "model.tflite"])
 def test_the_reader_reads_many_in_their_order(name, exported, monkeypatch):
     monkeypatch.setattr(reader, "AT_ONCE", 2)
-    monkeypatch.setattr(reader, "PREPARED", 5)
+    monkeypatch.setattr(reader, "OPENED", 5)
     portable = reader.Reader(exported[0] / name)
     paths = sorted(p for p in TEST_IMAGES.iterdir() if p.suffix in imaging.EXTENSIONS)
     assert len(paths) > 5 and portable.read_many([]) == []
