@@ -73,13 +73,8 @@ def scanned(image: np.ndarray, contrast: float, rng: np.random.Generator) -> np.
     Half of them in its own pixels, larger than the image's.
     """
     if rng.random() < 0.5:
-        rows, columns, _ = image.shape
-        scale = rng.uniform(0.45, 0.9)
-        size = max(4, round(columns * scale)), max(4, round(rows * scale))
-        small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-        small = _in_black_and_white(small.reshape(size[1], size[0], -1), contrast, rng)
-        grown = cv2.resize(small, (columns, rows), interpolation=cv2.INTER_LINEAR)
-        return grown.reshape(image.shape)
+        small = _shrunk(image, rng.uniform(0.45, 0.9))
+        return _grown(_in_black_and_white(small, contrast, rng), image.shape)
     return _in_black_and_white(image, contrast, rng)
 
 
@@ -282,8 +277,14 @@ def blur(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 def low_resolution(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """As if taken from afar: down to as little as 40 % and up again."""
+    return _grown(_shrunk(image, rng.uniform(0.4, 0.9)), image.shape)
+
+
+def _shrunk(image: np.ndarray, scale: float) -> np.ndarray:
     rows, columns, _ = image.shape
-    scale = rng.uniform(0.4, 0.9)
-    size = (max(4, round(columns * scale)), max(4, round(rows * scale)))
-    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-    return cv2.resize(small, (columns, rows), interpolation=cv2.INTER_LINEAR).reshape(image.shape)
+    size = max(4, round(columns * scale)), max(4, round(rows * scale))
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA).reshape(size[1], size[0], -1)
+
+
+def _grown(image: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    return cv2.resize(image, shape[1::-1], interpolation=cv2.INTER_LINEAR).reshape(shape)

@@ -3,7 +3,7 @@
     from reader import Reader
     text, confidence = Reader("model.onnx").read("photo.png")
 
-`read_many` is the fastest for a folder of them; so is `python reader.py model.onnx *.png`. It needs
+or `python reader.py model.onnx photo.png`; `read_many` is faster for a folder of them. It needs
 NumPy, Pillow, and for model.onnx onnxruntime, for a .tflite file ai-edge-litert. From ocr_simple,
 whose own reader does more. MIT licence.
 """
@@ -22,7 +22,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 AT_ONCE = 8  # images of a batch on one core: more gain nothing
-OPENED = 256  # files at a time
+OPENED = 128  # files at a time: some systems allow 256
 
 
 def _opened(image: Any) -> Image.Image:
@@ -136,6 +136,6 @@ class Reader:
 
 
 if __name__ == "__main__":
-    names = sys.argv[2:]
-    for name, found in zip(names, Reader(sys.argv[1]).read_many(names)):
-        print(name, *found, sep="\t")
+    reader = Reader(sys.argv[1])
+    for name in sys.argv[2:]:
+        print(name, *reader.read(name), sep="\t")
