@@ -180,11 +180,30 @@ def split_fonts(fonts: list[str], held_out: tuple[str, ...]) -> tuple[list[str],
     return rest, held or rest
 
 
+OWN_FORMS = "abdeghnqrt"  # small letters that look unlike their capitals, but in small capitals
+
+
+def _has_small_capitals(font: ImageFont.FreeTypeFont) -> bool:
+    """Whether a font's small letters look as its capitals do, when both are stretched to one size.
+
+    By the mean correlation of ten pairs: under 0.55 in a thousand other faces, those over 0.65.
+    """
+
+    def form(character: str) -> np.ndarray:
+        mask = font.getmask(character)
+        ink = Image.frombytes("L", mask.size, bytes(mask))
+        return np.asarray(ink.resize((24, 24), box=ink.getbbox()), np.float64).ravel()
+
+    alike = [np.corrcoef(form(c), form(c.upper()))[0, 1] for c in OWN_FORMS]
+    return float(np.mean(alike)) > 0.6
+
+
 @functools.lru_cache(maxsize=4096)
 def characters_drawn(font: str, characters: str) -> str:
     """Those of `characters` for which a font has a glyph of its own, with ink. Raises DataError.
 
-    A small letter that looks as its capital does, where both are asked for, is none of its own.
+    A small letter that looks as its capital does, where both are asked for, is none of its own;
+    nor are those of a font of small capitals.
     """
     try:
         face = (
@@ -194,6 +213,9 @@ def characters_drawn(font: str, characters: str) -> str:
         )
         mapped = set(face.getBestCmap() or {})
         drawn = ImageFont.truetype(font, 32)
+        known = mapped & set(map(ord, characters))
+        both = set(map(ord, OWN_FORMS + OWN_FORMS.upper()))
+        small_capitals = both <= known and _has_small_capitals(drawn)
 
         def has(character: str) -> bool:
             mask = drawn.getmask(character) if ord(character) in mapped else None
@@ -202,6 +224,8 @@ def characters_drawn(font: str, characters: str) -> str:
             capital = character.upper()
             if capital == character or capital not in characters:
                 return True
+            if small_capitals:
+                return False
             above = drawn.getmask(capital)
             return (mask.size, bytes(mask)) != (above.size, bytes(above))
 

@@ -6,6 +6,7 @@ import json
 import os
 import random
 import shutil
+import string
 import subprocess
 import sys
 from collections import Counter
@@ -251,4 +252,7 @@ def test_small_letters_that_look_as_capitals_are_not_drawn_beside_them():
     unicase = next(font for font in FONTS if Path(font).name.startswith("BEBAS"))
     assert characters_drawn(unicase, "abcABC") == "ABC"
     assert characters_drawn(unicase, "abc") == "abc"
+    small_capitals = next(font for font in FONTS if Path(font).name == "Amatic-Bold.ttf")
+    assert characters_drawn(small_capitals, string.ascii_letters) == string.ascii_uppercase
+    assert characters_drawn(small_capitals, string.ascii_lowercase) == string.ascii_lowercase
     assert characters_drawn(FONTS[0], "abcABC019 ") == "abcABC019 "
