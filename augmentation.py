@@ -91,10 +91,10 @@ def background(pixels: np.ndarray) -> tuple[float, ...]:
     return tuple(np.partition(edge, middle, axis=0)[middle].tolist())
 
 
-def _inked_rows(pixels: np.ndarray) -> tuple[int, int]:
-    """First row with ink, and the row behind the last: what differs from the background."""
-    away = abs(pixels.astype(np.int16) - np.array(background(pixels), np.int16)).max(axis=2)
-    inked = np.flatnonzero((away > 60).any(axis=1))
+def _inked_rows(pixels: np.ndarray, paper: tuple[float, ...]) -> tuple[int, int]:
+    """First row with ink, and the row behind the last: what differs from the paper."""
+    away = abs(pixels.astype(np.int16) - np.array(paper, np.int16))
+    inked = np.flatnonzero(away.reshape(len(pixels), -1).max(axis=1) > 60)
     return (int(inked[0]), int(inked[-1]) + 1) if len(inked) else (0, len(pixels))
 
 
@@ -111,7 +111,8 @@ def warp(
     rows, columns, _ = pixels.shape
     photo = recipe.photographed
     bent = recipe.bent if photo else 1.0
-    top, bottom = _inked_rows(pixels) if photo and recipe.fills else (0, rows)
+    paper = background(pixels)
+    top, bottom = _inked_rows(pixels, paper) if photo and recipe.fills else (0, rows)
     if photo and recipe.fills:
         zoom_y = rng.uniform(*recipe.fills) * rows / (bottom - top)
         spare = 0.8 * max(0.0, rows - zoom_y * (bottom - top))
@@ -127,19 +128,19 @@ def warp(
     turn = how.rotation + recipe.turn * photo
     angle = math.radians(rng.uniform(-turn, turn)) * min(1.0, 4 * rows / columns)
     # wider or narrower crop, left and right
-    loose = rng.uniform((recipe.tight,) * 2, (recipe.before, recipe.behind)) * rows * photo
-    width = max(rows // 2, round(columns * zoom_x + abs(shear) * rows + loose.sum()))
+    before = rng.uniform(recipe.tight, recipe.before) * rows * photo
+    behind = rng.uniform(recipe.tight, recipe.behind) * rows * photo
+    width = max(rows // 2, round(columns * zoom_x + abs(shear) * rows + before + behind))
 
     # output pixel -> source pixel, about the two centres
     sine, cosine = math.sin(angle), math.cos(angle)
     across_x, across_y = (cosine + shear * sine) / zoom_x, (shear * cosine - sine) / zoom_x
     down_x, down_y = sine / zoom_y, cosine / zoom_y
-    shift_x, shift_y = rng.uniform(-1, 1, size=2) * (how.shift * rows, how.shift * rows + spare / 2)
+    shift_x = rng.uniform(-1, 1) * how.shift * rows
+    shift_y = rng.uniform(-1, 1) * (how.shift * rows + spare / 2)
     # in float32: NumPy's own scalars would make it float64
-    x = np.arange(width, dtype=np.float32) + float(
-        0.5 - width / 2 - (loose[0] - loose[1]) / 2 - shift_x
-    )
-    y = np.arange(rows, dtype=np.float32)[:, None] + float(0.5 - rows / 2 - shift_y)
+    x = np.arange(width, dtype=np.float32) + (0.5 - width / 2 - (before - behind) / 2 - shift_x)
+    y = np.arange(rows, dtype=np.float32)[:, None] + (0.5 - rows / 2 - shift_y)
     if photo:
         tilt_x, tilt_y = (rng.normal(0, 0.1 * bent, 2)).tolist()
         curl, turns, phase = rng.normal(0, 0.04 * bent) * rows, rng.uniform(1, 4), rng.uniform(0, 6)
@@ -161,7 +162,7 @@ def warp(
         source_y,
         cv2.INTER_LINEAR,
         borderMode=cv2.BORDER_CONSTANT,
-        borderValue=background(pixels),
+        borderValue=paper,
     )
     return warped.reshape(rows, width, -1)
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+from PIL import Image
 
 import augmentation
 import image as imaging
@@ -146,8 +147,7 @@ class Lines:
                 continue
             if self.options.space_width == 0:
                 text = text.replace(" ", "")
-            pixels = np.asarray(drawn.convert("L" if self.spec.channels == 1 else "RGB"))
-            pixels = pixels.reshape(*pixels.shape[:2], self.spec.channels)
+            pixels = self._pixels(drawn)
             if recipe.ghost and rng.random() < recipe.ghost:
                 pixels = self._with_ghosts(pixels, shown, font, options, seed, rng)
             if self.augmentation:
@@ -184,9 +184,14 @@ class Lines:
         eights = draw("".join("8" if c in string.digits else c for c in shown), font, options, seed)
         if eights is None or eights.size != pixels.shape[1::-1]:
             return pixels
-        off = np.asarray(eights.convert("L" if self.spec.channels == 1 else "RGB"))
-        pale = rng.uniform(0.03, 0.35) * (pixels - np.minimum(pixels, off.reshape(pixels.shape)))
+        pale = rng.uniform(0.03, 0.35) * (pixels - np.minimum(pixels, self._pixels(eights)))
         return (pixels - pale).astype(np.uint8)
+
+    def _pixels(self, drawn: Image.Image) -> np.ndarray:
+        """A drawing as uint8 (rows, columns, channels)."""
+        mode = "L" if self.spec.channels == 1 else "RGB"
+        pixels = np.asarray(drawn if drawn.mode == mode else drawn.convert(mode))
+        return pixels.reshape(*pixels.shape[:2], self.spec.channels)
 
     def _drawn_so(self, extra: int, fit: bool) -> LineOptions:
         """The options with `extra` pixels more between characters, and without margins if `fit`."""

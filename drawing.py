@@ -397,15 +397,16 @@ def draw(text: str, font: str, options: DrawingOptions, seed: int) -> Image.Imag
     picture = picture.resize((columns, rows), Image.Resampling.LANCZOS)
     width = options.width if options.width > 0 else columns + left + right
     white = options.background_type == 1
-    ground = _background(width, options, seed, rng).convert("L" if grey else "RGB")
+    ground = _background(width, options, seed, rng)
+    if ground.mode != ("L" if grey else "RGB"):
+        ground = ground.convert("L" if grey else "RGB")
     if not _stands_out(picture, ground, white, max(map(max, colours))):
         return None
     if options.width != -1 and options.alignment == 1:
         left = int(width / 2 - columns / 2)
     elif options.width != -1 and options.alignment == 2:
         left = width - columns - right
-    alpha = picture.getchannel("A")
-    ground.paste(picture.getchannel("L") if grey else picture.convert("RGB"), (left, top), alpha)
+    ground.paste(picture.getchannel("L") if grey else picture.convert("RGB"), (left, top), picture)
     if options.blur:
         radius = rng.random() * options.blur if options.random_blur else options.blur
         ground = ground.filter(ImageFilter.GaussianBlur(radius=radius))

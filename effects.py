@@ -24,11 +24,11 @@ def dot_matrix(ink: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     struck = np.clip((dots / max(0.1, dots.max()) - rng.uniform(0.25, 0.5)) / 0.15, 0, 1)
     struck *= rng.uniform(0.7, 1.0, struck.shape[:2]).astype(np.float32)[..., None]
     grown = cv2.resize(struck, (columns, rows), interpolation=cv2.INTER_NEAREST)
-    x = np.arange(columns) * (size[0] / columns) % 1 - 0.5
-    y = np.arange(rows) * (size[1] / rows) % 1 - 0.5
+    x = np.arange(columns, dtype=np.float32) * (size[0] / columns) % 1 - 0.5
+    y = np.arange(rows, dtype=np.float32) * (size[1] / rows) % 1 - 0.5
     radius = rng.uniform(0.4, 0.75)
-    away = np.hypot(x[None, :], y[:, None]) / radius
-    return grown.reshape(ink.shape) * np.clip(1.5 - away, 0, 1)[..., None].astype(np.float32)
+    away = np.sqrt(x[None, :] ** 2 + y[:, None] ** 2) / radius
+    return grown.reshape(ink.shape) * np.clip(1.5 - away, 0, 1)[..., None]
 
 
 def faded(ink: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -97,9 +97,10 @@ def guilloche(rows: int, columns: int, rng: np.random.Generator) -> np.ndarray:
     print_ = np.zeros((rows, columns), np.float32)
     for _ in range(int(rng.integers(1, 3))):
         wave = rng.uniform(0, 0.3) * np.sin(x * rng.uniform(1, 8) + rng.uniform(0, 6))
-        phase = (y + wave + x * rng.normal(0, 0.3)) * rng.uniform(4, 12) + rng.uniform(0, 1)
-        width = rng.uniform(0.1, 0.3)
-        print_ = np.maximum(print_, np.clip(1 - np.abs(phase % 1 - 0.5) / width, 0, 1))
+        slope, pitch, start = rng.normal(0, 0.3), rng.uniform(4, 12), rng.uniform(0, 1)
+        phase = pitch * y + (pitch * (wave + slope * x) + start)
+        away = abs(phase - np.floor(phase) - 0.5)  # from the middle of a line
+        print_ = np.maximum(print_, 1 - away / rng.uniform(0.1, 0.3))
     return print_[..., None]
 
 
@@ -120,16 +121,15 @@ def underline(ink: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 def reflections(image: np.ndarray, contrast: float, rng: np.random.Generator) -> np.ndarray:
     """What a window or a display mirrors: patches lighter or darker, their edges soft."""
     rows, columns, _ = image.shape
-    x, y = np.arange(columns)[None, :] / rows, np.arange(rows)[:, None] / rows
+    x = np.arange(columns, dtype=np.float32)[None, :] / rows
+    y = np.arange(rows, dtype=np.float32)[:, None] / rows
     for _ in range(int(rng.integers(1, 4))):
-        left, right = np.sort(rng.uniform(-0.5, columns / rows + 0.5, 2))
-        top, bottom = np.sort(rng.uniform(-0.5, 1.5, 2))
+        left, right = np.sort(rng.uniform(-0.5, columns / rows + 0.5, 2)).tolist()
+        top, bottom = np.sort(rng.uniform(-0.5, 1.5, 2)).tolist()
         slant, soft = rng.normal(0, 0.4), rng.uniform(0.02, 0.2)
-        across = x + slant * (y - 0.5)
-        inside = np.minimum.reduce(
-            np.broadcast_arrays(across - left, right - across, y - top, bottom - y)
-        )
-        patch = np.clip(inside / soft + 0.5, 0, 1).astype(np.float32)[..., None]
+        middle = (left + right) / 2 - slant * (y - 0.5)
+        inside = np.minimum((right - left) / 2 - abs(x - middle), np.minimum(y - top, bottom - y))
+        patch = np.clip(inside / soft + 0.5, 0, 1)[..., None]
         image = image + contrast * rng.normal(0, 0.6) * patch
     return image
 
@@ -223,8 +223,8 @@ def bezel(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
             continue
         along, across = ((x, y), (x, rows - 1 - y), (y, x), (y, columns - 1 - x))[side]
         length = columns if side < 2 else rows
-        ends = (rng.uniform(-0.02, 0.15) + rng.uniform(0, 0.15, 2)) * rows
-        inside = np.minimum(inside, across - (ends[0] + (ends[1] - ends[0]) / length * along))
+        start, end = ((rng.uniform(-0.02, 0.15) + rng.uniform(0, 0.15, 2)) * rows).tolist()
+        inside = np.minimum(inside, across - (start + (end - start) / length * along))
     outer = np.clip(0.5 - inside, 0, 1)[..., None]
     if rng.random() < 0.5:  # its rim, or the shadow of it
         rim = np.clip(rng.uniform(0.5, 6) * rows / 32 - inside, 0, 1)[..., None]

@@ -199,11 +199,11 @@ def legibility(pixels: np.ndarray, picture: np.ndarray) -> float:
         cv2.transform(x.astype(np.float32), np.ones((1, x.shape[2]))) for x in (pixels, picture)
     )
     inked = 255 * pixels.shape[2] - ink > 80 * pixels.shape[2]
-    height = max(6, int(inked.any(axis=1).sum()))
+    height, across = max(6, int(inked.any(axis=1).sum())), inked.any(axis=0)
     ink, seen = (x - cv2.blur(x, (height // 4 | 1, height // 4 | 1)) for x in (ink, seen))
     # sums over the window, at each column of the line
     both, own, other = (
-        cv2.blur(x.sum(axis=0)[None], (height | 1, 1))[0, inked.any(axis=0)]
+        cv2.blur(cv2.reduce(x, 0, cv2.REDUCE_SUM), (height | 1, 1))[0, across]
         for x in (ink * seen, ink**2, seen**2)
     )
     invisible = own * (LEVELS / 255) ** 2

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import effects
-from augmentation import Augmentation, _inked_rows, warp
+from augmentation import Augmentation, _inked_rows, background, warp
 from data_generator import LineOptions, Lines
 from drawing import DataError, DrawingOptions, draw, find_fonts
 from model import ModelSpec
@@ -69,7 +69,8 @@ def test_ink_fills_the_share_of_a_picture_that_its_recipe_names(name):
     how = Augmentation(photo=1.0, rotation=0, shear=0, shift=0, stretch=0)
     line = np.asarray(draw("0123456789", FONTS[0], DrawingOptions(), 0).convert("L"))[..., None]
     for seed in range(50):
-        top, bottom = _inked_rows(warp(line, how, np.random.default_rng(seed), still))
+        varied = warp(line, how, np.random.default_rng(seed), still)
+        top, bottom = _inked_rows(varied, background(varied))
         share = (bottom - top) / len(line)
         assert recipe.fills[0] - 0.1 < share < recipe.fills[1] + 0.1
 
