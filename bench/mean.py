@@ -20,10 +20,10 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 import model as models
+from bench.card import TRAINED_ON, varied
 from calibration import fit_temperature
-from data_generator import LineOptions, Lines
+from data_generator import LineOptions
 from devices import keras
-from drawing import find_fonts
 from inference import find_model
 
 SEED = 4_000_000  # no training run draws these lines, nor does a card
@@ -33,15 +33,13 @@ SEED = 4_000_000  # no training run draws these lines, nor does a card
 class Options:
     """Write the mean of models, its confidence fitted to varied generated lines."""
 
-    models: Annotated[tuple[str, ...], tyro.conf.Positional]
-    """Shipped models' names, or model files: of one network, from one start."""
-    output: Path = Path("mean.keras")
-    """File to write."""
+    models: Annotated[tuple[str, ...], tyro.conf.Positional] = ("digits",)
+    """Shipped models' names, or model files: of one network, from one start; one is fitted anew."""
+    output: Path = Path("results/mean.keras")
+    """File to write; its folder is made if need be."""
     lines: int = 2000
     """Lines to fit to."""
-    text: LineOptions = dataclasses.field(
-        default_factory=lambda: LineOptions(recipe=("mixed",), photo=1.0, max_length=14)
-    )
+    text: LineOptions = TRAINED_ON
     """What the lines say and look like."""
 
 
@@ -60,11 +58,10 @@ def mean(names: tuple[str, ...]) -> keras.Model:
 def main(options: Options) -> None:
     """Write the model, and print its temperature."""
     model = mean(options.models)
-    made = ROOT / "fonts" / "made"
-    fonts = find_fonts(options.text.fonts + ((str(made),) if made.is_dir() else ()))
-    lines = Lines(options.text, model.spec, fonts, SEED)
+    lines = varied(options.text, model.spec, SEED)
     temperature = fit_temperature(model, (lines[k] for k in range(options.lines)))
     model.spec = dataclasses.replace(model.spec, temperature=temperature)
+    options.output.parent.mkdir(parents=True, exist_ok=True)
     models.save(model, options.output)
     print(f"{options.output}: mean of {len(options.models)}, temperature {temperature:.3f}")
 
