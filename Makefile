@@ -28,10 +28,10 @@ demo: $(READY)  ## a short training from nothing, then inference_test_imgs/ read
 	$(BIN)/python inference.py
 
 test: $(READY)  ## every test
-	$(BIN)/python -m pytest -n auto --maxprocesses 4
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal
 
 test-fast: $(READY)  ## the tests that take seconds
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 -m "not slow"
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal -m "not slow"
 
 lint: $(READY)  ## style, format, types
 	$(BIN)/ruff check .

@@ -121,7 +121,7 @@ DRAWING: dict[str, list[dict[str, Any]]] = {
         {"strings": ("Your own",)},
         {"strings": ("Your own",), "case": "upper"},
     ],
-    "fonts": [_trdg_font(f) for f in ("Pacifico", "Amatic-Bold", "Lato-Thin", "FFF_Tusj")],
+    "fonts": [_trdg_font(f) for f in ("Pacifico", "Caviar_Dreams_Bold", "Lato-Thin", "FFF_Tusj")],
     "size": [{"size": size} for size in (20, 28, 40, 64)],
     "skewing_angle": [
         {"skewing_angle": 4},
