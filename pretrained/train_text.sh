@@ -1,6 +1,6 @@
 #!/bin/sh
 # Trains text.keras from nothing but packages, after `make fonts`: some two hours on two idle cores, at
-# 3.8 steps a second (the shipped weights came in five runs: text.md).
+# 3.8 steps a second (the shipped weights came in six runs: text.md).
 # Stopped, the same command goes on.
 set -eu
 fonts="${FONTS:-fonts/made}"
