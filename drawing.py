@@ -186,7 +186,7 @@ OWN_FORMS = "abdeghnqrt"  # small letters that look unlike their capitals, but i
 def _has_small_capitals(font: ImageFont.FreeTypeFont) -> bool:
     """Whether a font's small letters look as its capitals do, when both are stretched to one size.
 
-    By the mean correlation of ten pairs: under 0.55 in a thousand other faces, those over 0.65.
+    By the mean correlation of ten pairs: under 0.55 in over 400 other faces, over 0.65 in those.
     """
 
     def form(character: str) -> np.ndarray:

@@ -41,7 +41,7 @@ class Options:
     """What the lines say and look like."""
 
 
-def varied(text: LineOptions, spec: ModelSpec, seed: int) -> Lines:
+def varied_lines(text: LineOptions, spec: ModelSpec, seed: int) -> Lines:
     """Lines of a stream in the fonts that `text` names and those of `make fonts`."""
     fonts = find_fonts(text.fonts + ((str(MADE),) if MADE.is_dir() else ()))
     return Lines(text, spec, fonts, seed)
@@ -50,7 +50,7 @@ def varied(text: LineOptions, spec: ModelSpec, seed: int) -> Lines:
 def main(options: Options) -> None:
     """Write the report, and print its chief figures."""
     recognizer = Recognizer.load(options.model)
-    lines = varied(options.text, recognizer.spec, SEED)
+    lines = varied_lines(options.text, recognizer.spec, SEED)
     pixels, truths, used = zip(*(lines[k] for k in range(options.lines)))
     readings = [
         Reading(f"{k} {Path(font).stem}", truth, line)

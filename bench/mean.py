@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 import model as models
-from bench.card import TRAINED_ON, varied
+from bench.card import TRAINED_ON, varied_lines
 from calibration import fit_temperature
 from data_generator import LineOptions
 from devices import keras
@@ -58,7 +58,7 @@ def mean(names: tuple[str, ...]) -> keras.Model:
 def main(options: Options) -> None:
     """Write the model, and print its temperature."""
     model = mean(options.models)
-    lines = varied(options.text, model.spec, SEED)
+    lines = varied_lines(options.text, model.spec, SEED)
     temperature = fit_temperature(model, (lines[k] for k in range(options.lines)))
     model.spec = dataclasses.replace(model.spec, temperature=temperature)
     options.output.parent.mkdir(parents=True, exist_ok=True)

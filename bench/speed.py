@@ -32,6 +32,7 @@ import labelled
 import model as models
 import records
 import train
+from bench.card import varied_lines
 from data_generator import LineOptions, Lines, LineSequence, LineStream
 from drawing import draw, find_fonts, render, split_fonts
 from image import scaled_width
@@ -40,7 +41,6 @@ from prefetch import Prefetcher
 
 Part = typing.Literal["generate", "train", "learn", "read", "start"]
 Row = tuple[str, str, str, str, str]  # what, figure, model, image, warm or cold
-MADE = ROOT / "fonts" / "made"  # by `make fonts`
 CORES = f"{os.cpu_count()} cores"
 
 PLAIN_TRDG = """
@@ -102,9 +102,7 @@ def generate(options: Options) -> Iterator[Row]:
     of_trdg = float(done.stdout.split()[-1])
     yield "draw with plain trdg", f"{of_trdg:,.0f} lines/s", "", "height 32, 1 thread", "warm"
     varied, photo = (Lines(LineOptions(photo=p), ModelSpec(), fonts) for p in (0, 0.8))
-    made = [str(MADE)] if MADE.is_dir() else []
-    every = find_fonts(("trdg", "matplotlib", *made))
-    mixed = Lines(LineOptions(photo=0.85, recipe=("mixed",)), ModelSpec(), every)
+    mixed = varied_lines(LineOptions(photo=0.85, recipe=("mixed",)), ModelSpec(), seed=0)
     given = [(text, fonts[k % len(fonts)], LineOptions(), k) for k, text in enumerate(texts)]
     for name, draw_all in (
         ("the same by trdg in this process", lambda: [render(*line) for line in given]),
@@ -113,7 +111,7 @@ def generate(options: Options) -> Iterator[Row]:
         ("draw, varied", lambda: [varied[k] for k in range(options.lines)]),
         ("draw, 80 % photos", lambda: [photo[k] for k in range(options.lines)]),
         (
-            f"draw, mixed recipes, 85 % photos, {len(every):,} fonts",
+            f"draw, mixed recipes, 85 % photos, {len(mixed.fonts):,} fonts",
             lambda: [mixed[k] for k in range(options.lines)],
         ),
     ):
