@@ -1,44 +1,62 @@
-"""Read line images: a script and an importable API.
+"""Read the line of text in images: a script and a Python API.
 
-python inference.py                         # reads inference_test_imgs/ with the shipped model
-python inference.py photo.jpg scans/ --model-dir checkpoints --format tsv
+python inference.py                         # inference_test_imgs/, with the shipped model
+python inference.py photo.jpg scans/ --model checkpoints --format tsv
 
 from inference import Recognizer
 line = Recognizer.load("digits").read(["photo.jpg"])[0]
 line.text, line.confidence, line.characters
 """
 
-import io
+if __name__ == "__main__":  # --help and mistakes are answered before TensorFlow is imported
+    import logging
+    import sys
+    import warnings
+
+    from ocr_simple.command_line import parse
+    from ocr_simple.options import InferenceOptions
+    from ocr_simple.runs.readings import piped, plan
+
+    logging.basicConfig(format="%(message)s", level=logging.WARNING)
+    warnings.filterwarnings("ignore", module="PIL")  # about files that Pillow reads all the same
+    OPTIONS = parse(InferenceOptions, prog="inference.py")
+    with piped():
+        try:
+            PLAN = plan(OPTIONS)
+        except (ValueError, OSError) as error:
+            print(f"inference.py: {error}", file=sys.stderr)
+            sys.exit(2)
+
 import itertools
-import json
 import logging
+import math
 import os
 import sys
-import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple, overload
+from typing import Any, Literal, overload
 
 import numpy as np
-import tyro
 from PIL import Image
 
-import devices
-import encoders
-import image as imaging
 import model as models
-import storage
-from attention import Writer
-from decoding import attention_beam_search, ctc_beam_search
-from devices import keras
-from lexicon import Constraint, Lexicon, load_constraint
-from text import Alphabet, Line, attended, attention_decode, ctc_decode, one_line, softmax
-
-HERE = Path(__file__).resolve().parent
-PRETRAINED = HERE / "pretrained"
-TEST_IMAGES = HERE / "inference_test_imgs"
+from ocr_simple import images as imaging
+from ocr_simple import storage
+from ocr_simple.datasets import labelled
+from ocr_simple.datasets.batches import Example, collate
+from ocr_simple.decoding.beam import attention_beam_search, ctc_beam_search
+from ocr_simple.decoding.greedy import Output, attended, attention_decode, ctc_decode, softmax
+from ocr_simple.decoding.lexicon import Constraint, Lexicon, load_constraint
+from ocr_simple.network.attention import StepDecoder
+from ocr_simple.network.backend import keras
+from ocr_simple.options import InferenceOptions
+from ocr_simple.reports.metrics import Reading
+from ocr_simple.runs import devices
+from ocr_simple.runs.model_files import find_model
+from ocr_simple.runs.readings import Plan, piped, print_readings
+from ocr_simple.spec import time_steps
+from ocr_simple.text import Alphabet, Line, one_line
 
 BATCH_COLUMNS = 6144  # columns of one batch, padding included: fast, and modest in memory
 CHUNK = 512  # images decoded at a time
@@ -50,28 +68,34 @@ log = logging.getLogger("ocr_simple")
 class Recognizer:
     """A model with all that it needs to read images.
 
-    An image's text, confidence and spans do not depend on what it is read together with.
+    The result for an image does not depend on which other images are read with it.
     """
 
     def __init__(
         self, model: keras.Model, constraint: Constraint | None = None, beam_width: int = 1
     ):
-        """constraint: what texts there are (see `decoding`); beam_width: texts followed at once.
-
-        A beam_width of 1 reads greedily if there is no constraint.
-        """
+        """constraint: which texts are possible; beam_width: 1 is greedy without a constraint."""
         self.model, self.spec = model, model.spec
         self.alphabet = Alphabet(self.spec.alphabet)
         self.constraint, self.beam_width = constraint, beam_width
         self.greedy = constraint is None and beam_width == 1
         self.predict = models.predictor(model)
         if self.spec.head == "attention" and not self.greedy:
-            self.writer = Writer(model)
+            self.decoder = StepDecoder(model)
 
     @classmethod
     def load(cls, model: str | os.PathLike = "digits") -> "Recognizer":
-        """The recogniser in a model file, or a shipped one by its name. Raises ValueError."""
+        """The recogniser of a shipped model's name, a model file or a run folder. Raises ValueError."""
         return cls(models.load(find_model(model)))
+
+    @classmethod
+    def of(cls, file: Path, options: InferenceOptions) -> "Recognizer":
+        """The recogniser in a model file, decoding as options ask. Raises ValueError."""
+        model = models.load(file)
+        alphabet = Alphabet(model.spec.alphabet)
+        constraint = load_constraint(options.lexicon, options.pattern, alphabet)
+        width = max(options.beam_width, 10) if constraint else options.beam_width
+        return cls(model, constraint, width)
 
     @overload
     def read(
@@ -126,7 +150,33 @@ class Recognizer:
             finally:
                 pool.shutdown(cancel_futures=True)
 
-    def outputs(self, images: Iterable[imaging.Source]) -> list["Output"]:
+    def evaluate(self, examples: Sequence[Example], losses: bool = False) -> list[Reading]:
+        """What is read in labelled lines, beside their truths; `reports.metrics.evaluate` counts.
+
+        examples: (pixels, truth, name) each. losses: whether to compute -log p(truth) as well.
+        """
+        lines = self.read([pixels for pixels, _, _ in examples])
+        found = self.losses(examples) if losses else [math.nan] * len(examples)
+        return [
+            Reading(name, truth, line, float(loss))
+            for (_, truth, name), line, loss in zip(examples, lines, found)
+        ]
+
+    def losses(self, examples: Sequence[Example], batch_size: int = 64) -> np.ndarray:
+        """Loss of each line (lines,); infinite for a label that the model cannot write."""
+        found = np.full(len(examples), np.inf)
+        stream = labelled.LabelledLines([], self.spec)
+        scorer, loss = models.trainable(self.model)
+        order = sorted(range(len(examples)), key=lambda i: _aspect(examples[i][0]))
+        possible = [i for i in order if labelled.fault(*examples[i][:2], self.spec) is None]
+        for start in range(0, len(possible), batch_size):
+            chosen = possible[start : start + batch_size]
+            x, y = collate([examples[i] for i in chosen], stream)
+            logits = scorer.predict_on_batch(models.training_inputs(self.spec, x, y))
+            found[chosen] = keras.ops.convert_to_numpy(loss(y, logits))
+        return found
+
+    def outputs(self, images: Iterable[imaging.Source]) -> list[Output]:
         """All that the model says of each image; spans are in time steps. Raises ImageError."""
         prepared = []
         for index, image in enumerate(images):
@@ -177,7 +227,7 @@ class Recognizer:
             )
         return lines
 
-    def _predict(self, prepared: list[np.ndarray]) -> "Iterator[Output]":
+    def _predict(self, prepared: list[np.ndarray]) -> Iterator[Output]:
         """What the model says of each prepared image, in an order of its own: by like width."""
         by_width = sorted(range(len(prepared)), key=lambda i: prepared[i].shape[1])
         while by_width:
@@ -186,7 +236,7 @@ class Recognizer:
             count = max(1, BATCH_COLUMNS // widest)
             batch, by_width = by_width[-count:], by_width[:-count]
             x = imaging.pad_batch([prepared[i] for i in batch], self.spec.multiple)
-            steps = encoders.time_steps(x["width"], self.spec.stride)
+            steps = time_steps(x["width"], self.spec.stride)
             decode = self._follow_time_steps if self.spec.head == "ctc" else self._write
             for i, (line, probabilities, attention) in zip(batch, decode(x, steps)):
                 yield Output(i, line, probabilities, attention)
@@ -211,21 +261,21 @@ class Recognizer:
                 attention = attention[:, :own]
                 yield attention_decode(rows, attention, self.alphabet), rows, attention
             return
-        for own, shown in zip(steps, self.writer.look(x)):
+        for own, shown in zip(steps, self.decoder.look(x)):
             yield self._search(shown, int(own))
 
     def _search(self, shown: dict[str, np.ndarray], steps: int) -> tuple:
         """(line, probabilities, attention) of the best text that the constraint allows."""
 
         def step(states: Any, ids: np.ndarray) -> tuple[np.ndarray, Any]:
-            logits, states = self.writer.step(shown, states, ids)
+            logits, states = self.decoder.step(shown, states, ids)
             scaled = logits.astype(np.float64) / self.spec.temperature
             return scaled - np.logaddexp.reduce(scaled, axis=1, keepdims=True), states
 
         found = attention_beam_search(
             step,
-            self.writer.start(shown),
-            self.writer.select,
+            self.decoder.start(shown),
+            self.decoder.select,
             self.alphabet,
             max_steps=min(steps, self.spec.max_prediction or steps) + 1,
             constraint=self.constraint,
@@ -238,15 +288,6 @@ class Recognizer:
         return line, softmax(found.states["logits"][0], self.spec.temperature), attention
 
 
-class Output(NamedTuple):
-    """What a model says of an image."""
-
-    place: int  # of the image
-    line: Line  # spans in time steps
-    probabilities: np.ndarray  # (steps, classes), or (characters, classes) and some more
-    attention: np.ndarray  # (characters, steps) and some more; of a CTC head empty
-
-
 def _as_it_is(image: imaging.Source) -> imaging.Source:
     """A PIL image with its pixels: one not yet decoded is no good to several threads.
 
@@ -256,6 +297,10 @@ def _as_it_is(image: imaging.Source) -> imaging.Source:
         return image.copy() if isinstance(image, Image.Image) else image
     except Exception:  # `image.load` meets it again, and says what is wrong
         return image
+
+
+def _aspect(pixels: np.ndarray) -> float:
+    return pixels.shape[1] / pixels.shape[0]
 
 
 def _is_large(image: imaging.Source) -> bool:
@@ -270,228 +315,32 @@ def _is_large(image: imaging.Source) -> bool:
     return isinstance(image, (bytes, bytearray, memoryview)) and len(image) > LARGE
 
 
-def find_model(name: str | os.PathLike) -> Path:
-    """The file of a shipped model's name, of a path, or a copy of a URL's. Raises ValueError."""
-    if url := storage.url_of(name):
-        if not storage.is_file(url):
-            raise ValueError(f"model {url!r}: no such file")
-        return storage.fetched(url)
-    shipped = PRETRAINED / f"{name}.keras"
-    if os.path.isfile(shipped) and Path(name).parent == Path():
-        return shipped
-    if not os.path.isfile(name):
-        known = ", ".join(sorted(path.stem for path in PRETRAINED.glob("*.keras"))) or "none"
-        raise ValueError(f"model {os.fspath(name)!r}: no such file; shipped models: {known}")
-    return Path(name)
+# --- the script -------------------------------------------------------------------------------
 
 
-def find_run_model(model_dir: Path) -> Path:
-    """The best model of a run folder, or else its last. Raises ValueError."""
-    url = storage.url_of(model_dir)
-    for name in ("best.keras", "last.keras"):
-        if url and storage.is_file(f"{url}/{name}"):
-            return storage.fetched(f"{url}/{name}")
-        if (model_dir / name).is_file():
-            return model_dir / name
-    raise ValueError(
-        f"model-dir {storage.named(model_dir)}: holds no model yet; train one with python train.py"
-    )
-
-
-def find_chosen(model: str | None, model_dir: Path | None) -> Path:
-    """The model file that `--model` or `--model-dir` names. Raises ValueError."""
-    if model and model_dir:
-        raise ValueError("give --model or --model-dir, not both")
-    return find_run_model(model_dir) if model_dir else find_model(model or "digits")
-
-
-# --- the script -----------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class InferenceOptions:
-    """Read the line in each image."""
-
-    paths: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="PATH")] = ()
-    """Images and folders of them; - takes names from standard input.
-    Without any, inference_test_imgs/ is read."""
-    format: Literal["text", "tsv", "json", "aocr"] = "text"
-    """text for people; tsv: path, text, confidence; json: JSON Lines with characters; aocr: as
-    aocr predict prints it."""
-    model: str | None = None
-    """Shipped model's name, or a model file; digits unless --model-dir is given."""
-    model_dir: Path | None = None
-    """Run folder of train.py; its best model reads."""
-    lexicon: Path | None = None
-    """UTF-8 file of the texts there are, one a line; the most probable of them is read."""
-    pattern: str | None = None
-    r"""Regular expression that all texts match whole, such as \d{5}."""
-    min_confidence: float = 0.0
-    """Lines less sure than this share are marked, for people to read; a report of `aocr test`
-    says which one leaves how many right."""
-    beam_width: int = 1
-    """Texts followed at once; 1 takes the best class of each time step, 10 with a pattern."""
-
-
-def find_images(paths: Iterable[str]) -> tuple[list[str], int]:
-    """Files named by `paths`, folders searched through in order of name; files passed over."""
-    found, passed_over = [], 0
-    for path in paths:
-        if path == "-":
-            found += [name for line in sys.stdin if (name := line.rstrip("\r\n"))]
-        elif (url := storage.url_of(path)) and (inside := storage.names(url)):
-            images = [name for name in inside if Path(name).suffix.lower() in imaging.EXTENSIONS]
-            passed_over += len(inside) - len(images)
-            found += [f"{url}/{name}" for name in images]
-        elif os.path.isdir(path):
-            files = sorted(
-                Path(folder, name)
-                for folder, _, names in os.walk(path, onerror=_not_searched)
-                for name in names
-            )
-            named = [str(p) for p in files if p.suffix.lower() in imaging.EXTENSIONS]
-            passed_over += len(files) - len(named)
-            found += named
-        else:
-            found.append(path)
-    return found, passed_over
-
-
-def _not_searched(error: OSError) -> None:
-    log.warning("%s: the folder cannot be searched (%s)", one_line(error.filename), error.strerror)
-
-
-def format_line(path: str, line: Line, style: str, min_confidence: float = 0.0) -> str:
-    """One output line, without its end, in the style of `--format`.
-
-    With a `min_confidence` it says whether the line is as sure: text and aocr mark those that are
-    not, tsv has a column more, json an entry.
-    """
-    sure = line.confidence >= min_confidence
-    if style == "text":
-        return f"{one_line(path)}: {line.text}  ({line.confidence:.1%}{'' if sure else ', unsure'})"
-    if style == "aocr":
-        return f"result: {'ok' if sure else 'unsure'} {line.confidence:.2f} {line.text}"
-    if style == "tsv":
-        row = f"{_escape(path)}\t{_escape(line.text)}\t{line.confidence:.5f}"
-        return row + ("\tsure" if sure else "\tunsure") * (min_confidence > 0)
-    characters = [
-        {
-            "text": c.text,
-            "confidence": round(c.confidence, 5),
-            "start": round(c.start, 1),
-            "end": round(c.end, 1),
-        }
-        for c in line.characters
-    ]
-    return json.dumps(
-        {
-            "path": path,
-            "text": line.text,
-            "confidence": round(line.confidence, 5),
-            **({"sure": sure} if min_confidence > 0 else {}),
-            "characters": characters,
-        },
-        ensure_ascii=False,
-    )
-
-
-def _escape(text: str) -> str:
-    return one_line(text.replace("\\", "\\\\"))
-
-
-def recognizer(file: Path, options: InferenceOptions) -> Recognizer:
-    """The recogniser of a model file that reads as the options ask for. Raises ValueError."""
-    model = models.load(file)
-    constraint = load_constraint(options.lexicon, options.pattern, Alphabet(model.spec.alphabet))
-    if not 0 <= options.min_confidence <= 1:
-        raise ValueError(f"min-confidence {options.min_confidence}: give a share, 0 to 1")
-    if options.beam_width < 1:
-        raise ValueError(f"beam-width {options.beam_width}: give at least 1")
-    width = max(options.beam_width, 10) if constraint else options.beam_width
-    return Recognizer(model, constraint, width)
-
-
-class Said(NamedTuple):
-    """What is told of an image."""
-
-    line: str | None  # of the output
-    error: str | None  # why it could not be read
-    sure: bool
-
-
-def say_each(reader: Recognizer, paths: Iterable[str], options: InferenceOptions) -> Iterator[Said]:
-    """What is told of each image, in order."""
-    paths = list(paths)
-    for path, line in zip(paths, reader.read_each(paths, errors="return")):
-        if isinstance(line, imaging.ImageError):
-            # of aocr's a line for each file, for who reads them in step
-            failed = f"result: err opening file {one_line(path)}"
-            yield Said(failed if options.format == "aocr" else None, str(line), True)
-        else:
-            said = format_line(path, line, options.format, options.min_confidence)
-            yield Said(said, None, line.confidence >= options.min_confidence)
-
-
-def run(options: InferenceOptions) -> int:
-    """Print what each image says. Returns 0; 1 if some image could not be read.
+def run(plan: Plan, options: InferenceOptions) -> int:
+    """Print what each image says. Returns 0, or 1 if some image could not be read.
 
     Raises ValueError or OSError where none can be.
     """
-    file = find_chosen(options.model, options.model_dir)
-    paths, passed_over = find_images(options.paths or [os.path.relpath(TEST_IMAGES)])
-    if not paths:
-        raise ValueError(f"no image in {', '.join(options.paths) or TEST_IMAGES}")
-    print(f"reading with {storage.named(file)}", file=sys.stderr)
+    print(f"Reading with {storage.named(plan.model)}", file=sys.stderr)
     devices.prepare()
-    reader = recognizer(file, options)
-    failed = unsure = 0
-    for line, problem, sure in say_each(reader, paths, options):
-        if problem is not None:
-            failed += 1
-            print(problem, file=sys.stderr)
-        unsure += not sure
-        if line is not None:
-            print(line, flush=not sys.stdout.isatty())
-    return summary(options, len(paths), failed, unsure, passed_over)
+    recognizer = Recognizer.of(plan.model, options)
+    lines = recognizer.read_each(plan.images, errors="return")
+    return print_readings(plan, lines, options)
 
 
-def summary(
-    options: InferenceOptions, images: int, failed: int, unsure: int, passed_over: int
-) -> int:
-    """Say on standard error what was not read, or not surely. Returns the exit status."""
-    if passed_over:
-        print(f"other files passed over: {passed_over}", file=sys.stderr)
-    if options.min_confidence:
-        print(f"unsure: {unsure} of {images - failed} images", file=sys.stderr)
-    if failed:
-        print(f"{failed} of {images} images could not be read", file=sys.stderr)
-    return 1 if failed else 0
-
-
-def piped(command: Callable[[], int]) -> int:
-    """The status of a command that takes names from a pipe, or writes into one."""
-    for stream, errors in ((sys.stdin, "surrogateescape"), (sys.stdout, "backslashreplace")):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors=errors)  # file names need not be UTF-8
+def main(plan: Plan, options: InferenceOptions) -> int:
+    """Run the script. Returns the exit status, 2 if no image can be read."""
+    status = 0
     try:
-        return command()
-    except BrokenPipeError:  # `| head` has seen enough; the flush at exit must not fail either
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """Read from the command line. Returns the exit status, 2 where no image can be read."""
-    logging.basicConfig(format="%(message)s", level=logging.WARNING)
-    warnings.filterwarnings("ignore", module="PIL")  # what Pillow can read past; the rest it raises
-    options = tyro.cli(InferenceOptions, args=arguments, prog="inference.py")
-    try:
-        return piped(lambda: run(options))
+        with piped():
+            status = run(plan, options)
     except (ValueError, OSError) as error:
         print(f"inference.py: {error}", file=sys.stderr)
         return 2
+    return status
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(PLAN, OPTIONS))

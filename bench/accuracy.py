@@ -8,6 +8,14 @@ other, and as fast as the engine reads many. Confidence is the mean, beside whic
 exact lines should stand; at the end, how many lines are answered if only sure ones are.
 """
 
+from ocr_simple.text import Line
+from ocr_simple.reports.metrics import Reading
+from inference import Recognizer
+from ocr_simple.runs.model_files import TEST_IMAGES
+from ocr_simple.reports.metrics import evaluate
+from ocr_simple.text import normalise_text
+from aocr import reader
+
 import logging
 import re
 import sys
@@ -21,11 +29,7 @@ import tyro
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-import reader
 from bench.peers import Read, Reader, peers
-from evaluation import Reading, coverage, evaluate
-from inference import TEST_IMAGES, Recognizer
-from text import Line, normalise_text
 
 FOLDS = {  # what counts of both texts
     "none": normalise_text,

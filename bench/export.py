@@ -6,6 +6,15 @@ The formats of one model take turns in rounds, so that a busy moment hits them a
 image, as the threads of the one before would still be spinning.
 """
 
+from ocr_simple.options import DrawingOptions
+from ocr_simple.runs.model_files import PRETRAINED
+from inference import Recognizer
+from ocr_simple.drawing.glyphs import draw
+from aocr import export
+from ocr_simple.drawing.fonts import find_fonts
+from ocr_simple.runs.model_files import find_model
+from aocr import reader
+
 import io
 import sys
 import tempfile
@@ -20,10 +29,6 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-import export
-import reader
-from drawing import DrawingOptions, draw, find_fonts
-from inference import PRETRAINED, Recognizer, find_model
 
 ROUNDS, WARM = 5, 10  # turns of each format; images of each that do not count
 

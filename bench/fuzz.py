@@ -6,6 +6,15 @@ Each part has a process of its own, which writes a file down before it reads it:
 the process down, the file is there.
 """
 
+from ocr_simple.runs.model_files import PRETRAINED
+from ocr_simple.runs.run_folder import RunFolder
+from ocr_simple.runs.model_files import TEST_IMAGES
+from ocr_simple.errors import TrainError
+from ocr_simple import images as imaging
+import model as models
+from ocr_simple.runs.checkpoint import pack
+from ocr_simple.network.backend import standard_error_closed
+
 import contextlib
 import dataclasses
 import functools
@@ -30,12 +39,6 @@ import tyro
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-import devices
-import image as imaging
-import model as models
-import records
-from inference import PRETRAINED, TEST_IMAGES
-from run_folder import RunFolder, TrainError, pack
 
 Part = typing.Literal["images", "records", "models", "checkpoints"]
 IMAGES = [path for path in sorted(TEST_IMAGES.iterdir()) if path.suffix in imaging.EXTENSIONS]
@@ -168,7 +171,7 @@ def attack(part: Part, file: Path, seconds: float, most: float, seed: int) -> Co
         rng = np.random.default_rng((seed, number))
         file.write_bytes(damaged(sources[int(rng.integers(len(sources)))], rng))
         try:
-            with contextlib.redirect_stderr(io.StringIO()), devices.standard_error_closed():
+            with contextlib.redirect_stderr(io.StringIO()), standard_error_closed():
                 found[read(file)] += 1
         except Exception:
             kept = file.with_name(f"{file.stem}_{number}{file.suffix}")

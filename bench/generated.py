@@ -8,6 +8,12 @@ Lines of 1 to 10 random digits, white background, trdg's defaults, no variation;
 is the same lines inverted. Fonts that are not installed are named and passed over.
 """
 
+from ocr_simple.options import LineOptions
+from ocr_simple.drawing.lines import Lines
+from inference import Recognizer
+from ocr_simple.reports.metrics import error_rates
+from ocr_simple.drawing.fonts import find_fonts
+
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,10 +23,6 @@ import tyro
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from data_generator import LineOptions, Lines
-from drawing import find_fonts
-from inference import Recognizer
-from model import error_rates
 
 DEBIAN = Path("/usr/share/fonts")
 FAMILIES = (

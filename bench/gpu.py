@@ -7,6 +7,14 @@ The same training, fed twice: from batches drawn beforehand, which is the most t
 does, and from lines drawn meanwhile by workers. Shapes are compiled before the clock starts.
 """
 
+from ocr_simple.datasets.batches import Batch
+from ocr_simple.drawing.lines import Lines
+from ocr_simple.datasets.prefetch import Prefetcher
+from ocr_simple.runs import devices
+from ocr_simple.drawing.fonts import find_fonts
+from ocr_simple.drawing.fonts import split_fonts
+import train
+
 import contextlib
 import itertools
 import os
@@ -25,11 +33,6 @@ import tyro
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-import devices
-import train
-from data_generator import Batch, Lines
-from drawing import find_fonts, split_fonts
-from prefetch import Prefetcher
 
 
 @dataclass(frozen=True)
@@ -105,7 +108,7 @@ def main(options: Options) -> None:
             batch_size=size,
             mixed_precision=options.mixed_precision,
             architecture=options.architecture,
-            rnn=options.rnn,
+            context=options.context,
         )
         fonts, _ = split_fonts(find_fonts(run.fonts), run.held_out)
         model, _ = train._compiled(run, run.spec())

@@ -8,6 +8,10 @@ the server in it; then the server has to read as before. Its memory is told afte
 images leave a heap large, but it may not go on growing.
 """
 
+from ocr_simple.runs.model_files import TEST_IMAGES
+from aocr import export
+from ocr_simple.runs.model_files import find_model
+
 import asyncio
 import base64
 import json
@@ -27,11 +31,9 @@ import tyro
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-import export
 from bench.fuzz import damaged
 from bench.load import resident
 from bench.serving import serving
-from inference import TEST_IMAGES, find_model
 
 PREDICT = "/v1/models/aocr:predict"
 TRACES = ("Traceback", "site-packages", str(ROOT), ".py")  # what no answer may hold

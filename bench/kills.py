@@ -8,6 +8,13 @@ turn: was every labelled image seen once in each epoch, by what was trained on i
 is small; what is tried is all that is around it.
 """
 
+from ocr_simple.options import LineOptions
+from data_generator import LineSequence
+from ocr_simple.drawing.lines import Lines
+from ocr_simple.spec import ModelSpec
+from ocr_simple.drawing.fonts import find_fonts
+import model as models
+
 import os
 import random
 import subprocess
@@ -25,11 +32,7 @@ from PIL import Image
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-import model as models
 from bench.cluster import start
-from data_generator import LineOptions, Lines, LineSequence
-from drawing import find_fonts
-from model import ModelSpec
 
 BATCH, EPOCHS = 12, 30
 IMAGES = LineSequence.GROUP * BATCH  # lines are dealt anew within so many: an epoch here
@@ -39,7 +42,7 @@ TRAIN = (
 ).split()
 TOLD = """
 import sys, devices, train
-make = devices.Group.trainer
+make = Cluster.trainer
 def trainer(self, model, loss):
     step = make(self, model, loss)
     def told(x, y, stop):
@@ -49,7 +52,7 @@ def trainer(self, model, loss):
             file.write(f"{number} {' '.join(labels)}\\n")
         return out
     return told
-devices.Group.trainer = trainer
+Cluster.trainer = trainer
 sys.exit(train.main(sys.argv[2:]))
 """
 

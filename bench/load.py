@@ -7,6 +7,13 @@ wrk asks over a real socket on the same cores as the server. Each image is anoth
 file is named for it; so an answer that is another request's shows, and is counted as swapped.
 """
 
+from ocr_simple.options import DrawingOptions
+from inference import Recognizer
+from ocr_simple.drawing.glyphs import draw
+from aocr import export
+from ocr_simple.drawing.fonts import find_fonts
+from ocr_simple.runs.model_files import find_model
+
 import io
 import re
 import shutil
@@ -22,10 +29,7 @@ import tyro
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-import export
 from bench.serving import serving
-from drawing import DrawingOptions, draw, find_fonts
-from inference import Recognizer, find_model
 
 SCRIPT = r"""
 local requests, number = dofile("REQUESTS"), 0

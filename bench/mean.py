@@ -7,6 +7,12 @@ Wortsman et al. 2022, "Model soups"). The temperature is fitted to generated lin
 from a seed of their own.
 """
 
+from ocr_simple.options import LineOptions
+from ocr_simple.runs.model_files import find_model
+from ocr_simple.decoding.calibration import fit_temperature
+from ocr_simple.network.backend import keras
+import model as models
+
 import dataclasses
 import sys
 from dataclasses import dataclass
@@ -19,12 +25,7 @@ import tyro
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-import model as models
 from bench.card import TRAINED_ON, varied_lines
-from calibration import fit_temperature
-from data_generator import LineOptions
-from devices import keras
-from inference import find_model
 
 SEED = 4_000_000  # no training run draws these lines, nor does a card
 

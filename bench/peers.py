@@ -1,6 +1,6 @@
 """Other engines behind one interface, for accuracy.py --peers.
 
-    .venv/bin/python -m pip install --no-deps -r requirements-peers.txt
+    .venv/bin/python -m pip install --no-deps -r requirements/peers.txt
     apt-get install tesseract-ocr-eng
 
 Each reads files to (text, confidence), without looking for lines first: an image is a line.
@@ -37,7 +37,7 @@ def peers(digits: bool) -> list[Reader]:
         return [tesseract(digits), tesseract(digits, height=64), *rapidocr()]
     except (ImportError, RuntimeError) as error:
         raise ValueError(
-            f"peers: {error}; pip install --no-deps -r requirements-peers.txt and apt-get "
+            f"peers: {error}; pip install --no-deps -r requirements/peers.txt and apt-get "
             "install tesseract-ocr-eng"
         ) from error
 

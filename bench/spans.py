@@ -16,6 +16,19 @@ and is not counted. IoU is the length that span and box share, over the length t
 What knows the text alone can split the picture, or its ink, equally.
 """
 
+from ocr_simple.text import Alphabet
+from ocr_simple.options import DrawingOptions
+from ocr_simple.options import HELD_OUT
+from ocr_simple.text import Line
+from ocr_simple.options import LineOptions
+from inference import Recognizer
+from ocr_simple.drawing.texts import Texts
+from ocr_simple.drawing.fonts import characters_drawn
+from ocr_simple.drawing.glyphs import draw
+from ocr_simple.drawing.fonts import find_fonts
+from ocr_simple.runs.model_files import find_model
+from ocr_simple.drawing.fonts import split_fonts
+
 import string
 import sys
 from dataclasses import dataclass
@@ -29,10 +42,6 @@ from rapidfuzz.distance import Levenshtein
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from data_generator import LineOptions, Texts
-from drawing import HELD_OUT, DrawingOptions, characters_drawn, draw, find_fonts, split_fonts
-from inference import Recognizer, find_model, find_run_model
-from text import Alphabet, Line
 
 WORDS, LONGEST = 3, 6  # most words of a line, most letters of a word
 MARGIN = 6  # most pixels on each of the four sides
@@ -161,7 +170,7 @@ def main(options: Options) -> None:
         texts = draw_texts(Alphabet.parse(" " + string.ascii_letters), options.count, rng)
         options.texts.write_text("\n".join(texts) + "\n", encoding="utf-8")
         return
-    file = find_run_model(options.model_dir) if options.model_dir else find_model(options.model)
+    file = find_model(options.model_dir) if options.model_dir else find_model(options.model)
     recognizer = Recognizer.load(file)
     fonts, left_out = usable_fonts(recognizer.alphabet)
     drawn = draw_lines(draw_texts(recognizer.alphabet, options.count, rng), fonts, rng)

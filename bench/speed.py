@@ -6,6 +6,24 @@
 Compare figures of one run only: other programs on the machine change them all.
 """
 
+from ocr_simple.runs.cluster import Cluster
+from ocr_simple.options import LineOptions
+from data_generator import LineSequence
+from ocr_simple.datasets.batches import LineStream
+from ocr_simple.drawing.lines import Lines
+from ocr_simple.spec import ModelSpec
+from ocr_simple.datasets.prefetch import Prefetcher
+from ocr_simple.drawing.glyphs import draw
+from ocr_simple.drawing.fonts import find_fonts
+from ocr_simple.runs.model_files import find_model
+import inference
+from ocr_simple.datasets import labelled
+import model as models
+from ocr_simple.drawing.trdg_renderer import render
+from ocr_simple.images import scaled_width
+from ocr_simple.drawing.fonts import split_fonts
+import train
+
 import contextlib
 import functools
 import json
@@ -26,18 +44,7 @@ from PIL import Image
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-import devices
-import inference
-import labelled
-import model as models
-import records
-import train
 from bench.card import varied_lines
-from data_generator import LineOptions, Lines, LineSequence, LineStream
-from drawing import draw, find_fonts, render, split_fonts
-from image import scaled_width
-from model import ModelSpec
-from prefetch import Prefetcher
 
 Part = typing.Literal["generate", "train", "learn", "read", "start"]
 Row = tuple[str, str, str, str, str]  # what, figure, model, image, warm or cold
@@ -158,7 +165,7 @@ def trained(
 ) -> tuple[float, float, models.keras.Model]:
     """(lines a second over `steps` steps of training, share of it waiting for lines, model)."""
     model, loss = train._compiled(run, run.spec())
-    train_step = devices.Group().trainer(model, loss)
+    train_step = Cluster().trainer(model, loss)
     warm_up, waited = 48, 0.0
     with Prefetcher(lines, run.batch_size, run.workers) as prefetcher:
         batches = prefetcher.batches(0, warm_up + steps)
@@ -228,7 +235,7 @@ def start(options: Options) -> Iterator[Row]:
 def reader(options: Options) -> Path:
     """The file of the model that reads."""
     if options.model or (inference.PRETRAINED / "digits.keras").exists():
-        return inference.find_model(options.model or "digits")
+        return find_model(options.model or "digits")
     fresh = Path(tempfile.gettempdir()) / "fresh_weights.keras"
     models.save(models.build(ModelSpec(), seed=0), fresh)
     return fresh

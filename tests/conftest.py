@@ -1,11 +1,13 @@
 """Real small data that several modules test on."""
 
+from ocr_simple.options import LineOptions
+from ocr_simple.drawing.lines import Lines
+from ocr_simple.spec import ModelSpec
+from ocr_simple.drawing.fonts import find_fonts
+
 import pytest
 from PIL import Image
 
-from data_generator import LineOptions, Lines
-from drawing import find_fonts
-from model import ModelSpec
 
 
 @pytest.fixture(scope="session")

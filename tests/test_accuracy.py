@@ -1,5 +1,10 @@
 """bench/accuracy.py: folds, timing and peers on labelled folders."""
 
+from ocr_simple.runs.model_files import PRETRAINED
+from ocr_simple.runs.model_files import TEST_IMAGES
+from ocr_simple.reports.metrics import evaluate
+from aocr import export
+
 import importlib.util
 import shutil
 from pathlib import Path
@@ -7,11 +12,8 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageDraw
 
-import export
 from bench import accuracy
 from bench.peers import Reader, peers
-from evaluation import evaluate
-from inference import PRETRAINED, TEST_IMAGES
 
 pytestmark = pytest.mark.skipif(
     not (PRETRAINED / "digits.keras").is_file(), reason="pretrained/digits.keras is not there"

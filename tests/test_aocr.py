@@ -1,5 +1,10 @@
 """The `aocr` command in attention-ocr's words: data set, training, test and prediction."""
 
+from ocr_simple.options import LineOptions
+from ocr_simple.drawing.lines import Lines
+from ocr_simple.spec import ModelSpec
+from ocr_simple.drawing.fonts import find_fonts
+
 import io
 import json
 import os
@@ -10,10 +15,6 @@ import sys
 import pytest
 from PIL import Image
 
-import aocr
-from data_generator import LineOptions, Lines
-from drawing import find_fonts
-from model import ModelSpec
 
 FONT = next(font for font in find_fonts(("trdg",)) if font.endswith("OpenSans-Regular.ttf"))
 pytestmark = pytest.mark.slow

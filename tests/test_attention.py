@@ -1,5 +1,21 @@
 """The attention head: company changes nothing, the width bounds it, training and reading agree."""
 
+from ocr_simple.text import Alphabet
+from ocr_simple.options import LineOptions
+from data_generator import LineSequence
+from ocr_simple.drawing.lines import Lines
+from ocr_simple.spec import ModelSpec
+from ocr_simple.decoding.greedy import attention_decode
+from ocr_simple.network.attention import attention_loss
+from model import build
+from ocr_simple.drawing.fonts import find_fonts
+from ocr_simple import images as imaging
+from ocr_simple.spec import pack_labels
+from model import save
+from ocr_simple.decoding.greedy import softmax
+from ocr_simple.network.attention import teacher_forced
+from ocr_simple.spec import time_steps
+
 import functools
 import io
 import itertools
@@ -11,18 +27,11 @@ import keras
 import numpy as np
 import pytest
 
-import image as imaging
-from attention import attention_loss, teacher_forced
-from data_generator import LineOptions, Lines, LineSequence
-from drawing import find_fonts
-from encoders import time_steps
-from model import JAX, ModelSpec, build, load, pack_labels, save
-from text import Alphabet, attention_decode, softmax
 
 SMALL = ModelSpec(head="attention", rnn_units=8, attn_num_hidden=16)
 OTHERS = (
-    replace(SMALL, rnn="lstm", attn_num_layers=1),
-    replace(SMALL, architecture="fine", rnn="gru", use_gru=True, attn_num_layers=3),
+    replace(SMALL, context="lstm", attn_num_layers=1),
+    replace(SMALL, architecture="fine", context="gru", use_gru=True, attn_num_layers=3),
 )
 KINDS = [SMALL, *(pytest.param(spec, marks=pytest.mark.slow) for spec in OTHERS)]
 DIGITS = Alphabet("0123456789")

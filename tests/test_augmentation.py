@@ -1,16 +1,22 @@
 """Variation of lines: any shape in, the same rows and channels out, from one random generator."""
 
+from ocr_simple.options import DrawingOptions
+from ocr_simple.photography.recipes import PHOTO
+from ocr_simple.photography.recipes import RECIPES
+from ocr_simple.options import Variation
+from ocr_simple.photography.geometry import augment
+from ocr_simple.photography.camera import camera
+from ocr_simple.drawing.glyphs import draw
+from ocr_simple.drawing.fonts import find_fonts
+
 from dataclasses import fields
 
 import numpy as np
 import pytest
 
-from augmentation import Augmentation, augment
-from drawing import DrawingOptions, draw, find_fonts
-from recipes import PHOTO, RECIPES, camera
 
-NONE = Augmentation(**{field.name: 0 for field in fields(Augmentation)})
-ALL = Augmentation(photo=1.0)
+NONE = Variation(**{field.name: 0 for field in fields(Variation)})
+ALL = Variation(photo=1.0)
 FONT = find_fonts(("trdg",))[0]
 
 
@@ -41,7 +47,7 @@ def test_the_line_given_stays_as_it_is():
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-@pytest.mark.parametrize("how", [Augmentation(), ALL])
+@pytest.mark.parametrize("how", [Variation(), ALL])
 def test_rows_type_and_channels_are_kept(channels, how):
     for seed in range(100):
         out = augment(line(channels), how, np.random.default_rng(seed))
@@ -56,9 +62,9 @@ def test_without_strengths_nothing_changes(columns):
     assert not NONE
 
 
-@pytest.mark.parametrize("name", [field.name for field in fields(Augmentation)])
+@pytest.mark.parametrize("name", [field.name for field in fields(Variation)])
 def test_each_strength_has_an_effect_by_itself(name):
-    how = Augmentation(**{field.name: 0 for field in fields(Augmentation)} | {name: 0.5})
+    how = Variation(**{field.name: 0 for field in fields(Variation)} | {name: 0.5})
     assert how
     outs = [augment(line(), how, np.random.default_rng(seed)) for seed in range(8)]
     assert any(out.shape != line().shape or (out != line()).any() for out in outs)
@@ -85,7 +91,7 @@ def test_a_blank_line_passes(level):
 
 def test_what_a_warp_uncovers_has_the_colour_of_the_background():
     pixels = np.full((32, 100, 3), (10, 120, 230), np.uint8)
-    out = augment(pixels, Augmentation(rotation=20, shift=0.5), np.random.default_rng(0))
+    out = augment(pixels, Variation(rotation=20, shift=0.5), np.random.default_rng(0))
     assert np.abs(out.astype(int) - (10, 120, 230)).max() <= 1
 
 

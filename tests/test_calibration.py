@@ -1,16 +1,20 @@
 """The temperature is the one at which confidence says how many lines are exact."""
 
+from ocr_simple.options import LineOptions
+from ocr_simple.drawing.lines import Lines
+from ocr_simple.spec import ModelSpec
+from ocr_simple.runs.model_files import PRETRAINED
+from inference import Recognizer
+from ocr_simple.decoding.calibration import confidences
+from ocr_simple.drawing.fonts import find_fonts
+from ocr_simple.decoding.calibration import fit_temperature
+import model as models
+
 import dataclasses
 
 import numpy as np
 import pytest
 
-import model as models
-from calibration import confidences, fit_temperature
-from data_generator import LineOptions, Lines
-from drawing import find_fonts
-from inference import PRETRAINED, Recognizer
-from model import ModelSpec
 
 LINES = 300
 

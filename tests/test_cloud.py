@@ -1,5 +1,8 @@
 """The job files in cloud/, against the schemas of the services that take them; no cloud is met."""
 
+from ocr_simple.options import TrainOptions
+from ocr_simple.runs.cluster import place_in_cluster
+
 import json
 import shlex
 import subprocess
@@ -10,8 +13,6 @@ import pytest
 import tyro
 import yaml
 
-import devices
-from options import TrainOptions
 
 ROOT = Path(__file__).resolve().parent.parent
 VERTEX = sorted((ROOT / "cloud").glob("vertex_*.yaml"))
@@ -29,7 +30,7 @@ def containers(file: Path) -> list[dict]:
 @pytest.mark.parametrize("file", VERTEX, ids=lambda file: file.name)
 def test_vertex_ai_knows_every_field(file):
     types = pytest.importorskip(
-        "google.cloud.aiplatform_v1.types", reason="requirements-cloud.txt is not installed"
+        "google.cloud.aiplatform_v1.types", reason="requirements/cloud.txt is not installed"
     )
     types.CustomJobSpec.from_json(json.dumps(yaml.safe_load(file.read_text())))
 
@@ -59,7 +60,7 @@ def test_each_pod_finds_its_place_in_the_group(monkeypatch):
         environment = {"JOB_COMPLETION_INDEX": str(index)}
         said = subprocess.run(["sh", "-c", script], env=environment, capture_output=True, text=True)
         monkeypatch.setenv("TF_CONFIG", said.stdout)
-        assert devices.place_in_cluster() == (index, 3)
+        assert place_in_cluster() == (index, 3)
 
 
 def test_the_chief_of_vertex_ai_is_the_first(monkeypatch):
@@ -68,4 +69,4 @@ def test_the_chief_of_vertex_ai_is_the_first(monkeypatch):
         task = {"type": kind, "index": index}
         given = {"cluster": cluster, "task": task, "environment": "cloud"}
         monkeypatch.setenv("TF_CONFIG", json.dumps(given))
-        assert devices.place_in_cluster() == (rank, 4)
+        assert place_in_cluster() == (rank, 4)

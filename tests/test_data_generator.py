@@ -1,5 +1,19 @@
 """Generated lines: their text, trdg's drawing, and batches that are functions of (seed, i)."""
 
+from ocr_simple.text import Alphabet
+from ocr_simple.errors import DataError
+from ocr_simple.options import HELD_OUT
+from ocr_simple.options import LineOptions
+from data_generator import LineSequence
+from ocr_simple.drawing.lines import Lines
+from ocr_simple.spec import ModelSpec
+from ocr_simple.drawing.fonts import characters_drawn
+from ocr_simple.drawing.glyphs import draw
+from ocr_simple.drawing.fonts import find_fonts
+from ocr_simple.photography import geometry
+from ocr_simple.drawing.fonts import split_fonts
+from ocr_simple.spec import time_steps
+
 import random
 import threading
 from collections import Counter
@@ -14,24 +28,11 @@ from fontTools.subset import Subsetter
 from fontTools.ttLib import TTFont
 from PIL import Image
 
-import augmentation
-from data_generator import LineOptions, Lines, LineSequence
-from drawing import (
-    HELD_OUT,
-    DataError,
-    characters_drawn,
-    draw,
-    find_fonts,
-    split_fonts,
-)
-from encoders import time_steps
-from model import ModelSpec
-from text import Alphabet
 
 ROOT = Path(__file__).resolve().parent.parent
 FONTS = find_fonts(("trdg",))
 FONT = next(font for font in FONTS if font.endswith("OpenSans-Regular.ttf"))
-PLAIN = {f.name: 0 for f in fields(augmentation.Augmentation)} | {"spacing": 0}  # no variation
+PLAIN = {f.name: 0 for f in fields(geometry.Variation)} | {"spacing": 0}  # no variation
 ASCII = Alphabet.parse("ascii").characters
 
 

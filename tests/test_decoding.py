@@ -1,23 +1,26 @@
 """Decoding steered by a lexicon or a pattern, against every path counted out."""
 
+from ocr_simple.text import Alphabet
+from ocr_simple.decoding.beam import LOGS
+from ocr_simple.decoding.lexicon import Lexicon
+from ocr_simple.decoding.lexicon import Pattern
+from ocr_simple.decoding.beam import _aligned
+from ocr_simple.decoding.beam import _ctc_growth
+from ocr_simple.decoding.beam import _search
+from ocr_simple.decoding.beam import attention_beam_search
+from ocr_simple.decoding.beam import ctc_align
+from ocr_simple.decoding.beam import ctc_beam_search
+from ocr_simple.decoding.greedy import ctc_decode
+from ocr_simple.decoding.lexicon import load_constraint
+from ocr_simple.decoding.greedy import softmax
+from ocr_simple.text import steps_needed
+
 import itertools
 import math
 
 import numpy as np
 import pytest
 
-from decoding import (
-    LOGS,
-    PLAIN,
-    _aligned,
-    _ctc_growth,
-    _search,
-    attention_beam_search,
-    ctc_align,
-    ctc_beam_search,
-)
-from lexicon import Lexicon, Pattern, load_constraint
-from text import Alphabet, ctc_decode, softmax, steps_needed
 
 ONES = Alphabet("1a-")
 WIDE = 1000  # no prefix of a short line is dropped

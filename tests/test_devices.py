@@ -1,5 +1,7 @@
 """The devices that train: what their arithmetic needs."""
 
+from ocr_simple.runs import devices
+
 import os
 import platform
 import subprocess
@@ -8,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-import devices
 
 ROOT = Path(__file__).resolve().parent.parent
 

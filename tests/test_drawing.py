@@ -1,5 +1,13 @@
 """Drawn lines are trdg's, pixel for pixel; every option of trdg's is there; fonts are found."""
 
+from ocr_simple.errors import DataError
+from ocr_simple.options import DrawingOptions
+from ocr_simple.options import TRDG_FOLDER
+from ocr_simple.drawing.fonts import characters_drawn
+from ocr_simple.drawing.glyphs import draw
+from ocr_simple.drawing.fonts import find_fonts
+from ocr_simple.drawing.fonts import split_fonts
+
 import hashlib
 import inspect
 import json
@@ -18,16 +26,6 @@ import pytest
 from PIL import Image
 from trdg.generators import GeneratorFromStrings
 
-import drawing
-from drawing import (
-    TRDG_FOLDER,
-    DataError,
-    DrawingOptions,
-    characters_drawn,
-    draw,
-    find_fonts,
-    split_fonts,
-)
 
 ROOT = Path(__file__).resolve().parent.parent
 FONTS = find_fonts(("trdg",))

@@ -1,5 +1,15 @@
 """The figures are those of the papers, and the report holds what was found and nothing else."""
 
+from ocr_simple.reports.metrics import Confusion
+from ocr_simple.reports.metrics import Coverage
+from ocr_simple.images import ImageError
+from ocr_simple.text import Line
+from ocr_simple.reports.metrics import Reading
+from ocr_simple.reports.metrics import aocr_accuracy
+from ocr_simple.reports.metrics import evaluate
+from ocr_simple.reports.report import report
+from ocr_simple.reports.report import safe_name
+
 import json
 import math
 
@@ -7,19 +17,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import evaluation
-from evaluation import (
-    Confusion,
-    Coverage,
-    Reading,
-    aocr_accuracy,
-    coverage,
-    evaluate,
-    report,
-    safe_name,
-)  # fmt: skip
-from image import ImageError
-from text import Line
 
 
 def reading(truth: str, text: str, confidence: float = 0.5, **others) -> Reading:

@@ -1,5 +1,15 @@
 """Exports: each format reads as the Keras model does, or is refused and leaves nothing."""
 
+from ocr_simple.spec import ModelSpec
+from ocr_simple.runs.model_files import PRETRAINED
+from inference import Recognizer
+from aocr.graph import ServingModule
+from ocr_simple.runs.model_files import TEST_IMAGES
+from aocr import export
+from ocr_simple import images as imaging
+import model as models
+from aocr import reader
+
 import io
 import json
 import os
@@ -13,14 +23,6 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-import aocr
-import export
-import graph
-import image as imaging
-import model as models
-import reader
-from inference import PRETRAINED, TEST_IMAGES, Recognizer
-from model import ModelSpec
 
 DIGITS = PRETRAINED / "digits.keras"
 IMAGES = [
@@ -81,8 +83,8 @@ def test_every_format_of_digits_reads_as_the_model_does(exported):
         ({"head": "attention", "alphabet": "0123456789"}, ALL),
         ({"head": "attention", "alphabet": string.printable[:95], "architecture": "wide"}, ALL),
         ({"head": "attention", "use_gru": True, "attn_num_layers": 1}, ["onnx"]),
-        ({"rnn": "lstm", "architecture": "fine", "alphabet": "ab漢"}, ["onnx", "litert"]),
-        ({"rnn": "transformer", "architecture": "deep"}, ALL),
+        ({"context": "lstm", "architecture": "fine", "alphabet": "ab漢"}, ["onnx", "litert"]),
+        ({"context": "attention", "architecture": "deep"}, ALL),
         ({"architecture": "residual", "channels": 3}, ["onnx"]),
     ],
     ids=[
@@ -196,7 +198,7 @@ def test_it_answers_serialised_requests_as_tensorflow_serving_asks(signatures):
 def test_the_read_signature_tells_where_each_character_stands(tmp_path, head):
     file = DIGITS if head == "ctc" else untrained(tmp_path / "a.keras", head="attention")
     recognizer = Recognizer.load(file)
-    module = graph.Reader(recognizer.model)
+    module = ServingModule(recognizer.model)
     found = {name: value.numpy() for name, value in module.read(tf.constant(IMAGES)).items()}
     for i, line in enumerate(recognizer.read(IMAGES)):
         count = len(line.text)

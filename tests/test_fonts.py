@@ -1,5 +1,10 @@
 """Fonts that are made: of writers, printers, displays, and of digits that people wrote."""
 
+from ocr_simple.runs.model_files import PRETRAINED
+from ocr_simple.drawing.fonts import characters_drawn
+from ocr_simple.drawing.fonts import find_fonts
+from ocr_simple.spec import read_spec
+
 import dataclasses
 import json
 import os
@@ -19,9 +24,6 @@ sys.path.insert(0, str(FONTS))
 
 import make
 
-import model as models
-from drawing import characters_drawn, find_fonts
-from inference import PRETRAINED
 
 DIGITS = "0123456789"
 
@@ -126,7 +128,7 @@ def test_the_command_of_a_shipped_model_trains(name, tmp_path):
         env={**os.environ, "PYTHON": sys.executable, "FONTS": str(fonts)},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    trained = models.read_spec(tmp_path / "run" / "best.keras")
+    trained = read_spec(tmp_path / "run" / "best.keras")
     if (PRETRAINED / f"{name}.keras").is_file():
-        shipped = models.read_spec(PRETRAINED / f"{name}.keras")
+        shipped = read_spec(PRETRAINED / f"{name}.keras")
         assert dataclasses.replace(trained, temperature=shipped.temperature) == shipped

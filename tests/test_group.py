@@ -1,5 +1,11 @@
 """Several devices, or processes, that train one model: as one would; none waits for the lost."""
 
+from ocr_simple.runs.cluster import Cluster
+from ocr_simple.runs.cluster import ClusterError
+from aocr.beam import convert
+from ocr_simple import storage
+import train
+
 import json
 import os
 import shlex
@@ -13,16 +19,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import storage
-import train
 from bench.bucket import Faults, bucket
 from bench.cluster import config, start
-from devices import ClusterError, Group
-from records import convert
 
 ROOT = Path(__file__).resolve().parent.parent
 TINY = shlex.split(
-    "--rnn none --rnn-units 8 --batch-size 6 --max-length 3 --warmup 2 --validation-lines 8 "
+    "--context conv --rnn-units 8 --batch-size 6 --max-length 3 --warmup 2 --validation-lines 8 "
     "--steps 30 --interval 10 --mixed-precision off --workers 0"
 )
 ON_TWO_DEVICES = """
@@ -186,7 +188,7 @@ def test_a_process_whose_others_do_not_come_says_so_and_ends(rank, tmp_path):
 def test_what_is_wrong_with_tf_config_is_said(given, message, monkeypatch):
     monkeypatch.setenv("TF_CONFIG", given)
     with pytest.raises(ClusterError, match=message):
-        Group()
+        Cluster()
 
 
 def test_a_batch_that_cannot_be_dealt_out_evenly_is_an_error(tmp_path, capsys):

@@ -1,5 +1,11 @@
 """From an image file to a model's input: any mode, upright, on white, or a clear error."""
 
+from ocr_simple.images import ImageError
+from ocr_simple import images as imaging
+from ocr_simple.images import pad_batch
+from ocr_simple.images import resize
+from ocr_simple.images import scaled_width
+
 import io
 import logging
 import os
@@ -10,8 +16,6 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-import image as imaging
-from image import ImageError, load, pad_batch, prepare, resize, scaled_width
 
 RNG = np.random.default_rng(0)
 

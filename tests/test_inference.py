@@ -3,6 +3,21 @@
 The models are untrained: what they read is nonsense, but always the same nonsense.
 """
 
+from ocr_simple.text import Alphabet
+from ocr_simple.images import ImageError
+from ocr_simple.options import InferenceOptions
+from ocr_simple.spec import ModelSpec
+from ocr_simple.decoding.lexicon import Pattern
+from inference import Recognizer
+from ocr_simple.network.attention import attention_loss
+from ocr_simple.runs.readings import find_images
+from ocr_simple.runs.model_files import find_model
+import inference
+import model as models
+from ocr_simple.images import pad_batch
+from ocr_simple.network.attention import teacher_forced
+from ocr_simple.spec import time_steps
+
 import io
 import itertools
 import json
@@ -18,15 +33,6 @@ import pytest
 from PIL import Image, ImageDraw, ImageSequence
 from test_image import encoded, png
 
-import encoders
-import inference
-import model as models
-from attention import attention_loss, teacher_forced
-from image import ImageError, pad_batch
-from inference import InferenceOptions, Recognizer, find_images, find_model, find_run_model, main
-from lexicon import Pattern
-from model import ModelSpec
-from text import Alphabet
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -150,8 +156,8 @@ def test_a_broken_pil_image_is_an_image_error(recognizer):
 @pytest.mark.parametrize(
     "spec",
     [
-        {}, {"rnn": "lstm"}, {"rnn": "gru"}, {"architecture": "fine"},
-        {"architecture": "fine", "rnn": "lstm"}, {"architecture": "residual"}, {"channels": 3},
+        {}, {"context": "lstm"}, {"context": "gru"}, {"architecture": "fine"},
+        {"architecture": "fine", "context": "lstm"}, {"architecture": "residual"}, {"channels": 3},
     ],
     ids=["no-rnn", "lstm", "gru", "fine", "fine-lstm", "residual", "colour"],
 )  # fmt: skip
@@ -220,7 +226,7 @@ def test_images_of_odd_sizes_are_read(recognizer, size):
 
 def test_probabilities_are_those_that_the_line_is_decoded_from(recognizer):
     output = recognizer.outputs([line_image(width=90)])[0]
-    steps = encoders.time_steps(90, recognizer.spec.stride)
+    steps = time_steps(90, recognizer.spec.stride)
     assert output.probabilities.shape == (steps, recognizer.alphabet.classes)
     assert output.probabilities.sum(axis=1) == pytest.approx(np.ones(steps), abs=1e-5)
     assert output.line.characters[0].confidence in output.probabilities.max(axis=1).tolist()
@@ -264,10 +270,10 @@ def test_a_model_is_found_by_its_path_or_shipped_name(model_file, tmp_path, monk
 
 def test_a_run_folder_gives_its_best_model_or_else_its_last(tmp_path):
     with pytest.raises(ValueError, match="holds no model yet"):
-        find_run_model(tmp_path)
+        find_model(tmp_path)
     for name in ("last.keras", "best.keras"):
         (tmp_path / name).touch()
-        assert find_run_model(tmp_path) == tmp_path / name
+        assert find_model(tmp_path) == tmp_path / name
 
 
 def test_loading_reads_as_the_model_saved(recognizer, model_file):
@@ -649,7 +655,7 @@ def test_a_wide_beam_finds_the_most_probable_text_of_an_attention_model(pattern)
     recognizer = Recognizer(model, constraint, beam_width=200)
     for seed in range(3):
         pixels = np.random.default_rng(seed).random((32, 16, 1)).astype(np.float32)
-        steps = encoders.time_steps(16, model.spec.stride)
+        steps = time_steps(16, model.spec.stride)
         texts = ["".join(t) for n in range(steps + 1) for t in itertools.product("abc", repeat=n)]
         allowed = [text for text in texts if constraint is None or constraint.allows(text)]
         scores = attention_scores(model, pixels, allowed)

@@ -1,5 +1,21 @@
 """Labelled images as lines to train on: which, in what order, and what is said of bad ones."""
 
+from ocr_simple.datasets.labelled import LabelledLines
+from ocr_simple.options import LineOptions
+from data_generator import LineSequence
+from ocr_simple.drawing.lines import Lines
+from ocr_simple.datasets.labelled import MixedLines
+from ocr_simple.spec import ModelSpec
+from ocr_simple.datasets.annotations import RecordsError
+from ocr_simple.options import Variation
+from aocr.beam import convert
+from ocr_simple.drawing.fonts import find_fonts
+from ocr_simple.datasets import labelled
+import model as models
+from ocr_simple.spec import read_spec
+from ocr_simple.spec import time_steps
+import train
+
 import dataclasses
 import shlex
 from collections import Counter
@@ -8,21 +24,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import encoders
-import labelled
-import model as models
-import train
-from augmentation import Augmentation
-from data_generator import LineOptions, Lines, LineSequence
-from drawing import find_fonts
-from labelled import LabelledLines, MixedLines
-from model import ModelSpec
-from records import RecordsError, convert, find
 
 SPEC = ModelSpec()
 FONT = next(font for font in find_fonts(("trdg",)) if font.endswith("OpenSans-Regular.ttf"))
 TINY = shlex.split(
-    "--rnn none --rnn-units 8 --batch-size 4 --warmup 2 --steps 4 --interval 2 --workers 0"
+    "--context conv --rnn-units 8 --batch-size 4 --warmup 2 --steps 4 --interval 2 --workers 0"
 )
 
 
@@ -43,7 +49,7 @@ def test_each_image_comes_once_an_epoch_in_an_order_of_its_own(labelled_folder):
 
 def test_line_k_is_a_function_of_seed_and_k(labelled_folder):
     entries = entries_of(labelled_folder)
-    variation = Augmentation(rotation=2, shift=0.1, photo=0.5)
+    variation = Variation(rotation=2, shift=0.1, photo=0.5)
     in_order = LabelledLines(entries, SPEC, 3, variation)
     drawn = [in_order[k] for k in range(30)]
     backwards = LabelledLines(entries, SPEC, 3, variation)
@@ -56,11 +62,11 @@ def test_line_k_is_a_function_of_seed_and_k(labelled_folder):
 def test_variation_never_leaves_a_label_without_time_steps(tmp_path):
     Image.fromarray(np.full((32, 24), 200, np.uint8)).save(tmp_path / "narrow.png")
     (tmp_path / "labels.tsv").write_text("narrow.png\t123456\n")
-    lines = LabelledLines(entries_of(tmp_path), SPEC, 0, Augmentation(stretch=2.0))
+    lines = LabelledLines(entries_of(tmp_path), SPEC, 0, Variation(stretch=2.0))
     for k in range(40):
         LineSequence(lines).collate([lines[k]])
         columns = lines[k][0].shape[1] * 32 / lines[k][0].shape[0]
-        assert encoders.time_steps(round(columns), SPEC.stride) >= 6
+        assert time_steps(round(columns), SPEC.stride) >= 6
     assert lines.redrawn
 
 
@@ -125,7 +131,7 @@ def test_records_and_a_folder_train_alike(labelled_folder, tmp_path):
 def test_the_alphabet_is_that_of_the_labels(labelled_folder, tmp_path):
     assert run(tmp_path / "run", "--dataset", str(labelled_folder)) == 0
     labels = {entry.label for entry in find(labelled_folder)}
-    spec = models.read_spec(tmp_path / "run" / "best.keras")
+    spec = read_spec(tmp_path / "run" / "best.keras")
     assert spec.alphabet == "".join(sorted(set("".join(labels))))
 
 
@@ -158,7 +164,7 @@ def test_a_changed_data_set_is_another_run(labelled_folder, tmp_path, capsys):
         ("--dataset {} --max-width 1", "leave none of 12"),
         ("--dataset {} --mix-generated 1", "mix_generated 1.0"),
         ("--validation {}", "name some with --dataset"),
-        ("--dataset {} --init-from digits --rnn lstm", "its rnn is none, not lstm"),
+        ("--dataset {} --init-from digits --context lstm", "its rnn is none, not lstm"),
         ("--dataset {} --init-from digits --architecture residual", "is no beginning of residual"),
     ],
 )
@@ -187,11 +193,11 @@ def test_an_attention_head_starts_behind_the_encoder_of_a_ctc_model(labelled_fol
         assert np.array_equal(variable, expected[variable.path])
     options = ("--dataset", str(labelled_folder), "--init-from", str(start), "--head", "attention")
     assert run(tmp_path / "run", *options, "--attn-num-hidden", "16") == 0
-    spec = models.read_spec(tmp_path / "run" / "best.keras")
+    spec = read_spec(tmp_path / "run" / "best.keras")
     assert (spec.head, spec.rnn_units, spec.attn_num_hidden) == ("attention", 8, 16)
 
 
-@pytest.mark.parametrize("more", [{"architecture": "deep"}, {"rnn": "transformer"}])
+@pytest.mark.parametrize("more", [{"architecture": "deep"}, {"context": "attention"}])
 def test_what_a_model_to_start_from_lacks_starts_as_if_it_was_not_there(more):
     spec = ModelSpec(architecture="fine", rnn_units=8)
     source, target = models.build(spec), models.build(dataclasses.replace(spec, **more))
@@ -227,4 +233,4 @@ def test_a_run_starts_from_a_model_that_knows_other_characters(labelled_folder, 
         f"{labelled_folder / '0.png'}\t12\n{labelled_folder / '1.png'}\t7\n"
     )
     assert run(tmp_path / "run", "--dataset", str(tmp_path), "--init-from", str(start)) == 0
-    assert models.read_spec(tmp_path / "run" / "best.keras").alphabet == "7x21"
+    assert read_spec(tmp_path / "run" / "best.keras").alphabet == "7x21"

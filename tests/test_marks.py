@@ -1,13 +1,16 @@
 """Marks: beside the label, never in it."""
 
+from ocr_simple.text import Alphabet
+from ocr_simple.options import LineOptions
+from ocr_simple.drawing.lines import Lines
+from ocr_simple.drawing.marks import Marks
+from ocr_simple.spec import ModelSpec
+from ocr_simple.drawing.fonts import characters_drawn
+from ocr_simple.drawing.fonts import find_fonts
+
 import numpy as np
 import pytest
 
-from data_generator import LineOptions, Lines
-from drawing import characters_drawn, find_fonts
-from marks import Marks
-from model import ModelSpec
-from text import Alphabet
 
 FONT = next(font for font in find_fonts(("trdg",)) if font.endswith("OpenSans-Regular.ttf"))
 

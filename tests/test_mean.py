@@ -1,12 +1,13 @@
 """bench/mean.py: several models' weights as one's."""
 
+from ocr_simple.options import LineOptions
+from ocr_simple.spec import ModelSpec
+import model as models
+
 import numpy as np
 import pytest
 
-import model as models
 from bench import mean
-from data_generator import LineOptions
-from model import ModelSpec
 
 SPEC = ModelSpec(rnn_units=8)
 

@@ -1,5 +1,18 @@
 """The recogniser: company changes nothing, files carry all that is needed and nothing that runs."""
 
+from ocr_simple.options import LineOptions
+from data_generator import LineSequence
+from ocr_simple.drawing.lines import Lines
+from ocr_simple.spec import ModelSpec
+from model import build
+from model import ctc_loss
+from ocr_simple.drawing.fonts import find_fonts
+from ocr_simple import images as imaging
+import model as models
+from ocr_simple.spec import pack_labels
+from model import save
+from ocr_simple.spec import time_steps
+
 import io
 import itertools
 import json
@@ -13,18 +26,11 @@ import keras
 import numpy as np
 import pytest
 
-import encoders
-import image as imaging
-import model as models
-from data_generator import LineOptions, Lines, LineSequence
-from drawing import find_fonts
-from encoders import time_steps
-from model import ModelSpec, build, ctc_loss, load, pack_labels, save
 
 ROOT = Path(__file__).resolve().parent.parent
 SHIPPED = tuple(encoders.ENCODERS)
 EVERY = list(itertools.product(SHIPPED, models.RNNS))
-SMALL = ModelSpec(rnn="none", rnn_units=8)
+SMALL = ModelSpec(context="conv", rnn_units=8)
 
 OWN_ENCODER = '''
 import keras
@@ -146,7 +152,7 @@ def test_company_changes_nothing_at_any_width(architecture):
 
 @pytest.mark.parametrize("architecture", SHIPPED)
 def test_time_steps_are_what_the_model_gives(architecture):
-    spec = ModelSpec(architecture=architecture, rnn="none", rnn_units=8)
+    spec = ModelSpec(architecture=architecture, context="conv", rnn_units=8)
     model = build(spec)
     widths = np.arange(1, 129, dtype=np.int32)
     x = {"image": np.zeros((128, 32, 128, 1), np.float32), "width": widths}
@@ -160,7 +166,7 @@ def test_your_own_encoder_trains_and_obeys_the_contract(code, registry):
     at_the_end_of_encoders = dict(vars(encoders))
     exec(OWN_ENCODER if code == "here" else readme_encoder(), at_the_end_of_encoders)
     name = next(name for name in registry if name not in SHIPPED)
-    model = build(ModelSpec(architecture=name, rnn="none", rnn_units=32), seed=0)
+    model = build(ModelSpec(architecture=name, context="conv", rnn_units=32), seed=0)
     x, y = lines(8, max_length=3)
     model.compile(keras.optimizers.Adam(3e-3), ctc_loss, jit_compile=False)
     losses = [float(model.train_on_batch(x, y)) for _ in range(40)]
@@ -241,7 +247,7 @@ def test_labels_are_packed_behind_steps_and_length():
         ({"channels": 2}, "channels 2"),
         ({"channels": True}, "channels True"),
         ({"architecture": "resnet"}, "architecture 'resnet' .* plain, residual"),
-        ({"rnn": "bilstm"}, "rnn 'bilstm' .* none, transformer, lstm, gru"),
+        ({"context": "bilstm"}, "rnn 'bilstm' .* none, transformer, lstm, gru"),
         ({"rnn_units": 0}, "rnn_units 0"),
         ({"rnn_units": 10**9}, "rnn_units 1000000000"),
         ({"normalisation": "mean"}, "normalisation 'mean'"),

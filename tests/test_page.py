@@ -1,12 +1,15 @@
 """Text and images stand in their places, whatever they are."""
 
+from ocr_simple.reports.canvas import Page
+from ocr_simple.reports.canvas import length
+from ocr_simple.reports.canvas import shorten
+from ocr_simple.reports.canvas import visible
+
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-import page
-from page import Page, length, shorten, visible
 
 ROOT = Path(page.__file__).parent
 

@@ -10,11 +10,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-import aocr
 from bench.bucket import Faults, bucket
 
 ROOT = Path(__file__).resolve().parent.parent
-pytest.importorskip("apache_beam", reason="requirements-beam.txt is not installed")
+pytest.importorskip("apache_beam", reason="requirements/beam.txt is not installed")
 BEAM = ["--runner", "DirectRunner"]
 GENERATE = ["dataset", "--generate", "23", "--alphabet", "digits", "--shards", "3"]
 

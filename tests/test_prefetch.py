@@ -1,12 +1,16 @@
 """Batches drawn ahead: the same as those of the sequence, whoever draws them."""
 
+from ocr_simple.errors import DataError
+from ocr_simple.options import LineOptions
+from data_generator import LineSequence
+from ocr_simple.drawing.lines import Lines
+from ocr_simple.spec import ModelSpec
+from ocr_simple.datasets.prefetch import Prefetcher
+from ocr_simple.drawing.fonts import find_fonts
+
 import numpy as np
 import pytest
 
-from data_generator import LineOptions, Lines, LineSequence
-from drawing import DataError, find_fonts
-from model import ModelSpec
-from prefetch import Prefetcher
 
 
 def lines(**options):

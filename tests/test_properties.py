@@ -1,5 +1,13 @@
 """What holds for any text, image, data set and checkpoint, by Hypothesis."""
 
+from ocr_simple.text import Alphabet
+from ocr_simple.decoding.greedy import ctc_decode
+from ocr_simple import images as imaging
+from ocr_simple.text import normalise_text
+from ocr_simple.text import one_line
+from ocr_simple.text import steps_needed
+from ocr_simple.runs.checkpoint import write_whole
+
 import io
 import unicodedata
 
@@ -9,10 +17,6 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image
 
-import image as imaging
-import records
-from run_folder import write_whole
-from text import Alphabet, ctc_decode, normalise_text, one_line, steps_needed
 
 settings.register_profile(
     "here",

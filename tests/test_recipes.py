@@ -1,17 +1,32 @@
 """Recipes: mixed by weight, drawn in their fonts; effects keep shape and range."""
 
+from ocr_simple.photography.recipes import CLEAN
+from ocr_simple.errors import DataError
+from ocr_simple.options import DrawingOptions
+from ocr_simple.photography.camera import LEGIBLE
+from ocr_simple.options import LineOptions
+from ocr_simple.drawing.lines import Lines
+from ocr_simple.photography.recipes import Mix
+from ocr_simple.spec import ModelSpec
+from ocr_simple.photography.recipes import RECIPES
+from ocr_simple.photography.recipes import Recipe
+from ocr_simple.options import Variation
+from ocr_simple.photography.geometry import _inked_rows
+from ocr_simple.photography.camera import _taken
+from ocr_simple.photography.geometry import background
+from ocr_simple.photography.camera import camera
+from ocr_simple.drawing.glyphs import draw
+from ocr_simple.photography import effects
+from ocr_simple.drawing.fonts import find_fonts
+from ocr_simple.photography.camera import legibility
+from ocr_simple.photography.geometry import warp
+
 from collections import Counter
 from dataclasses import fields, replace
 
 import numpy as np
 import pytest
 
-import effects
-from augmentation import Augmentation, _inked_rows, background, warp
-from data_generator import LineOptions, Lines
-from drawing import DataError, DrawingOptions, draw, find_fonts
-from model import ModelSpec
-from recipes import CLEAN, LEGIBLE, RECIPES, Mix, Recipe, _taken, camera, legibility
 
 FONTS = find_fonts(("trdg",))
 PACIFICO = next(font for font in FONTS if font.endswith("Pacifico.ttf"))
@@ -66,7 +81,7 @@ def test_a_recipe_that_shares_its_lines_draws_some_in_any_font():
 def test_ink_fills_the_share_of_a_picture_that_its_recipe_names(name):
     recipe = RECIPES[name]
     still = replace(recipe, bent=0, wobble=0, turn=0, elastic=0, slant=(0, 0))
-    how = Augmentation(photo=1.0, rotation=0, shear=0, shift=0, stretch=0)
+    how = Variation(photo=1.0, rotation=0, shear=0, shift=0, stretch=0)
     line = np.asarray(draw("0123456789", FONTS[0], DrawingOptions(), 0).convert("L"))[..., None]
     for seed in range(50):
         varied = warp(line, how, np.random.default_rng(seed), still)

@@ -1,5 +1,8 @@
 """Data sets: what is read from annotations and TFRecords, what is written, and what is refused."""
 
+from ocr_simple.datasets.annotations import Entry
+from ocr_simple.datasets.annotations import Fault
+
 import csv
 import os
 import re
@@ -9,9 +12,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import aocr
-import records
-from records import Entry, Fault
 
 tf = pytest.importorskip("tensorflow")
 

@@ -1,14 +1,16 @@
 """Pictures of a report hold what they promise, where they promise it."""
 
+from ocr_simple.text import Alphabet
+from ocr_simple.text import Line
+from ocr_simple.spec import ModelSpec
+from ocr_simple.decoding.greedy import ctc_decode
+from ocr_simple.spec import time_steps
+
 import numpy as np
 import pytest
 from PIL import Image
 from test_visualize import RED, line, near
 
-import report_pictures
-from encoders import time_steps
-from model import ModelSpec
-from text import Alphabet, Line, ctc_decode
 
 
 @pytest.mark.filterwarnings("error::UserWarning")

@@ -1,5 +1,8 @@
 """The server over a real socket: TensorFlow Serving's answers, uploads, limits, versions, stops."""
 
+from inference import Recognizer
+from ocr_simple.runs.model_files import TEST_IMAGES
+
 import base64
 import io
 import json
@@ -21,7 +24,6 @@ import yaml
 from PIL import Image
 
 from bench.serving import serving
-from inference import TEST_IMAGES, Recognizer
 
 ROOT = Path(__file__).resolve().parent.parent
 PREDICT = "/v1/models/aocr:predict"

@@ -1,5 +1,8 @@
 """The server's page in headless Chromium: images dropped, chosen, pasted; what one then does."""
 
+from inference import Recognizer
+from ocr_simple.runs.model_files import TEST_IMAGES
+
 import base64
 import shutil
 
@@ -7,7 +10,6 @@ import pytest
 from PIL import Image
 
 from bench.serving import serving
-from inference import TEST_IMAGES, Recognizer
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
 pytestmark = [

@@ -1,5 +1,12 @@
 """The shipped model reads the shipped test pictures, and nothing where there is nothing."""
 
+from ocr_simple.options import DrawingOptions
+from ocr_simple.runs.model_files import PRETRAINED
+from inference import Recognizer
+from ocr_simple.runs.model_files import TEST_IMAGES
+from ocr_simple.drawing.glyphs import draw
+from ocr_simple.drawing.fonts import find_fonts
+
 import json
 import os
 import subprocess
@@ -10,8 +17,6 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from drawing import DrawingOptions, draw, find_fonts
-from inference import PRETRAINED, TEST_IMAGES, Recognizer
 
 pytestmark = pytest.mark.skipif(
     not (PRETRAINED / "digits.keras").is_file(), reason="pretrained/digits.keras is not there"

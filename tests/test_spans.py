@@ -1,5 +1,11 @@
 """bench/spans.py measures rightly: its boxes are trdg's glyphs, its figures are what they say."""
 
+from ocr_simple.text import Alphabet
+from ocr_simple.text import Character
+from ocr_simple.options import DrawingOptions
+from ocr_simple.options import HELD_OUT
+from ocr_simple.text import Line
+
 import string
 
 import numpy as np
@@ -15,8 +21,6 @@ from bench.spans import (
     read_spans,
     usable_fonts,
 )
-from drawing import HELD_OUT, DrawingOptions
-from text import Alphabet, Character, Line
 
 LETTERS = Alphabet(" " + string.ascii_letters)
 BOXES = np.array([[2, 6], [7, 8], [np.nan, np.nan], [12, 20]], float)  # of "ab c"

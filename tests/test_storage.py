@@ -1,5 +1,13 @@
 """Every path in a bucket, over a real socket that fails now and then: the same as on a disk."""
 
+from ocr_simple.runs.run_folder import RunFolder
+from ocr_simple.errors import TrainError
+from ocr_simple.runs.model_files import find_model
+import inference
+from aocr.server.queue import newest
+from ocr_simple import storage
+import train
+
 import asyncio
 import io
 import json
@@ -17,20 +25,12 @@ import numpy as np
 import pytest
 from s3fs import S3FileSystem
 
-import aocr
-import inference
-import records
-import serve
-import storage
-import train
-from batching import newest
 from bench.bucket import Faults, bucket
 from bench.serving import serving
-from run_folder import RunFolder, TrainError
 
 ROOT = Path(__file__).resolve().parent.parent
 TINY = shlex.split(
-    "--rnn none --rnn-units 8 --batch-size 4 --max-length 3 --warmup 2 --validation-lines 8 "
+    "--context conv --rnn-units 8 --batch-size 4 --max-length 3 --warmup 2 --validation-lines 8 "
     "--steps 20 --interval 10 --workers 0"
 )
 
@@ -155,7 +155,7 @@ def test_training_test_predict_and_export_work_in_a_bucket(
     assert aocr.main([*arguments, *log]) == 0
     assert {"1/0.png", "2/saved_model.pb"} <= set(storage.names(f"{faulty}/exported"))
     with pytest.raises(ValueError, match="no such file"):
-        inference.find_model(f"{faulty}/none.keras")
+        find_model(f"{faulty}/none.keras")
 
 
 @pytest.mark.slow

@@ -1,17 +1,16 @@
 """The alphabet, CTC decoding, confidences and spans."""
 
+from ocr_simple.text import Alphabet
+from ocr_simple.text import BLANK
+from ocr_simple.decoding.greedy import ctc_decode
+from ocr_simple.text import normalise_text
+from ocr_simple.text import one_line
+from ocr_simple.decoding.greedy import softmax
+from ocr_simple.text import steps_needed
+
 import numpy as np
 import pytest
 
-from text import (
-    BLANK,
-    Alphabet,
-    ctc_decode,
-    normalise_text,
-    one_line,
-    softmax,
-    steps_needed,
-)
 
 AB = Alphabet("ab")
 

@@ -1,15 +1,18 @@
 """What generated lines say: random characters, words, numbers, one's own strings, Wikipedia."""
 
+from ocr_simple.text import Alphabet
+from ocr_simple.errors import DataError
+from ocr_simple.options import LineOptions
+from ocr_simple.options import TRDG_FOLDER
+from ocr_simple.drawing.texts import Texts
+from ocr_simple.drawing.texts import number
+
 import re
 import string
 
 import numpy as np
 import pytest
 
-from data_generator import LineOptions
-from drawing import TRDG_FOLDER, DataError
-from text import Alphabet
-from text_sources import Texts, number
 
 ASCII = Alphabet.parse("ascii").characters
 

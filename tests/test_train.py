@@ -1,5 +1,20 @@
 """Training: a stopped run goes on as if it had never stopped; what cannot work says so."""
 
+from ocr_simple.options import HELD_OUT
+from ocr_simple.options import LineOptions
+from data_generator import LineSequence
+from ocr_simple.drawing.lines import Lines
+from ocr_simple.runs.config import NOT_COMPARED
+from ocr_simple.runs.run_folder import RunFolder
+from ocr_simple.options import TrainOptions
+from aocr.beam import convert
+from ocr_simple.drawing.fonts import find_fonts
+import inference
+import model as models
+from ocr_simple.runs.checkpoint import pack
+from ocr_simple.drawing.fonts import split_fonts
+import train
+
 import contextlib
 import dataclasses
 import functools
@@ -22,20 +37,11 @@ import numpy as np
 import pytest
 import tyro
 
-import encoders
-import inference
-import model as models
-import train
-from data_generator import LineOptions, Lines, LineSequence
-from drawing import HELD_OUT, find_fonts, split_fonts
-from options import NOT_COMPARED, TrainOptions
-from records import convert
-from run_folder import RunFolder, pack
 
 ROOT = Path(__file__).resolve().parent.parent
 FONT = next(font for font in find_fonts(("trdg",)) if font.endswith("OpenSans-Regular.ttf"))
 TINY = shlex.split(
-    "--rnn none --rnn-units 8 --batch-size 4 --max-length 3 --warmup 2 --validation-lines 8 "
+    "--context conv --rnn-units 8 --batch-size 4 --max-length 3 --warmup 2 --validation-lines 8 "
     "--steps 60 --interval 20"
 )
 SHORT = [*TINY, "--steps", "2", "--interval", "1", "--workers", "0"]  # the last one given counts
@@ -265,7 +271,7 @@ def test_dropout_goes_on_as_if_it_had_not_stopped(tmp_path):
         raise KeyboardInterrupt
 
     options = TrainOptions(
-        architecture="dropping", rnn="none", rnn_units=8, steps=6, interval=3, batch_size=4,
+        architecture="dropping", context="conv", rnn_units=8, steps=6, interval=3, batch_size=4,
         validation_lines=4, max_length=3, model_dir=tmp_path / "whole",
     )  # fmt: skip
     try:
@@ -371,7 +377,7 @@ def test_the_command_printed_at_the_end_reads_with_what_was_trained(whole, capsy
 def test_each_validation_is_shown_to_the_caller(tmp_path):
     seen = []
     options = TrainOptions(
-        rnn="none", rnn_units=8, steps=3, interval=2, batch_size=2, validation_lines=35,
+        context="conv", rnn_units=8, steps=3, interval=2, batch_size=2, validation_lines=35,
         model_dir=tmp_path / "run",
     )  # fmt: skip
     best = train.train(options, on_validation=seen.append)
@@ -439,7 +445,7 @@ def test_a_bad_option_is_named_before_anything_is_written(options, message, tmp_
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize("options", ["--no-such-option", "--steps many", "--rnn bilstm"])
+@pytest.mark.parametrize("options", ["--no-such-option", "--steps many", "--context bilstm"])
 def test_an_option_that_does_not_parse_ends_with_status_2(options, capsys):
     if "bilstm" in options:
         assert train.main(shlex.split(options)) == 2
@@ -560,7 +566,7 @@ def test_help_shows_every_option_with_its_default_and_why(capsys, monkeypatch):
 @pytest.mark.parametrize("switch, dtype", [("on", "bfloat16"), ("off", "float32")])
 def test_mixed_precision_trains_a_model_that_reads(switch, dtype, tmp_path, capsys):
     before = keras.config.dtype_policy().name
-    assert run(tmp_path / "run", "--mixed-precision", switch, "--rnn", "lstm") == 0
+    assert run(tmp_path / "run", "--mixed-precision", switch, "--context", "lstm") == 0
     assert f"computing in {dtype}" in capsys.readouterr().err
     assert keras.config.dtype_policy().name == before
     image = ROOT / "inference_test_imgs" / "water_meter.png"
@@ -575,7 +581,7 @@ def test_every_encoder_trains(architecture, tmp_path):
 
 @pytest.mark.slow
 def test_keras_fit_trains_on_the_sequence_with_threads():
-    options = TrainOptions(rnn="none", rnn_units=8, max_length=3)
+    options = TrainOptions(context="conv", rnn_units=8, max_length=3)
     stream = Lines(options, options.spec(), [FONT])
     model = models.build(options.spec(), seed=0)
     model.compile("adam", models.ctc_loss, jit_compile=False)

@@ -1,15 +1,16 @@
 """Pictures hold what they promise, where they promise it."""
 
+from ocr_simple.errors import DataError
+from ocr_simple.text import Line
+from ocr_simple.options import Variation
+from ocr_simple.reports import error_pictures as pictures
+
 from dataclasses import fields
 
 import numpy as np
 import pytest
 from PIL import Image
 
-import visualize
-from augmentation import Augmentation
-from drawing import DataError
-from text import Line
 
 GREEN, RED = (26, 127, 55), (207, 34, 46)
 
@@ -34,14 +35,14 @@ def filled(picture: Image.Image) -> float:
 
 @pytest.mark.parametrize("count", [0, 1, 4, 5])
 def test_lines_has_a_row_for_every_four(count):
-    picture = visualize.lines([line()] * count, ["12"] * count)
+    picture = pictures.lines([line()] * count, ["12"] * count)
     assert picture.size == (1000, 78 * max(1, -(-count // 4)))
     assert (filled(picture) > 0) == (count > 0)
 
 
 def test_lines_of_any_width_and_either_depth_fit_their_cells():
     pixels = [line(1), line(3000), line(100, channels=3)]
-    picture = visualize.lines(pixels, ["a", "b", "c"], columns=3)
+    picture = pictures.lines(pixels, ["a", "b", "c"], columns=3)
     page = np.asarray(picture.convert("L"))
     for gap in (0, 332, 333, 665, 666, 999):  # between cells
         assert (page[:, gap] > 250).all()
@@ -49,15 +50,15 @@ def test_lines_of_any_width_and_either_depth_fit_their_cells():
 
 def test_wide_lines_have_fewer_beside_each_other():
     for width, rows in ((150, 1), (300, 2), (900, 4)):
-        assert visualize.lines([line(width)] * 4, ["12"] * 4).height == 78 * rows
-        assert visualize.readings([line(width)] * 4, [Line("1", 0.5, ())] * 4).height == 140 * rows
+        assert pictures.lines([line(width)] * 4, ["12"] * 4).height == 78 * rows
+        assert pictures.readings([line(width)] * 4, [Line("1", 0.5, ())] * 4).height == 140 * rows
 
 
 def test_predictions_are_green_if_right_and_red_if_not():
     pixels = [line()] * 3
-    right = visualize.predictions(pixels, ["1", "2", "3"], ["1", "2", "3"])
+    right = pictures.predictions(pixels, ["1", "2", "3"], ["1", "2", "3"])
     assert near(right, GREEN).any() and not near(right, RED).any()
-    wrong = visualize.predictions(pixels, ["1", "2", "3"], ["7", "7", ""])
+    wrong = pictures.predictions(pixels, ["1", "2", "3"], ["7", "7", ""])
     assert near(wrong, RED).any() and not near(wrong, GREEN).any()
 
 
@@ -65,9 +66,9 @@ def test_predictions_are_green_if_right_and_red_if_not():
 def test_predictions_show_the_same_lines_and_then_a_misread_one_wherever_it_is(misread):
     magenta = np.full((32, 60, 3), (255, 0, 255), np.uint8)
     pixels, truths = [line(50 + i // 4) for i in range(500)], [str(i) for i in range(500)]
-    before = visualize.predictions(pixels, truths, truths, count=12)
+    before = pictures.predictions(pixels, truths, truths, count=12)
     pixels[misread], texts = magenta, [*truths[:misread], "?", *truths[misread + 1 :]]
-    after = visualize.predictions(pixels, truths, texts, count=12)
+    after = pictures.predictions(pixels, truths, texts, count=12)
     found = np.flatnonzero(near(after, (255, 0, 255)).any(axis=1))
     assert len(found) and found.min() > 2 * 78  # in the third row of three
     first_rows = (np.asarray(p.convert("L")).astype(int)[: 2 * 78] for p in (before, after))
@@ -78,17 +79,17 @@ def test_readings_mark_what_is_not_the_truth(tmp_path):
     path = tmp_path / "a.png"
     Image.fromarray(line()[..., 0]).save(path)
     read = [Line("12", 0.5, ()), Line("", 0.9, ())]
-    assert not near(visualize.readings([path, path], read), GREEN).any()
-    picture = visualize.readings([path, line()], read, truths=["12", "34"])
+    assert not near(pictures.readings([path, path], read), GREEN).any()
+    picture = pictures.readings([path, line()], read, truths=["12", "34"])
     left, right = picture.crop((0, 0, 250, 140)), picture.crop((250, 0, 500, 140))
     assert near(left, GREEN).any() and not near(left, RED).any()
     assert near(right, RED).any() and not near(right, GREEN).any()
 
 
-@pytest.mark.parametrize("rows", [visualize.DRAWING, visualize.VARIATION])
+@pytest.mark.parametrize("rows", [pictures.DRAWING, pictures.VARIATION])
 @pytest.mark.filterwarnings("error::UserWarning")
 def test_generator_options_has_a_row_for_each_option(rows):
-    picture = visualize.generator_options(rows)
+    picture = pictures.generator_options(rows)
     assert picture.size == (1150, 66 * len(rows))
     for row in range(len(rows)):
         assert filled(picture.crop((0, 66 * row, 190, 66 * row + 66))) > 0.01  # its name
@@ -99,9 +100,9 @@ def test_generator_options_has_a_row_for_each_option(rows):
 def test_no_text_runs_into_the_next_cell(text):
     pixels, read = [line()] * 8, [Line(text, 0.5, ())] * 8
     for picture in (
-        visualize.lines(pixels, [text] * 8),
-        visualize.predictions(pixels, [f"{text}y"] * 8, [text] * 8),
-        visualize.readings(pixels, read, [f"{text}y"] * 8),
+        pictures.lines(pixels, [text] * 8),
+        pictures.predictions(pixels, [f"{text}y"] * 8, [text] * 8),
+        pictures.readings(pixels, read, [f"{text}y"] * 8),
     ):
         page = np.asarray(picture.convert("L"))
         for gap in range(0, 1000, 250):
@@ -109,14 +110,14 @@ def test_no_text_runs_into_the_next_cell(text):
 
 
 def test_every_variation_has_a_row_and_is_off_in_the_plain_line():
-    names = {field.name for field in fields(Augmentation)} | {"spacing"}
-    assert set(visualize.VARIATION) == names
-    assert not any(getattr(visualize.PLAIN, name) for name in names)
+    names = {field.name for field in fields(Variation)} | {"spacing"}
+    assert set(pictures.VARIATION) == names
+    assert not any(getattr(pictures.PLAIN, name) for name in names)
 
 
 def test_generator_options_change_what_they_name():
     def cell(changes):
-        picture = visualize.generator_options({"row": [changes]})
+        picture = pictures.generator_options({"row": [changes]})
         return np.asarray(picture.crop((190, 24, 420, 66)).convert("L"))
 
     plain = cell({})
@@ -127,13 +128,13 @@ def test_generator_options_change_what_they_name():
 
 def test_generator_options_names_what_cannot_be_drawn():
     with pytest.raises(DataError, match="margins"):
-        visualize.generator_options({"size": [{"size": 8}]})
+        pictures.generator_options({"size": [{"size": 8}]})
 
 
 def test_curves_of_a_metrics_file(tmp_path):
     metrics = tmp_path / "metrics.csv"
     header = "step,loss,val_exact,val_cer\n"
     metrics.write_text(header + "500,12.5,0.1,0.8\n1000,0.25,0.975,0.01\n")
-    assert visualize.curves(metrics).size == (1000, 270)
+    assert pictures.curves(metrics).size == (1000, 270)
     metrics.write_text(header + "1,3,0,0\n")  # the first validation of a short run
-    assert filled(visualize.curves(str(metrics))) > 0
+    assert filled(pictures.curves(str(metrics))) > 0

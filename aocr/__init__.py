@@ -1,0 +1,1 @@
+"""The command `aocr`, and all that ships a model: exports, the server, Beam pipelines."""

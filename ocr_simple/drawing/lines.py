@@ -1,0 +1,208 @@
+"""Generated lines: a text, drawn in a font, varied as a picture of it would be.
+
+Line k of a stream is a function of (seed, k) alone, so a run's place in its data is one number. A
+line that cannot be drawn, or whose label needs more time steps than its image gives, is redrawn
+and counted.
+"""
+
+import contextlib
+import string
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from ocr_simple import images as imaging
+from ocr_simple.command_line import check_ranges
+from ocr_simple.drawing.fonts import characters_drawn
+from ocr_simple.drawing.glyphs import check_drawing, draw
+from ocr_simple.drawing.marks import Marks
+from ocr_simple.drawing.texts import Texts
+from ocr_simple.errors import DataError
+from ocr_simple.options import LineOptions
+from ocr_simple.photography import geometry
+from ocr_simple.photography.recipes import CLEAN, Mix, Recipe
+from ocr_simple.spec import ModelSpec, time_steps
+from ocr_simple.text import Alphabet, first_ten, steps_needed
+
+CHARACTER_COLUMNS = 5  # of a model's input, which common fonts give every character
+ATTEMPTS = 50  # draws of one line before its options are at fault
+
+
+class Redraw(Exception):
+    """A draw that cannot be used; its message is the reason that is counted."""
+
+
+class Lines:
+    """A stream of generated lines: `lines[k]` is (pixels, text, font), a function of (seed, k).
+
+    pixels: uint8 (rows, columns, channels), as drawn, varied if `augment`.
+    Raises DataError for options that cannot be drawn, before the first line is.
+    """
+
+    def __init__(
+        self,
+        options: LineOptions,
+        spec: ModelSpec,
+        fonts: list[str],
+        seed: int = 0,
+        augment: bool = True,
+    ):
+        self.options, self.spec, self.seed, self.augment = options, spec, seed, augment
+        # asked now: processes that draw know no encoder that was registered elsewhere
+        self.stride, self.multiple = spec.stride, spec.multiple
+        self.alphabet = Alphabet(spec.alphabet)
+        check_ranges(options, DataError)
+        check_drawing(options)
+        self.texts = Texts(options, self.alphabet)
+        drawn = {font: characters_drawn(font, self.alphabet.characters) for font in fonts}
+        self.fonts = [font for font in fonts if drawn[font].strip()]
+        self.partial = {f: c for f, c in drawn.items() if len(c) < len(self.alphabet.characters)}
+        missing = "".join(
+            c for c in self.alphabet.characters if not any(c in chars for chars in drawn.values())
+        )
+        if missing:
+            raise DataError(
+                f"no font of {len(fonts)} draws {missing!r}; add one that does with --fonts, "
+                "or leave the characters out of --alphabet"
+            )
+        self.recipes = Mix(options.recipe if augment else ("clean",), self.fonts)
+        self.redrawn: Counter[str] = Counter()  # why lines were redrawn
+        self._marks: dict[tuple[str, bool], Marks] = {}  # by font, and whether with units
+        self._drawing: dict[tuple[int, bool], LineOptions] = {}
+        self._check_own_strings()
+
+    def __getitem__(self, k: int) -> tuple[np.ndarray, str, str]:
+        reasons: Counter[str] = Counter()
+        for attempt in range(ATTEMPTS):
+            try:
+                line = self._drawn(k, attempt)
+            except Redraw as reason:
+                last = reason
+                reasons[reason.args[0]] += 1
+                continue
+            self.redrawn.update(reasons.keys())
+            return line
+        causes = "; ".join(f"{count} times {reason}" for reason, count in reasons.most_common())
+        example = f" (last: {last.args[1]})" if len(last.args) > 1 else ""
+        raise DataError(
+            f"line {k}: {ATTEMPTS} draws gave none that can be used: {causes}{example}. "
+            "Change the named option; for time steps: larger --character-spacing, --width -1, "
+            "shorter text"
+        )
+
+    def _drawn(self, k: int, attempt: int) -> tuple[np.ndarray, str, str]:
+        """One attempt at line k. Raises Redraw."""
+        rng = np.random.default_rng((self.seed, k, attempt))
+        text, (recipe, fonts) = self.texts.draw(rng), self.recipes.choose(rng)
+        # after a failure any font: fonts that lack letters may be neighbours
+        font = fonts[int(rng.integers(len(fonts))) if attempt else k % len(fonts)]
+        if font in self.partial and set(text) - set(self.partial[font]):
+            raise Redraw("the font lacks a character")
+        shown = text
+        if recipe.marks and rng.random() < recipe.marks:
+            shown = self._with_marks(text, font, recipe, rng)
+        extra, camera = 0, CLEAN  # camera: the recipe that the line is photographed by
+        if self.augment:
+            camera = geometry.photographed(recipe, self.options, rng)
+            if self.options.spacing:
+                extra = round(self.options.spacing * (rng.exponential() ** 1.5 - 0.5))
+        options = self._options(extra, camera.fit and self.options.width == -1)
+        seed = int(rng.integers(1 << 31))
+        pixels = self._draw(shown, font, options, seed)
+        if self.options.space_width == 0:
+            text = text.replace(" ", "")
+        if recipe.ghost and rng.random() < recipe.ghost:
+            pixels = self._with_ghosts(pixels, shown, font, options, seed, rng)
+        if self.augment:
+            pixels = geometry.vary(pixels, self.options, rng, camera)
+        columns = imaging.scaled_width(pixels.shape[1], pixels.shape[0], self.spec.height)
+        if steps_needed(text) > time_steps(columns, self.stride):
+            reason = "the label needs more time steps than its image gives"
+            raise Redraw(reason, f"{text!r} in {columns} columns")
+        return pixels, text, font
+
+    def _draw(self, shown: str, font: str, options: LineOptions, seed: int) -> np.ndarray:
+        """The picture of a text, uint8 (rows, columns, channels). Raises Redraw."""
+        try:
+            drawn = draw(shown, font, options, seed)
+        except ValueError as error:  # Pillow's, where nothing is left of the text
+            raise Redraw(f"{Path(font).name} cannot be drawn so ({error})") from error
+        if drawn is None:
+            raise Redraw("text_color too close to the background")
+        if self.options.width > 0 and self._cut_off(shown, font, options):
+            raise Redraw(f"text wider than width {self.options.width}")
+        return self._pixels(drawn)
+
+    def _with_marks(self, text: str, font: str, recipe: Recipe, rng: np.random.Generator) -> str:
+        """The text with marks that its label lacks: points, signs, units."""
+        key = font, recipe.units
+        if key not in self._marks:
+            self._marks[key] = Marks.of(font, self.alphabet.characters, recipe.units)
+        return self._marks[key].put(text, rng)
+
+    def _with_ghosts(
+        self,
+        pixels: np.ndarray,
+        shown: str,
+        font: str,
+        options: LineOptions,
+        seed: int,
+        rng: np.random.Generator,
+    ) -> np.ndarray:
+        """Every digit with a pale 8 behind it: the segments of a display that are off."""
+        eights = draw("".join("8" if c in string.digits else c for c in shown), font, options, seed)
+        if eights is None or eights.size != pixels.shape[1::-1]:
+            return pixels
+        pale = rng.uniform(0.03, 0.35) * (pixels - np.minimum(pixels, self._pixels(eights)))
+        return (pixels - pale).astype(np.uint8)
+
+    def _pixels(self, drawn: Image.Image) -> np.ndarray:
+        """A drawing as uint8 (rows, columns, channels)."""
+        mode = "L" if self.spec.channels == 1 else "RGB"
+        pixels = np.asarray(drawn if drawn.mode == mode else drawn.convert(mode))
+        return pixels.reshape(*pixels.shape[:2], self.spec.channels)
+
+    def _options(self, extra: int, fit: bool) -> LineOptions:
+        """The options with `extra` pixels more between characters, and without margins if `fit`."""
+        if (extra, fit) not in self._drawing:
+            changes: dict[str, Any] = {"character_spacing": self.options.character_spacing + extra}
+            if fit:
+                changes |= {"fit": True, "margins": (0, 0, 0, 0)}
+            self._drawing[extra, fit] = replace(self.options, **changes)
+        return self._drawing[extra, fit]
+
+    def _check_own_strings(self) -> None:
+        """Raises DataError that lists strings which fit their time steps in no font."""
+        faults = []
+        for place, text in zip(self.texts.places, self.texts.pool):
+            columns = steps_needed(text) * self.stride
+            if columns > CHARACTER_COLUMNS * len(text) and self._widest(text) < columns:
+                faults.append(f"{place}: {text!r} needs {columns} columns")
+        if faults:
+            raise DataError(
+                f"{len(faults)} of {len(self.texts.pool)} strings need more time steps than their "
+                "images give in any font; give a larger --character-spacing, --architecture fine, "
+                "wider --fonts, or leave them out:" + first_ten(faults)
+            )
+
+    def _widest(self, text: str) -> int:
+        """Columns of a text at the model's height, in the font that draws it widest."""
+        options = replace(self.options, background_type=1, text_color="#000000")
+        columns = 0
+        for font in self.fonts:
+            if not set(text) - set(self.partial.get(font, text)):
+                with contextlib.suppress(ValueError):  # Pillow's, where nothing is left of it
+                    if drawn := draw(text, font, options, 0):
+                        width = imaging.scaled_width(drawn.width, drawn.height, self.spec.height)
+                        columns = max(columns, width)
+        return columns
+
+    def _cut_off(self, text: str, font: str, options: LineOptions) -> bool:
+        """Whether trdg cut the text off at the fixed width."""
+        free = replace(options, width=-1, background_type=1, text_color="#000000")
+        whole = draw(text, font, free, 0)
+        return whole is None or whole.width > options.width

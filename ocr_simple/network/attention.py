@@ -1,0 +1,321 @@
+"""The attention head: a decoder that writes a line character by character, looking where each is.
+
+    layer 1 reads what has been written          -> query (batch, hidden)
+    attention weighs the time steps by it        -> glimpse (batch, channels) of the features
+    the layers above read both, one by one       -> logits (batch, classes) of the next character
+
+after Deng et al. 2016, "Image-to-Markup Generation with Coarse-to-Fine Attention" (aocr), with
+the additive attention of Bahdanau et al. 2015 made aware of where it looked before (Chorowski et
+al. 2015): two equal characters side by side differ in nothing else. Class 0 ends a line; as the
+character before the first it is the start symbol too.
+
+It finds its way by the wider view behind the encoder, and is shown the features before it, which
+know little beyond their own columns: so it has to look at the middle of a character. Shown the
+wider view it learns as well, but drifts off, to where spans cannot be told.
+
+Where it looks depends on what was written and where it looked, and on nothing above: in training,
+with the true characters given (teacher forcing), the layers run over all characters at once and
+only the attention step by step.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from ocr_simple.network.backend import keras
+
+ops = keras.ops
+Tensor = Any  # of Keras's backend, or NumPy
+
+END = 0
+NOWHERE = -1e9  # energy of a time step that is not the line's own
+
+
+class AttentionDecoder(keras.layers.Layer):
+    """Features (batch, steps, channels) and a wider view of them -> characters, greedily.
+
+    classes: of the alphabet, the end symbol included; num_hidden: of each recurrent layer and
+    of the attention; reach: time steps to each side whose past attention a time step sees;
+    max_prediction: most characters, where the own time steps are not fewer; 0 for no other limit.
+    """
+
+    def __init__(
+        self,
+        classes: int,
+        num_hidden: int,
+        num_layers: int,
+        embedding_size: int,
+        use_gru: bool,
+        reach: int,
+        max_prediction: int,
+        **kwargs: Any,
+    ):
+        super().__init__(**kwargs)
+        self.config = {
+            "classes": classes, "num_hidden": num_hidden, "num_layers": num_layers,
+            "embedding_size": embedding_size, "use_gru": use_gru, "reach": reach,
+            "max_prediction": max_prediction,
+        }  # fmt: skip
+        self.classes, self.max_prediction = classes, max_prediction
+        recurrent = keras.layers.GRU if use_gru else keras.layers.LSTM
+        self.embedding = keras.layers.Embedding(classes, embedding_size, name="embedding")
+        self.recurrent = [
+            recurrent(num_hidden, return_sequences=True, name=f"recurrent{i}")
+            for i in range(1, num_layers + 1)
+        ]
+        self.query = keras.layers.Dense(num_hidden, use_bias=False, name="query")
+        self.keys = keras.layers.Dense(num_hidden, name="keys")
+        self.location = keras.layers.Conv1D(
+            num_hidden, 2 * reach + 1, padding="same", use_bias=False, name="location"
+        )
+        self.energy = keras.layers.Dense(1, use_bias=False, name="energy")
+        self.logits = keras.layers.Dense(classes, dtype="float32", name="logits")
+
+    def get_config(self) -> dict[str, Any]:
+        """What builds the same layer again."""
+        return {**super().get_config(), **self.config}
+
+    def build(self, features_shape: tuple, view_shape: tuple, own_shape: tuple) -> None:
+        """Make the weights, outside of any loop."""
+        channels, hidden = features_shape[-1], self.config["num_hidden"]
+        self.embedding.build((None, None))
+        for i, layer in enumerate(self.recurrent):
+            width = (self.config["embedding_size"], hidden + channels)[i] if i < 2 else hidden
+            layer.build((None, None, width))
+        self.query.build((None, hidden))
+        self.keys.build(view_shape)
+        self.location.build((None, None, 2))
+        self.energy.build((None, None, hidden))
+        self.logits.build((None, None, hidden + channels))
+
+    def compute_output_spec(
+        self, features: Tensor, view: Tensor, own: Tensor, label: Tensor | None = None
+    ) -> Any:
+        """Shapes as told here: JAX has no least of two that are not known yet."""
+        batch, steps = own.shape
+        logits = keras.KerasTensor((batch, None, self.classes), "float32")
+        if label is not None:
+            return logits
+        return {"logits": logits, "attention": keras.KerasTensor((batch, None, steps), "float32")}
+
+    def call(self, features: Tensor, view: Tensor, own: Tensor, label: Tensor | None = None) -> Any:
+        """Greedy decoding; with a label (batch, length) teacher forcing, logits alone.
+
+        view: (batch, steps, channels of its own); own: (batch, steps), 1 at an image's own time
+        steps, 0 behind.
+        """
+        keys = self.keys(view)  # (batch, steps, hidden)
+        keep = ops.cast(own, "bool")
+        if label is None:
+            return self.write(features, keys, keep)
+        return self.follow(features, keys, keep, label)
+
+    # --- one step -------------------------------------------------------------------------------
+
+    def unseen(self, keep: Tensor) -> Tensor:
+        """Where a line was looked at before its first character: at its left edge."""
+        edge = ops.cast(ops.arange(ops.shape(keep)[1]) == 0, "float32")
+        last = ops.broadcast_to(edge[None, :], ops.shape(keep))
+        return ops.stack([last, ops.zeros_like(last)], axis=-1)
+
+    def look(self, seen: Tensor, query: Tensor, keys: Tensor, keep: Tensor) -> Tensor:
+        """Attention for the next character.
+
+        seen and the result: (batch, steps, 2), the last attention and the sum of all.
+        """
+        energy = self.energy(ops.tanh(keys + self.location(seen) + query[:, None]))[..., 0]
+        energy = ops.where(keep, ops.cast(energy, "float32"), NOWHERE)
+        last = ops.softmax(energy)  # (batch, steps)
+        return ops.stack([last, seen[..., 1] + last], axis=-1)
+
+    def advance(
+        self,
+        features: Tensor,
+        keys: Tensor,
+        keep: Tensor,
+        character: Tensor,
+        seen: Tensor,
+        states: list,
+    ) -> tuple[Tensor, Tensor, list]:
+        """One character on: logits (batch, classes) of the next, then `seen` and `states` after it.
+
+        character: (batch,), the last one written. Rows that are of one image may share features
+        and keys (1, steps, channels) and keep (1, steps).
+        """
+        x, state = self.recurrent[0].cell(self.embedding(character), states[0])
+        after = [state]
+        seen = self.look(seen, self.query(x), keys, keep)
+        glimpse = ops.matmul(ops.cast(seen[..., 0], features.dtype)[:, None], features)[:, 0]
+        x = ops.concatenate([x, glimpse], axis=-1)
+        for layer, state in zip(self.recurrent[1:], states[1:]):
+            x, state = layer.cell(x, state)
+            after.append(state)
+        if len(self.recurrent) > 1:
+            x = ops.concatenate([x, glimpse], axis=-1)
+        return self.logits(x), seen, after
+
+    # --- training ---------------------------------------------------------------------------------
+
+    def follow(self, features: Tensor, keys: Tensor, keep: Tensor, label: Tensor) -> Tensor:
+        """Logits (batch, length + 1, classes) of each next character after the true ones."""
+        before = ops.pad(label, [[0, 0], [1, 0]])  # the start symbol first
+        x = self.recurrent[0](self.embedding(before))  # (batch, length + 1, hidden)
+        queries = ops.transpose(self.query(x), (1, 0, 2))  # (length + 1, batch, hidden)
+
+        def step(seen: Tensor, query: Tensor) -> tuple[Tensor, Tensor]:
+            seen = self.look(seen, query, keys, keep)
+            return seen, seen
+
+        _, seen = ops.scan(step, self.unseen(keep), queries)
+        attention = ops.cast(ops.transpose(seen[..., 0], (1, 0, 2)), features.dtype)
+        glimpses = ops.matmul(attention, features)  # (batch, length + 1, channels)
+        x = ops.concatenate([x, glimpses], axis=-1)
+        for layer in self.recurrent[1:]:
+            x = layer(x)
+        if len(self.recurrent) > 1:
+            x = ops.concatenate([x, glimpses], axis=-1)
+        return self.logits(x)
+
+    # --- reading ----------------------------------------------------------------------------------
+
+    def write(self, features: Tensor, keys: Tensor, keep: Tensor) -> dict[str, Tensor]:
+        """The most probable character after each, up to the end symbol: see `model.build`."""
+        batch, steps = ops.shape(keep)[0], ops.shape(keep)[1]
+        limit = ops.sum(ops.cast(keep, "int32"), axis=1)  # (batch,)
+        rows = steps
+        if self.max_prediction:
+            limit = ops.minimum(limit, self.max_prediction)
+            least = min if isinstance(steps, int) else ops.minimum  # on JAX it shapes arrays
+            rows = least(steps, self.max_prediction)
+        rows = rows + 1  # that of the end symbol
+        states = [layer.cell.get_initial_state(batch) for layer in self.recurrent]
+
+        def going(i: Tensor, open_: Tensor, *_: Tensor) -> Tensor:
+            return ops.any(open_)
+
+        def step(i, open_, character, seen, states, logits, attention):
+            row, seen, states = self.advance(features, keys, keep, character, seen, states)
+            last = seen[..., 0]
+            # ops.argmax would be in the way of ONNX: on TensorFlow it looks at the bits of zeros
+            character = ops.cast(ops.top_k(row, 1)[1][:, 0], "int32")
+            mark = ops.cast(open_, "float32")[:, None]
+            at = ops.reshape(i, (1, 1))
+            logits = ops.scatter_update(logits, at, (row * mark)[None])
+            attention = ops.scatter_update(attention, at, (last * mark)[None])
+            open_ = ops.logical_and(open_, character != END)
+            open_ = ops.logical_and(open_, i < limit)
+            return i + 1, open_, character, seen, states, logits, attention
+
+        start = (
+            ops.zeros((), "int32"),
+            limit >= 0,
+            ops.zeros_like(limit),
+            self.unseen(keep),
+            states,
+            ops.zeros((rows, batch, self.classes)),
+            ops.zeros((rows, batch, steps)),
+        )
+        *_, logits, attention = ops.while_loop(going, step, start)
+        return {
+            "logits": ops.transpose(logits, (1, 0, 2)),
+            "attention": ops.transpose(attention, (1, 0, 2)),
+        }
+
+
+def teacher_forced(model: keras.Model) -> keras.Model:
+    """A model to train one that `model.build` made for spec.head "attention"; it has its weights.
+
+    {"image", "width", "label"} -> logits (batch, length + 1, classes). label: int32 (batch,
+    length), ids padded with 0; y[:, 2:] of `model.pack_labels`. `get_weights()` of both models
+    is one list in one order.
+    """
+    label = keras.Input((None,), dtype="int32", name="label")
+    decoder = model.get_layer("decoder")
+    logits = decoder(*decoder.input, label)
+    inputs = {**dict(zip(("image", "width"), (model.inputs[0], model.inputs[1]))), "label": label}
+    trainer = keras.Model(inputs, logits, name=model.name)
+    trainer.spec = model.spec
+    return trainer
+
+
+class _Step(keras.Model):
+    """`AttentionDecoder.advance`, compiled by Keras whatever its backend."""
+
+    def __init__(self, decoder: AttentionDecoder):
+        super().__init__(name="step")
+        self.decoder = decoder
+
+    def call(self, inputs: dict[str, Any]) -> dict[str, Any]:
+        keep = ops.cast(inputs["own"], "bool")
+        looked = inputs["features"], inputs["keys"], keep
+        logits, seen, states = self.decoder.advance(
+            *looked, inputs["character"], inputs["seen"], inputs["states"]
+        )
+        return {"logits": logits, "seen": seen, "states": states}
+
+
+class StepDecoder:
+    """An attention model in two halves, one for images and one for each next character.
+
+    It is for searches, which follow several texts at once: `decoding.attention_beam_search`.
+    """
+
+    def __init__(self, model: keras.Model):
+        self.decoder = model.get_layer("decoder")
+        features, view, own = self.decoder.input
+        outputs = {"features": features, "keys": self.decoder.keys(view), "own": own}
+        self.encoder = keras.Model(dict(zip(("image", "width"), model.inputs)), outputs)
+        self.stepper = _Step(self.decoder)
+        for half in (self.encoder, self.stepper):
+            half.compile(jit_compile=keras.backend.backend() == "jax")
+
+    def look(self, x: dict[str, np.ndarray]) -> list[dict[str, np.ndarray]]:
+        """What the decoder is shown of each image of a batch: arrays (1, steps, ...)."""
+        shown = self.encoder.predict_on_batch(x)
+        return [{k: v[i : i + 1] for k, v in shown.items()} for i in range(len(shown["own"]))]
+
+    def start(self, shown: dict[str, np.ndarray]) -> dict[str, Any]:
+        """States of one text, of which nothing is written."""
+        cells = [layer.cell.get_initial_state(1) for layer in self.decoder.recurrent]
+        return {
+            "seen": ops.convert_to_numpy(self.decoder.unseen(shown["own"])),
+            "states": keras.tree.map_structure(ops.convert_to_numpy, cells),
+            "logits": np.zeros((1, 0, self.decoder.classes), np.float32),
+            "attention": np.zeros((1, 0, shown["own"].shape[1]), np.float32),
+        }
+
+    def step(
+        self, shown: dict[str, np.ndarray], states: dict[str, Any], ids: np.ndarray
+    ) -> tuple[np.ndarray, dict[str, Any]]:
+        """Logits (texts, classes) of what follows `ids` (texts,), and the states after it.
+
+        Those have all "logits" (texts, characters, classes) and "attention" (texts, characters,
+        steps) so far, the last ones those of what follows.
+        """
+        texts = len(ids)
+        most = 1 << (texts - 1).bit_length()  # few sizes, as JAX compiles anew for each
+        inputs = {"seen": states["seen"], "states": states["states"], "character": ids}
+        inputs = self.select(inputs, np.minimum(np.arange(most), texts - 1))
+        after = self.select(self.stepper.predict_on_batch(shown | inputs), np.arange(texts))
+        logits, attention = after["logits"], after["seen"][..., 0]
+        for name, row in (("logits", logits), ("attention", attention)):
+            after[name] = np.concatenate([states[name], row[:, None]], axis=1)
+        return logits, after
+
+    @staticmethod
+    def select(states: dict[str, Any], rows: np.ndarray) -> dict[str, Any]:
+        """The states of those texts, in that order."""
+        return keras.tree.map_structure(lambda a: a[rows], states)
+
+
+def attention_loss(y_true: Tensor, logits: Tensor) -> Tensor:
+    """Cross-entropy of each line (batch,), summed over its characters and its end symbol.
+
+    It is -log of the probability of the line, as CTC's loss is. y_true: see `model.pack_labels`.
+    """
+    y_true = ops.cast(y_true, "int32")
+    length, label = y_true[:, 1], y_true[:, 2:]
+    target = ops.pad(label, [[0, 0], [0, 1]])  # the end symbol last
+    losses = keras.losses.sparse_categorical_crossentropy(target, logits, from_logits=True)
+    own = ops.arange(ops.shape(target)[1])[None, :] <= length[:, None]
+    return ops.sum(ops.where(own, losses, 0.0), axis=1)

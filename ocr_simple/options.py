@@ -1,0 +1,373 @@
+"""Every option of generated lines and of a training run, in groups, with its range beside it.
+
+A group is a frozen dataclass; `LineOptions` and `TrainOptions` put groups together. The command
+line is made from them by `command_line.py`, and `--help` shows each group under its first line.
+Groups with `shown = False` are listed by `--help-all` alone.
+"""
+
+import dataclasses
+import importlib.util
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, ClassVar, Literal
+
+import tyro
+from annotated_types import Ge, Gt, Le, Lt
+
+from ocr_simple.spec import ModelSpec
+from ocr_simple.text import Alphabet
+
+TRDG_FOLDER = Path(str(importlib.util.find_spec("trdg").origin)).parent  # type: ignore[union-attr]
+
+# Font families (beginnings of file names) that training leaves to validation by default.
+HELD_OUT = ("Sansation", "OpenSans", "Pacifico", "DroidSans", "RobotoCondensed", "Walkway", "BEBAS")
+
+LARGEST_SEED = (1 << 32) - 1  # validation draws from streams that no training seed reaches
+LEARNING_RATES = {"adamw": 6e-3, "adam": 6e-3, "adadelta": 1.0, "sgd": 0.03}
+
+NotNegative = Annotated[int, Ge(0)]
+Positive = Annotated[int, Ge(1)]
+Share = Annotated[float, Ge(0), Le(1)]
+Strength = Annotated[float, Ge(0)]
+
+
+class Group:
+    """Options that belong together; its docstring is their heading in `--help`."""
+
+    shown: ClassVar[bool] = True  # else only `--help-all` lists them
+
+
+# --- generated lines --------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class TextOptions(Group):
+    """What generated lines say."""
+
+    alphabet: str = "digits"
+    """digits, alnum (0-9a-z), ascii (printable), a string of characters, or a UTF-8 file of them.
+    auto: the characters of the labels, or digits where there are none."""
+    text_source: Literal["random", "dictionary", "mixed", "strings", "wikipedia"] = "random"
+    """random characters; dictionary words; mixed: words, numbers, dates, prices and codes as they
+    are printed; strings: your own lines; wikipedia: sentences, from the network."""
+    min_length: Positive = 1
+    """Fewest characters of a random line; fewest words of a Wikipedia sentence."""
+    max_length: Positive = 10
+    """Most characters of a random line. The model can read longer lines than it was trained on."""
+    words: Positive = 1
+    """Most words of a dictionary or mixed line; each line has from one to this many."""
+    strings: tuple[str, ...] = ()
+    """Your own lines, for the text source strings."""
+    strings_file: Path | None = None
+    """UTF-8 file of your own lines, one per row, for the text source strings."""
+    language: str = "en"
+    """Dictionary, Wikipedia and font folder of trdg: en, fr, de, es, cn, ja, ..."""
+    case: Literal["keep", "upper", "lower"] = "keep"
+    """Change the case of words and strings, for an alphabet that has one case."""
+
+    def parsed_alphabet(self) -> Alphabet:
+        """The alphabet; auto means digits here. Raises ValueError."""
+        return Alphabet.parse("digits" if self.alphabet == "auto" else self.alphabet)
+
+
+@dataclass(frozen=True)
+class DrawingOptions(Group):
+    """How lines are drawn."""
+
+    fonts: tuple[str, ...] = ("trdg", "matplotlib")
+    """trdg (its hundred Latin fonts), matplotlib (its 23 text fonts), font files, or folders."""
+    size: int = 32
+    """Height of the drawn line in pixels; lines are scaled to the model's height."""
+    background_type: Literal[0, 1, 2, 3] = 1
+    """0 noise; 1 white, clean and fast; 2 quasicrystal, slow; 3 pictures from --image-dir."""
+    text_color: str = "#282828"
+    """A colour, or the two ends of a range: #000000,#888888."""
+    character_spacing: int = 0
+    """Pixels between characters."""
+    margins: tuple[int, int, int, int] = (5, 5, 5, 5)
+    """Pixels above, left of, below and right of the text."""
+
+
+@dataclass(frozen=True)
+class VariationOptions(Group):
+    """How training lines vary."""
+
+    photo: Share = 0.5
+    """Share of training lines made to look photographed; this helps with unseen fonts too."""
+    recipe: tuple[str, ...] = ("photo",)
+    """Kinds of picture: clean, photo, serial, receipt, display, handwriting, or mixed for all but
+    clean. Weights mix them: photo:3 receipt:1. A recipe prefers fonts of its kind in --fonts."""
+    elastic: Strength = 0.0
+    """How far strokes bend, as a share of the line's height; 0.03 makes new letter forms."""
+
+
+@dataclass(frozen=True)
+class MoreDrawingOptions(Group):
+    """How lines are drawn: the rest of trdg's options."""
+
+    shown = False
+    skewing_angle: NotNegative = 0
+    """Degrees by which the text is turned."""
+    random_skew: bool = False
+    """Turn by a random angle up to --skewing-angle, either way."""
+    blur: NotNegative = 0
+    """Radius of Gaussian blur in pixels."""
+    random_blur: bool = False
+    """Blur by a random radius up to --blur."""
+    distorsion_type: Literal[0, 1, 2, 3] = 0
+    """0 none, 1 sine, 2 cosine, 3 random."""
+    distorsion_orientation: Literal[0, 1, 2] = 0
+    """0 up and down, 1 left and right, 2 both."""
+    width: int = -1
+    """Width of the drawn image in pixels; -1 fits the text."""
+    alignment: Literal[0, 1, 2] = 1
+    """Where text stands in an image of fixed width: 0 left, 1 centre, 2 right."""
+    orientation: Literal[0, 1] = 0
+    """0 horizontal; 1 vertical, which the networks here do not learn well."""
+    space_width: Strength = 1.0
+    """Width of a space, times the font's; 0 also drops spaces from the label."""
+    fit: bool = False
+    """Crop to the ink before the margins are added."""
+    word_split: bool = False
+    """Draw whole words, which keeps kerning and ligatures."""
+    image_dir: Path = TRDG_FOLDER / "images"
+    """Folder of pictures for --background-type 3."""
+    stroke_width: NotNegative = 0
+    """Pixels of outline around each character."""
+    stroke_fill: str = "#282828"
+    """Colour of the outline, or a range."""
+
+
+@dataclass(frozen=True)
+class MoreVariationOptions(Group):
+    """How training lines vary: the strength of each variation."""
+
+    shown = False
+    rotation: Strength = 2.0
+    """Degrees a training line may turn, either way."""
+    shift: Strength = 0.08
+    """Share of the height a training line may move."""
+    shear: Strength = 0.2
+    """Slant of a training line, as a share of its height; makes up for missing italics."""
+    zoom: Strength = 0.3
+    """Log scale by which a training line may grow, and twice that by which it may shrink."""
+    stretch: Strength = 0.5
+    """Log scale by which the width alone may change."""
+    spacing: NotNegative = 2
+    """Pixels by which --character-spacing varies: usually about this, rarely ten times as much."""
+    stroke_weight: Share = 0.6
+    """Share of training lines with thinner or bolder strokes."""
+
+
+@dataclass(frozen=True)
+class Drawing(MoreDrawingOptions, DrawingOptions):
+    """All that says how a line is drawn."""
+
+
+@dataclass(frozen=True)
+class Variation(MoreVariationOptions, VariationOptions):
+    """All that says how training lines vary."""
+
+    @property
+    def varies(self) -> bool:
+        """Whether any variation is on."""
+        strengths = ("rotation", "shift", "shear", "zoom", "stretch", "elastic", "stroke_weight")
+        return any(getattr(self, name) for name in (*strengths, "photo"))
+
+
+@dataclass(frozen=True)
+class LineOptions(Variation, Drawing, TextOptions):
+    """What generated lines say and look like, and how training lines vary."""
+
+
+# --- a training run ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class DatasetOption(Group):
+    """Your labelled images."""
+
+    dataset: tuple[str, ...] = ()
+    """Folders with labels.tsv, annotation files or TFRecords. Without any, lines are generated."""
+
+
+@dataclass(frozen=True)
+class LabelledOptions(Group):
+    """How labelled images are used."""
+
+    validation: tuple[str, ...] = ()
+    """Labelled images to validate on. Without any, a share of --dataset is kept for it."""
+    validation_share: Annotated[float, Gt(0), Lt(1)] = 0.1
+    """Share of the labelled images kept for validation, chosen by --seed."""
+    mix_generated: Annotated[float, Ge(0), Lt(1)] = 0.0
+    """Share of generated lines among the labelled ones; helps when you have few images."""
+    init_from: str | None = None
+    """Start from this model: a shipped model's name or a file."""
+
+
+@dataclass(frozen=True)
+class ModelOptions(Group):
+    """The network."""
+
+    architecture: str = ModelSpec.architecture
+    """Encoder, by its name in ocr_simple/network/encoders.py: plain reads unseen fonts best; fine
+    narrow characters; deep hard pictures; wide letters in many fonts."""
+    context: Literal["conv", "attention", "lstm", "gru"] = ModelSpec.context
+    """Layers behind the encoder that see more of the line: conv is fastest; attention adds
+    self-attention over the whole line; lstm and gru are recurrent."""
+    rnn_units: int = ModelSpec.rnn_units
+    """Width of the layers behind the encoder, each way: 64 suffices for digits, 128 for text."""
+    height: int = ModelSpec.height
+    """Rows of the model's input. Small print in large pictures may gain from 48."""
+    color: bool = False
+    """Read colour. Grey reads as well and is faster, unless colour alone sets the ink apart."""
+    head: Literal["ctc", "attention"] = ModelSpec.head
+    """ctc learns and reads faster; attention also learns which character follows which."""
+
+
+@dataclass(frozen=True)
+class OptimisationOptions(Group):
+    """Optimisation."""
+
+    steps: Positive = 3000
+    """Training steps in all; the learning rate falls over them."""
+    num_epoch: NotNegative = 0
+    """How often each labelled image is seen, instead of --steps."""
+    batch_size: Positive = 32
+    """Lines per step, on all devices and machines together. On a CPU, more and smaller steps learn
+    faster."""
+    optimizer: Literal["adamw", "adam", "adadelta", "sgd"] = "adamw"
+    """AdamW learns fastest and reads unseen fonts best."""
+    learning_rate: Annotated[float | None, tyro.conf.arg(aliases=["--initial-learning-rate"])] = (
+        None
+    )
+    """Highest learning rate. Default: 6e-3 for adamw and adam, 1 for adadelta, 0.03 for sgd; a
+    third of that with --init-from."""
+    mixed_precision: Literal["auto", "on", "off"] = "auto"
+    """Compute in bfloat16, with weights in float32; auto does so on hardware built for it."""
+
+
+@dataclass(frozen=True)
+class RunOptions(Group):
+    """The run: folder, resuming, validation."""
+
+    model_dir: Annotated[Path, tyro.conf.arg(aliases=["--job-dir"])] = Path("checkpoints")
+    """Run folder for config, models, checkpoint, metrics and pictures."""
+    resume: bool = True
+    """Resume the run in the folder. --no-resume moves it aside and starts a new one."""
+    seed: NotNegative = 0
+    """Random seed for weights and data."""
+    workers: NotNegative = max(1, min(8, (os.cpu_count() or 1) - 1))
+    """Processes that draw lines; 0 draws in this one. The lines do not depend on the number."""
+    interval: Annotated[Positive, tyro.conf.arg(aliases=["--steps-per-checkpoint"])] = 500
+    """Steps between two validations; each also saves a checkpoint."""
+    validation_lines: Positive = 500
+    """Generated lines read at each validation."""
+    held_out: tuple[str, ...] = HELD_OUT
+    """Font families (beginnings of file names) used for validation only; none trains on all."""
+    patience: NotNegative = 10
+    """Stop after this many validations without an improvement; 0 never stops early."""
+
+
+@dataclass(frozen=True)
+class AttentionOptions(Group):
+    """The attention head."""
+
+    shown = False
+    attn_num_hidden: int = ModelSpec.attn_num_hidden
+    """Width of each layer of the attention head."""
+    attn_num_layers: int = ModelSpec.attn_num_layers
+    """Recurrent layers of the attention head; the first steers where it looks."""
+    target_embedding_size: int = ModelSpec.target_embedding_size
+    """Width of the embedding of the last character."""
+    use_gru: bool = ModelSpec.use_gru
+    """GRU instead of LSTM in the attention head."""
+    max_prediction: int = ModelSpec.max_prediction
+    """Most characters the attention head writes; 0: as many as the image has time steps."""
+
+
+@dataclass(frozen=True)
+class TuningOptions(Group):
+    """Tuning."""
+
+    shown = False
+    final_rate: Share = 0.0
+    """Learning rate at the end, as a share of the highest. Long trainings on mixed recipes read
+    real pictures better with 0.3 and a longer --average, 0.9998."""
+    warmup: NotNegative = 100
+    """Steps over which the learning rate rises."""
+    weight_decay: Strength = 0.05
+    """Weight decay of AdamW; keeps weights small, which helps with unseen fonts."""
+    clip_norm: Annotated[Strength, tyro.conf.arg(aliases=["--max-gradient-norm"])] = 1.0
+    """Clip gradients to this norm; 0 disables clipping."""
+    average: Annotated[float, Ge(0), Lt(1)] = 0.99
+    """Momentum of the moving average of the weights; the average is validated and saved."""
+    shares: NotNegative = 0
+    """Parts of a batch that are sorted by width, one per machine; 0: the number of machines when
+    the run starts."""
+    max_width: NotNegative = 0
+    """Leave out labelled images wider than this, in pixels; they are counted and listed. 0: none."""
+    max_height: NotNegative = 0
+    """Leave out labelled images higher than this, in pixels; they are counted and listed. 0: none."""
+    worst_fonts: NotNegative = 3
+    """How many of the worst-read fonts to name at the end."""
+
+
+@dataclass(frozen=True)
+class TrainOptions(
+    TuningOptions,
+    AttentionOptions,
+    RunOptions,
+    OptimisationOptions,
+    ModelOptions,
+    LabelledOptions,
+    DatasetOption,
+    LineOptions,
+):
+    """Train a recogniser on generated lines, on labelled images, or on both."""
+
+    alphabet: str = "auto"  # see TextOptions
+
+    @property
+    def highest_rate(self) -> float:
+        """The highest learning rate, given or by default."""
+        default = LEARNING_RATES[self.optimizer] / (3 if self.init_from else 1)
+        return default if self.learning_rate is None else self.learning_rate
+
+    def spec(self) -> ModelSpec:
+        """The model that the options describe. Raises ValueError."""
+        same = {field.name for field in dataclasses.fields(ModelSpec)} & {
+            field.name for field in dataclasses.fields(self)
+        } - {"alphabet"}
+        return ModelSpec(
+            alphabet=self.parsed_alphabet().characters,
+            channels=3 if self.color else 1,
+            **{name: getattr(self, name) for name in same},
+        )
+
+
+# --- reading ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class InferenceOptions(Group):
+    """Read the line in each image."""
+
+    paths: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="PATH")] = ()
+    """Images and folders of them; - takes names from standard input.
+    Without any, inference_test_imgs/ is read."""
+    format: Literal["text", "tsv", "json", "aocr"] = "text"
+    """text for people; tsv: path, text, confidence; json: JSON Lines with characters; aocr: the
+    format of aocr predict."""
+    model: Annotated[str, tyro.conf.arg(aliases=["--model-dir", "--job-dir"])] = "digits"
+    """A shipped model's name (digits, text), a model file, or a run folder."""
+    lexicon: Path | None = None
+    """UTF-8 file of the possible texts, one per row; the most probable of them is read."""
+    pattern: str | None = None
+    r"""Regular expression that the whole text must match, such as \d{5}."""
+    min_confidence: Share = 0.0
+    """Mark lines read with less confidence than this as unsure. The report of aocr test shows how
+    many lines each threshold leaves, and how many of those are right."""
+    beam_width: Positive = 1
+    """Beam width; 1 is greedy decoding. At least 10 with --pattern or --lexicon."""

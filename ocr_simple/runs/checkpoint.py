@@ -1,0 +1,126 @@
+"""What a checkpoint holds: all that changes while a run continues."""
+
+import io
+import json
+import math
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ocr_simple.errors import TrainError
+from ocr_simple.network.backend import keras
+
+
+def write_whole(path: Path, content: bytes, before: Path | None = None) -> None:
+    """Write a file so that it is there whole, or as it was before; `before`: to keep that as."""
+    temporary = path.with_name(f".{path.name}.partial")
+    kept = path.with_name(f".{path.name}.before.partial")
+    try:
+        with open(temporary, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        if before is not None:
+            kept.unlink(missing_ok=True)
+            try:
+                os.link(path, kept)
+            except OSError:  # no second name for a file here
+                shutil.copyfile(path, kept)
+            os.replace(kept, before)
+        os.replace(temporary, path)
+    finally:
+        for partial in (temporary, kept):
+            partial.unlink(missing_ok=True)
+
+
+def pack(arrays: dict[str, Any]) -> bytes:
+    """A NumPy archive of arrays, each with a checksum, and of their names.
+
+    The archive's own list of what is in it has no checksum.
+    """
+    content = io.BytesIO()
+    np.savez(content, **arrays, names=np.array(list(arrays)))
+    return content.getvalue()
+
+
+def unpack(path: Path) -> dict[str, np.ndarray]:
+    """The arrays of `pack`. Raises FileNotFoundError, and many kinds for one that is damaged."""
+    with np.load(path, allow_pickle=False) as saved:
+        found = dict(saved)
+    names = found.pop("names", np.array([]))
+    if set(names.tolist()) != set(found):
+        raise ValueError("its arrays are not those it lists, or an earlier version wrote it")
+    return found
+
+
+def badness(validation: dict[str, float]) -> tuple[float, float]:
+    """What the best model has least of: loss where it is known, else wrong lines, characters."""
+    if "val_loss" in validation:
+        return validation["val_loss"], 0.0
+    return 1 - validation["val_exact"], validation["val_cer"]
+
+
+class TrainState:
+    """All that changes while a run goes on, and so all that a checkpoint holds."""
+
+    def __init__(self, model: Any, averaged: Any):
+        self.model, self.averaged = model, averaged
+        self.step = 0
+        self.losses: list[float] = []  # of the steps since the last validation
+        self.rows: list[dict[str, float]] = []  # of metrics.csv
+        self.best = (math.inf, math.inf)  # the least `badness` so far
+        self.best_step = 0
+        self.waited = 0  # validations since the best
+
+    def average(self) -> None:
+        """Copy the optimiser's average of the weights into `averaged`."""
+        weights = self.model.get_weights()
+        if self.model.optimizer.use_ema:
+            self.model.optimizer.finalize_variable_values(self.model.trainable_variables)
+        self.averaged.set_weights(self.model.get_weights())
+        self.model.set_weights(weights)
+
+    def record(self, validation: dict[str, float]) -> bool:
+        """Add a row to the metrics; whether this is the best validation so far.
+
+        To six digits, as metrics.csv has them: the order of a sum may change those behind.
+        """
+        loss = sum(self.losses) / max(1, len(self.losses))
+        self.losses = []
+        row = {"loss": loss, **validation}
+        row = {"step": self.step} | {name: float(f"{value:.6g}") for name, value in row.items()}
+        self.rows.append(row)
+        bad = badness(row)
+        better = bad < self.best
+        if better:
+            self.best, self.best_step = bad, self.step
+        self.waited = 0 if better else self.waited + 1
+        return better
+
+    def as_bytes(self) -> bytes:
+        """A checkpoint."""
+        names = ("step", "losses", "rows", "best", "best_step", "waited")
+        progress = {name: getattr(self, name) for name in names}
+        arrays = {k: keras.ops.convert_to_numpy(v) for k, v in self._variables()}
+        return pack({"progress": np.array(json.dumps(progress)), **arrays})
+
+    def restore(self, saved: dict[str, np.ndarray]) -> None:
+        """Raises TrainError where the checkpoint is of another model, as after an edit of one."""
+        try:
+            for name, variable in self._variables():
+                variable.assign(saved[name])
+            progress = json.loads(str(saved["progress"]))
+        except (KeyError, ValueError) as error:
+            raise TrainError(
+                f"the checkpoint does not fit the model ({error}); start anew with --no-resume"
+            ) from error
+        for name, value in progress.items():
+            setattr(self, name, tuple(value) if name == "best" else value)
+
+    def _variables(self) -> list[tuple[str, Any]]:
+        """All that training changes, by name: weights, dropout's random states, the optimiser's."""
+        owners = {"model": self.model, "optimizer": self.model.optimizer}
+        return [(f"{name}{i}", v) for name, o in owners.items() for i, v in enumerate(o.variables)]

@@ -1,0 +1,73 @@
+"""The options of a run as its config.json holds them, and the checks made before it starts."""
+
+import dataclasses
+import json
+import math
+from typing import Any
+
+from ocr_simple.command_line import check_ranges
+from ocr_simple.errors import TrainError
+from ocr_simple.options import LARGEST_SEED, TrainOptions
+from ocr_simple.spec import FORMER_CONTEXTS
+
+# Options that say how to run, not what to train: a resumed run may change them.
+# The last two act through alphabet and clip_norm.
+NOT_COMPARED = {"model_dir", "resume", "workers", "worst_fonts", "log_path", "gpu_id"} | {
+    "full_ascii", "gradient_clipping",
+}  # fmt: skip
+
+
+def resolve(options: TrainOptions, alphabet: str, images: int) -> TrainOptions:
+    """The options with what follows from the data: the alphabet, and steps for --num-epoch.
+
+    images: number of labelled images to train on.
+    """
+    if options.alphabet == "auto":
+        known = bool(images or options.init_from)
+        options = dataclasses.replace(options, alphabet=alphabet if known else "digits")
+    if options.num_epoch:
+        lines = options.num_epoch * images / (1 - options.mix_generated)
+        steps = math.ceil(lines / options.batch_size)
+        options = dataclasses.replace(options, steps=steps, num_epoch=0)
+    return options
+
+
+def as_config(options: TrainOptions) -> dict[str, Any]:
+    """The options that make a run what it is, as JSON holds them."""
+    values = {k: v for k, v in dataclasses.asdict(options).items() if k not in NOT_COMPARED}
+    return json.loads(json.dumps(values, default=str))
+
+
+def updated(config: dict[str, Any]) -> dict[str, Any]:
+    """A config.json with the names that options have today."""
+    config = dict(config)
+    if "rnn" in config:
+        former = config.pop("rnn")
+        config["context"] = FORMER_CONTEXTS.get(former, former)
+    if "weight" in config:
+        config["stroke_weight"] = config.pop("weight")
+    return config
+
+
+def check(options: TrainOptions) -> None:
+    """Raises TrainError for options that cannot work, before anything is looked at."""
+    check_ranges(options, TrainError)
+    if options.seed > LARGEST_SEED:
+        raise TrainError(f"seed {options.seed}: give a number of at most {LARGEST_SEED}")
+    if not 0 < options.highest_rate <= 1:
+        raise TrainError(f"learning_rate {options.learning_rate}: give a number over 0, at most 1")
+    if not options.dataset:
+        for name in ("validation", "mix_generated", "max_width", "max_height", "num_epoch"):
+            if getattr(options, name):
+                raise TrainError(f"{name}: is for labelled images; name some with --dataset")
+
+
+def check_batch_size(options: TrainOptions, devices: int) -> None:
+    """Raises TrainError if a batch cannot be split evenly."""
+    for count, name in ((devices, "devices"), (options.shares, "shares")):
+        if options.batch_size % count:
+            more = -(-options.batch_size // count) * count
+            raise TrainError(
+                f"batch_size {options.batch_size}: give a multiple of the {count} {name}, "
+                f"such as {more}"
+            )

@@ -1,0 +1,13 @@
+"""What a run reports to people: on standard error, where the progress bar is, and in a log file."""
+
+import logging
+import sys
+
+journal = logging.getLogger("ocr_simple.train")  # for a log file: it has no handler by itself
+journal.propagate = False
+
+
+def log(message: str) -> None:
+    """Report something on standard error, and in a log file if there is one."""
+    print(message, file=sys.stderr)
+    journal.info(message)

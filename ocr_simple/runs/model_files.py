@@ -1,0 +1,41 @@
+"""Which file holds the model that is asked for: a shipped name, a file, a URL or a run folder."""
+
+import os
+from pathlib import Path
+
+from ocr_simple import storage
+
+HERE = Path(__file__).resolve().parent.parent.parent
+PRETRAINED = HERE / "pretrained"
+TEST_IMAGES = HERE / "inference_test_imgs"
+
+
+def find_model(model: str | os.PathLike) -> Path:
+    """The file of a shipped model's name, a model file, or a run folder's best model.
+
+    A URL is fetched: the file is a local copy. Raises ValueError.
+    """
+    shipped = PRETRAINED / f"{model}.keras"
+    if os.path.isfile(shipped) and Path(model).parent == Path():
+        return shipped
+    url = storage.url_of(model)
+    if url and storage.is_file(url):
+        return storage.fetched(url)
+    if os.path.isfile(model):
+        return Path(model)
+    if url or os.path.isdir(model):
+        return _best_of_run(Path(model), url)
+    known = ", ".join(sorted(path.stem for path in PRETRAINED.glob("*.keras"))) or "none"
+    raise ValueError(f"model {os.fspath(model)!r}: no such file or folder; shipped models: {known}")
+
+
+def _best_of_run(folder: Path, url: str | None) -> Path:
+    """The best model of a run folder, or else its last. Raises ValueError."""
+    for name in ("best.keras", "last.keras"):
+        if url and storage.is_file(f"{url}/{name}"):
+            return storage.fetched(f"{url}/{name}")
+        if (folder / name).is_file():
+            return folder / name
+    raise ValueError(
+        f"model {storage.named(folder)}: holds no model yet; train one with python train.py"
+    )

@@ -1,0 +1,55 @@
+"""What is seen of a run while it goes on: the bar, TensorBoard's logs, and pictures."""
+
+import sys
+from types import TracebackType
+
+from tensorboardX import SummaryWriter
+from tqdm import tqdm
+
+from ocr_simple.reports import pictures
+from ocr_simple.reports.validation import Validation
+from ocr_simple.runs.journal import journal
+from ocr_simple.runs.run_folder import RunFolder
+
+
+class Progress:
+    """A context manager. chief: whether this process shows and writes anything."""
+
+    def __init__(self, steps: int, done: int, folder: RunFolder, chief: bool = True):
+        self.folder = folder
+        self.bar = tqdm(
+            total=steps,
+            initial=done,
+            unit="step",
+            mininterval=0.5 if sys.stderr.isatty() else 15,  # few lines in a log
+            smoothing=0.05,
+            disable="ipykernel" in sys.modules or not chief,  # a notebook shows pictures instead
+        )
+        self.board = SummaryWriter(str(folder.path / "tensorboard"), write_to_disk=chief)
+
+    def __enter__(self) -> "Progress":
+        return self
+
+    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        self.bar.close()
+        self.board.close()
+
+    def step(self, number: int, loss: float, rows: list[dict[str, float]]) -> None:
+        """A training step is done; rows: of metrics.csv so far."""
+        self.bar.update()
+        if number % 10 == 0:
+            shown = {"loss": f"{loss:.3f}"}
+            if rows:
+                shown |= {"exact": f"{rows[-1]['val_exact']:.1%}"}
+                shown |= {"CER": f"{rows[-1]['val_cer']:.2%}"}
+            self.bar.set_postfix(shown, refresh=False)
+
+    def validated(self, row: dict[str, float], result: Validation) -> None:
+        """A validation is done; row: of metrics.csv."""
+        message = f"step {result.step}: loss {row['loss']:.4f}, validation: {result}"
+        self.bar.write(message)
+        journal.info(message)
+        for name in row.keys() - {"step"}:
+            self.board.add_scalar(name, row[name], result.step)
+        picture = pictures.predictions(result.pixels, result.truths, result.texts)
+        picture.save(self.folder.pictures / f"step_{result.step:06d}.png")
