@@ -77,30 +77,31 @@ def _generated(options: TrainOptions, spec: ModelSpec) -> Data:
 
 def _labelled(options: TrainOptions, spec: ModelSpec) -> Data:
     """Labelled images, perhaps with generated lines among them."""
-    found, found_to_validate = map(labelled.find_all, (options.dataset, options.validation))
+    found, found_to_validate = map(labelled.find_all_entries, (options.dataset, options.validation))
     if options.alphabet == "auto":
         known = spec.alphabet if options.init_from else ""
         characters = dict.fromkeys(known + labelled.alphabet_of(found + found_to_validate))
         spec = dataclasses.replace(spec, alphabet="".join(characters))
     limits = options.max_width, options.max_height
-    entries, left_out = labelled.usable(found, spec, *limits)
+    entries, left_out = labelled.select_usable(found, spec, *limits)
     if options.validation:
-        unseen, more = labelled.usable(found_to_validate, spec, *limits)
+        unseen, more = labelled.select_usable(found_to_validate, spec, *limits)
         left_out += more
     else:
-        entries, unseen = labelled.split(entries, options.validation_share, options.seed)
+        entries, unseen = labelled.split_entries(entries, options.validation_share, options.seed)
     if left_out:
         log(
             f"left out by --max-width and --max-height: {len(left_out)}"
             + labelled.fault_list(left_out)
         )
     about = f"{len(entries):,} images to train on, {len(unseen):,} to validate on"
-    lines: LineStream = labelled.LabelledLines(entries, spec, options.seed, options)
+    images = labelled.LabelledLines(entries, spec, options.seed, options)
+    lines: LineStream = images
     if options.mix_generated:
-        lines = labelled.MixedLines(lines, _lines(options, spec)[0], options.mix_generated)
+        lines = labelled.MixedLines(images, _lines(options, spec)[0], options.mix_generated)
         about += f"; {options.mix_generated:.0%} of the lines are generated"
-    validation = [labelled.load(entry, spec) for entry in unseen]
-    return Data(spec, lines, validation, about, None, len(entries), labelled.digest(found))
+    validation = [labelled.load_example(entry, spec) for entry in unseen]
+    return Data(spec, lines, validation, about, None, len(entries), labelled.fingerprint(found))
 
 
 def _lines(options: TrainOptions, spec: ModelSpec) -> tuple[Lines, list[str]]:
@@ -147,7 +148,7 @@ class LineSequence(keras.utils.PyDataset):
             if index == 1:  # `fit` takes dimensions that its first two batches share as fixed
                 (first_x, first_y), columns = self.batches[0], x["image"].shape[2]
                 if first_x["image"].shape == x["image"].shape:
-                    wider = imaging.columns_to_train(columns + imaging.WIDTH_MULTIPLE) - columns
+                    wider = imaging.training_columns(columns + imaging.WIDTH_MULTIPLE) - columns
                     x = x | {"image": np.pad(x["image"], ((0, 0), (0, 0), (0, wider), (0, 0)))}
                 if first_y.shape == y.shape:
                     y = np.pad(y, ((0, 0), (0, 1)))

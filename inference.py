@@ -15,7 +15,7 @@ if __name__ == "__main__":  # --help and mistakes are answered before TensorFlow
 
     from ocr_simple.command_line import parse
     from ocr_simple.options import InferenceOptions
-    from ocr_simple.runs.readings import piped, plan
+    from ocr_simple.readings import piped, plan
 
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
     warnings.filterwarnings("ignore", module="PIL")  # about files that Pillow reads all the same
@@ -45,22 +45,28 @@ from ocr_simple import images as imaging
 from ocr_simple import storage
 from ocr_simple.datasets import labelled
 from ocr_simple.datasets.batches import Example, collate
-from ocr_simple.decoding.beam import attention_beam_search, ctc_beam_search
-from ocr_simple.decoding.greedy import Output, attended, attention_decode, ctc_decode, softmax
+from ocr_simple.decoding.beam_search import attention_beam_search, ctc_beam_search
+from ocr_simple.decoding.greedy import (
+    Prediction,
+    attention_greedy,
+    attention_line,
+    ctc_greedy,
+    softmax,
+)
 from ocr_simple.decoding.lexicon import Constraint, Lexicon, load_constraint
 from ocr_simple.network.attention import StepDecoder
 from ocr_simple.network.backend import keras
 from ocr_simple.options import InferenceOptions
+from ocr_simple.readings import Plan, piped, print_readings
 from ocr_simple.reports.metrics import Reading
 from ocr_simple.runs import devices
 from ocr_simple.runs.model_files import find_model
-from ocr_simple.runs.readings import Plan, piped, print_readings
 from ocr_simple.spec import time_steps
-from ocr_simple.text import Alphabet, Line, one_line
+from ocr_simple.text import Alphabet, Line, escape_controls
 
-BATCH_COLUMNS = 6144  # columns of one batch, padding included: fast, and modest in memory
+BATCH_COLUMNS = 6144  # image columns of one batch, padding included: fast, and small in memory
 CHUNK = 512  # images decoded at a time
-LARGE = 1 << 16  # bytes; decoding fewer takes less time than two threads lose to each other
+LARGE = 1 << 16  # bytes of a file: smaller ones are decoded faster without a thread
 
 log = logging.getLogger("ocr_simple")
 
@@ -74,7 +80,7 @@ class Recognizer:
     def __init__(
         self, model: keras.Model, constraint: Constraint | None = None, beam_width: int = 1
     ):
-        """constraint: which texts are possible; beam_width: 1 is greedy without a constraint."""
+        """constraint: which texts are possible. beam_width: 1 without a constraint is greedy."""
         self.model, self.spec = model, model.spec
         self.alphabet = Alphabet(self.spec.alphabet)
         self.constraint, self.beam_width = constraint, beam_width
@@ -85,7 +91,7 @@ class Recognizer:
 
     @classmethod
     def load(cls, model: str | os.PathLike = "digits") -> "Recognizer":
-        """The recogniser of a shipped model's name, a model file or a run folder. Raises ValueError."""
+        """The recogniser of a shipped name, a model file or a run folder. Raises ValueError."""
         return cls(models.load(find_model(model)))
 
     @classmethod
@@ -113,21 +119,21 @@ class Recognizer:
         """The line in each of `images` (paths, bytes, PIL images, arrays), in order.
 
         Spans are in pixels of the upright image. A bad image raises ImageError; with
-        errors="return" the error stands in its place and the rest are read.
+        errors="return" the error is returned in its place.
         """
         return list(self.read_each(images, errors))
 
     def read_each(
         self, images: Iterable[imaging.Source], errors: Literal["raise", "return"] = "raise"
     ) -> Iterator[Line | imaging.ImageError]:
-        """As `read`, a chunk of images at a time, for more than memory holds."""
-        if isinstance(images, (str, bytes)):  # which can be gone through too, by character
+        """Like `read`, but one after the other, for more images than fit in memory."""
+        if isinstance(images, (str, bytes)):  # whose items are characters
             raise TypeError("read takes a list of images; put a single one in brackets")
-        images, indices = map(_as_it_is, images), itertools.count()
+        images, indices = map(_decoded_if_pil, images), itertools.count()
         with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
 
             def load_chunk() -> list:
-                # threads are worth their while for large files alone
+                # threads help with large files only
                 return [
                     pool.submit(self._load, image, index)
                     if _is_large(image)
@@ -151,9 +157,9 @@ class Recognizer:
                 pool.shutdown(cancel_futures=True)
 
     def evaluate(self, examples: Sequence[Example], losses: bool = False) -> list[Reading]:
-        """What is read in labelled lines, beside their truths; `reports.metrics.evaluate` counts.
+        """Labelled lines with what was read in them, for `reports.metrics.evaluate`.
 
-        examples: (pixels, truth, name) each. losses: whether to compute -log p(truth) as well.
+        examples: (pixels, truth, name) each. losses: whether to compute -log p(truth) of each line.
         """
         lines = self.read([pixels for pixels, _, _ in examples])
         found = self.losses(examples) if losses else [math.nan] * len(examples)
@@ -168,7 +174,7 @@ class Recognizer:
         stream = labelled.LabelledLines([], self.spec)
         scorer, loss = models.trainable(self.model)
         order = sorted(range(len(examples)), key=lambda i: _aspect(examples[i][0]))
-        possible = [i for i in order if labelled.fault(*examples[i][:2], self.spec) is None]
+        possible = [i for i in order if labelled.why_unusable(*examples[i][:2], self.spec) is None]
         for start in range(0, len(possible), batch_size):
             chosen = possible[start : start + batch_size]
             x, y = collate([examples[i] for i in chosen], stream)
@@ -176,8 +182,8 @@ class Recognizer:
             found[chosen] = keras.ops.convert_to_numpy(loss(y, logits))
         return found
 
-    def outputs(self, images: Iterable[imaging.Source]) -> list[Output]:
-        """All that the model says of each image; spans are in time steps. Raises ImageError."""
+    def outputs(self, images: Iterable[imaging.Source]) -> list[Prediction]:
+        """All that the model says about each image; spans in time steps. Raises ImageError."""
         prepared = []
         for index, image in enumerate(images):
             loaded = self._load(image, index)
@@ -187,21 +193,21 @@ class Recognizer:
         return sorted(self._predict(prepared), key=lambda output: output.place)
 
     def probabilities(self, image: imaging.Source) -> np.ndarray:
-        """Class probabilities of each time step (steps, classes) for one image; 0 is the blank.
+        """Class probabilities (steps, classes) of one image; class 0 is the blank.
 
-        Of an attention head they are those of each character written, and 0 is the end symbol.
+        With an attention head: (characters, classes); class 0 is the end symbol.
         """
         return self.outputs([image])[0].probabilities
 
     def attention(self, image: imaging.Source) -> np.ndarray:
-        """Where an attention head looked for each character of one image: (characters, steps)."""
+        """Attention weights of each character of one image: (characters, steps)."""
         output = self.outputs([image])[0]
         return output.attention[: len(output.line.text)]
 
     def _load(
         self, source: imaging.Source, index: int = 0
     ) -> tuple[np.ndarray, int] | imaging.ImageError:
-        """Prepared pixels and the columns of the upright image, or what is wrong with it."""
+        """(prepared pixels, columns of the upright image), or what is wrong with the image."""
         name = os.fspath(source) if isinstance(source, (str, os.PathLike)) else f"images[{index}]"
         try:
             pixels = imaging.load(source, self.spec.channels, name)
@@ -209,60 +215,62 @@ class Recognizer:
         except imaging.ImageError as error:
             return error
         except MemoryError:
-            return imaging.ImageError(f"{one_line(name)}: too large for the memory; scale it down")
+            return imaging.ImageError(
+                f"{escape_controls(name)}: too large for memory; scale it down"
+            )
 
     def _read_prepared(self, items: list[tuple[np.ndarray, int]]) -> list[Line]:
         lines = [Line("", 0.0, ())] * len(items)
         for index, line, *_ in self._predict([prepared for prepared, _ in items]):
             prepared, columns = items[index]
-            pixels_a_step = self.spec.stride * columns / prepared.shape[1]
+            pixels_per_step = self.spec.stride * columns / prepared.shape[1]
             lines[index] = line._replace(
                 characters=tuple(
                     c._replace(
-                        start=c.start * pixels_a_step,
-                        end=min(float(columns), c.end * pixels_a_step),
+                        start=c.start * pixels_per_step,
+                        end=min(float(columns), c.end * pixels_per_step),
                     )
                     for c in line.characters
                 )
             )
         return lines
 
-    def _predict(self, prepared: list[np.ndarray]) -> Iterator[Output]:
-        """What the model says of each prepared image, in an order of its own: by like width."""
+    def _predict(self, prepared: list[np.ndarray]) -> Iterator[Prediction]:
+        """What the model says about each prepared image, in batches of similar width."""
         by_width = sorted(range(len(prepared)), key=lambda i: prepared[i].shape[1])
         while by_width:
-            # the widest are last: take as many of them as fill a batch
+            # the widest come first: as many of them as fill a batch
             widest = prepared[by_width[-1]].shape[1] + self.spec.multiple
             count = max(1, BATCH_COLUMNS // widest)
             batch, by_width = by_width[-count:], by_width[:-count]
             x = imaging.pad_batch([prepared[i] for i in batch], self.spec.multiple)
             steps = time_steps(x["width"], self.spec.stride)
-            decode = self._follow_time_steps if self.spec.head == "ctc" else self._write
+            decode = self._decode_ctc if self.spec.head == "ctc" else self._decode_attention
             for i, (line, probabilities, attention) in zip(batch, decode(x, steps)):
-                yield Output(i, line, probabilities, attention)
+                yield Prediction(i, line, probabilities, attention)
 
-    def _follow_time_steps(self, x: dict[str, np.ndarray], steps: np.ndarray) -> Iterator[tuple]:
-        """(line, probabilities, no attention) of each line of a batch, by a CTC head."""
+    def _decode_ctc(self, x: dict[str, np.ndarray], steps: np.ndarray) -> Iterator[tuple]:
+        """(line, probabilities, no attention) of each line in a batch of a CTC head."""
         probabilities = softmax(self.predict(x), self.spec.temperature)
-        for own, rows in zip(steps, probabilities):
-            rows = rows[:own]
+        for count, rows in zip(steps, probabilities):
+            rows = rows[:count]
             if self.greedy:
-                line = ctc_decode(rows, self.alphabet)
+                line = ctc_greedy(rows, self.alphabet)
             else:
                 line = ctc_beam_search(rows, self.alphabet, self.constraint, self.beam_width)
             yield line, rows, rows[:0]
 
-    def _write(self, x: dict[str, np.ndarray], steps: np.ndarray) -> Iterator[tuple]:
-        """(line, probabilities, attention) of each line of a batch, by an attention head."""
+    def _decode_attention(self, x: dict[str, np.ndarray], steps: np.ndarray) -> Iterator[tuple]:
+        """(line, probabilities, attention) of each line in a batch of an attention head."""
         if self.greedy:
             output = self.predict(x)
             probabilities = softmax(output["logits"], self.spec.temperature)
-            for own, rows, attention in zip(steps, probabilities, output["attention"]):
-                attention = attention[:, :own]
-                yield attention_decode(rows, attention, self.alphabet), rows, attention
+            for count, rows, attention in zip(steps, probabilities, output["attention"]):
+                attention = attention[:, :count]
+                yield attention_greedy(rows, attention, self.alphabet), rows, attention
             return
-        for own, shown in zip(steps, self.decoder.look(x)):
-            yield self._search(shown, int(own))
+        for count, shown in zip(steps, self.decoder.look(x)):
+            yield self._search(shown, int(count))
 
     def _search(self, shown: dict[str, np.ndarray], steps: int) -> tuple:
         """(line, probabilities, attention) of the best text that the constraint allows."""
@@ -284,18 +292,18 @@ class Recognizer:
         if found.states is None:
             return Line("", 0.0, ()), np.zeros((0, self.alphabet.classes)), np.zeros((0, steps))
         attention = found.states["attention"][0, :, :steps]
-        line = attended(self.alphabet.decode(found.ids), found.probabilities, attention[:-1])
+        line = attention_line(self.alphabet.decode(found.ids), found.probabilities, attention[:-1])
         return line, softmax(found.states["logits"][0], self.spec.temperature), attention
 
 
-def _as_it_is(image: imaging.Source) -> imaging.Source:
-    """A PIL image with its pixels: one not yet decoded is no good to several threads.
+def _decoded_if_pil(image: imaging.Source) -> imaging.Source:
+    """A PIL image with its pixels decoded: threads must not decode one image at the same time.
 
-    It may also stand for its file's next frame by the time that a thread comes to it.
+    By then the caller may also have moved it to another frame of its file.
     """
     try:
         return image.copy() if isinstance(image, Image.Image) else image
-    except Exception:  # `image.load` meets it again, and says what is wrong
+    except Exception:  # `images.load` reports what is wrong
         return image
 
 
@@ -304,13 +312,13 @@ def _aspect(pixels: np.ndarray) -> float:
 
 
 def _is_large(image: imaging.Source) -> bool:
-    """Whether it takes long enough to get for a thread of its own."""
+    """Whether decoding takes long enough to be worth a thread."""
     if isinstance(image, (str, os.PathLike)):
         if storage.url_of(image):
             return True
         try:
             return os.path.getsize(image) > LARGE
-        except (OSError, ValueError):  # `image.load` meets it again, and says what is wrong
+        except (OSError, ValueError):  # `images.load` reports what is wrong
             return False
     return isinstance(image, (bytes, bytearray, memoryview)) and len(image) > LARGE
 
@@ -321,9 +329,9 @@ def _is_large(image: imaging.Source) -> bool:
 def run(plan: Plan, options: InferenceOptions) -> int:
     """Print what each image says. Returns 0, or 1 if some image could not be read.
 
-    Raises ValueError or OSError where none can be.
+    Raises ValueError or OSError if none can be read.
     """
-    print(f"Reading with {storage.named(plan.model)}", file=sys.stderr)
+    print(f"Reading with {storage.display_name(plan.model)}", file=sys.stderr)
     devices.prepare()
     recognizer = Recognizer.of(plan.model, options)
     lines = recognizer.read_each(plan.images, errors="return")

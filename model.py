@@ -86,7 +86,7 @@ def build(spec: ModelSpec, seed: int | None = None) -> keras.Model:
 
 
 def encode(image: Tensor, width: Tensor, spec: ModelSpec) -> tuple[Tensor, Tensor, Tensor]:
-    """(features, features with context, valid steps): (batch, steps, ...) each; heads read these."""
+    """(features, features with context, valid steps) for the heads: (batch, steps, ...) each."""
     steps = time_steps(width, spec.stride)  # (batch,)
     valid = ValidColumns(spec.stride, name="valid")(image, steps)  # (batch, steps)
 
@@ -195,12 +195,14 @@ def predictor(model: keras.Model) -> Callable[[dict[str, np.ndarray]], Any]:
     import tensorflow as tf
 
     signature = {name: tf.TensorSpec(x.shape, x.dtype, name) for name, x in model.input.items()}
-    graph = tf.function(lambda x: model(x, training=False), input_signature=[signature])
-    return lambda x: tf.nest.map_structure(lambda output: output.numpy(), graph(x))
+    if not hasattr(model, "graph"):  # made once; a concrete one, or TensorFlow warns of many models
+        function = tf.function(lambda x: model(x, training=False), input_signature=[signature])
+        model.graph = function.get_concrete_function()
+    return lambda x: tf.nest.map_structure(lambda output: output.numpy(), model.graph(x))
 
 
 def training_inputs(spec: ModelSpec, x: dict[str, np.ndarray], y: np.ndarray) -> dict:
-    """A batch's inputs as the trainable model takes them: an attention head also sees the labels."""
+    """A batch's inputs for the trainable model: an attention head also sees the labels."""
     return x if spec.head == "ctc" else x | {"label": y[:, 2:]}
 
 

@@ -51,7 +51,7 @@ from ocr_simple.runs.cluster import Cluster, ClusterError
 from ocr_simple.runs.config import as_config, check, check_batch_size, resolve
 from ocr_simple.runs.journal import log
 from ocr_simple.runs.model_files import find_model
-from ocr_simple.runs.progress import Progress
+from ocr_simple.runs.progress import Progress, end_of_run
 from ocr_simple.runs.run_folder import RunFolder
 from ocr_simple.runs.stopping import Stopper
 
@@ -138,7 +138,8 @@ class Training:
                 self.loop(batches, progress, on_validation)
         if prefetcher.redrawn:
             log(f"Redrawn lines: {counts(prefetcher.redrawn)}")
-        self.report_end(finished)
+        if message := end_of_run(self.state, options, finished, self.data.labelled, folder.name):
+            log(message)
         if cluster.chief:
             self.calibrate()
             folder.publish()
@@ -309,19 +310,6 @@ class Training:
     def out_of_patience(self) -> bool:
         return 0 < self.options.patience <= self.state.waited
 
-    def report_end(self, finished_before: bool) -> None:
-        """Say why no more steps were made."""
-        state, options = self.state, self.options
-        if finished_before:
-            more = "more --steps" if state.step >= options.steps else "a larger --patience, or 0"
-            log(
-                f"The run in {self.folder.name} is finished, at step {state.step}. Continue it with "
-                f"{more}; start a new one with another --model-dir or --no-resume"
-            )
-        elif state.step < options.steps:
-            wanted = "a lower loss" if self.data.labelled else "fewer errors"
-            log(f"Stopped early: {state.waited} validations without {wanted} (--patience)")
-
 
 # --- the script -------------------------------------------------------------------------------
 
@@ -331,7 +319,7 @@ def run(options: TrainOptions, command: list[str]) -> int:
 
     Returns the exit status: 0 done, 2 not possible, 130 interrupted.
     """
-    started, where = time.perf_counter(), storage.named(options.model_dir)
+    started, where = time.perf_counter(), storage.display_name(options.model_dir)
     try:
         result = train(options)
     except (ValueError, OSError, TrainError, ClusterError) as error:
@@ -345,8 +333,11 @@ def run(options: TrainOptions, command: list[str]) -> int:
         resume = shlex.join(word for word in command if word != "--no-resume")
         log(f"Interrupted; checkpoint saved. Resume with: {resume}")
         return 130
+    worst = (
+        result.misread_images() if options.dataset else result.worst_fonts(options.worst_fonts)
+    )
     print(
-        f"{result.summary(0 if options.dataset else options.worst_fonts)}\n"
+        f"{result.summary()}\n{worst}\n"
         f"{time.perf_counter() - started:.0f} s in all; pictures: {where}/pictures\n"
         f"Read your own images with: python inference.py --model {where} IMAGE..."
     )

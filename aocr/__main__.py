@@ -1,4 +1,4 @@
-"""`python -m aocr`, the same as the command `aocr`."""
+"""`python -m aocr`, which is the command `aocr`."""
 
 import sys
 

@@ -9,8 +9,8 @@
     aocr serve exported                                 # TensorFlow Serving's REST API
     aocr train --help
 
-Its options have the names of attention-ocr's. Options are parsed, and mistakes answered, before
-TensorFlow is imported.
+Its options have the names of attention-ocr's. Each command is a module whose `run` reports missing
+files and other mistakes before it imports TensorFlow.
 """
 
 import atexit
@@ -21,7 +21,7 @@ import sys
 import warnings
 from collections.abc import Callable
 from concurrent.futures import BrokenExecutor
-from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from aocr.options import (
@@ -39,7 +39,7 @@ from ocr_simple.runs.journal import journal
 
 COMMANDS: dict[str, tuple[type, str]] = {  # options, and the module whose `run` takes them
     "dataset": (DatasetOptions, "aocr.dataset"),
-    "train": (AocrTrainOptions, "aocr.cli"),
+    "train": (AocrTrainOptions, "aocr.train"),
     "test": (TestOptions, "aocr.evaluate"),
     "predict": (PredictOptions, "aocr.predict"),
     "export": (ExportOptions, "aocr.export"),
@@ -48,75 +48,76 @@ COMMANDS: dict[str, tuple[type, str]] = {  # options, and the module whose `run`
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run a command. Returns the exit status: 0 done, 1 with rows left out, 2 not possible."""
+    """Run a command. Returns the exit status: 0 done, 1 with inputs left out, 2 not possible."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     place = next((i for i, word in enumerate(given) if word in COMMANDS), None)
     if place is None:
-        return _usage(given)
-    name = given.pop(place)  # attention-ocr's global options come before it
+        return _no_command(given)
+    name = given.pop(place)  # options may precede it, as in attention-ocr
     kind, module = COMMANDS[name]
-    options = parse(kind, given, prog=f"aocr {name}")
+    options: Any = parse(kind, given, prog=f"aocr {name}")
     logging.basicConfig(format="%(message)s", level=logging.INFO)
     warnings.filterwarnings("ignore", module="PIL")  # about files that Pillow reads all the same
     try:
         if isinstance(options, LogOptions):
-            _prepare(options)
+            _choose_gpu(options.gpu_id)
+            _open_log(options.log_path)
         run: Callable[[Any, list[str]], int] = importlib.import_module(module).run
         return run(options, ["aocr", name, *given])
     except (ValueError, OSError) as error:
         print(f"aocr: {error}", file=sys.stderr)
         return 2
     except BrokenExecutor:
-        print("aocr: a process ended (out of memory?); give fewer --workers", file=sys.stderr)
+        print(
+            "aocr: a worker process ended (out of memory?); give fewer --workers", file=sys.stderr
+        )
         return 2
     except KeyboardInterrupt:
         print("Interrupted", file=sys.stderr)
         return 130
 
 
-def run(options: AocrTrainOptions, command: list[str]) -> int:
-    """`aocr train`: train.py, with the defaults of attention-ocr. Returns the exit status."""
-    if not options.gradient_clipping:
-        options = replace(options, clip_norm=0.0)
-    if options.full_ascii:
-        options = replace(options, alphabet="ascii")
-    import train
-
-    return train.run(options, command)
-
-
-def _usage(given: list[str]) -> int:
-    """Print the commands: as help, or as what is wrong."""
-    asked = bool({"-h", "--help"} & set(given))
+def _no_command(given: list[str]) -> int:
+    """Print the list of commands, if it was asked for, or what is wrong. Returns the status."""
     rows = [
         f"  {name:8} {(kind.__doc__ or '').splitlines()[0]}" for name, (kind, _) in COMMANDS.items()
     ]
-    text = "\n".join(
-        ["usage: aocr COMMAND [OPTIONS]", "", *rows, "", "aocr COMMAND --help lists its options."]
-    )
-    if asked:
-        print(text)
+    ending = "aocr COMMAND --help lists the options of a command."
+    usage = "\n".join(["usage: aocr COMMAND [OPTIONS]", "", *rows, "", ending])
+    if given and given[0] in ("-h", "--help", "--help-all"):
+        print(usage)
         return 0
-    wrong = f"no command {given[0]!r}" if given else "name a command"
-    print(f"aocr: {wrong}\n{text}", file=sys.stderr)
+    wrong = "name a command"
+    if given and not given[0].startswith("-"):
+        wrong = f"no command {given[0]!r}"
+    print(f"aocr: {wrong}\n\n{usage}", file=sys.stderr)
     return 2
 
 
-def _prepare(options: LogOptions) -> None:
-    """Choose the GPU and open the log. Raises OSError."""
-    if options.gpu_id is not None:  # before TensorFlow or JAX look for them
-        os.environ["CUDA_VISIBLE_DEVICES"] = str(options.gpu_id)
-    if options.log_path is not None:
-        folder = storage.Mirror(options.log_path.parent)
-        atexit.register(folder.publish)
-        file = folder.path / options.log_path.name
-        handler = logging.FileHandler(file, encoding="utf-8", errors="replace")
-        handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
-        for logger in (journal, logging.getLogger("ocr_simple")):
-            for earlier in logger.handlers:  # of another command in this process
-                earlier.close()
-            logger.setLevel(logging.INFO)
-            logger.handlers = [handler]
+def _choose_gpu(number: int | None) -> None:
+    """Hide all GPUs but one from TensorFlow and JAX, which are not imported yet."""
+    if number is not None:
+        os.environ["CUDA_VISIBLE_DEVICES"] = str(number)
+
+
+def _open_log(path: Path | None) -> None:
+    """Also write messages to a file. Raises ValueError."""
+    if path is None:
+        return
+    folder = storage.Mirror(path.parent)
+    atexit.register(folder.publish)
+    try:
+        handler = logging.FileHandler(folder.path / path.name, encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise ValueError(
+            f"log-path {path}: cannot be written ({error.strerror}); name another file, or None"
+        ) from error
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+    for logger in (journal, logging.getLogger("ocr_simple")):
+        for earlier in logger.handlers:  # of another command in this process
+            earlier.close()
+        logger.setLevel(logging.INFO)
+        logger.handlers = [handler]
 
 
 if __name__ == "__main__":

@@ -10,37 +10,37 @@ from tqdm import tqdm
 
 from aocr.options import DatasetOptions
 from ocr_simple import storage
-from ocr_simple.datasets.tfrecords import SKIPPED, Written, write_generated, write_labelled
+from ocr_simple.datasets.tfrecords import SKIPPED, WriteSummary, write_generated, write_labelled
 from ocr_simple.drawing.fonts import find_fonts, split_fonts
 from ocr_simple.drawing.lines import Lines
 from ocr_simple.spec import ModelSpec
 
 log = logging.getLogger("ocr_simple")
 
-NEW_DATASET = Path("dataset.tfrecords")
+DEFAULT_OUTPUT = Path("dataset.tfrecords")
 
 
 def run(options: DatasetOptions, _: list[str]) -> int:
-    """Write the files; print what is in them. Returns the exit status. Raises ValueError."""
+    """Write the files, and print what is in them. Returns the exit status. Raises ValueError."""
     if options.generate:
         if options.output:
-            raise ValueError(f"{options.annotations}: --generate takes OUTPUT alone")
-        output = options.annotations or NEW_DATASET
-        written = _generated(options, output)
+            raise ValueError(f"{options.annotations}: with --generate, name only the OUTPUT")
+        output = options.annotations or DEFAULT_OUTPUT
+        written = _write_generated(options, output)
     elif options.annotations:
-        output = options.output or NEW_DATASET
-        written = _labelled(options, options.annotations, output)
+        output = options.output or DEFAULT_OUTPUT
+        written = _write_labelled(options, options.annotations, output)
     else:
-        raise ValueError("name an ANNOTATIONS file, or --generate a number of lines")
+        raise ValueError("name an ANNOTATIONS file, or a number of lines with --generate")
     print(written)
     if not written.faults:
         return 0
-    skipped = f"{storage.named(output)}{SKIPPED}"
+    skipped = f"{storage.display_name(output)}{SKIPPED}"
     print(f"{len(written.faults)} rows left out, listed in {skipped}", file=sys.stderr)
     return 1
 
 
-def _generated(options: DatasetOptions, output: Path) -> Written:
+def _write_generated(options: DatasetOptions, output: Path) -> WriteSummary:
     fonts, _ = split_fonts(find_fonts(options.fonts, options.language), options.held_out)
     alphabet = options.parsed_alphabet().characters
     spec = ModelSpec(alphabet, channels=3 if options.color else 1)
@@ -56,9 +56,11 @@ def _generated(options: DatasetOptions, output: Path) -> Written:
         )  # fmt: skip
 
 
-def _labelled(options: DatasetOptions, annotations: Path, output: Path) -> Written:
+def _write_labelled(options: DatasetOptions, annotations: Path, output: Path) -> WriteSummary:
     how = {
-        name: getattr(options, name) for name in ("force_uppercase", "save_filename", "skip_bad")
+        "force_uppercase": options.force_uppercase,
+        "save_filename": options.save_filename,
+        "skip_bad": options.skip_bad,
     }
     if options.runner:
         from aocr import beam
@@ -70,7 +72,7 @@ def _labelled(options: DatasetOptions, annotations: Path, output: Path) -> Writt
 
 @contextlib.contextmanager
 def _progress(log_step: int) -> Iterator[Callable[[int, int], None]]:
-    """A bar on a terminal; elsewhere a message every `log_step` images."""
+    """A progress bar on a terminal; elsewhere a log message every `log_step` images."""
     with tqdm(unit="image", mininterval=0.5, disable=not sys.stderr.isatty()) as bar:
 
         def show(done: int, of: int) -> None:

@@ -5,22 +5,25 @@ import shutil
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from aocr.inputs import check_datasets
 from aocr.options import TestOptions
-from inference import Recognizer
 from ocr_simple import storage
 from ocr_simple.datasets import labelled
-from ocr_simple.datasets.annotations import Entry, Fault
+from ocr_simple.datasets.annotations import Entry, Fault, fault_list
 from ocr_simple.images import ImageError
-from ocr_simple.reports import error_pictures as pictures
-from ocr_simple.reports.canvas import visible
+from ocr_simple.reports import decoding_pictures as pictures
 from ocr_simple.reports.metrics import Reading, aocr_accuracy, perplexity
-from ocr_simple.reports.report import report, safe_name
+from ocr_simple.reports.report import safe_file_name, write_report
 from ocr_simple.runs import devices
 from ocr_simple.runs.model_files import find_model
-from ocr_simple.text import one_line
+from ocr_simple.text import escape_controls, visible
+
+if TYPE_CHECKING:  # it imports TensorFlow: see `run`
+    from inference import Recognizer
 
 log = logging.getLogger("ocr_simple")
 
@@ -28,102 +31,128 @@ CHUNK = 256  # labelled images read at a time
 
 
 def run(options: TestOptions, _: list[str]) -> int:
-    """Read, log each line and write the report. Returns the exit status. Raises ValueError."""
+    """Read, log each line and write the report. Returns the exit status.
+
+    Raises ValueError for missing files before TensorFlow is imported, and if nothing can be read.
+    """
     if not options.dataset:
         raise ValueError("name a DATASET: TFRecords, annotations, or a folder with labels.tsv")
     file = find_model(options.model)
+    check_datasets(options.dataset)
     devices.prepare()  # before TensorFlow reads the records
-    found = labelled.find_all(options.dataset)
-    print(f"Reading with {storage.named(file)}", file=sys.stderr)
+    from inference import Recognizer
+
+    rows = labelled.find_all_entries(options.dataset)
+    print(f"Reading with {storage.display_name(file)}", file=sys.stderr)
     recognizer = Recognizer.load(file)
-    entries, readings, faults = _read(recognizer, found, options.distance)
+    entries, readings, faults = _read(recognizer, rows, options.distance)
     if faults:
-        listed = labelled.fault_list(faults)
-        log.warning(f"{len(faults)} of {len(found)} rows cannot be used:{listed}")
+        reasons = fault_list(faults)
+        log.warning(f"{len(faults)} of {len(rows)} rows cannot be used:{reasons}")
     if not readings:
         raise ValueError("no line was read")
 
     def pixels_of(index: int) -> np.ndarray:
-        return labelled.decoded(entries[index], channels=3)
+        return labelled.load_image(entries[index], channels=3)
 
-    title = f"{', '.join(options.dataset)}, read with {storage.named(file)}"
-    with storage.written(options.output_dir, fetch=True) as folder:
-        evaluation = report(readings, folder, pixels_of, title)
+    title = f"{', '.join(options.dataset)}, read with {storage.display_name(file)}"
+    with storage.output_folder(options.output_dir, fetch=True) as folder:
+        evaluation = write_report(readings, folder, pixels_of, title)
         if options.visualize:
-            _visualize(recognizer, entries, readings, folder)
-        print(f"{evaluation}\nreport: {storage.named(folder / 'report.md')}")
+            _draw_pictures(recognizer, entries, readings, folder)
+        print(f"{evaluation}\nreport: {storage.display_name(folder / 'report.md')}")
     return 1 if faults else 0
 
 
 def _read(
-    recognizer: Recognizer, found: list[Entry | Fault], distance: bool
+    recognizer: "Recognizer", rows: list[Entry | Fault], distance: bool
 ) -> tuple[list[Entry], list[Reading], list[Fault]]:
     """(entries that were read, what was read in them, rows that cannot be used), in order."""
     used: list[Entry] = []
     readings: list[Reading] = []
-    faults = {line.place: line for line in found if isinstance(line, Fault)}
-    entries = [line for line in found if isinstance(line, Entry)]
+    faults = {row.place: row for row in rows if isinstance(row, Fault)}
+    entries = [row for row in rows if isinstance(row, Entry)]
     correct = 0.0
     for start in range(0, len(entries), CHUNK):
         chunk = entries[start : start + CHUNK]
         good, examples = [], []
         for entry in chunk:
             try:
-                pixels = labelled.decoded(entry, recognizer.spec.channels)
+                pixels = labelled.load_image(entry, recognizer.spec.channels)
                 examples.append((pixels, entry.label, entry.name))
                 good.append(entry)
             except (OSError, ImageError) as error:
                 faults[entry.place] = Fault(entry.place, str(error))
-        before = time.perf_counter()
-        found_here = recognizer.evaluate(examples, losses=True)
-        seconds = (time.perf_counter() - before) / len(chunk)
-        for entry, reading in zip(good, found_here):
+        started = time.perf_counter()
+        found = recognizer.evaluate(examples, losses=True)
+        seconds = (time.perf_counter() - started) / len(chunk)
+        for entry, reading in zip(good, found):
             used.append(entry)
             readings.append(reading)
             correct += aocr_accuracy(reading.truth, reading.line.text, distance)
-            log.info(_step(len(readings), seconds, correct / len(readings), reading, distance))
-    return used, readings, [faults[line.place] for line in found if line.place in faults]
+            accuracy = correct / len(readings)
+            log.info(_log_line(len(readings), seconds, accuracy, reading, distance))
+    return used, readings, [faults[row.place] for row in rows if row.place in faults]
 
 
-def _step(number: int, seconds: float, accuracy: float, reading: Reading, distance: bool) -> str:
-    """A row of the log, in the format of attention-ocr."""
-    right = aocr_accuracy(reading.truth, reading.line.text, distance)
-    read = f"({reading.truth})" if right == 1 else f"({reading.line.text} vs {reading.truth})"
-    perplexity = perplexity(reading.loss, len(reading.truth))
+def _log_line(
+    number: int, seconds: float, accuracy: float, reading: Reading, distance: bool
+) -> str:
+    """A reading in the log, in the format of attention-ocr."""
+    text, truth = reading.line.text, reading.truth
+    correct = aocr_accuracy(truth, text, distance)
+    shown = f"({truth})" if correct == 1 else f"({text} vs {truth})"
     return (
         f"Step {number} ({seconds:.3f}s). Accuracy: {accuracy:6.2%}, loss: {reading.loss:f}, "
-        f"perplexity: {perplexity:.6g}, probability: {reading.line.confidence:6.2%} "
-        f"{right:>4.0%} {read} {one_line(reading.name)}"
+        f"perplexity: {perplexity(reading.loss, len(truth)):.6g}, "
+        f"probability: {reading.line.confidence:6.2%} {correct:>4.0%} {shown} "
+        f"{escape_controls(reading.name)}"
     )
 
 
-def _visualize(
-    recognizer: Recognizer, entries: list[Entry], readings: list[Reading], output: Path
+# --- pictures ---------------------------------------------------------------------------------
+
+
+def _draw_pictures(
+    recognizer: "Recognizer", entries: list[Entry], readings: list[Reading], output: Path
 ) -> None:
-    """A folder for each line, under correct/ or incorrect/, with pictures of where it was read."""
+    """Show where each character was read, in a folder per line, in correct/ or incorrect/."""
     _remove_pictures(output)
     for number, (entry, reading) in enumerate(zip(entries, readings), 1):
         kind = "correct" if reading.exact else "incorrect"
-        folder = output / kind / safe_name(f"{number:05}_{Path(entry.name).stem}")
+        folder = output / kind / safe_file_name(f"{number:05}_{Path(entry.name).stem}")
         folder.mkdir(parents=True, exist_ok=True)
-        pixels = labelled.decoded(entry, recognizer.spec.channels)
-        line, truth = reading.line, reading.truth
-        if recognizer.spec.head == "ctc":
-            probabilities = recognizer.probabilities(pixels)
-            picture = pictures.time_step_map(pixels, line, probabilities, recognizer.spec, truth)
-            picture.save(folder / "time_steps.png")
-        else:
-            attention = recognizer.attention(pixels)
-            picture = pictures.attention_sheet(pixels, line, attention, truth)
-            picture.save(folder / "attention.png")
-            frames = pictures.attention_frames(pixels, line, attention)
-            pictures.save_gif(frames, folder / "attention.gif")
-            for place, (character, frame) in enumerate(zip(line.text, frames), 1):
-                frame.save(folder / safe_name(f"{place:02}_{visible(character)}.png"))
+        pixels = labelled.load_image(entry, recognizer.spec.channels)
+        draw = _draw_time_steps if recognizer.spec.head == "ctc" else _draw_attention
+        draw(recognizer, pixels, reading, folder)
+
+
+def _draw_time_steps(
+    recognizer: "Recognizer", pixels: np.ndarray, reading: Reading, folder: Path
+) -> None:
+    """The class probabilities of a CTC head at each time step."""
+    probabilities = recognizer.probabilities(pixels)
+    picture = pictures.time_step_map(
+        pixels, reading.line, probabilities, recognizer.spec, reading.truth
+    )
+    picture.save(folder / "time_steps.png")
+
+
+def _draw_attention(
+    recognizer: "Recognizer", pixels: np.ndarray, reading: Reading, folder: Path
+) -> None:
+    """Where an attention head looked for each character: on one sheet, and one by one."""
+    attention = recognizer.attention(pixels)
+    sheet = pictures.attention_sheet(pixels, reading.line, attention, reading.truth)
+    sheet.save(folder / "attention.png")
+    frames = pictures.attention_frames(pixels, reading.line, attention)
+    pictures.save_gif(frames, folder / "attention.gif")
+    for place, (character, frame) in enumerate(zip(reading.line.text, frames), 1):
+        frame.save(folder / safe_file_name(f"{place:02}_{visible(character)}.png"))
 
 
 def _remove_pictures(output: Path) -> None:
-    """Remove the folders of an earlier test, whose lines may have other numbers."""
+    """Remove the folders of an earlier test, whose lines may have had other numbers."""
     for kind in ("correct", "incorrect"):
         for picture in sorted(output.glob(f"{kind}/[0-9]*_*/*")):
             if picture.name in {"time_steps.png", "attention.gif"}:

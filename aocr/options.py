@@ -1,4 +1,4 @@
-"""The options of each `aocr` command. No other module is imported to parse them."""
+"""The options of each `aocr` command, which are parsed without importing TensorFlow."""
 
 import os
 from dataclasses import dataclass
@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import tyro
-from annotated_types import Gt
+from annotated_types import Gt, Le
+from tyro.conf import Positional
 
 from ocr_simple.options import (
     HELD_OUT,
@@ -18,8 +19,8 @@ from ocr_simple.options import (
     Positive,
     TrainOptions,
 )
+from ocr_simple.spec import Head
 
-File = tyro.conf.Positional[Path | None]
 Model = Annotated[str, tyro.conf.arg(aliases=["--model-dir", "--job-dir"])]
 
 
@@ -29,9 +30,9 @@ class LogOptions(Group):
 
     shown = False
     log_path: Path | None = Path("attentionocr.log")
-    """Also write messages to this file; None for none."""
+    """Also write messages to this file. None: no log file."""
     gpu_id: int | None = None
-    """GPU to use, by number; -1 for none."""
+    """Use only this GPU, by its number; -1: no GPU."""
 
 
 @dataclass(frozen=True)
@@ -40,12 +41,12 @@ class RunnerOptions(Group):
 
     shown = False
     shards: Positive = 1
-    """Files to split the output into; with --runner they are made in parallel."""
+    """Number of files to split the output into. With --runner they are written in parallel."""
     runner: str | None = None
-    """Run as a pipeline of Apache Beam: DirectRunner on this machine, DataflowRunner, FlinkRunner,
-    SparkRunner. Without it, the command runs here, without Beam."""
+    """Run as an Apache Beam pipeline: DirectRunner on this machine, DataflowRunner, FlinkRunner,
+    SparkRunner. By default, Beam is not used."""
     runner_options: tuple[str, ...] = ()
-    """Beam's options, such as project=mine region=europe-west1."""
+    """Options of Beam, such as project=mine region=europe-west1."""
 
 
 # --- dataset ----------------------------------------------------------------------------------
@@ -53,38 +54,44 @@ class RunnerOptions(Group):
 
 @dataclass(frozen=True)
 class RecordOptions(Group):
-    """What is written."""
+    """How labelled images are written."""
 
-    annotations: Annotated[File, tyro.conf.arg(metavar="ANNOTATIONS")] = None
-    """Rows of a path and a label, separated by a space, tab or comma; or a folder with
-    labels.tsv."""
-    output: Annotated[File, tyro.conf.arg(metavar="[OUTPUT]")] = None
-    """File to write; dataset.tfrecords by default."""
+    annotations: Annotated[Path | None, Positional, tyro.conf.arg(metavar="ANNOTATIONS")] = None
+    """File with a path and a label in each row, separated by a space, tab or comma; or a folder
+    with labels.tsv. Leave it out with --generate."""
+    output: Annotated[Path | None, Positional, tyro.conf.arg(metavar="[OUTPUT]")] = None
+    """File to write: dataset.tfrecords if none is named."""
     force_uppercase: bool = True
-    """Change labels to upper case, as aocr does; --no-force-uppercase keeps them."""
+    """Change labels to upper case, as attention-ocr does."""
     save_filename: bool = False
-    """Keep the name of each image's file, for reports."""
+    """Store the name of each image file, for reports."""
     skip_bad: bool = False
     """Leave out rows that cannot be used, and list them in OUTPUT.skipped.tsv."""
     log_step: int = 500
     """Images between two log messages, where there is no progress bar."""
-    generate: NotNegative = 0
-    """Write this many generated lines instead of annotations."""
-    vary: bool = False
-    """Vary generated lines. Training varies whatever it reads, so this is rarely needed."""
-    held_out: tuple[str, ...] = HELD_OUT
-    """Font families (beginnings of file names) not to draw with; none draws with all."""
-    seed: NotNegative = 0
-    """Random seed of generated lines."""
-    color: bool = False
-    """Write generated lines in colour."""
-    workers: Positive = os.cpu_count() or 1
-    """Processes that draw; the lines do not depend on the number."""
 
 
 @dataclass(frozen=True)
-class DatasetOptions(RunnerOptions, LineOptions, RecordOptions):
-    """Make TFRecords of labelled images, or of generated lines."""
+class GenerateOptions(Group):
+    """Generated lines."""
+
+    generate: NotNegative = 0
+    """Write this many generated lines instead of labelled images."""
+    vary: bool = False
+    """Vary generated lines. Training varies all that it reads, so this is rarely needed."""
+    held_out: tuple[str, ...] = HELD_OUT
+    """Font families (beginnings of file names) not to draw with; none: draw with all."""
+    seed: NotNegative = 0
+    """Random seed of generated lines."""
+    color: bool = False
+    """Draw generated lines in colour."""
+    workers: Positive = os.cpu_count() or 1
+    """Processes that draw lines. The lines do not depend on the number."""
+
+
+@dataclass(frozen=True)
+class DatasetOptions(RunnerOptions, LineOptions, GenerateOptions, RecordOptions):
+    """Write labelled images, or generated lines, to TFRecords."""
 
 
 # --- train ------------------------------------------------------------------------------------
@@ -94,31 +101,31 @@ class DatasetOptions(RunnerOptions, LineOptions, RecordOptions):
 class DatasetArgument(DatasetOption):
     """Your labelled images."""
 
-    dataset: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="DATASET")] = ()
+    dataset: Annotated[tuple[str, ...], Positional, tyro.conf.arg(metavar="[DATASET ...]")] = ()
     """TFRecords, annotation files, or folders with labels.tsv. Without any, lines are generated."""
 
 
 @dataclass(frozen=True)
-class AocrWords(Group):
-    """Options of attention-ocr."""
+class AocrOptions(Group):
+    """Switches of attention-ocr."""
 
     shown = False
     full_ascii: bool = False
-    """Train for all printable ASCII characters, not those of the labels alone."""
+    """Train for all printable ASCII characters, not only those of the labels."""
     gradient_clipping: bool = True
     """Clip gradients to --max-gradient-norm."""
 
 
 @dataclass(frozen=True)
-class AocrTrainOptions(LogOptions, AocrWords, TrainOptions, DatasetArgument):
-    """Train a recogniser on labelled images, or without any on generated lines.
+class AocrTrainOptions(LogOptions, AocrOptions, TrainOptions, DatasetArgument):
+    """Train a recogniser on labelled images, on generated lines, or on both.
 
-    The options of train.py, with attention-ocr's names and defaults where they differ: DATASET
-    as an argument, the attention head, and a validation every 100 steps.
+    The same as train.py, with attention-ocr's names and defaults where they differ: DATASET is an
+    argument, --head is attention, and --interval is 100.
     """
 
-    interval: int = 100  # see RunOptions
-    head: Literal["ctc", "attention"] = "attention"  # see ModelOptions
+    interval: Positive = 100  # explained in RunOptions
+    head: Head = "attention"  # explained in ModelOptions
 
 
 # --- test, predict ----------------------------------------------------------------------------
@@ -126,9 +133,9 @@ class AocrTrainOptions(LogOptions, AocrWords, TrainOptions, DatasetArgument):
 
 @dataclass(frozen=True)
 class ReportOptions(Group):
-    """What is read, and the report."""
+    """Model and report."""
 
-    dataset: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="DATASET")] = ()
+    dataset: Annotated[tuple[str, ...], Positional, tyro.conf.arg(metavar="DATASET ...")] = ()
     """TFRecords, annotation files, or folders with labels.tsv."""
     model: Model = "checkpoints"
     """A shipped model's name (digits, text), a model file, or a run folder."""
@@ -137,14 +144,27 @@ class ReportOptions(Group):
     visualize: bool = False
     """Draw, for every line, where each of its characters was read."""
     distance: bool = True
-    """Count a line by its share of right characters; --no-distance: right or wrong."""
+    """Score each line in the log by its share of correct characters; --no-distance: 1 or 0."""
 
 
 @dataclass(frozen=True)
 class TestOptions(LogOptions, ReportOptions):
     """Read labelled images, and report how well they were read."""
 
-    __test__ = False  # pytest takes it for a test
+    __test__ = False  # not a test of pytest
+
+
+@dataclass(frozen=True)
+class ReadingOptions(InferenceOptions):
+    """Input, model and output."""
+
+    paths: Annotated[tuple[str, ...], Positional, tyro.conf.arg(metavar="[PATH ...]")] = ()
+    """Images and folders of images. Without PATH, or for -, names are read from standard input."""
+    format: Literal["aocr", "text", "tsv", "json"] = "aocr"
+    """aocr: status, confidence, text, as attention-ocr prints them; text for people; tsv: path,
+    text, confidence; json: JSON Lines with characters."""
+    model: Model = "checkpoints"
+    """A shipped model's name (digits, text), a model file, or a run folder."""
 
 
 @dataclass(frozen=True)
@@ -153,15 +173,13 @@ class OutputOptions(Group):
 
     shown = False
     output: Path | None = None
-    """File to write what is read to, with --runner; several files with --shards."""
+    """File to write to with --runner; one file per shard with --shards."""
 
 
 @dataclass(frozen=True)
-class PredictOptions(LogOptions, RunnerOptions, OutputOptions, InferenceOptions):
-    """Read images named as arguments or, one per row, on standard input."""
+class PredictOptions(LogOptions, RunnerOptions, OutputOptions, ReadingOptions):
+    """Read images that are named as arguments, or one per row on standard input."""
 
-    format: Literal["text", "tsv", "json", "aocr"] = "aocr"  # see InferenceOptions
-    model: Model = "checkpoints"
     log_path: Path | None = None
 
 
@@ -170,13 +188,13 @@ class PredictOptions(LogOptions, RunnerOptions, OutputOptions, InferenceOptions)
 
 @dataclass(frozen=True)
 class FormatOptions(Group):
-    """What is written."""
+    """Format and model."""
 
-    output: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="[DIR]")] = Path("exported")
-    """Folder to write into. A SavedModel goes under the next version number."""
+    output: Annotated[Path, Positional, tyro.conf.arg(metavar="[DIR]")] = Path("exported")
+    """Folder to write to. Each SavedModel goes into a subfolder, named by the next version."""
     format: Literal["savedmodel", "frozengraph", "onnx", "litert", "all"] = "savedmodel"
-    """savedmodel for TensorFlow and TensorFlow Serving; frozengraph, one .pb file; onnx for any
-    ONNX runtime; litert for phones and small devices, in 32 and in 8 bits."""
+    """savedmodel: TensorFlow and TensorFlow Serving; frozengraph: one .pb file for TensorFlow;
+    onnx: any ONNX runtime; litert: phones and small devices, in 32 and in 8 bits."""
     model: Model = "checkpoints"
     """A shipped model's name (digits, text), a model file, or a run folder."""
 
@@ -187,29 +205,47 @@ class ExportOptions(LogOptions, FormatOptions):
 
 
 @dataclass(frozen=True)
-class ServeOptions(Group):
-    """Serve an exported model over HTTP."""
+class ServedOptions(Group):
+    """The served model."""
 
-    folder: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="[DIR]")] = Path("exported")
-    """Folder that aocr export wrote a SavedModel to, or its URL. Newer versions are loaded."""
+    folder: Annotated[Path, Positional, tyro.conf.arg(metavar="[DIR]")] = Path("exported")
+    """Folder or URL that aocr export wrote a SavedModel to. Newer versions are loaded while the
+    server runs."""
     name: str = "aocr"
-    """The model's name in addresses: /v1/models/NAME:predict."""
+    """The model's name in request URLs: /v1/models/NAME:predict."""
+
+
+@dataclass(frozen=True)
+class AddressOptions(Group):
+    """Address and access."""
+
     host: str = "127.0.0.1"
     """Address to listen on; 0.0.0.0 lets other machines connect."""
-    port: int = 8501
-    """Port, by default that of TensorFlow Serving's REST API; 0 for any that is free."""
+    port: Annotated[NotNegative, Le(65535)] = 8501
+    """Port to listen on; 0: any free port. TensorFlow Serving's REST API has 8501 too."""
     token: str = ""
-    """Secret that requests must send: Authorization: Bearer TOKEN. Better set in OCR_TOKEN, which
-    no list of processes shows."""
+    """Secret that requests must send as Authorization: Bearer TOKEN. Safer in the environment
+    variable OCR_TOKEN, which lists of processes do not show."""
+
+
+@dataclass(frozen=True)
+class LimitOptions(Group):
+    """Limits."""
+
     batch: Positive = 32
-    """Most images read together."""
+    """Largest number of images read in one batch."""
     max_body: Positive = 16_000_000
-    """Most bytes of a request."""
+    """Largest request, in bytes."""
     max_images: Positive = 64
-    """Most images of a request."""
+    """Largest number of images in a request."""
     max_pixels: Positive = 20_000_000
-    """Most pixels of an image."""
+    """Largest image, in pixels."""
     max_waiting: Positive = 256
     """Queue limit, in images; further requests get 429."""
     timeout: Annotated[float, Gt(0)] = 10.0
-    """Seconds for a request to arrive, and as many for its images to be read."""
+    """Seconds within which a request must arrive, and again within which its images are read."""
+
+
+@dataclass(frozen=True)
+class ServeOptions(LimitOptions, AddressOptions, ServedOptions):
+    """Serve an exported model over HTTP."""

@@ -1,4 +1,4 @@
-"""Exports read what the Keras model reads: the lines that both read, and how they are compared."""
+"""Exports must read what the Keras model reads: the images to compare by, and the comparison."""
 
 import io
 from collections.abc import Callable, Sequence
@@ -13,10 +13,10 @@ from ocr_simple.options import LineOptions
 from ocr_simple.spec import ModelSpec
 from ocr_simple.text import Alphabet, Line
 
-TOLERANCE = 1e-3  # of a confidence
+TOLERANCE = 1e-3  # largest difference of a confidence
 SEED = 4_000_000  # no training run draws these lines
-CHARACTERS = 16  # most of a line that is drawn to compare
-Read = Callable[[Sequence[bytes]], list[tuple[str, float]]]
+LONGEST = 16  # characters of most lines; every eighth has three times as many
+Read = Callable[[Sequence[bytes]], list[tuple[str, float]]]  # encoded images -> texts, confidences
 
 
 class ExportError(RuntimeError):
@@ -24,7 +24,7 @@ class ExportError(RuntimeError):
 
 
 class Sample(NamedTuple):
-    """A line to compare by."""
+    """An image to compare by."""
 
     name: str
     format: str
@@ -32,15 +32,21 @@ class Sample(NamedTuple):
 
 
 class Parity(NamedTuple):
-    """How an export reads, beside the Keras model."""
+    """How an export compares with the Keras model."""
 
     lines: int
-    same: int  # texts
-    difference: float  # the largest of a confidence, where the texts are the same
+    same: int  # lines with the same text
+    difference: float  # largest difference of a confidence, among those
+
+
+# --- the images -------------------------------------------------------------------------------
 
 
 def samples(spec: ModelSpec) -> list[Sample]:
-    """Lines of all widths in every format and colour, from a seed; some with nothing on them."""
+    """About forty images, from a fixed seed, in every format and colour mode.
+
+    Lines of all widths in several fonts, and three images without text.
+    """
     rng = np.random.default_rng(SEED)
     fonts = find_fonts(("matplotlib", "trdg"))
     known = Alphabet(spec.alphabet).characters.replace(" ", "")
@@ -48,7 +54,7 @@ def samples(spec: ModelSpec) -> list[Sample]:
     for number, (name, encode) in enumerate(_ENCODERS * 3):
         font = fonts[int(rng.integers(len(fonts)))]
         characters = characters_drawn(font, known) or "0123456789"
-        length = 1 + number % CHARACTERS if number % 8 else 3 * CHARACTERS
+        length = 1 + number % LONGEST if number % 8 else 3 * LONGEST
         text = "".join(characters[i] for i in rng.integers(len(characters), size=length))
         colour = "#{:02x}{:02x}{:02x}".format(*rng.integers(0, 120, 3))
         size = (16, 32, 57, 120)[number % 4]
@@ -63,12 +69,16 @@ def samples(spec: ModelSpec) -> list[Sample]:
     blank = Image.new("RGB", (60, 20), "#c0c0c0")
     dot = Image.new("RGB", (1, 1), "white")
     noise = Image.fromarray(rng.integers(0, 256, (40, 200, 3), np.uint8))
-    for name, picture in (("blank", blank), ("a pixel", dot), ("noise", noise)):
-        found.append(Sample(name, *_as("png")(picture)))
+    for name, picture in (("blank", blank), ("single pixel", dot), ("noise", noise)):
+        found.append(Sample(name, *_encoder("png")(picture)))
     return found
 
 
-def _as(form: str, mode: str = "RGB", **options: Any) -> Callable[[Image.Image], tuple[str, bytes]]:
+def _encoder(
+    form: str, mode: str = "RGB", **options: Any
+) -> Callable[[Image.Image], tuple[str, bytes]]:
+    """A function from a picture to (format, encoded bytes)."""
+
     def encode(picture: Image.Image) -> tuple[str, bytes]:
         file = io.BytesIO()
         picture.convert(mode).save(file, form, **options)
@@ -78,10 +88,9 @@ def _as(form: str, mode: str = "RGB", **options: Any) -> Callable[[Image.Image],
 
 
 def _transparent(picture: Image.Image) -> tuple[str, bytes]:
-    """Ink with the paper left out: what is drawn on white shows through."""
-    ink = picture.convert("L").point(lambda level: 255 - level)
-    painted = Image.merge("RGBA", (*picture.split(), ink))
-    return _as("png", "RGBA")(painted)
+    """The ink alone: the paper is transparent."""
+    alpha = picture.convert("L").point(lambda level: 255 - level)
+    return _encoder("png", "RGBA")(Image.merge("RGBA", (*picture.split(), alpha)))
 
 
 def _sixteen_bits(picture: Image.Image) -> tuple[str, bytes]:
@@ -91,45 +100,53 @@ def _sixteen_bits(picture: Image.Image) -> tuple[str, bytes]:
     return "tiff", file.getvalue()
 
 
-def _turned(picture: Image.Image) -> tuple[str, bytes]:
-    """Lying on its side, and an EXIF block that says so."""
+def _rotated(picture: Image.Image) -> tuple[str, bytes]:
+    """Rotated by 90 degrees, with the EXIF orientation that undoes it."""
     exif = Image.Exif()
     exif[ExifTags.Base.Orientation] = 6
-    return "exif", _as("jpeg", exif=exif)(picture.transpose(Image.Transpose.ROTATE_90))[1]
+    return "exif", _encoder("jpeg", exif=exif)(picture.transpose(Image.Transpose.ROTATE_90))[1]
 
 
 _ENCODERS = (
-    ("grey PNG", _as("png", "L")),
-    ("colour PNG", _as("png")),
-    ("PNG of two levels", _as("png", "1")),
-    ("PNG with a palette", _as("png", "P")),
+    ("grey PNG", _encoder("png", "L")),
+    ("colour PNG", _encoder("png")),
+    ("black and white PNG", _encoder("png", "1")),
+    ("PNG with a palette", _encoder("png", "P")),
     ("transparent PNG", _transparent),
-    ("colour JPEG", _as("jpeg", quality=75)),
-    ("grey JPEG", _as("jpeg", "L", quality=60)),
-    ("progressive JPEG", _as("jpeg", progressive=True, subsampling=0)),
-    ("BMP", _as("bmp")),
-    ("GIF", _as("gif", "L")),
-    ("WebP", _as("webp", lossless=True)),
-    ("TIFF of 16 bits", _sixteen_bits),
-    ("JPEG on its side", _turned),
+    ("colour JPEG", _encoder("jpeg", quality=75)),
+    ("grey JPEG", _encoder("jpeg", "L", quality=60)),
+    ("progressive JPEG", _encoder("jpeg", progressive=True, subsampling=0)),
+    ("BMP", _encoder("bmp")),
+    ("GIF", _encoder("gif", "L")),
+    ("WebP", _encoder("webp", lossless=True)),
+    ("16-bit TIFF", _sixteen_bits),
+    ("JPEG with EXIF orientation", _rotated),
 )
+
+
+# --- the comparison ---------------------------------------------------------------------------
 
 
 def compare(
     expected: list[Line], found: list[tuple[str, float]], lines: list[Sample], exact: bool
 ) -> Parity:
-    """How alike they are. If not, and they should be `exact`, raises ExportError for the worst."""
-    off = [
+    """Compare an export's texts and confidences with those of the Keras model.
+
+    exact: raise ExportError, for the line that differs most, where a text differs or a confidence
+    is off by more than TOLERANCE.
+    """
+    differences = [
         abs(line.confidence - confidence) if line.text == text else np.inf
         for line, (text, confidence) in zip(expected, found, strict=True)
     ]
-    same = [difference for difference in off if difference < np.inf]
-    worst = int(np.argmax(np.nan_to_num(off, nan=np.inf)))
-    if exact and not off[worst] <= TOLERANCE:
+    same = [difference for difference in differences if difference < np.inf]
+    worst = int(np.argmax(np.nan_to_num(differences, nan=np.inf)))
+    if exact and not differences[worst] <= TOLERANCE:
         line, (text, confidence) = expected[worst], found[worst]
         raise ExportError(
-            f"does not read as the Keras model: {len(off) - len(same)} of {len(off)} texts differ; "
+            "does not read as the Keras model: "
+            f"{len(differences) - len(same)} of {len(differences)} texts differ; "
             f"{lines[worst].name}: {text!r} ({confidence:.5f}) instead of {line.text!r} "
             f"({line.confidence:.5f})"
         )
-    return Parity(len(off), len(same), max(same, default=0.0))
+    return Parity(len(differences), len(same), max(same, default=0.0))

@@ -1,26 +1,29 @@
-"""`aocr predict`: reads images, here or as a Beam pipeline."""
+"""`aocr predict`: read images, here or as a Beam pipeline."""
 
 from dataclasses import replace
 
 from aocr.options import PredictOptions
-from ocr_simple.runs.readings import piped, plan
+from ocr_simple.readings import piped, plan
 
 
 def run(options: PredictOptions, _: list[str]) -> int:
-    """Print what each image says. Returns the exit status. Raises ValueError."""
-    asked = replace(options, paths=options.paths or ("-",))
+    """Print the text of each image. Returns the exit status.
+
+    Raises ValueError for a missing model before TensorFlow is imported.
+    """
     if not options.runner and (options.output or options.shards != 1):
         raise ValueError("output and shards are for a --runner; without one, give > FILE")
     if options.runner and not options.output:
         raise ValueError(f"runner {options.runner}: name a file to write to with --output")
+    options = replace(options, paths=options.paths or ("-",))
     status = 0
     with piped():
-        found = plan(asked)
+        found = plan(options)
         if options.runner and options.output:
             from aocr import beam
 
-            return beam.predict(asked, found, options.output, how=options)
+            return beam.predict(options, found, options.output, how=options)
         import inference
 
-        status = inference.run(found, asked)
+        status = inference.run(found, options)
     return status

@@ -1,11 +1,11 @@
-"""Reads lines of text with an exported model; copy it beside model.json, into any project.
+"""Read lines of text with an exported model. Copy this file and model.json beside the model.
 
     from reader import Reader
     text, confidence = Reader("model.onnx").read("photo.png")
 
-or `python reader.py model.onnx photo.png`; `read_many` is faster for a folder of them. It needs
-NumPy, Pillow, and for model.onnx onnxruntime, for a .tflite file ai-edge-litert. From ocr_simple,
-whose own reader does more. MIT licence.
+or `python reader.py model.onnx photo.png`. For many images, `read_many` is faster. It needs NumPy
+and Pillow, and onnxruntime for a .onnx file or ai-edge-litert for a .tflite file. From ocr_simple,
+whose `inference.py` does more. MIT licence.
 """
 
 import functools
@@ -21,26 +21,21 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageOps
 
-AT_ONCE = 8  # images of a batch on one core: more gain nothing
-OPENED = 128  # files at a time: some systems allow 256
-
-
-def _opened(image: Any) -> Image.Image:
-    """A picture, or one of a path or file: its header read, its pixels not yet."""
-    return image if isinstance(image, Image.Image) else Image.open(image)
+BATCH_SIZE = 8  # images in a batch on one core; larger batches are not faster
+OPEN_FILES = 128  # at a time; some systems allow 256
 
 
 class Reader:
     """An exported model."""
 
     def __init__(self, model: str | Path = "model.onnx"):
-        """model: .onnx or .tflite file, beside its model.json."""
+        """model: a .onnx or .tflite file with its model.json beside it."""
         self.model = Path(model)
         self.about = json.loads((self.model.parent / "model.json").read_text(encoding="utf-8"))
-        self.run = self._open()
+        self.run = self._load()
 
-    def _open(self, threads: int = 0) -> Callable[[dict], dict]:
-        """The network; threads: of one call, 0 for as many as there are cores."""
+    def _load(self, threads: int = 0) -> Callable[[dict], dict]:
+        """The network as a function; threads: for each call, 0 for one per core."""
         if self.model.suffix == ".tflite":
             from ai_edge_litert.interpreter import Interpreter
 
@@ -56,83 +51,110 @@ class Reader:
 
     @functools.cached_property
     def _run_on_one_core(self) -> Callable[[dict], dict]:
-        return self._open(threads=1)
+        return self._load(threads=1)
 
     def read(self, image: Any) -> tuple[str, float]:
-        """(text, confidence from 0 to 1) of a path, a file or a PIL image."""
+        """(text, confidence from 0 to 1) for an image: a path, an open file or a PIL image."""
         return self.read_batch([image])[0]
 
     def read_batch(self, images: Sequence) -> list[tuple[str, float]]:
-        """The same of several images, read at once; a .tflite file takes one by one."""
-        return self._read(map(self._prepare, images), self.run)
+        """The same for several images in one batch. A .tflite file takes one image at a time."""
+        return self._read(images, self.run)
 
     def read_many(self, images: Sequence) -> list[tuple[str, float]]:
-        """The same of any number of them, in their order: a batch of about one width a core."""
+        """The same for any number of images, in order: batches of similar widths on all cores."""
         if self.model.suffix == ".tflite":
             return [self.read(image) for image in images]
-        found: list[tuple[str, float]] = []
-        run = self._run_on_one_core
+        lines: list[tuple[str, float]] = []
+        read_batch = functools.partial(self._read, run=self._run_on_one_core)
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            for start in range(0, len(images), OPENED):
-                opened = [_opened(image) for image in images[start : start + OPENED]]
+            for start in range(0, len(images), OPEN_FILES):
+                opened = [_open(image) for image in images[start : start + OPEN_FILES]]
                 aspects = [image.width / image.height for image in opened]
-                order = sorted(range(len(opened)), key=lambda i: -aspects[i])
+                order = sorted(range(len(opened)), key=lambda i: -aspects[i])  # widest first
                 batches = [
-                    [opened[i] for i in order[k : k + AT_ONCE]]
-                    for k in range(0, len(order), AT_ONCE)
+                    [opened[i] for i in order[k : k + BATCH_SIZE]]
+                    for k in range(0, len(order), BATCH_SIZE)
                 ]
-                read = pool.map(lambda batch: self._read(map(self._prepare, batch), run), batches)
-                of_image = dict(zip(order, itertools.chain.from_iterable(read)))
-                found += [of_image[i] for i in range(len(opened))]
-        return found
+                found = itertools.chain.from_iterable(pool.map(read_batch, batches))
+                by_index = dict(zip(order, found))
+                lines += [by_index[i] for i in range(len(opened))]
+        return lines
 
-    def _read(self, prepared: Iterable[np.ndarray], run: Callable) -> list[tuple[str, float]]:
-        """Prepared images, padded to the widest."""
-        lines = list(prepared)
-        width = np.array([line.shape[1] for line in lines], np.int32)
-        multiple = self.about["multiple"]
-        columns = -(-width.max() // multiple) * multiple  # up to a multiple, with zeros
-        batch = np.zeros((len(lines), lines[0].shape[0], columns, lines[0].shape[2]), np.float32)
-        for row, line in zip(batch, lines):
-            row[:, : line.shape[1]] = line
-        found = run({"image": batch, "width": width})
-        if "ids" in found:
-            return [self._text(i, p) for i, p in zip(found["ids"], found["probabilities"])]
-        steps = -(-width // self.about["stride"])
-        return [self._collapse(row[:own]) for row, own in zip(found["log_probabilities"], steps)]
+    def _read(self, images: Iterable, run: Callable[[dict], dict]) -> list[tuple[str, float]]:
+        about = self.about
+        x = pad_batch([prepare(image, about) for image in images], about["multiple"])
+        outputs = run(x)
+        if "ids" in outputs:  # an attention head writes the characters itself
+            rows = zip(outputs["ids"], outputs["probabilities"])
+            return [join(ids, probabilities, about["alphabet"]) for ids, probabilities in rows]
+        steps = -(-x["width"] // about["stride"])  # valid time steps of each image
+        return [
+            ctc_greedy(row[:count], about["alphabet"])
+            for row, count in zip(outputs["log_probabilities"], steps)
+        ]
 
-    def _prepare(self, image):
-        """float32 (height, width, channels): upright, on white, scaled, median 0, spread 1."""
-        image = ImageOps.exif_transpose(_opened(image))
-        if image.mode.startswith("I"):  # 16 bits
-            samples = np.asarray(image) / (257 if np.max(image) > 255 else 1)
-            image = Image.fromarray(np.clip(np.round(samples), 0, 255).astype(np.uint8))
-        if image.has_transparency_data:
-            image = image.convert("RGBA")
-            image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-        image = image if image.mode in ("1", "L", "RGB") else image.convert("RGB")
-        image = image.convert("L" if self.about["channels"] == 1 else "RGB")
-        height = self.about["height"]
-        width = max(1, int(image.width * height / image.height + 0.5))
-        planes = [
-            band.convert("F").resize((width, height), 2) for band in image.split()
-        ]  # bilinear
-        pixels = np.stack([np.asarray(plane) for plane in planes], 2)
-        pixels = pixels - np.median(pixels)
-        return (pixels / max(self.about["least_spread"], pixels.std())).astype(np.float32)
 
-    def _collapse(self, log_probabilities):
-        """The best class of each time step, runs of one class taken together, 0 left out."""
-        ids, best = log_probabilities.argmax(1), np.exp(log_probabilities.max(1))
-        runs = np.split(np.arange(len(ids)), np.flatnonzero(np.diff(ids)) + 1)
-        runs = [run for run in runs if ids[run[0]]]
-        if not runs:
-            return "", float(best.min())
-        return self._text([ids[run[0]] for run in runs], [best[run].max() for run in runs])
+def _open(image: Any) -> Image.Image:
+    """A PIL image; of a file only the header is read yet."""
+    return image if isinstance(image, Image.Image) else Image.open(image)
 
-    def _text(self, ids, probabilities):
-        text = "".join(self.about["alphabet"][i - 1] for i in ids if i)
-        return text, float(np.prod(probabilities))
+
+def prepare(image: Any, about: dict[str, Any]) -> np.ndarray:
+    """An image as the model takes it, float32 (height, width, channels).
+
+    Upright, alpha composited on white, scaled to the model's height, median 0, standard deviation
+    1. about: height, channels and least_spread of model.json.
+    """
+    image = ImageOps.exif_transpose(_open(image))
+    if image.mode.startswith("I"):  # 16 bits
+        samples = np.asarray(image)
+        samples = np.round(samples / (257 if samples.max() > 255 else 1))
+        image = Image.fromarray(np.clip(samples, 0, 255).astype(np.uint8))
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    image = image if image.mode in ("1", "L", "RGB") else image.convert("RGB")
+    image = image.convert("L" if about["channels"] == 1 else "RGB")
+    height = about["height"]
+    width = max(1, int(image.width * height / image.height + 0.5))
+    planes = [
+        band.convert("F").resize((width, height), Image.Resampling.BILINEAR)
+        for band in image.split()
+    ]
+    pixels = np.stack([np.asarray(plane) for plane in planes], 2)
+    pixels = pixels - np.median(pixels)
+    return (pixels / max(about["least_spread"], pixels.std())).astype(np.float32)
+
+
+def pad_batch(images: Sequence[np.ndarray], multiple: int) -> dict[str, np.ndarray]:
+    """The model's inputs: images padded with zeros to one width, and the width of each."""
+    width = np.array([image.shape[1] for image in images], np.int32)
+    height, _, channels = images[0].shape
+    columns = -(-width.max() // multiple) * multiple
+    batch = np.zeros((len(images), height, columns, channels), np.float32)
+    for row, image in zip(batch, images):
+        row[:, : image.shape[1]] = image
+    return {"image": batch, "width": width}
+
+
+def ctc_greedy(log_probabilities: np.ndarray, alphabet: str) -> tuple[str, float]:
+    """(text, confidence) of the best path of one line (time steps, classes).
+
+    The best class of each time step; runs of one class are collapsed and blanks, class 0, dropped.
+    """
+    ids, best = log_probabilities.argmax(1), np.exp(log_probabilities.max(1))
+    runs = np.split(np.arange(len(ids)), np.flatnonzero(np.diff(ids)) + 1)
+    runs = [run for run in runs if ids[run[0]]]
+    if not runs:
+        return "", float(best.min())
+    return join([ids[run[0]] for run in runs], [best[run].max() for run in runs], alphabet)
+
+
+def join(ids: Iterable, probabilities: Any, alphabet: str) -> tuple[str, float]:
+    """(text, confidence) of class ids, of which 0 writes nothing, and of their probabilities."""
+    text = "".join(alphabet[i - 1] for i in ids if i)
+    return text, float(np.prod(probabilities))
 
 
 if __name__ == "__main__":

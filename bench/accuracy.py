@@ -1,23 +1,19 @@
-"""How well a model reads labelled images, and how fast; beside other engines, if told.
+"""Measures how well models read labelled images, and how fast; beside other engines with --peers.
 
-    python bench/accuracy.py inference_test_imgs photos/ [--models digits] [--fold digits] [--peers]
+    python bench/accuracy.py inference_test_imgs photos/ --models digits --fold digits --peers
+    python bench/accuracy.py all_my_sets/ --models digits text --fold none digits --no-speed
 
-A folder holds images and labels.tsv: file name, tab, text. An image that cannot be read is named
-and counts as read empty. Lines/s are from file to text, the model loaded: one image after the
-other, and as fast as the engine reads many. Confidence is the mean, beside which the share of
-exact lines should stand; at the end, how many lines are answered if only sure ones are.
+A set is a folder of images with labels.tsv (file name, tab, text). Of a folder without one, all
+sets in it are read. An image that cannot be read is named on standard error and counts as read
+empty.
+
+The table has a row for each set, fold and engine. Confidence is the mean over the lines; it should
+be close to the share of exact lines. Lines/s are from file to text, with the model loaded: one
+image after the other, and as many at once as is fastest. A second table shows how many lines can be
+answered if a share of those answered has to be right.
 """
 
-from ocr_simple.text import Line
-from ocr_simple.reports.metrics import Reading
-from inference import Recognizer
-from ocr_simple.runs.model_files import TEST_IMAGES
-from ocr_simple.reports.metrics import evaluate
-from ocr_simple.text import normalise_text
-from aocr import reader
-
 import logging
-import re
 import sys
 import time
 from collections.abc import Sequence
@@ -27,126 +23,177 @@ from typing import Annotated, Literal
 
 import tyro
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from bench.peers import Read, Reader, peers
+from aocr import reader
+from bench.peers import Engine, Result, peers
+from inference import Recognizer
+from ocr_simple.datasets.annotations import LABELS, Entry, require_entries
+from ocr_simple.datasets.labelled import load_image
+from ocr_simple.images import ImageError
+from ocr_simple.reports.folds import folded
+from ocr_simple.reports.metrics import Reading, coverage_at, evaluate
+from ocr_simple.runs.model_files import TEST_IMAGES
+from ocr_simple.text import Line
 
-FOLDS = {  # what counts of both texts
-    "none": normalise_text,
-    "digits": lambda text: re.sub("[^0-9]", "", text),
-    "alnum": lambda text: "".join(filter(str.isalnum, normalise_text(text).casefold())),
-}
-TIMES = 3  # that each speed is measured: the first meets new shapes
-GOALS = (0.95, 0.98, 0.99, 0.995)  # shares of right ones among the lines answered
+UNREAD = "", 0.0  # the text and confidence of an image that cannot be read
+TIMES = 3  # how often each speed is measured: the first round meets new shapes
+ALONE = 200  # images that are read one by one for the speed
+GOALS = (0.95, 0.98, 0.99, 0.995)  # shares of right lines among those answered
+HEADER = "| set | fold | lines | engine | exact | CER | 1-NED | confidence |"
+SPEEDS = " lines/s, one by one | lines/s, many |"
 
 
 @dataclass(frozen=True)
 class Options:
-    """Measure a model on folders of labelled images."""
+    """Measure how well models read labelled images, and how fast."""
 
     folders: Annotated[tuple[Path, ...], tyro.conf.Positional] = (TEST_IMAGES,)
-    """Folders with labels.tsv."""
-    fold: Literal["none", "digits", "alnum"] = "none"
-    """digits: 0 to 9 alone count; alnum: letters and digits, upper as lower case."""
+    """Sets: folders with labels.tsv, or folders of such folders."""
+    fold: tuple[Literal["none", "digits", "alnum"], ...] = ("none",)
+    """Which characters count: none: all of them; digits: 0 to 9; alnum: letters and digits, without
+    regard to case. Several give a row each."""
     models: tuple[str, ...] = ("digits",)
-    """Shipped models' names, model files, or model.onnx of an export."""
+    """Shipped models' names, model files, run folders, or the model.onnx of an export."""
     peers: bool = False
-    """Read the same images with Tesseract and RapidOCR too: see peers.py."""
+    """Read the same images with Tesseract and RapidOCR too; peers.py says how to install them."""
+    speed: bool = True
+    """Measure the speed too; --no-speed reads every image once."""
 
 
-def read_labels(folder: Path) -> dict[Path, str]:
-    """Label of each image of labels.tsv. Raises ValueError that names the file."""
-    file = folder / "labels.tsv"
-    rows = file.read_text("utf-8-sig").splitlines() if file.is_file() else []
-    if not rows or not all("\t" in row for row in rows):
-        raise ValueError(f"{file}: wanted one line an image: file name, tab, text")
-    return {folder / name: label for name, label in (row.split("\t", 1) for row in rows)}
+def find_sets(folders: Sequence[Path]) -> list[tuple[str, list[Entry]]]:
+    """(name, labelled images) of each set in some folders. Raises ValueError."""
+    found = []
+    for folder in folders:
+        if not folder.is_dir():
+            raise ValueError(f"{folder}: no such folder; name folders that hold {LABELS}")
+        sets = sorted(file.parent for file in folder.glob(f"*/{LABELS}"))
+        if (folder / LABELS).is_file() or not sets:
+            sets = [folder]
+        found += [(path.resolve().name, require_entries(path)) for path in sets]
+    return found
 
 
-def ours(model: str) -> Reader:
-    """The recogniser, or an export's reader, as one of the engines."""
+def our_engine(model: str) -> Engine:
+    """A model of this project as an engine. Raises ValueError."""
     if Path(model).suffix == ".onnx":
-        portable = reader.Reader(model)
-
-        def one(path: Path) -> Read:
-            try:
-                return portable.read(path)
-            except OSError as error:
-                print(f"{path}: {error}", file=sys.stderr)
-                return "", 0.0
-
-        def every(paths: Sequence[Path]) -> list[Read]:
-            try:
-                return portable.read_many(paths)
-            except OSError:  # one of them: it is named
-                return list(map(one, paths))
-
-        return Reader(f"ocr_simple {Path(model).parent.name}, ONNX", one, every)
+        return onnx_engine(model)
     recognizer = Recognizer.load(model)
 
-    def many(paths: Sequence[Path]) -> list[Read]:
+    def many(paths: Sequence[Path]) -> list[Result]:
         lines = recognizer.read(paths, errors="return")
-        for error in (line for line in lines if not isinstance(line, Line)):
-            print(error, file=sys.stderr)
-        return [(x.text, x.confidence) if isinstance(x, Line) else ("", 0.0) for x in lines]
+        return [(x.text, x.confidence) if isinstance(x, Line) else UNREAD for x in lines]
 
-    return Reader(f"ocr_simple {model}", lambda path: many([path])[0], many)
+    return Engine(f"ocr_simple {model}", lambda path: many([path])[0], many, recognizer)
 
 
-def measure(
-    engine: Reader, truths: dict[Path, str], fold: str
-) -> tuple[list[Reading], float, float]:
-    """(readings, lines/s one by one, lines/s of many, each the best of TIMES)."""
-    paths = list(truths)
-    few = paths[:200]
+def onnx_engine(model: str) -> Engine:
+    """An exported model.onnx as an engine: read by the reader.py that lies beside it."""
+    portable = reader.Reader(model)
+    named: set[Path] = set()
+
+    def one(path: Path) -> Result:
+        try:
+            return portable.read(path)
+        except OSError as error:
+            if path not in named:  # files are read several times
+                print(f"{path}: {error}", file=sys.stderr)
+            named.add(path)
+            return UNREAD
+
+    def many(paths: Sequence[Path]) -> list[Result]:
+        try:
+            return portable.read_many(paths)
+        except OSError:  # about one of them, which `one` names
+            return list(map(one, paths))
+
+    return Engine(f"ocr_simple {Path(model).parent.name}, ONNX", one, many)
+
+
+def read(engine: Engine, entries: Sequence[Entry]) -> list[Reading]:
+    """What an engine reads in labelled images."""
+    if engine.recognizer is None:
+        found = engine.many([Path(entry.file) for entry in entries])
+        return [
+            Reading(entry.name, entry.label, Line(text, confidence, ()))
+            for entry, (text, confidence) in zip(entries, found)
+        ]
+    channels, examples = engine.recognizer.spec.channels, {}
+    for entry in entries:
+        try:
+            examples[entry.place] = load_image(entry, channels), entry.label, entry.name
+        except (OSError, ImageError) as error:
+            print(f"{entry.place}: {error}", file=sys.stderr)
+    readings = dict(zip(examples, engine.recognizer.evaluate(list(examples.values()))))
+    unread = Line(*UNREAD, ())
+    return [
+        readings.get(entry.place, Reading(entry.name, entry.label, unread)) for entry in entries
+    ]
+
+
+def speeds(engine: Engine, paths: Sequence[Path]) -> tuple[float, float]:
+    """(lines/s one image after the other, lines/s of many), each the best of TIMES.
+
+    Lines that are not read as among others are counted on standard error.
+    """
+    few = paths[:ALONE]
     engine.many(paths[:64])  # builds graphs, fills caches
     together, apart = [], []
-    for _ in range(TIMES):  # in turn: other work on the machine slows both
+    for _ in range(TIMES):  # in turn: other work on the computer slows both
         start = time.perf_counter()
         found = engine.many(paths)
         together.append(time.perf_counter() - start)
         start = time.perf_counter()
-        for path in few:
-            engine.one(path)
+        alone = [engine.one(path) for path in few]
         apart.append(time.perf_counter() - start)
-    readings = [
-        Reading(path.name, FOLDS[fold](truth), Line(FOLDS[fold](text), confidence, ()))
-        for (path, truth), (text, confidence) in zip(truths.items(), found)
-    ]
-    return readings, len(few) / min(apart), len(paths) / min(together)
+    different = sum(one[0] != other[0] for one, other in zip(alone, found))
+    if different:
+        print(f"{engine.name}: {different} of {len(few)} texts differ alone", file=sys.stderr)
+    return len(few) / min(apart), len(paths) / min(together)
 
 
 def main(options: Options) -> None:
-    """Print Markdown tables."""
-    labels = {folder: read_labels(folder) for folder in options.folders}
-    engines = [ours(model) for model in options.models]
-    engines += peers(options.fold == "digits") if options.peers else []
-    print(f"fold {options.fold}\n")
-    print("| folder | lines | engine | exact | CER | 1-NED | confidence | one by one | at best |")
-    print("|---|---|---|---|---|---|---|---|---|")
-    together: dict[str, list[Reading]] = {engine.name: [] for engine in engines}
-    for folder, truths in labels.items():
+    """Print Markdown tables. Raises ValueError."""
+    sets = find_sets(options.folders)
+    engines = [our_engine(model) for model in options.models]
+    engines += peers(digits=options.fold == ("digits",)) if options.peers else []
+    columns = HEADER + (SPEEDS if options.speed else "")
+    print(f"{columns}\n|{'---|' * (columns.count('|') - 1)}")
+    together: dict[tuple[str, str], list[Reading]] = {}
+    for name, entries in sets:
         for engine in engines:
-            readings, one_by_one, many = measure(engine, truths, options.fold)
-            together[engine.name] += readings
-            found = evaluate(readings)
-            print(
-                f"| {folder.name} | {found.lines} | {engine.name} | {found.exact:.1%} | "
-                f"{found.cer:.1%} | {found.similarity:.3f} | {found.confidence:.1%} | "
-                f"{one_by_one:,.0f} | {max(many, one_by_one):,.0f} |",
-                flush=True,
-            )
-    print("\nshare of all lines answered, and the least confidence of these, for so many right\n")
-    print("| engine |" + "".join(f" {goal:.1%} right |" for goal in GOALS))
-    print("|---|" + "---|" * len(GOALS))
-    for name, readings in together.items():
-        cells = (coverage(readings, goal) for goal in GOALS)
-        print(f"| {name} |" + "".join(f" {c.answered:.1%} from {c.threshold:.3f} |" for c in cells))
+            readings, cells = read(engine, entries), ""
+            if options.speed:
+                one_by_one, many = speeds(engine, [Path(entry.file) for entry in entries])
+                cells = f" {one_by_one:,.0f} | {max(many, one_by_one):,.0f} |"
+            for fold in options.fold:
+                counted = folded(readings, fold)
+                together.setdefault((engine.name, fold), []).extend(counted)
+                found = evaluate(counted)
+                print(
+                    f"| {name} | {fold} | {found.lines} | {engine.name} | {found.exact:.1%} | "
+                    f"{found.cer:.1%} | {found.similarity:.3f} | {found.confidence:.1%} |{cells}",
+                    flush=True,
+                )
+    print_coverage(together)
+
+
+def print_coverage(readings: dict[tuple[str, str], list[Reading]]) -> None:
+    """Print how many lines are answered if only lines of enough confidence are, by engine."""
+    print("\nShare of all lines that are answered, and the least confidence of these, if so many")
+    print("of the answered lines have to be right:\n")
+    print("| engine | fold |" + "".join(f" {goal:.1%} right |" for goal in GOALS))
+    print("|---|---|" + "---|" * len(GOALS))
+    for (name, fold), of_engine in readings.items():
+        cells = (coverage_at(of_engine, goal) for goal in GOALS)
+        shares = "".join(f" {c.answered:.1%} from {c.threshold:.3f} |" for c in cells)
+        print(f"| {name} | {fold} |{shares}")
 
 
 if __name__ == "__main__":
     logging.getLogger("ocr_simple").setLevel(logging.ERROR)
     try:
-        main(tyro.cli(Options))
+        main(tyro.cli(Options, description=__doc__))
     except ValueError as error:
-        sys.exit(f"accuracy.py: {error}")
+        print(f"accuracy.py: {error}", file=sys.stderr)
+        sys.exit(2)

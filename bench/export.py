@@ -1,19 +1,11 @@
-"""How long one image takes with each format of an export, warm: from its file's bytes to its text.
+"""Measures how long one image takes in each export format, from its file's bytes to its text.
 
-    python bench/export.py [--models digits text]
+    python bench/export.py --models digits text
 
-The formats of one model take turns in rounds, so that a busy moment hits them all; not image by
-image, as the threads of the one before would still be spinning.
+Loading and the first images do not count. The formats of a model take turns in rounds, so that
+other work on the computer slows all of them; not image by image, as the threads of the format
+before would still be busy.
 """
-
-from ocr_simple.options import DrawingOptions
-from ocr_simple.runs.model_files import PRETRAINED
-from inference import Recognizer
-from ocr_simple.drawing.glyphs import draw
-from aocr import export
-from ocr_simple.drawing.fonts import find_fonts
-from ocr_simple.runs.model_files import find_model
-from aocr import reader
 
 import io
 import sys
@@ -27,26 +19,32 @@ import numpy as np
 import tyro
 from PIL import Image
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from aocr import export, reader
+from inference import Recognizer
+from ocr_simple.drawing.fonts import find_fonts
+from ocr_simple.drawing.glyphs import draw
+from ocr_simple.options import Drawing
+from ocr_simple.runs.model_files import PRETRAINED, find_model
 
-ROUNDS, WARM = 5, 10  # turns of each format; images of each that do not count
+ROUNDS, WARM_UP = 5, 10  # turns of each format; images at the start of a turn that do not count
 
 
 @dataclass(frozen=True)
 class Options:
-    """Time the formats."""
+    """Measure the formats of an export."""
 
     models: tuple[str, ...] = tuple(sorted(path.stem for path in PRETRAINED.glob("*.keras")))
-    """Shipped models' names, or model files."""
+    """Shipped models' names, model files, or run folders."""
     images: int = 300
-    """Images to read with each."""
+    """Images to read with each format."""
     columns: int = 128
     """Width of the image; its height is 32."""
 
 
 def readers(file: Path, folder: Path) -> dict[str, Callable[[bytes], object]]:
-    """A function from bytes to text for each format, and for Keras itself."""
+    """A function from bytes to text for each format, and for the Keras model."""
     import tensorflow as tf
 
     export.export(file, folder, ["savedmodel", "onnx", "litert"])
@@ -64,9 +62,9 @@ def readers(file: Path, folder: Path) -> dict[str, Callable[[bytes], object]]:
 
 
 def main(options: Options) -> None:
-    """Print a Markdown table."""
+    """Print a Markdown table. Raises ValueError."""
     font = find_fonts(("matplotlib",))[0]
-    drawn = draw("2048692318", font, DrawingOptions(), 0)
+    drawn = draw("2048692318", font, Drawing(), 0)
     assert drawn is not None
     line = drawn.convert("L").resize((options.columns, 32))
     file = io.BytesIO()
@@ -78,10 +76,10 @@ def main(options: Options) -> None:
             times: dict[str, list[float]] = {form: [] for form in found}
             for _ in range(ROUNDS):
                 for form, read in found.items():
-                    for number in range(options.images // ROUNDS + WARM):
+                    for number in range(options.images // ROUNDS + WARM_UP):
                         start = time.perf_counter()
                         read(file.getvalue())
-                        if number >= WARM:
+                        if number >= WARM_UP:
                             times[form].append(1000 * (time.perf_counter() - start))
         for form, taken in times.items():
             p50, p95 = np.percentile(taken, (50, 95))
@@ -89,4 +87,8 @@ def main(options: Options) -> None:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Options))
+    try:
+        main(tyro.cli(Options, description=__doc__))
+    except ValueError as error:
+        print(f"export.py: {error}", file=sys.stderr)
+        sys.exit(2)

@@ -1,19 +1,11 @@
-"""What one accelerator makes of training: lines a second, how busy it is, what waits for what.
+"""Measures training on one accelerator: lines a second, how busy it is, how long it waits for lines.
 
     KERAS_BACKEND=jax python bench/gpu.py
     python bench/gpu.py --batch-sizes 32 --mixed-precision off    # or a CPU, in 32 bits
 
-The same training, fed twice: from batches drawn beforehand, which is the most that the device
-does, and from lines drawn meanwhile by workers. Shapes are compiled before the clock starts.
+The same training is fed twice: from batches drawn beforehand, which is the most the device can do,
+and from lines that workers draw meanwhile. Every shape is compiled before the clock starts.
 """
-
-from ocr_simple.datasets.batches import Batch
-from ocr_simple.drawing.lines import Lines
-from ocr_simple.datasets.prefetch import Prefetcher
-from ocr_simple.runs import devices
-from ocr_simple.drawing.fonts import find_fonts
-from ocr_simple.drawing.fonts import split_fonts
-import train
 
 import contextlib
 import itertools
@@ -31,8 +23,17 @@ from typing import Literal
 import numpy as np
 import tyro
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+import model as models
+from bench.speed import built
+from ocr_simple.datasets.batches import Batch
+from ocr_simple.datasets.prefetch import Prefetcher
+from ocr_simple.drawing.fonts import find_fonts, split_fonts
+from ocr_simple.drawing.lines import Lines
+from ocr_simple.options import TrainOptions
+from ocr_simple.runs import devices
+from train import Training
 
 
 @dataclass(frozen=True)
@@ -40,19 +41,19 @@ class Options:
     """Measure training on one device."""
 
     batch_sizes: tuple[int, ...] = ()
-    """Lines a step; without any, 256, 1024 and 4096, or 64 where there is no GPU."""
+    """Lines per step. Default: 256, 1024 and 4096; 64 without a GPU."""
     batches: int = 32
-    """Batches drawn beforehand."""
+    """Batches to draw beforehand."""
     steps: int = 200
     """Steps to time."""
     workers: int = max(1, (os.cpu_count() or 1) - 1)
-    """Processes that draw."""
+    """Processes that draw lines."""
     mixed_precision: Literal["auto", "on", "off"] = "auto"
-    """Compute in bfloat16."""
-    architecture: str = "plain"
+    """Compute in bfloat16, with weights in float32."""
+    architecture: str = TrainOptions.architecture
     """Encoder."""
-    rnn: str = "none"
-    """Behind the encoder: none, transformer, lstm or gru."""
+    context: Literal["conv", "attention", "lstm", "gru"] = TrainOptions.context
+    """Layers behind the encoder."""
 
 
 class Utilisation:
@@ -81,48 +82,58 @@ class Utilisation:
         return float(np.mean(self._seen)) if self._seen else float("nan")
 
 
-def measure(model: train.keras.Model, batches: Iterator[Batch], steps: int) -> tuple[float, ...]:
-    """(lines a second, share of it waiting for lines, device busy in percent)."""
+def step(training: Training, batch: Batch) -> int:
+    """Train on a batch. Returns the number of its lines."""
+    x, y = batch
+    training.run_step(models.training_inputs(training.data.spec, x, y), y, False)
+    return len(y)
+
+
+def measure(training: Training, batches: Iterator[Batch], steps: int) -> tuple[float, float, float]:
+    """(lines a second, share of the time spent waiting for lines, device busy in percent)."""
     waited, lines = 0.0, 0
     with Utilisation() as utilisation:
         started = time.perf_counter()
         for _ in range(steps):
             asked = time.perf_counter()
-            x, y = next(batches)
+            batch = next(batches)
             waited += time.perf_counter() - asked
-            model.train_on_batch(x, y)
-            lines += len(y)
+            lines += step(training, batch)
         seconds = time.perf_counter() - started
     return lines / seconds, waited / seconds, utilisation.mean
 
 
 def main(options: Options) -> None:
-    """Print a Markdown table."""
+    """Print a Markdown table. Raises ValueError."""
     device = devices.prepare()
     sizes = options.batch_sizes or ((64,) if device.startswith("cpu") else (256, 1024, 4096))
     print(f"device: {device}; {options.workers} workers\n")
-    print("| lines a step | fed from | lines/s | waiting for lines | device busy |")
+    print("| lines per step | fed from | lines/s | waiting for lines | device busy |")
     print("|---|---|---|---|---|")
     for size in sizes:
-        run = train.TrainOptions(
+        run = TrainOptions(
             batch_size=size,
             mixed_precision=options.mixed_precision,
             architecture=options.architecture,
             context=options.context,
         )
         fonts, _ = split_fonts(find_fonts(run.fonts), run.held_out)
-        model, _ = train._compiled(run, run.spec())
         lines = Lines(run, run.spec(), fonts)
+        training = built(run, lines)
         with Prefetcher(lines, size, options.workers) as prefetcher:
             drawn = [batch for _, batch in prefetcher.batches(0, options.batches)]
-            for x, y in {(*x["image"].shape, *y.shape): (x, y) for x, y in drawn}.values():
-                model.train_on_batch(x, y)
+            for batch in {(*x["image"].shape, *y.shape): (x, y) for x, y in drawn}.values():
+                step(training, batch)
             fresh = (batch for _, batch in prefetcher.batches(0, options.steps))
             for name, batches in (("memory", itertools.cycle(drawn)), ("workers", fresh)):
-                speed, waiting, busy = measure(model, batches, options.steps)
+                speed, waiting, busy = measure(training, batches, options.steps)
                 shown = "" if np.isnan(busy) else f"{busy:.0f} %"
                 print(f"| {size} | {name} | {speed:,.0f} | {waiting:.0%} | {shown} |", flush=True)
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Options))
+    try:
+        main(tyro.cli(Options, description=__doc__))
+    except ValueError as error:
+        print(f"gpu.py: {error}", file=sys.stderr)
+        sys.exit(2)

@@ -1,16 +1,13 @@
-"""Requests that mean no good: damaged images, wrong base64, false claims, odd JSON, slow bodies.
+"""Sends hostile requests to the server: damaged images, wrong base64, odd JSON, slow bodies.
 
-    python bench/hostile.py [--requests 20000]
+    python bench/hostile.py --requests 20000
 
-Half come from here, of images damaged byte by byte; the rest are schemathesis's, which makes up
-requests by the server's OpenAPI document. Every answer has to be a 2xx or 4xx, without a trace of
-the server in it; then the server has to read as before. Its memory is told after each part: large
-images leave a heap large, but it may not go on growing.
+Half of them are made here, from images damaged byte by byte; the others by schemathesis, from the
+server's OpenAPI document. Every answer has to be a 2xx or 4xx that shows nothing of the server's
+internals, and afterwards the server has to read as before. Its memory is printed after each part:
+it may be large after large images, but must not keep growing. The exit status is 1 if anything was
+wrong.
 """
-
-from ocr_simple.runs.model_files import TEST_IMAGES
-from aocr import export
-from ocr_simple.runs.model_files import find_model
 
 import asyncio
 import base64
@@ -28,16 +25,19 @@ import httpx
 import numpy as np
 import tyro
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
-from bench.fuzz import damaged
+from support.damage import damaged
+from support.serving import serving
+
+from aocr import export
 from bench.load import resident
-from bench.serving import serving
+from ocr_simple.runs.model_files import TEST_IMAGES, find_model
 
 PREDICT = "/v1/models/aocr:predict"
-TRACES = ("Traceback", "site-packages", str(ROOT), ".py")  # what no answer may hold
-EXAMPLES = 500  # that schemathesis makes up for each operation, in one run
+INTERNALS = ("Traceback", "site-packages", str(ROOT), ".py")  # what no answer may contain
+EXAMPLES = 500  # that schemathesis makes for each operation, in one run
 
 
 @dataclass(frozen=True)
@@ -45,11 +45,11 @@ class Options:
     """Send hostile requests to a server of a model."""
 
     model: str = "digits"
-    """Shipped model's name, or a model file."""
+    """A shipped model's name, a model file, or a run folder."""
     requests: int = 20_000
-    """In all, at least."""
+    """At least this many requests in all."""
     seed: int = 0
-    """Of what is sent."""
+    """Random seed of what is sent."""
 
 
 def requests(rng: np.random.Generator) -> Iterator[tuple[str, bytes, dict[str, str]]]:
@@ -75,21 +75,21 @@ def requests(rng: np.random.Generator) -> Iterator[tuple[str, bytes, dict[str, s
 
 
 async def send(address: str, count: int, seed: int) -> Counter[str]:
-    """Send that many, 16 at a time; how often each answer came."""
+    """Send about `count` requests, 16 at a time. Returns how often each answer came."""
     found: Counter[str] = Counter()
     todo = requests(np.random.default_rng(seed))
 
     async def one(client: httpx.AsyncClient) -> None:
         path, body, headers = next(todo)
         answer = await client.post(path, content=body, headers=headers)
-        told = next((trace for trace in TRACES if trace in answer.text), "")
-        found[f"{answer.status_code}" + f" with {told!r}" * bool(told)] += 1
+        leaked = next((text for text in INTERNALS if text in answer.text), "")
+        found[f"{answer.status_code}" + f" with {leaked!r}" * bool(leaked)] += 1
 
     async def some(client: httpx.AsyncClient, share: int) -> None:
         for _ in range(share):
             await one(client)
 
-    limits = httpx.Limits(keepalive_expiry=2)  # sooner than the server gives up a connection
+    limits = httpx.Limits(keepalive_expiry=2)  # sooner than the server closes a connection
     async with httpx.AsyncClient(base_url=address, timeout=60, limits=limits) as client:
         slow = [asyncio.create_task(trickle(address)) for _ in range(8)]
         await asyncio.gather(*(some(client, -(-count // 16)) for _ in range(16)))
@@ -99,7 +99,7 @@ async def send(address: str, count: int, seed: int) -> Counter[str]:
 
 
 async def trickle(address: str) -> str:
-    """The status of an answer to a body that comes byte by byte."""
+    """The status of the answer to a body that is sent byte by byte."""
     host, port = address.removeprefix("http://").rstrip("/").split(":")
     reader, writer = await asyncio.open_connection(host, int(port))
     writer.write(b"POST /read HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n")
@@ -112,7 +112,7 @@ async def trickle(address: str) -> str:
 
 
 def schemathesis(address: str, seed: int) -> tuple[int, str]:
-    """One run of it; the number of its requests, and what was wrong with the answers."""
+    """Run it once. Returns the number of its requests, and its report if an answer was wrong."""
     command = [
         sys.executable, "-m", "schemathesis.cli", "run", f"{address.rstrip('/')}/openapi.json",
         "--checks", "not_a_server_error", "--max-examples", str(EXAMPLES),
@@ -122,17 +122,17 @@ def schemathesis(address: str, seed: int) -> tuple[int, str]:
     done = subprocess.run(command, capture_output=True, text=True)
     sent = re.search(r"([\d,]+) generated", done.stdout)
     if not sent:
-        raise SystemExit(f"hostile.py: schemathesis did not run\n{done.stdout}{done.stderr}")
+        raise ValueError(f"schemathesis did not run\n{done.stdout}{done.stderr}")
     return int(sent[1].replace(",", "")), "" if done.returncode == 0 else done.stdout
 
 
 def attack(folder: Path, options: Options) -> bool:
-    """Send all of it to a server of that export, and print what came; whether all was well."""
+    """Send all requests to a server of an export, and print the outcome. Returns if all was well."""
     with serving(folder, "--timeout", "5") as (process, client):
         answers: Counter[str] = Counter()
         address, image = str(client.base_url), (TEST_IMAGES / "receipt.jpg").read_bytes()
         before = client.post("/read", content=image).json()
-        asyncio.run(send(address, 500, options.seed + 1))  # what is allocated once
+        asyncio.run(send(address, 500, options.seed + 1))  # what is allocated only once
         memory = [resident(process)]
         total, faults = 0, ""
         for part in range(4):
@@ -148,15 +148,16 @@ def attack(folder: Path, options: Options) -> bool:
             memory.append(resident(process))
         print(f"{total:,} requests with schemathesis's: {faults or 'no server error'}")
         same = client.post("/read", content=image).json() == before
-        print(f"reads as before: {same}; MB before, after each part: {memory}")
-        said = process.said()
-        print(said[-2000:] if "Traceback" in said else "no traceback in the server's log")
+        print(f"reads as before: {same}; memory in MB, before and after each part: {memory}")
+        messages = process.messages()
+        failed = "Traceback" in messages
+        print(messages[-2000:] if failed else "no traceback in the server's log")
     bad = [answer for answer in answers if answer[0] not in "24" or "with" in answer]
-    return same and not bad and not faults and "Traceback" not in said
+    return same and not bad and not faults and not failed
 
 
 def main(options: Options) -> None:
-    """Print what came of it. Exits with 1 if not all was well."""
+    """Print the outcome. Exits with 1 if anything was wrong. Raises ValueError."""
     with tempfile.TemporaryDirectory() as folder:
         export.export(find_model(options.model), Path(folder) / "model", ["savedmodel"])
         if not attack(Path(folder) / "model", options):
@@ -164,4 +165,8 @@ def main(options: Options) -> None:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Options))
+    try:
+        main(tyro.cli(Options, description=__doc__))
+    except ValueError as error:
+        print(f"hostile.py: {error}", file=sys.stderr)
+        sys.exit(2)

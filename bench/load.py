@@ -1,18 +1,12 @@
-"""How the server holds under load: one client, 32 of them with batches and without, too many.
+"""Measures the server under load: one client, 32 of them with and without batches, and too many.
 
     apt-get install wrk
-    python bench/load.py [--seconds 60] [--requests 50000]
+    python bench/load.py --seconds 60 --requests 50000
 
-wrk asks over a real socket on the same cores as the server. Each image is another number, and its
-file is named for it; so an answer that is another request's shows, and is counted as swapped.
+wrk sends requests over a real socket, on the same cores as the server. Each image shows another
+number, and its file is named after it: an answer that belongs to another request is recognised, and
+counted as swapped.
 """
-
-from ocr_simple.options import DrawingOptions
-from inference import Recognizer
-from ocr_simple.drawing.glyphs import draw
-from aocr import export
-from ocr_simple.drawing.fonts import find_fonts
-from ocr_simple.runs.model_files import find_model
 
 import io
 import re
@@ -27,9 +21,17 @@ import httpx
 import numpy as np
 import tyro
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
-from bench.serving import serving
+from support.serving import serving
+
+from aocr import export
+from inference import Recognizer
+from ocr_simple.drawing.fonts import find_fonts
+from ocr_simple.drawing.glyphs import draw
+from ocr_simple.options import Drawing
+from ocr_simple.runs.model_files import find_model
 
 SCRIPT = r"""
 local requests, number = dofile("REQUESTS"), 0
@@ -63,20 +65,20 @@ class Options:
     """Put a server under load."""
 
     model: str = "digits"
-    """Shipped model's name, or a model file."""
+    """A shipped model's name, a model file, or a run folder."""
     seconds: int = 60
-    """Of each load."""
+    """Seconds of each load."""
     requests: int = 50_000
-    """To answer in all before memory is compared."""
+    """Requests to answer before memory is compared."""
 
 
 def images(model: str, count: int = 200) -> dict[str, bytes]:
-    """Distinct lines, five digits each, that the model reads; PNG files by their texts."""
+    """Distinct lines of five digits that the model reads rightly: PNG files by their texts."""
     font = next(f for f in find_fonts(("trdg",)) if f.endswith("OpenSans-Regular.ttf"))
     numbers = [f"{n:05}" for n in np.random.default_rng(0).choice(100_000, 2 * count, False)]
     files = {}
     for number in numbers:
-        drawn, file = draw(number, font, DrawingOptions(), 0), io.BytesIO()
+        drawn, file = draw(number, font, Drawing(), 0), io.BytesIO()
         assert drawn is not None
         drawn.save(file, "png")
         files[number] = file.getvalue()
@@ -86,7 +88,7 @@ def images(model: str, count: int = 200) -> dict[str, bytes]:
 
 
 def as_lua(files: dict[str, bytes], folder: Path) -> Path:
-    """A script for wrk whose requests are uploads of these files."""
+    """A script for wrk whose requests upload these files."""
 
     def quoted(data: bytes) -> str:
         return '"' + "".join(f"\\{byte:03}" for byte in data) + '"'
@@ -121,15 +123,15 @@ def load(address: str, script: Path, clients: int, seconds: int) -> list[float]:
 
 
 def resident(process: subprocess.Popen) -> int:
-    """MB of memory that a process holds."""
+    """The memory that a process holds, in MB."""
     status = Path(f"/proc/{process.pid}/status").read_text()
     return int(status.split("VmRSS:")[1].split()[0]) // 1024
 
 
 def main(options: Options) -> None:
-    """Print a Markdown table."""
+    """Print a Markdown table. Raises ValueError."""
     if not shutil.which("wrk"):
-        raise SystemExit("load.py: wrk is missing; apt-get install wrk")
+        raise ValueError("wrk is not installed; apt-get install wrk")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         export.export(find_model(options.model), folder / "model", ["savedmodel"])
@@ -157,4 +159,8 @@ def main(options: Options) -> None:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Options))
+    try:
+        main(tyro.cli(Options, description=__doc__))
+    except ValueError as error:
+        print(f"load.py: {error}", file=sys.stderr)
+        sys.exit(2)

@@ -1,28 +1,10 @@
-"""How fast it draws, trains and reads, beside plain trdg: a Markdown table.
+"""Measures how fast this project draws, trains and reads, and plain trdg for comparison.
 
-    python bench/speed.py                          # all of it: some five minutes
+    python bench/speed.py                          # everything: about five minutes
     python bench/speed.py --parts generate read    # some of it: a minute
 
-Compare figures of one run only: other programs on the machine change them all.
+Compare figures of one run only: other programs on the computer change them all.
 """
-
-from ocr_simple.runs.cluster import Cluster
-from ocr_simple.options import LineOptions
-from data_generator import LineSequence
-from ocr_simple.datasets.batches import LineStream
-from ocr_simple.drawing.lines import Lines
-from ocr_simple.spec import ModelSpec
-from ocr_simple.datasets.prefetch import Prefetcher
-from ocr_simple.drawing.glyphs import draw
-from ocr_simple.drawing.fonts import find_fonts
-from ocr_simple.runs.model_files import find_model
-import inference
-from ocr_simple.datasets import labelled
-import model as models
-from ocr_simple.drawing.trdg_renderer import render
-from ocr_simple.images import scaled_width
-from ocr_simple.drawing.fonts import split_fonts
-import train
 
 import contextlib
 import functools
@@ -41,18 +23,41 @@ import numpy as np
 import tyro
 from PIL import Image
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from bench.card import varied_lines
+import model as models
+import train
+from data_generator import Data
+from inference import Recognizer
+from ocr_simple.datasets.annotations import Entry, find_entries
+from ocr_simple.datasets.batches import Batches, LineStream
+from ocr_simple.datasets.labelled import LabelledLines
+from ocr_simple.datasets.prefetch import Prefetcher
+from ocr_simple.datasets.tfrecords import write_generated
+from ocr_simple.drawing.fonts import find_fonts, split_fonts
+from ocr_simple.drawing.glyphs import draw
+from ocr_simple.drawing.lines import Lines
+from ocr_simple.drawing.trdg_renderer import render
+from ocr_simple.images import scaled_width
+from ocr_simple.options import LineOptions, TrainOptions
+from ocr_simple.reports.validation import Validation
+from ocr_simple.runs.cluster import Cluster
+from ocr_simple.runs.model_files import PRETRAINED, TEST_IMAGES, find_model
+from ocr_simple.runs.run_folder import RunFolder
+from ocr_simple.runs.stopping import Stopper
+from ocr_simple.spec import ModelSpec
+from pretrained.card import varied_lines
 
 Part = typing.Literal["generate", "train", "learn", "read", "start"]
 Row = tuple[str, str, str, str, str]  # what, figure, model, image, warm or cold
 CORES = f"{os.cpu_count()} cores"
+WARM_UP = 48  # training steps that are not timed
+LEARNED = 0.95  # share of validation lines read exactly
 
 PLAIN_TRDG = """
 import json, sys, time
-sys.modules["tensorflow"] = None  # for handwriting alone
+sys.modules["tensorflow"] = None  # only for handwriting
 from PIL import ImageFont
 ImageFont.FreeTypeFont.getsize = lambda self, text: self.getbbox(text)[2:]  # gone since Pillow 10
 from trdg.generators import GeneratorFromStrings
@@ -70,18 +75,20 @@ print(max(speeds))
 
 @dataclass(frozen=True)
 class Options:
-    """Measure speed."""
+    """Measure the speed of drawing, training and reading."""
 
     parts: tuple[Part, ...] = typing.get_args(Part)
-    """generate lines; train, from TFRecords too; learn to 95 % exact; read files; start afresh."""
+    """generate: draw lines; train: on them and on TFRecords; learn: train until 95 % are exact;
+    read: files; start: run inference.py on one file."""
     model: str | None = None
-    """What reads: a shipped model or a file; digits if it is there, else fresh weights."""
+    """The model that reads: a shipped model's name, a file or a run folder. Default: digits if it
+    is there, else fresh weights."""
     lines: int = 2000
-    """Lines to draw, each three times; half of them are written to files and read."""
+    """Lines to draw, each three times; half of them are also written to files and read."""
     steps: int = 200
     """Training steps to time."""
     most_seconds: float = 300
-    """When to give up learning."""
+    """Stop learning after this time."""
 
 
 def timed(work: Callable[[], object]) -> float:
@@ -92,9 +99,12 @@ def timed(work: Callable[[], object]) -> float:
 
 
 def described(model: models.keras.Model) -> str:
-    """What a row says of its model."""
-    spec = model.spec
-    return f"{spec.architecture} + {spec.rnn} {spec.rnn_units}, {model.count_params() / 1e6:.2f} M"
+    """A model's architecture and size, for a row."""
+    spec, size = model.spec, model.count_params() / 1e6
+    return f"{spec.architecture} + {spec.context} {spec.rnn_units}, {size:.2f} M"
+
+
+# --- drawing ------------------------------------------------------------------------------------
 
 
 def generate(options: Options) -> Iterator[Row]:
@@ -127,31 +137,29 @@ def generate(options: Options) -> Iterator[Row]:
         yield name, figure, "", "height 32, 1 thread", "warm"
 
 
-def steps(options: Options) -> Iterator[Row]:
-    """Lines a second of training as `train.py` does by default, and the wait for them.
+# --- training -----------------------------------------------------------------------------------
 
-    The same from TFRecords of the first of those lines as trdg draws them; with either head.
+
+def steps(options: Options) -> Iterator[Row]:
+    """Lines a second of training with `train.py`'s defaults, and the wait for lines.
+
+    With either head, on generated lines and on TFRecords of such lines as trdg draws them.
     """
-    run = train.TrainOptions()
+    run = TrainOptions()
     fonts, _ = split_fonts(find_fonts(run.fonts), run.held_out)
     generated = Lines(run, run.spec(), fonts)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "lines.tfrecords"
         plain = Lines(run, run.spec(), fonts, augment=False)
-        records.generate(plain, options.lines, file, workers=os.cpu_count() or 1)
-        entries = [line for line in records.find(file) if isinstance(line, records.Entry)]
-        alone = labelled.LabelledLines(entries, run.spec(), run.seed)
-        widths = [scaled_width(alone[k][0].shape[1], alone[k][0].shape[0], 32) for k in range(500)]
-        image = f"32 x {np.mean(widths):.0f} on average, {CORES}"
-        count = 16 * LineSequence.GROUP
-        with Prefetcher(alone, run.batch_size, os.cpu_count() or 1) as prefetcher:
-            batches = prefetcher.batches(0, count + LineSequence.GROUP)
-            for _ in range(LineSequence.GROUP):
-                next(batches)
-            seconds = timed(lambda: [batch for _, batch in batches])
-        speed = count * run.batch_size / seconds
+        write_generated(plain, options.lines, file, workers=os.cpu_count() or 1)
+        entries = [row for row in find_entries(file) if isinstance(row, Entry)]
+        unvaried = LabelledLines(entries, run.spec(), run.seed)
+        shapes = [unvaried[k][0].shape for k in range(min(500, len(entries)))]
+        width = np.mean([scaled_width(columns, rows, 32) for rows, columns, _ in shapes])
+        image = f"32 x {width:.0f} on average, {CORES}"
+        speed = batches_a_second(unvaried, run.batch_size) * run.batch_size
         yield "TFRecords read into batches, no training", f"{speed:,.0f} lines/s", "", image, "warm"
-        varied = labelled.LabelledLines(entries, run.spec(), run.seed, run.augmentation)
+        varied = LabelledLines(entries, run.spec(), run.seed, run)
         for head in ("ctc", "attention"):
             for name, lines in (("generated lines", generated), ("TFRecords", varied)):
                 speed, waited, model = trained(replace(run, head=head), lines, options.steps)
@@ -160,49 +168,74 @@ def steps(options: Options) -> Iterator[Row]:
                 yield name, figure, described(model), image, "warm"
 
 
+def batches_a_second(lines: LineStream, batch_size: int) -> float:
+    """How many batches a second as many processes as cores prepare."""
+    count = 16 * Batches.GROUP
+    with Prefetcher(lines, batch_size, os.cpu_count() or 1) as prefetcher:
+        batches = prefetcher.batches(0, count + Batches.GROUP)
+        for _ in range(Batches.GROUP):
+            next(batches)
+        return count / timed(lambda: [batch for _, batch in batches])
+
+
+def built(options: TrainOptions, lines: LineStream) -> train.Training:
+    """The model, optimiser and training step of a run, as train.py builds them; writes nothing."""
+    data = Data(options.spec(), lines, validation=[], about="")
+    folder = RunFolder(Path(tempfile.gettempdir()) / "not_written")
+    training = train.Training(options, data, Cluster(), folder, Stopper())
+    training.build()
+    return training
+
+
 def trained(
-    run: train.TrainOptions, lines: LineStream, steps: int
+    run: TrainOptions, lines: LineStream, count: int
 ) -> tuple[float, float, models.keras.Model]:
-    """(lines a second over `steps` steps of training, share of it waiting for lines, model)."""
-    model, loss = train._compiled(run, run.spec())
-    train_step = Cluster().trainer(model, loss)
-    warm_up, waited = 48, 0.0
+    """(lines a second over `count` training steps, share of it waiting for lines, model)."""
+    training, waited = built(run, lines), 0.0
     with Prefetcher(lines, run.batch_size, run.workers) as prefetcher:
-        batches = prefetcher.batches(0, warm_up + steps)
-        for step in range(warm_up + steps):
-            if step == warm_up:
+        batches = prefetcher.batches(0, WARM_UP + count)
+        for step in range(WARM_UP + count):
+            if step == WARM_UP:
                 started, waited = time.perf_counter(), 0.0
             asked = time.perf_counter()
             _, (x, y) = next(batches)
             waited += time.perf_counter() - asked
-            train_step(models.training_inputs(model.spec, x, y), y, False)
+            training.run_step(models.training_inputs(training.data.spec, x, y), y, False)
         seconds = time.perf_counter() - started
-    return steps * run.batch_size / seconds, waited / seconds, model
+    return count * run.batch_size / seconds, waited / seconds, training.model
+
+
+class Learned(Exception):
+    """Ends a training from its validation."""
 
 
 def learn(options: Options) -> Iterator[Row]:
-    """Seconds until 95 % of the lines in held-out families are read without an error."""
+    """Seconds until 95 % of the lines in held-out families are read exactly."""
     started = time.perf_counter()
     seen = [0.0]
 
-    def look(validation: train.Validation) -> None:
+    def look(validation: Validation) -> None:
         seen.append(validation.exact)
-        if seen[-1] >= 0.95 or time.perf_counter() - started > options.most_seconds:
-            raise StopIteration
+        if seen[-1] >= LEARNED or time.perf_counter() - started > options.most_seconds:
+            raise Learned
 
-    with tempfile.TemporaryDirectory() as folder, contextlib.suppress(StopIteration):
-        run = train.TrainOptions(model_dir=Path(folder) / "run", interval=100, patience=0)
+    with tempfile.TemporaryDirectory() as folder, contextlib.suppress(Learned):
+        run = TrainOptions(model_dir=Path(folder) / "run", interval=100, patience=0)
         with contextlib.redirect_stdout(sys.stderr):
             train.train(run, on_validation=look)
     seconds = time.perf_counter() - started
-    figure = f"{seconds:.0f} s" if seen[-1] >= 0.95 else f"not in {seconds:.0f} s: {seen[-1]:.1%}"
+    reached = seen[-1] >= LEARNED
+    figure = f"{seconds:.0f} s" if reached else f"not in {seconds:.0f} s: {seen[-1]:.1%}"
     name = described(models.build(run.spec()))
-    yield "train to 95 % exact, held-out families", figure, name, CORES, "cold, imports apart"
+    yield "train to 95 % exact, held-out families", figure, name, CORES, "cold, without imports"
+
+
+# --- reading ------------------------------------------------------------------------------------
 
 
 def read(options: Options) -> Iterator[Row]:
-    """Lines a second from PNG files, and the time one line takes by itself."""
-    recognizer = inference.Recognizer(models.load(reader(options)))
+    """Lines a second from PNG files, and the time that one line takes by itself."""
+    recognizer = Recognizer.load(model_file(options))
     count = options.lines // 2
     drawn = Lines(LineOptions(), ModelSpec(), find_fonts(("trdg",)), augment=False)
     with tempfile.TemporaryDirectory() as folder:
@@ -224,17 +257,16 @@ def read(options: Options) -> Iterator[Row]:
 
 def start(options: Options) -> Iterator[Row]:
     """Seconds from `python inference.py IMAGE` to its text, the median of three."""
-    file = reader(options)
-    image = ROOT / "inference_test_imgs" / "water_meter.png"
+    file, image = model_file(options), TEST_IMAGES / "water_meter.png"
     command = [sys.executable, str(ROOT / "inference.py"), str(image), "--model", str(file)]
     read_it = functools.partial(subprocess.run, command, capture_output=True, check=True)
     figure = f"{np.median([timed(read_it) for _ in range(3)]):.1f} s"
     yield "python inference.py, one file", figure, described(models.load(file)), CORES, "cold"
 
 
-def reader(options: Options) -> Path:
-    """The file of the model that reads."""
-    if options.model or (inference.PRETRAINED / "digits.keras").exists():
+def model_file(options: Options) -> Path:
+    """The file of the model that reads. Raises ValueError."""
+    if options.model or (PRETRAINED / "digits.keras").exists():
         return find_model(options.model or "digits")
     fresh = Path(tempfile.gettempdir()) / "fresh_weights.keras"
     models.save(models.build(ModelSpec(), seed=0), fresh)
@@ -242,7 +274,7 @@ def reader(options: Options) -> Path:
 
 
 def main(options: Options) -> None:
-    """Print the table, row by row."""
+    """Print the table, row by row. Raises ValueError."""
     parts = dict(zip(typing.get_args(Part), (generate, steps, learn, read, start), strict=True))
     print("| what | figure | model | image | state |\n|---|---|---|---|---|")
     for part in options.parts:
@@ -251,4 +283,8 @@ def main(options: Options) -> None:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Options))
+    try:
+        main(tyro.cli(Options, description=__doc__))
+    except ValueError as error:
+        print(f"speed.py: {error}", file=sys.stderr)
+        sys.exit(2)

@@ -4,51 +4,60 @@ Neither Keras nor TensorFlow is needed, so `--help` and mistakes are answered at
 """
 
 import dataclasses
+import inspect
+import os
+import re
 import sys
 import typing
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import annotated_types
 import tyro
+from docstring_parser import parse_from_object
 
 from ocr_simple.options import Group
 
 T = TypeVar("T")
 
+RENAMED = {  # options of earlier versions
+    "--rnn": "use --context: conv (formerly none), attention (formerly transformer), lstm or gru",
+    "--weight": "use --stroke-weight",
+    "--letters": "write the letters in --alphabet",
+    "--symbols": "write the symbols in --alphabet",
+}
+BOUNDS = (annotated_types.Ge, annotated_types.Gt, annotated_types.Le, annotated_types.Lt)
+
 
 def parse(options: type[T], arguments: Sequence[str] | None = None, prog: str | None = None) -> T:
-    """The options that a command line gives, or those of `sys.argv`.
+    """The options that a command line gives, by default that of this process.
 
     options: a dataclass that inherits from groups. Exits with status 2 and a message for what
     cannot be parsed or is out of range, and with 0 after `--help` or `--help-all`.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
-    every = "--help-all" in given
+    for word in given:
+        if instead := RENAMED.get(word.partition("=")[0]):
+            print(f"{prog or sys.argv[0]}: {word}: {instead}", file=sys.stderr)
+            raise SystemExit(2)
+    short = bool({"-h", "--help"} & set(given)) and "--help-all" not in given
     given = ["--help" if word == "--help-all" else word for word in given]
-    groups = groups_of(options)
-    hidden = sum(len(dataclasses.fields(g)) for g in groups if not g.shown)
-    short = not every and bool({"-h", "--help"} & set(given))
-    defaults = {field.name: _default(field) for field in dataclasses.fields(options)}  # type: ignore[arg-type]
-    fields: list[tuple[str, Any, Any]] = []
-    for group in groups:
-        own = {f.name: defaults[f.name] for f in dataclasses.fields(group)}  # type: ignore[arg-type]
-        kind: Any = tyro.conf.Suppress[group] if short and not group.shown else group
-        fields.append((group.__name__, kind, dataclasses.field(default=group(**own))))
-    about = (options.__doc__ or "").strip()
-    if hidden and short:
-        about += f"\n\n--help-all lists {hidden} more options."
-    parsed = tyro.cli(
-        tyro.conf.OmitArgPrefixes[dataclasses.make_dataclass(options.__name__, fields)],
-        args=given,
-        prog=prog,
-        description=about,
+    groups, description = groups_of(options), inspect.getdoc(options) or ""
+    if short and (hidden := sum(len(_fields(group)) for group in groups if not group.shown)):
+        description += f"\n\nOptions that are rarely needed ({hidden} more): --help-all"
+    nested, flat = _nested(options, groups, short), (tyro.conf.OmitArgPrefixes,)
+    try:
+        parsed = tyro.cli(nested, args=given, prog=prog, description=description, config=flat)
+    except BrokenPipeError:  # `--help | head` is done; the flush at exit must not fail either
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(0) from None
+    result = options(
+        **{
+            field.name: getattr(getattr(parsed, _title(group)), field.name)
+            for group in groups
+            for field in _fields(group)
+        }
     )
-    values = {}
-    for group in groups:
-        found = getattr(parsed, group.__name__)
-        values |= {f.name: getattr(found, f.name) for f in dataclasses.fields(group)}  # type: ignore[arg-type]
-    result = options(**values)
     try:
         check_ranges(result)
     except ValueError as error:
@@ -58,23 +67,58 @@ def parse(options: type[T], arguments: Sequence[str] | None = None, prog: str | 
 
 
 def groups_of(options: type) -> list[type[Group]]:
-    """The groups that a class of options inherits from: those that `--help` shows first.
+    """The groups that a class of options inherits from, those that `--help` shows first.
 
-    A group gives way to one that extends it.
+    A group that is extended gives way to the class that extends it.
     """
-    groups = [c for c in reversed(options.__mro__) if Group in c.__bases__ or _extends_one(c)]
-    leaves = [g for g in groups if not any(g is not o and issubclass(o, g) for o in groups)]
-    return sorted(leaves, key=lambda group: not group.shown)
+    groups = [c for c in reversed(options.__mro__) if Group in c.__bases__ or _extends_group(c)]
+    last = [g for g in groups if not any(issubclass(o, g) for o in groups if o is not g)]
+    return sorted(last, key=lambda group: not group.shown)
 
 
-def _extends_one(kind: type) -> bool:
+def _extends_group(kind: type) -> bool:
     return len(kind.__bases__) == 1 and Group in kind.__bases__[0].__bases__
 
 
-def _default(field: dataclasses.Field) -> Any:
-    return (
-        field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
-    )
+def _nested(options: type, groups: list[type[Group]], short: bool) -> Any:
+    """A dataclass with a field for each group, which tyro makes a section of the help."""
+    defaults = {field.name: field.default for field in _fields(options)}
+    sections: list[tuple[str, Any, Any]] = []
+    for group in groups:
+        section: Any = _section(group, defaults)
+        default = dataclasses.field(default=section())
+        if short and not group.shown:
+            section = tyro.conf.Suppress[section]  # type: ignore[misc]
+        sections.append((_title(group), section, default))
+    return dataclasses.make_dataclass(options.__name__, sections)
+
+
+def _section(group: type[Group], defaults: dict[str, Any]) -> type:
+    """A copy of a group with these defaults, its options' docstrings as paragraphs."""
+    hints = typing.get_type_hints(group, include_extras=True)
+    fields: list[tuple[str, Any, Any]] = []
+    kinds = [kind for kind in reversed(group.__mro__) if issubclass(kind, Group)]
+    docs = [doc for kind in kinds for doc in parse_from_object(kind).params]
+    about = {doc.arg_name: doc.description or "" for doc in docs}  # of an extended group too
+    for field in _fields(group):
+        text = " ".join(about[field.name].split())
+        shown = None if defaults[field.name] not in ((), None, "") else ""  # no "(default: None)"
+        help_ = tyro.conf.arg(help=text, help_behavior_hint=shown)
+        hint: Any = Annotated[hints[field.name], help_]
+        fields.append((field.name, hint, dataclasses.field(default=defaults[field.name])))
+    section = dataclasses.make_dataclass(group.__name__, fields, frozen=True)
+    section.__doc__ = group.__doc__
+    return section
+
+
+def _title(group: type[Group]) -> str:
+    """ModelOptions -> model; its section is headed "model options"."""
+    words = re.findall("[A-Z][a-z]*", group.__name__.removesuffix("Options"))
+    return "_".join(words).lower()
+
+
+def _fields(options: Any) -> tuple[dataclasses.Field, ...]:
+    return dataclasses.fields(options)
 
 
 def check_ranges(options: Any, error: type[Exception] = ValueError) -> None:
@@ -82,18 +126,12 @@ def check_ranges(options: Any, error: type[Exception] = ValueError) -> None:
     hints = typing.get_type_hints(type(options), include_extras=True)
     for field in dataclasses.fields(options):
         value = getattr(options, field.name)
-        bounds = [b for b in _metadata(hints[field.name]) if isinstance(b, _BOUNDS)]
+        metadata = getattr(hints[field.name], "__metadata__", ())
+        bounds = [item for item in metadata if isinstance(item, BOUNDS)]
         if value is None or all(_inside(value, bound) for bound in bounds):
             continue
         range_ = " and ".join(_in_words(bound) for bound in bounds)
         raise error(f"{field.name} {value}: give a number {range_}")
-
-
-_BOUNDS = (annotated_types.Ge, annotated_types.Gt, annotated_types.Le, annotated_types.Lt)
-
-
-def _metadata(hint: Any) -> tuple:
-    return getattr(hint, "__metadata__", ())
 
 
 def _inside(value: Any, bound: Any) -> bool:

@@ -1,13 +1,13 @@
-"""The one way from an image file to a model's input, for training, inference and export alike.
+"""From an image file to the model's input: the one way for training, inference and export.
 
 load (any common format, upright, 8 bits, alpha on white) -> resize to the model's height
-(antialiased bilinear in float, aspect kept) -> normalise by the image's own median and spread
--> pad a batch.
+(antialiased bilinear in float, aspect kept) -> normalise by the image's median and spread -> pad
+to a batch.
 
-The same in a TensorFlow graph, within one grey level: `tf.image.resize(..., "bilinear",
-antialias=True)` on float32, luma 0.299 R + 0.587 G + 0.114 B. A graph that is fed with encoded
-bytes cannot turn an image upright by its EXIF orientation, nor decode TIFF, WebP or 16-bit
-samples as here: those are done in this module before the bytes are sent.
+A TensorFlow graph gives the same within one grey level: `tf.image.resize(..., "bilinear",
+antialias=True)` on float32, luma 0.299 R + 0.587 G + 0.114 B. What a graph cannot do with encoded
+bytes is done here before they are sent: turning an image upright by its EXIF orientation, and
+decoding TIFF, WebP and 16-bit samples.
 """
 
 import io
@@ -20,18 +20,18 @@ import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from ocr_simple import storage
-from ocr_simple.text import one_line
+from ocr_simple.text import escape_controls
 
 log = logging.getLogger("ocr_simple")
 
 EXTENSIONS = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", ".gif"}
-# Pillow knows more, EPS among them, for which it starts Ghostscript: not for strangers' files
+# Pillow has more, such as EPS, for which it starts Ghostscript: unsafe with untrusted files
 FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "WEBP", "GIF", "PPM", "JPEG2000", "AVIF")
-MAX_PIXELS = 50_000_000  # of one file; 4,000 x 4,000 is 16 million
-MAX_BYTES = 8 * MAX_PIXELS  # of one file: four samples of 16 bits a pixel
-MAX_ASPECT = 500  # width over height: past that, no line of text
-WIDTH_MULTIPLE = 32  # batches are padded to it, so that few distinct shapes exist
-TURNS = {  # by EXIF orientation; 1 is upright
+MAX_PIXELS = 50_000_000  # of one image; 4,000 x 4,000 is 16 million
+MAX_BYTES = 8 * MAX_PIXELS  # of one file: four 16-bit samples per pixel
+MAX_ASPECT = 500  # width over height; no line of text is longer
+WIDTH_MULTIPLE = 32  # batches are padded to a multiple of it, so that there are few shapes
+TRANSPOSES = {  # by EXIF orientation; 1 is upright
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -40,13 +40,13 @@ TURNS = {  # by EXIF orientation; 1 is upright
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-MIN_SPREAD = 8.0  # grey levels; what varies less is noise, and is not blown up to look like ink
+MIN_SPREAD = 8.0  # grey levels; less is noise, which must not be amplified to look like ink
 
 Source = str | os.PathLike | bytes | Image.Image | np.ndarray
 
 
 class ImageError(ValueError):
-    """An image that cannot be used. The message names the file, what is wrong, and the mend."""
+    """An image that cannot be used. The message names the file, the problem and the fix."""
 
 
 def load(
@@ -54,31 +54,21 @@ def load(
 ) -> np.ndarray:
     """Decode `source` to uint8 (height, width, channels), upright, alpha composited on white.
 
-    source: path or URL, encoded bytes, PIL image, or array (height, width[, 1|2|3|4]); arrays are
-        uint8, uint16 (scaled by 257), bool, or float in 0 to 1.
-    Raises ImageError. Logs a warning, unless told not to, for what is read but may not be meant:
-    further frames, a picture that is twice as tall as wide or looks like a page.
+    source: path or URL, encoded bytes, PIL image, or array (height, width[, 1|2|3|4]) of uint8,
+        uint16 (divided by 257), bool, or float from 0 to 1.
+    name: the image's name in messages.
+    warn: whether to log a warning about an image that may be a mistake: one with several frames,
+        one more than twice as tall as wide, or one that looks like a page.
+    Raises ImageError.
     """
     name = name or (os.fsdecode(source) if isinstance(source, (str, os.PathLike)) else "image")
-    name = one_line(name)
+    name = escape_controls(name)
     level = logging.WARNING if warn else logging.DEBUG
     try:
-        with _open(source, name) as image:
-            width, height = image.size
-            if width * height > MAX_PIXELS:
-                raise ImageError(
-                    f"{name}: {width} x {height} pixels, over the limit of {MAX_PIXELS:,}; "
-                    "crop it to the line, or scale it down"
-                )
-            frames = getattr(image, "n_frames", 1)
-            if frames > 1 and image.format != "MPO":  # a phone's: the picture and its previews
-                log.log(level, "%s: has %d frames; the first is read", name, frames)
-            image.load()
-            image = _upright(image, name, level)
-            pixels = np.asarray(_eight_bit(image).convert("L" if channels == 1 else "RGB"))
+        pixels = _decode(source, channels, name, level)
     except ImageError:
         raise
-    except Exception as error:  # decoders raise many kinds; one broken file must not stop the rest
+    except Exception as error:  # decoders raise errors of many types
         raise ImageError(f"{name}: {_reason(error)}") from error
     height, width = pixels.shape[:2]
     if not height or not width:
@@ -88,15 +78,35 @@ def load(
             f"{name}: {width} x {height} pixels is too long for one line "
             f"(over {MAX_ASPECT} times its height); cut it into pieces"
         )
-    if isinstance(source, np.ndarray):
-        pass  # whoever holds an array knows its shape
-    elif height > 2 * width:  # a single digit is taller than wide
-        said = "%s: taller than wide (%d x %d); one horizontal line is read"
-        log.log(level, said, name, width, height)
-    elif height > 300 and width < 2 * height:
-        said = "%s: looks like a page (%d x %d); one single line is read"
-        log.log(level, said, name, width, height)
+    if not isinstance(source, np.ndarray):  # whoever passes an array knows its shape
+        _log_odd_shape(width, height, name, level)
     return pixels.reshape(height, width, channels)
+
+
+def _decode(source: Source, channels: int, name: str, level: int) -> np.ndarray:
+    """uint8 (height, width) or (height, width, 3); raises errors of any type."""
+    with _open(source, name) as image:
+        width, height = image.size
+        if width * height > MAX_PIXELS:
+            raise ImageError(
+                f"{name}: {width} x {height} pixels, over the limit of {MAX_PIXELS:,}; "
+                "crop it to the line, or scale it down"
+            )
+        frames = getattr(image, "n_frames", 1)
+        if frames > 1 and image.format != "MPO":  # a phone's: the picture and its previews
+            log.log(level, "%s: has %d frames; the first is read", name, frames)
+        image.load()
+        image = _upright(image, name, level)
+        return np.asarray(_eight_bit(image).convert("L" if channels == 1 else "RGB"))
+
+
+def _log_odd_shape(width: int, height: int, name: str, level: int) -> None:
+    if height > 2 * width:  # a single digit is taller than wide
+        warning = "%s: taller than wide (%d x %d); one horizontal line is read"
+        log.log(level, warning, name, width, height)
+    elif height > 300 and width < 2 * height:
+        warning = "%s: looks like a page (%d x %d); one single line is read"
+        log.log(level, warning, name, width, height)
 
 
 def _open(source: Source, name: str) -> Image.Image:
@@ -110,14 +120,14 @@ def _open(source: Source, name: str) -> Image.Image:
         encoded = storage.read(url, MAX_BYTES)
     else:
         status = os.stat(source)
-        if not stat.S_ISREG(status.st_mode):  # a pipe would be waited for without end
+        if not stat.S_ISREG(status.st_mode):  # reading a pipe could block forever
             raise ImageError(f"{name}: a folder, pipe or device; name an image file")
         if status.st_size > MAX_BYTES:
             raise ImageError(
                 f"{name}: {status.st_size:,} bytes, over the limit of {MAX_BYTES:,}; "
                 "crop it to the line, or scale it down"
             )
-        with open(source, "rb") as file:  # whole: Pillow asks for it in many small pieces
+        with open(source, "rb") as file:  # all at once: Pillow reads in many small pieces
             encoded = file.read()
     if not encoded:
         raise ImageError(f"{name}: the file is empty; save it again")
@@ -125,18 +135,18 @@ def _open(source: Source, name: str) -> Image.Image:
 
 
 def _reason(error: Exception) -> str:
-    """What is wrong with an image that cannot be opened or decoded, and the mend."""
+    """Why an image cannot be opened or decoded, and the fix."""
     if isinstance(error, FileNotFoundError):
         return "no such file"
     if isinstance(error, storage.StorageError):
         return str(error).split(": ", 1)[-1]
     if isinstance(error, UnidentifiedImageError):
-        return "not an image, or broken from its start; save it again as PNG or JPEG"
+        return "not an image, or damaged at its start; save it again as PNG or JPEG"
     if isinstance(error, Image.DecompressionBombError):  # Pillow's limit is three times ours
         return f"far over the limit of {MAX_PIXELS:,} pixels; crop it, or scale it down"
     if isinstance(error, OSError) and error.strerror:
         return f"cannot be opened ({error.strerror})"
-    reason = one_line(str(error)) or type(error).__name__
+    reason = escape_controls(str(error)) or type(error).__name__
     return f"cannot be decoded ({reason}); save it again as PNG or JPEG"
 
 
@@ -160,17 +170,18 @@ def _from_array(array: np.ndarray, name: str) -> Image.Image:
 
 
 def _upright(image: Image.Image, name: str, level: int) -> Image.Image:
-    # not ImageOps.exif_transpose, which also writes the EXIF block anew and fails where it cannot
+    # not ImageOps.exif_transpose: it also rewrites the EXIF data, and fails where it cannot
     try:
-        turn = TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
-    except Exception as error:  # the pixels are good even where the EXIF block is not
-        log.log(level, "%s: EXIF cannot be read (%s); taken as upright", name, one_line(str(error)))
+        transpose = TRANSPOSES.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+    except Exception as error:  # the pixels can be used even if the EXIF data cannot
+        reason = escape_controls(str(error))
+        log.log(level, "%s: EXIF cannot be read (%s); treated as upright", name, reason)
         return image
-    return image if turn is None else image.transpose(turn)
+    return image if transpose is None else image.transpose(transpose)
 
 
 def _eight_bit(image: Image.Image) -> Image.Image:
-    """Any PIL mode to L or RGB, 8 bits a sample, alpha on white."""
+    """Any PIL mode to L or RGB, 8 bits per sample, alpha composited on white."""
     if image.mode in ("I", "F") or image.mode.startswith("I;16"):
         samples = np.nan_to_num(np.asarray(image).astype(np.float64))
         if image.mode != "F":
@@ -181,20 +192,20 @@ def _eight_bit(image: Image.Image) -> Image.Image:
     if image.has_transparency_data:
         image = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
-    return (
-        image if image.mode in ("L", "RGB") else image.convert("L" if image.mode == "1" else "RGB")
-    )
+    if image.mode in ("L", "RGB"):
+        return image
+    return image.convert("L" if image.mode == "1" else "RGB")
 
 
 def scaled_width(width: int, height: int, to_height: int) -> int:
-    """Columns of a `width` x `height` image scaled to `to_height` rows, aspect kept."""
+    """Columns of a `width` x `height` image that is scaled to `to_height` rows, aspect kept."""
     return max(1, math.floor(width * to_height / height + 0.5))
 
 
 def resize(pixels: np.ndarray, height: int) -> np.ndarray:
-    """Scale uint8 (rows, columns, channels) to `height` rows: float32 in 0 to 255, aspect kept.
+    """Scale uint8 (rows, columns, channels) to `height` rows: float32, 0 to 255, aspect kept.
 
-    Antialiased bilinear in float (Pillow's F mode), the same as TensorFlow's.
+    Antialiased bilinear in float (Pillow's mode F), which equals TensorFlow's.
     """
     rows, columns, _ = pixels.shape
     if rows == height:
@@ -210,10 +221,10 @@ def resize(pixels: np.ndarray, height: int) -> np.ndarray:
 
 
 def normalise(pixels: np.ndarray) -> np.ndarray:
-    """Centre on the image's own median, the background of most lines, and scale by its spread.
+    """Subtract the image's median, the background of most lines, and divide by its spread.
 
-    A blank image and the padding of a batch are both 0; dark ink is negative, light ink positive,
-    whatever the exposure. Same shape, float32.
+    A blank image becomes 0, like the padding of a batch. Dark ink is negative and light ink is
+    positive at any exposure. The result has the same shape, float32.
     """
     values = pixels.ravel().astype(np.float32)
     middle = len(values) // 2
@@ -226,24 +237,23 @@ def normalise(pixels: np.ndarray) -> np.ndarray:
 
 
 def prepare(pixels: np.ndarray, height: int) -> np.ndarray:
-    """uint8 (rows, columns, channels) -> a model's input, float32 (height, width, channels)."""
+    """uint8 (rows, columns, channels) -> the model's input, float32 (height, width, channels)."""
     return normalise(resize(pixels, height))
 
 
 def pad_batch(
     images: list[np.ndarray], multiple: int = WIDTH_MULTIPLE, training: bool = False
 ) -> dict[str, np.ndarray]:
-    """Prepared images of one height -> a model's input.
+    """A batch of prepared images, which have one height.
 
-    {"image": (batch, height, width, channels) float32, "width": (batch,) int32}.
-
-    Each stands at the left; zeros fill up to a multiple of `multiple` columns. training: to a
-    number of columns that gradients can be taken of, see `columns_to_train`.
+    Gives {"image": (batch, height, width, channels) float32, "width": (batch,) int32}. Images are
+    at the left, with zeros on their right up to a multiple of `multiple` columns. training: pad to
+    a width whose gradients are safe to compute; see `training_columns`.
     """
     widths = np.array([image.shape[1] for image in images], np.int32)
     columns = -(-int(widths.max()) // multiple) * multiple
     if training:
-        columns = columns_to_train(columns)
+        columns = training_columns(columns)
     height, _, channels = images[0].shape
     batch = np.zeros((len(images), height, columns, channels), np.float32)
     for row, image in zip(batch, images):
@@ -251,13 +261,14 @@ def pad_batch(
     return {"image": batch, "width": widths}
 
 
-def columns_to_train(columns: int) -> int:
-    """As many columns or a few more: none with which oneDNN's gradients may become NaN.
+def training_columns(columns: int) -> int:
+    """The number of columns to pad to, so that oneDNN's gradients cannot become NaN.
 
-    In bfloat16 on AMX it goes along rows of features, half as wide as the image, by 32 columns.
-    Where the last 32 lack few, two for each, it multiplies memory that nothing wrote by 0 in a
-    filter's gradient: NaN, if there was one in it (TensorFlow 2.21; see tests/test_devices.py).
+    In bfloat16 on AMX, oneDNN takes rows of features, half as wide as the image, in blocks of 32
+    columns. If the last block lacks few columns (at most two per block), the gradient of a filter
+    multiplies uninitialised memory by 0, which is NaN if that memory held a NaN (TensorFlow 2.21;
+    see tests/test_devices.py). Such a block is filled up.
     """
     features = columns // 2
-    lacking = -features % 32
+    lacking = -features % 32  # columns of the last block
     return columns + 2 * lacking if lacking <= 2 * -(-features // 32) else columns

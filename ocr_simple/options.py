@@ -15,7 +15,7 @@ from typing import Annotated, ClassVar, Literal
 import tyro
 from annotated_types import Ge, Gt, Le, Lt
 
-from ocr_simple.spec import ModelSpec
+from ocr_simple.spec import Context, Head, ModelSpec
 from ocr_simple.text import Alphabet
 
 TRDG_FOLDER = Path(str(importlib.util.find_spec("trdg").origin)).parent  # type: ignore[union-attr]
@@ -24,6 +24,7 @@ TRDG_FOLDER = Path(str(importlib.util.find_spec("trdg").origin)).parent  # type:
 HELD_OUT = ("Sansation", "OpenSans", "Pacifico", "DroidSans", "RobotoCondensed", "Walkway", "BEBAS")
 
 LARGEST_SEED = (1 << 32) - 1  # validation draws from streams that no training seed reaches
+WORKERS = max(1, min(8, (os.cpu_count() or 1) - 1))
 LEARNING_RATES = {"adamw": 6e-3, "adam": 6e-3, "adadelta": 1.0, "sgd": 0.03}
 
 NotNegative = Annotated[int, Ge(0)]
@@ -213,7 +214,7 @@ class ModelOptions(Group):
     architecture: str = ModelSpec.architecture
     """Encoder, by its name in ocr_simple/network/encoders.py: plain reads unseen fonts best; fine
     narrow characters; deep hard pictures; wide letters in many fonts."""
-    context: Literal["conv", "attention", "lstm", "gru"] = ModelSpec.context
+    context: Context = ModelSpec.context
     """Layers behind the encoder that see more of the line: conv is fastest; attention adds
     self-attention over the whole line; lstm and gru are recurrent."""
     rnn_units: int = ModelSpec.rnn_units
@@ -222,7 +223,7 @@ class ModelOptions(Group):
     """Rows of the model's input. Small print in large pictures may gain from 48."""
     color: bool = False
     """Read colour. Grey reads as well and is faster, unless colour alone sets the ink apart."""
-    head: Literal["ctc", "attention"] = ModelSpec.head
+    head: Head = ModelSpec.head
     """ctc learns and reads faster; attention also learns which character follows which."""
 
 
@@ -258,7 +259,7 @@ class RunOptions(Group):
     """Resume the run in the folder. --no-resume moves it aside and starts a new one."""
     seed: NotNegative = 0
     """Random seed for weights and data."""
-    workers: NotNegative = max(1, min(8, (os.cpu_count() or 1) - 1))
+    workers: NotNegative = WORKERS
     """Processes that draw lines; 0 draws in this one. The lines do not depend on the number."""
     interval: Annotated[Positive, tyro.conf.arg(aliases=["--steps-per-checkpoint"])] = 500
     """Steps between two validations; each also saves a checkpoint."""
@@ -307,9 +308,9 @@ class TuningOptions(Group):
     """Parts of a batch that are sorted by width, one per machine; 0: the number of machines when
     the run starts."""
     max_width: NotNegative = 0
-    """Leave out labelled images wider than this, in pixels; they are counted and listed. 0: none."""
+    """Leave out labelled images wider than this, in pixels, and list them; 0 leaves out none."""
     max_height: NotNegative = 0
-    """Leave out labelled images higher than this, in pixels; they are counted and listed. 0: none."""
+    """Leave out labelled images higher than this, in pixels, and list them; 0 leaves out none."""
     worst_fonts: NotNegative = 3
     """How many of the worst-read fonts to name at the end."""
 

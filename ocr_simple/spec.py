@@ -8,20 +8,20 @@ import json
 import os
 import zipfile
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 
 from ocr_simple.network.backend import backend
 from ocr_simple.network.encoders import ENCODERS
-from ocr_simple.text import Alphabet, steps_needed
+from ocr_simple.text import Alphabet, ctc_steps_needed
 
 SCHEMA = 1
 SPEC_FILE = "ocr.json"
 NORMALISATION = "median"  # see `images.normalise`
 MAX_ARCHIVE_BYTES = 1 << 30
-CONTEXTS = ("conv", "attention", "lstm", "gru")
-HEADS = ("ctc", "attention")
+Context = Literal["conv", "attention", "lstm", "gru"]
+Head = Literal["ctc", "attention"]
 CONTEXT_STRIDE = 4  # fewest image columns in one step of the context layers
 JAX_MULTIPLE = 32  # JAX compiles for each shape: padding to this many columns keeps shapes few
 FORMER_CONTEXTS = {"none": "conv", "transformer": "attention"}  # before `rnn` became `context`
@@ -47,11 +47,11 @@ class ModelSpec:
     height: int = 32  # rows of the input image: a multiple of 16, 16 to 256
     channels: int = 1  # 1 grey, 3 colour
     architecture: str = "plain"  # a name in ENCODERS
-    context: str = "conv"  # one of CONTEXTS
+    context: Context = "conv"  # what follows the encoder
     rnn_units: int = 64  # width of the context layers, each way
     normalisation: str = NORMALISATION
     temperature: float = 1.0  # of the softmax that gives confidences
-    head: str = "ctc"  # one of HEADS
+    head: Head = "ctc"
     attn_num_hidden: int = 128  # width of each layer of the attention head
     attn_num_layers: int = 2
     target_embedding_size: int = 10  # of a character, in the attention head
@@ -77,8 +77,8 @@ class ModelSpec:
         check(height_fits, "height", "give a multiple of 16 from 16 to 256")
         check(self.channels in (1, 3), "channels", "give 1 (grey) or 3 (colour)")
         choices("architecture", sorted(ENCODERS))
-        choices("context", CONTEXTS)
-        choices("head", HEADS)
+        choices("context", get_args(Context))
+        choices("head", get_args(Head))
         choices("normalisation", (NORMALISATION,))
         number = type(self.temperature) in (int, float)
         check(
@@ -96,7 +96,7 @@ class ModelSpec:
 
     def steps_needed(self, text: str) -> int:
         """Time steps that the model needs to write `text`."""
-        return len(text) if self.head == "attention" else steps_needed(text)
+        return len(text) if self.head == "attention" else ctc_steps_needed(text)
 
     @property
     def multiple(self) -> int:

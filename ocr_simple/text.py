@@ -1,10 +1,8 @@
-"""Text and label ids: the alphabet, CTC decoding, confidence and character spans.
+"""Text and class ids: the alphabet of a model, and a line of text that was read.
 
-A recogniser sees class numbers. `Alphabet` turns text into them and back; id 0 is CTC's blank
-(Graves et al. 2006, "Connectionist Temporal Classification") and the padding of label arrays.
-`ctc_decode` turns a line's class probabilities into text by the best path: the most probable
-class at each time step, runs of one class collapsed, blanks dropped. `attention_decode` does it
-for a decoder that wrote the line, where id 0 is the end symbol. NumPy only.
+A model sees class ids. `Alphabet` turns text into them and back. Id 0 is the blank of CTC (Graves
+et al. 2006, "Connectionist Temporal Classification"), the end symbol of an attention head, and the
+padding of label arrays.
 """
 
 import itertools
@@ -18,34 +16,49 @@ from pathlib import Path
 from typing import NamedTuple
 
 BLANK = 0
+NOTHING = "∅"  # stands for empty text
 CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 NAMED_ALPHABETS = {
     "digits": string.digits,
     "alnum": string.digits + string.ascii_lowercase,
-    "ascii": "".join(map(chr, range(32, 127))),  # printable, space included
+    "ascii": "".join(map(chr, range(32, 127))),  # the printable characters and the space
 }
 
 
 def normalise_text(text: str) -> str:
-    """NFC text with white space as trdg can draw it: single spaces, none at the ends."""
+    """Unicode NFC, with runs of white space as one space and none at the ends."""
     return " ".join(unicodedata.normalize("NFC", text).split())
 
 
-def one_line(text: str) -> str:
-    """`text` with its control characters and line breaks as escapes: a file name, to be printed."""
+def escape_controls(text: str) -> str:
+    """`text` on one line: control characters and line breaks are replaced by escapes."""
     return CONTROLS.sub(lambda control: control[0].encode("unicode_escape").decode(), text)
 
 
-def first_ten(faults: list[str]) -> str:
-    """The first ten of a list, each on a line of its own."""
-    more = [f"... and {len(faults) - 10} more"] if len(faults) > 10 else []
-    return "".join(f"\n  {fault}" for fault in faults[:10] + more)
+def printable(text: str) -> str:
+    """As `escape_controls`, and valid Unicode: file names may hold other bytes."""
+    return escape_controls(text).encode(errors="backslashreplace").decode()
+
+
+def visible(text: str) -> str:
+    """`text` with empty text, extra spaces, control characters and lone accents made visible."""
+    text = re.sub(r"^ | $|(?<= ) ", "␣", printable(text)) or NOTHING
+    return f"◌{text}" if unicodedata.combining(text[0]) else text
+
+
+def first_ten(items: list[str]) -> str:
+    """The first ten items, each on a new line, and how many more there are."""
+    more = [f"... and {len(items) - 10} more"] if len(items) > 10 else []
+    return "".join(f"\n  {item}" for item in items[:10] + more)
 
 
 @dataclass(frozen=True)
 class Alphabet:
-    """The characters a model can read, in the order of their class ids, which start at 1."""
+    """The characters that a model can read, in the order of their class ids, which start at 1.
+
+    Raises ValueError if there are none, if they are not in Unicode NFC, or if one is repeated.
+    """
 
     characters: str
     ids: dict[str, int] = field(init=False, repr=False, compare=False)
@@ -62,10 +75,10 @@ class Alphabet:
 
     @classmethod
     def parse(cls, specification: str) -> "Alphabet":
-        """An alphabet from `digits`, `alnum`, `ascii`, a UTF-8 file's characters, or a string.
+        """The alphabet named `digits`, `alnum` or `ascii`, or the characters of a file or string.
 
-        A file's line breaks do not count. Raises ValueError for an empty one, or a file that
-        is not UTF-8.
+        Files are UTF-8; their line breaks are ignored. Raises ValueError for an empty alphabet, or
+        a file that is not UTF-8.
         """
         if specification in NAMED_ALPHABETS:
             return cls(NAMED_ALPHABETS[specification])
@@ -74,22 +87,24 @@ class Alphabet:
             try:
                 characters = Path(specification).read_text(encoding="utf-8-sig")
             except UnicodeDecodeError as error:
-                raise ValueError(f"alphabet file {specification}: not UTF-8 ({error})") from error
+                raise ValueError(
+                    f"alphabet file {specification}: not UTF-8 ({error}); save it as UTF-8"
+                ) from error
             characters = characters.replace("\r", "").replace("\n", "")
         characters = unicodedata.normalize("NFC", characters)
         return cls("".join(dict.fromkeys(characters)))
 
     @property
     def classes(self) -> int:
-        """Number of classes of a model's output: the characters and the blank."""
+        """Classes of a model's output: the characters and the blank."""
         return len(self.characters) + 1
 
     def unknown(self, text: str) -> str:
-        """The characters of `text` that are not in the alphabet, each once."""
+        """The characters of `text` that the alphabet lacks, each once."""
         return "".join(c for c in dict.fromkeys(text) if c not in self.ids)
 
     def encode(self, text: str) -> list[int]:
-        """Label ids of NFC text. Raises ValueError that names the unknown characters."""
+        """The class ids of NFC text. Raises ValueError that names the unknown characters."""
         unknown = self.unknown(text)
         if unknown:
             raise ValueError(
@@ -99,7 +114,7 @@ class Alphabet:
         return [self.ids[c] for c in text]
 
     def decode(self, ids: Iterable[int]) -> str:
-        """Text of label ids; blanks are passed over."""
+        """The text of class ids, without blanks."""
         return "".join(self.characters[i - 1] for i in ids if i != BLANK)
 
 
@@ -110,22 +125,22 @@ def _is_file(name: str) -> bool:
         return False
 
 
-def steps_needed(text: str) -> int:
-    """Time steps that CTC needs for `text`: one a character, one between equal neighbours."""
+def ctc_steps_needed(text: str) -> int:
+    """Time steps that CTC needs: one per character, and one between equal neighbours."""
     return len(text) + sum(a == b for a, b in itertools.pairwise(text))
 
 
 class Character(NamedTuple):
-    """One character read: where it stands, and the probability that it is right."""
+    """A character that was read, its position, and the probability that it is right."""
 
     text: str
     confidence: float  # 0 to 1
-    start: float  # left edge; time steps out of `ctc_decode`, pixels out of `Recognizer`
-    end: float  # right edge, same unit
+    start: float  # left edge: in time steps from `decoding`, in pixels from `Recognizer`
+    end: float  # right edge, in the same unit
 
 
 class Line(NamedTuple):
-    """One line read."""
+    """A line of text that was read."""
 
     text: str
     confidence: float  # probability that the whole line is right, 0 to 1

@@ -1,6 +1,7 @@
 #!/bin/sh
-# Trains the like of digits.keras from nothing but packages, after `make fonts`: some two hours on two
-# idle cores, at 5 steps a second. Stopped, the same command goes on. digits.md says how the shipped weights came about.
+# Trains a model like digits.keras with nothing but the installed packages and the fonts of `make
+# fonts`: about two hours on two idle cores, at 5 steps a second. If it is interrupted, the same
+# command resumes. digits.md describes how the shipped weights were made.
 set -eu
 exec "${PYTHON:-.venv/bin/python}" train.py --model-dir checkpoints/digits --held-out none \
     --fonts trdg matplotlib "${FONTS:-fonts/made}" \

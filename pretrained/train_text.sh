@@ -1,13 +1,13 @@
 #!/bin/sh
-# Trains text.keras from nothing but packages, after `make fonts`: some two hours on two idle cores, at
-# 3.8 steps a second (the shipped weights came in six runs: text.md).
-# Stopped, the same command goes on.
+# Trains a model like text.keras with nothing but the installed packages and the fonts of `make
+# fonts`: about two hours on two idle cores, at 3.8 steps a second. If it is interrupted, the same
+# command resumes. The shipped weights took six runs, which text.md describes.
 set -eu
 fonts="${FONTS:-fonts/made}"
 exec "${PYTHON:-.venv/bin/python}" train.py --model-dir checkpoints/text --held-out none \
     --alphabet ascii --text-source mixed --words 3 --max-length 12 \
     --fonts trdg matplotlib "$fonts"/print "$fonts"/receipt "$fonts"/handwriting/*.woff \
     --recipe photo:5 receipt:5 handwriting --photo 0.8 --elastic 0.02 \
-    --architecture wide --rnn transformer --rnn-units 128 \
+    --architecture wide --context attention --rnn-units 128 \
     --batch-size 64 --steps 24000 --warmup 500 --average 0.9995 --final-rate 0.15 --interval 2000 \
     --validation-lines 1000 --patience 0 "$@"

@@ -1,22 +1,23 @@
-"""Real small data that several modules test on."""
+"""Real small data that several tests read."""
 
-from ocr_simple.options import LineOptions
-from ocr_simple.drawing.lines import Lines
-from ocr_simple.spec import ModelSpec
-from ocr_simple.drawing.fonts import find_fonts
+from pathlib import Path
 
 import pytest
 from PIL import Image
+from support.datasets import annotate, picture
+from support.lines import OPEN_SANS
 
+from ocr_simple.drawing.lines import Lines
+from ocr_simple.options import LineOptions
+from ocr_simple.spec import ModelSpec
 
 
 @pytest.fixture(scope="session")
-def labelled_folder(tmp_path_factory):
+def labelled_folder(tmp_path_factory) -> Path:
     """Twelve drawn digit lines with labels.tsv."""
     path = tmp_path_factory.mktemp("labelled")
-    font = next(f for f in find_fonts(("trdg",)) if f.endswith("OpenSans-Regular.ttf"))
     options = LineOptions(min_length=2, max_length=4)
-    drawn = Lines(options, ModelSpec(), [font], augment=False)
+    drawn = Lines(options, ModelSpec(), [OPEN_SANS], augment=False)
     rows = []
     for k in range(12):
         pixels, text, _ = drawn[k]
@@ -26,12 +27,37 @@ def labelled_folder(tmp_path_factory):
     return path
 
 
+@pytest.fixture
+def image_folder(tmp_path, monkeypatch) -> Path:
+    """The working directory, with images in images/."""
+    monkeypatch.chdir(tmp_path)
+    for i, name in enumerate(("a.png", "b.jpg", "with space.png", "com,ma.png")):
+        picture(tmp_path / "images" / name, (40 + i, 20 + i), i)
+    return tmp_path
+
+
+@pytest.fixture
+def bad_rows(image_folder) -> Path:
+    """Annotations with every kind of bad row, between good ones."""
+    images = image_folder / "images"
+    (images / "text.png").write_text("this is no image")
+    (images / "empty.png").write_bytes(b"")
+    whole = (images / "b.jpg").read_bytes()
+    (images / "cut.jpg").write_bytes(whole[: len(whole) // 2])
+    picture(images / "long.png", (3000, 2))
+    return annotate(
+        image_folder / "annotations.txt", "images/a.png 1", "images/gone.png 2",
+        "images/text.png 3", "images/empty.png 4", "images/cut.jpg 5", "images/a.png", "",
+        "images 8", "images/long.png 9", "images/b.jpg 10",
+    )  # fmt: skip
+
+
 @pytest.fixture(scope="session")
-def exported(tmp_path_factory):
+def exported(tmp_path_factory) -> Path:
     """A folder with digits.keras as a SavedModel."""
-    import export
-    from inference import PRETRAINED
+    from aocr.export import export
+    from ocr_simple.runs.model_files import PRETRAINED
 
     folder = tmp_path_factory.mktemp("served") / "digits"
-    export.export(PRETRAINED / "digits.keras", folder, ["savedmodel"])
+    export(PRETRAINED / "digits.keras", folder, ["savedmodel"])
     return folder

@@ -1,93 +1,123 @@
-"""bench/accuracy.py: folds, timing and peers on labelled folders."""
-
-from ocr_simple.runs.model_files import PRETRAINED
-from ocr_simple.runs.model_files import TEST_IMAGES
-from ocr_simple.reports.metrics import evaluate
-from aocr import export
+"""bench/accuracy.py: sets, folds, speeds and peers on labelled folders."""
 
 import importlib.util
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from PIL import Image, ImageDraw
 
-from bench import accuracy
-from bench.peers import Reader, peers
+from aocr import export
+from ocr_simple.runs.model_files import PRETRAINED, TEST_IMAGES
 
-pytestmark = pytest.mark.skipif(
-    not (PRETRAINED / "digits.keras").is_file(), reason="pretrained/digits.keras is not there"
-)
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.skipif(
+        not (PRETRAINED / "digits.keras").is_file(), reason="pretrained/digits.keras is not there"
+    ),
+]
+SCRIPT = Path(__file__).resolve().parents[1] / "bench" / "accuracy.py"
 installed = all(map(importlib.util.find_spec, ("rapidocr", "tesserocr"))) and any(
     Path("/usr/share/tesseract-ocr").glob("*/tessdata/eng.traineddata")
 )
 
 
-@pytest.mark.parametrize(
-    ("fold", "text", "folded"),
-    [
-        ("digits", "1.234,- EUR", "1234"),
-        ("alnum", "It's 5 O\u2019Clock", "its5oclock"),
-        ("none", " a  b ", "a b"),
-    ],
-)
-def test_a_fold_keeps_what_counts(fold, text, folded):
-    assert accuracy.FOLDS[fold](text) == folded
+def run(*arguments):
+    command = [sys.executable, str(SCRIPT), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True)
 
 
-def test_the_shipped_model_is_measured_with_its_calibration(capsys):
-    accuracy.main(accuracy.Options())
-    rows = [row.split(" | ") for row in capsys.readouterr().out.splitlines() if " | " in row]
-    measured = next(row for row in rows if "inference_test_imgs" in row[0])
-    assert measured[1:6] == ["12", "ocr_simple digits", "100.0%", "0.0%", "1.000"]
-    assert float(measured[6].rstrip("%")) > 80 and float(measured[7].replace(",", "")) > 0
-    assert any("100.0% from" in cell for cell in rows[-1])
+def measure(*arguments):
+    """The rows, as lists of cells, of the script's two tables, and its messages."""
+    done = run(*arguments)
+    assert done.returncode == 0, done.stderr
+    measured, answered = (
+        [row.strip("| ").split(" | ") for row in table.splitlines() if row.startswith("| ")][1:]
+        for table in done.stdout.split("\nShare of all")
+    )
+    return measured, answered, done.stderr
 
 
-@pytest.mark.slow
-def test_an_export_is_measured_as_the_model_is(tmp_path, capsys):
+def refuse(*arguments):
+    """The message with which the script refuses its arguments."""
+    done = run(*arguments)
+    assert done.returncode == 2 and "Traceback" not in done.stderr, done.stderr
+    return done.stderr
+
+
+def test_the_shipped_model_is_measured_with_its_calibration():
+    (row,), answered, _ = measure()
+    assert row[:7] == [
+        "inference_test_imgs", "none", "12", "ocr_simple digits", "100.0%", "0.0%", "1.000",
+    ]  # fmt: skip
+    assert float(row[7].rstrip("%")) > 80 and float(row[8].replace(",", "")) > 0
+    assert any("100.0% from" in cell for cell in answered[0])
+
+
+def test_an_export_is_measured_as_the_model_is(tmp_path):
     export.export(PRETRAINED / "digits.keras", tmp_path / "digits", ["onnx"])
-    truths = accuracy.read_labels(TEST_IMAGES)
-    engine = accuracy.ours(str(tmp_path / "digits" / "model.onnx"))
-    readings, one_by_one, _ = accuracy.measure(engine, truths, "digits")
-    assert engine.name == "ocr_simple digits, ONNX" and one_by_one > 0
-    assert evaluate(readings).exact == 1
+    shutil.copytree(TEST_IMAGES, tmp_path / "images")
+    onnx = tmp_path / "digits" / "model.onnx"
+    measured, _, messages = measure(tmp_path / "images", "--models", onnx)
+    assert "differ alone" not in messages
+    assert measured[0][2:5] == ["12", "ocr_simple digits, ONNX", "100.0%"]
+    assert float(measured[0][8].replace(",", "")) > 0
 
-    found = engine.many([tmp_path / "gone.png", *truths])  # more than one batch
-    assert [text for text, _ in found] == ["", *(reading.line.text for reading in readings)]
-    said = capsys.readouterr().err.splitlines()
-    assert len(said) == 1 and "gone.png: " in said[0]
+    (tmp_path / "images" / "broken.png").write_bytes(b"not a picture")
+    with open(tmp_path / "images" / "labels.tsv", "a") as labels:
+        labels.write("broken.png\t1\n")
+    measured, _, messages = measure(tmp_path / "images", "--models", onnx)
+    assert measured[0][2:5] == ["13", "ocr_simple digits, ONNX", "92.3%"]  # 12 of 13
+    assert len(messages.splitlines()) == 1 and "broken.png: " in messages
 
 
-def test_an_image_that_cannot_be_read_counts_as_empty_and_is_named(tmp_path, capsys):
+def test_an_image_that_cannot_be_read_counts_as_empty_and_is_named(tmp_path):
     shutil.copy(TEST_IMAGES / "receipt.jpg", tmp_path)
     (tmp_path / "broken.png").write_bytes(b"not a picture")
     (tmp_path / "labels.tsv").write_text("receipt.jpg\t1\nbroken.png\t2\n")
-    truths = accuracy.read_labels(tmp_path)
-    readings, _, _ = accuracy.measure(accuracy.ours("digits"), truths, "digits")
-    assert readings[1].line.text == "" and evaluate(readings).lines == 2
-    assert "broken.png" in capsys.readouterr().err
+    measured, _, messages = measure(tmp_path, "--fold", "digits")
+    assert measured[0][1:3] == ["digits", "2"]
+    assert messages.count("broken.png: ") == 1
 
 
-def test_a_folder_without_labels_is_named(tmp_path):
-    with pytest.raises(ValueError, match=r"labels\.tsv: wanted one line an image"):
-        accuracy.read_labels(tmp_path)
+def test_a_folder_of_sets_is_measured_set_by_set_in_each_fold(tmp_path):
+    for name, label in (("a", "471.205-"), ("b", "471205")):
+        (tmp_path / name).mkdir()
+        image = Image.new("L", (220, 60), 255)
+        ImageDraw.Draw(image).text((20, 10), "471205", fill=0, font_size=38)
+        image.save(tmp_path / name / "line.png")
+        (tmp_path / name / "labels.tsv").write_text(f"line.png\t{label}\n")
+    measured, answered, _ = measure(tmp_path, "--fold", "none", "digits", "--no-speed")
+    assert [(row[0], row[1], row[4]) for row in measured] == [
+        ("a", "none", "0.0%"), ("a", "digits", "100.0%"),
+        ("b", "none", "100.0%"), ("b", "digits", "100.0%"),
+    ]  # fmt: skip
+    assert [row[1] for row in answered] == ["none", "digits"]
+
+
+def test_sets_that_cannot_be_used_are_named(tmp_path):
+    message = refuse(tmp_path)
+    assert str(tmp_path) in message and "labels.tsv" in message
+    (tmp_path / "labels.tsv").write_text("gone.png\t1\n")
+    assert "gone.png" in refuse(tmp_path)
 
 
 @pytest.mark.skipif(installed, reason="the peers are installed")
-def test_peers_that_are_not_installed_name_the_mend():
-    with pytest.raises(ValueError, match=r"requirements-peers\.txt"):
-        peers(digits=True)
+def test_peers_that_are_not_installed_are_an_error_that_says_how():
+    assert "requirements/peers.txt" in refuse("--peers")
 
 
 @pytest.mark.skipif(not installed, reason="rapidocr, tesserocr or tesseract-ocr-eng is missing")
 def test_every_peer_reads_a_plain_line_alone_and_among_many(tmp_path):
-    path, image = tmp_path / "line.png", Image.new("L", (220, 60), 255)
+    image = Image.new("L", (220, 60), 255)
     ImageDraw.Draw(image).text((20, 10), "471205", fill=0, font_size=38)
-    image.save(path)
-    found = peers(digits=True)
-    assert [reader.name.split()[0] for reader in found] == ["Tesseract", "Tesseract", "PP-OCRv6"]
-    for reader in found:
-        assert isinstance(reader, Reader)
-        alone, among = reader.one(path), reader.many([path, path, path])
-        assert among == [alone] * 3 and alone[0] == "471205"
+    for name in "abc":
+        image.save(tmp_path / f"{name}.png")
+    (tmp_path / "labels.tsv").write_text("".join(f"{name}.png\t471205\n" for name in "abc"))
+    measured, _, messages = measure(tmp_path, "--fold", "digits", "--peers")
+    engines = [row[3].split()[0] for row in measured]
+    assert engines == ["ocr_simple", "Tesseract", "Tesseract", "PP-OCRv6"]
+    assert all(row[4] == "100.0%" for row in measured)
+    assert "differ alone" not in messages

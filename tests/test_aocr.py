@@ -1,23 +1,20 @@
-"""The `aocr` command in attention-ocr's words: data set, training, test and prediction."""
-
-from ocr_simple.options import LineOptions
-from ocr_simple.drawing.lines import Lines
-from ocr_simple.spec import ModelSpec
-from ocr_simple.drawing.fonts import find_fonts
+"""The `aocr` command with attention-ocr's names: training, test and prediction of a data set."""
 
 import io
 import json
 import os
 import re
-import shlex
 import sys
 
 import pytest
 from PIL import Image
+from support.in_process import run_aocr as run
+from support.lines import OPEN_SANS
 
+from ocr_simple.drawing.lines import Lines
+from ocr_simple.options import LineOptions
+from ocr_simple.spec import ModelSpec
 
-FONT = next(font for font in find_fonts(("trdg",)) if font.endswith("OpenSans-Regular.ttf"))
-pytestmark = pytest.mark.slow
 TINY = "--rnn-units 8 --batch-size 4 --num-epoch 2 --steps-per-checkpoint 2 --workers 0"
 
 
@@ -28,7 +25,7 @@ def project(tmp_path_factory):
     before = os.getcwd()
     os.chdir(path)
     (path / "datasets" / "images").mkdir(parents=True)
-    drawn = Lines(LineOptions(min_length=2, max_length=4), ModelSpec(), [FONT], augment=False)
+    drawn = Lines(LineOptions(min_length=2, max_length=4), ModelSpec(), [OPEN_SANS], augment=False)
     for kind, numbers in (("training", range(8)), ("testing", range(8, 12))):
         rows = []
         for k in numbers:
@@ -42,18 +39,14 @@ def project(tmp_path_factory):
     os.chdir(before)
 
 
-def run(command):
-    return aocr.main(shlex.split(command))
-
-
 def test_training_fills_the_run_folder_and_the_log(project):
     names = {path.name for path in (project / "checkpoints").iterdir()}
     assert {"config.json", "best.keras", "checkpoint.npz", "metrics.csv"} <= names
-    said = (project / "attentionocr.log").read_text()
-    assert re.search(r"step 4: loss .* loss [\d.]+, perplexity [\d.]+", said)
+    log = (project / "attentionocr.log").read_text()
+    assert re.search(r"step 4: loss .* loss [\d.]+, perplexity [\d.]+", log)
 
 
-def test_a_finished_run_says_so_and_no_resume_moves_it_aside(project, capsys):
+def test_a_finished_run_is_reported_and_no_resume_moves_it_aside(project, capsys):
     assert run(f"train ./datasets/training.tfrecords {TINY}") == 0
     assert "is finished" in capsys.readouterr().err
     assert run(f"train ./datasets/training.tfrecords {TINY} --no-resume --model-dir other") == 0
@@ -61,7 +54,7 @@ def test_a_finished_run_says_so_and_no_resume_moves_it_aside(project, capsys):
     assert (project / "other.1" / "best.keras").is_file()
 
 
-def test_options_before_the_command_are_its_own(project):
+def test_options_may_come_before_the_command(project):
     command = f"--log-path early.log --gpu-id -1 train {TINY} ./datasets/training.tfrecords"
     assert run(f"{command} --model-dir early --no-gradient-clipping --optimizer adadelta") == 0
     assert (project / "early.log").read_text()
@@ -72,11 +65,11 @@ def test_options_before_the_command_are_its_own(project):
 def test_the_report_has_every_line(project, capsys):
     assert run("test --visualize ./datasets/testing.tfrecords") == 0
     assert "report: results/report.md" in capsys.readouterr().out
-    said = (project / "attentionocr.log").read_text()
+    log = (project / "attentionocr.log").read_text()
     steps = re.findall(
         r"Step (\d+) \([\d.]+s\)\. Accuracy: +[\d.]+%, loss: [\d.]+, perplexity: \S+, "
         r"probability: +[\d.]+% +\d+% \(",
-        said,
+        log,
     )
     assert steps[-4:] == ["1", "2", "3", "4"]
     report = json.loads((project / "results" / "report.json").read_text())
@@ -101,7 +94,7 @@ def test_every_line_has_pictures_of_where_its_characters_were_read(project):
     for names, text in line_folders(results):
         one_each = {f"{place:02}_{c}.png" for place, c in enumerate(text, 1)}
         assert names == {"attention.png", "attention.gif"} | one_each
-    # another model's readings are in the place of the earlier ones
+    # another model's readings replace them
     assert run("test --visualize ./datasets/testing.tfrecords --model digits") == 0
     assert [names for names, _ in line_folders(results)] == [{"time_steps.png"}] * 4
 
@@ -113,13 +106,13 @@ def test_without_distance_a_line_counts_whole_or_not(project):
     assert len(shares) == 4 and set(shares) <= {"0", "100"}
 
 
-def test_lines_that_cannot_be_read_are_told_and_the_rest_reported(project, caplog):
+def test_images_that_cannot_be_read_are_listed_and_the_rest_reported(project, caplog):
     (project / "broken.png").write_bytes(b"no image")
     (project / "mixed.txt").write_text("datasets/images/8.png 12\nbroken.png 3\nmissing.png 4\n")
     assert run("test mixed.txt --output-dir mixed") == 1
-    said = caplog.text
-    assert "2 of 3 lines" in said and "mixed.txt:2: broken.png: not an image" in said
-    assert "mixed.txt:3: no such image" in said
+    log = caplog.text
+    assert "2 of 3 rows cannot be used" in log and "mixed.txt:2: broken.png: not an image" in log
+    assert "mixed.txt:3: no such image" in log
     assert json.loads((project / "mixed" / "report.json").read_text())["lines"] == 1
 
 
@@ -142,8 +135,10 @@ def test_names_as_arguments_and_another_format(project, capsys):
 @pytest.mark.parametrize(
     ("command", "message"),
     [
-        ("test ./datasets/testing.tfrecords --model-dir nothing", "holds no model yet"),
-        ("predict x.png --model-dir nothing", "holds no model yet"),
+        ("test ./datasets/testing.tfrecords --model-dir datasets", "holds no model yet"),
+        ("test ./datasets/testing.tfrecords --model nothing", "no such file or folder"),
+        ("predict x.png --model-dir datasets", "holds no model yet"),
+        ("predict x.png --model-dir nothing", "no such file or folder"),
         ("test", "name a DATASET"),
         ("test nowhere.tfrecords", "no data set there"),
         ("train nowhere.tfrecords", "no data set there"),
@@ -151,5 +146,5 @@ def test_names_as_arguments_and_another_format(project, capsys):
 )
 def test_what_cannot_work_is_one_message_and_status_2(project, command, message, capsys):
     assert run(command) == 2
-    said = capsys.readouterr().err
-    assert message in said and "Traceback" not in said
+    error = capsys.readouterr().err
+    assert message in error and "Traceback" not in error

@@ -1,7 +1,5 @@
 """The devices that train: what their arithmetic needs."""
 
-from ocr_simple.runs import devices
-
 import os
 import platform
 import subprocess
@@ -10,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from ocr_simple.runs import devices
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -17,10 +16,12 @@ GRADIENTS = """
 import keras
 import numpy as np
 import tensorflow as tf
-import image, model
+import model
+from ocr_simple.images import pad_batch
+from ocr_simple.spec import ModelSpec, pack_labels
 
 keras.config.set_dtype_policy("mixed_bfloat16")
-net = model.build(model.ModelSpec(), seed=0)
+net = model.build(ModelSpec(), seed=0)
 weights = net.trainable_variables
 signature = {name: tf.TensorSpec(x.shape, x.dtype) for name, x in net.input.items()}
 
@@ -32,8 +33,8 @@ def gradients(x, y):
 
 for columns in (124, 188, 252, 620, 680):
     noise = np.random.default_rng(columns).normal(size=(32, columns, 1)).astype(np.float32)
-    x = image.pad_batch([noise] * 17, net.spec.multiple, training=True)
-    y = model.pack_labels([columns // net.spec.stride] * 17, [[1, 2, 3]] * 17)
+    x = pad_batch([noise] * 17, net.spec.multiple, training=True)
+    y = pack_labels([columns // net.spec.stride] * 17, [[1, 2, 3]] * 17)
     for _ in range(2):
         np.full(1 << 26, np.nan, np.float32)  # what is allocated next begins as NaN
         for gradient in gradients(x, y):
@@ -41,10 +42,10 @@ for columns in (124, 188, 252, 620, 680):
 """
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.skipif(
-    platform.libc_ver()[0] != "glibc" or not devices.quick_in_bfloat16(),
-    reason="wants a processor that is quick in bfloat16, and glibc, to fill memory",
+    platform.libc_ver()[0] != "glibc" or not devices.fast_in_bfloat16(),
+    reason="wants a processor that is fast in bfloat16, and glibc, to fill memory",
 )
 def test_gradients_in_bfloat16_are_of_the_data_alone():
     one_heap = {"ARENA_MAX": 1, "MMAP_THRESHOLD_": 1 << 30, "TRIM_THRESHOLD_": 1 << 31}

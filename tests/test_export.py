@@ -5,7 +5,7 @@ from ocr_simple.runs.model_files import PRETRAINED
 from inference import Recognizer
 from aocr.graph import ServingModule
 from ocr_simple.runs.model_files import TEST_IMAGES
-from aocr import export
+from aocr import export, formats, graph
 from ocr_simple import images as imaging
 import model as models
 from aocr import reader
@@ -31,7 +31,7 @@ IMAGES = [
     if path.suffix in {".png", ".jpg", ".gif", ".bmp"} and path.name != "crate.jpg"  # on its side
 ]
 FILES = {"1", "frozen_graph.pb", "model.onnx", "model.tflite", "model_8bit.tflite"}
-ALL = sorted({form.name for form in export.FORMATS})
+ALL = sorted({form.name for form in formats.FORMATS})
 
 
 @pytest.fixture(scope="module")
@@ -130,8 +130,8 @@ def test_a_wrong_normalisation_in_the_graph_is_refused(tmp_path, monkeypatch, be
 
 
 def test_a_wrong_normalisation_in_the_reader_is_refused(tmp_path, monkeypatch):
-    prepare = reader.Reader._prepare
-    monkeypatch.setattr(reader.Reader, "_prepare", lambda self, image: prepare(self, image) + 0.5)
+    prepare = reader.prepare
+    monkeypatch.setattr(reader, "prepare", lambda image, about: prepare(image, about) + 0.5)
     with pytest.raises(export.ExportError, match=r"model.onnx: does not read as the Keras"):
         export.export(DIGITS, tmp_path / "out", ["onnx"])
     assert not (tmp_path / "out").exists()
@@ -220,7 +220,7 @@ def test_what_is_no_image_is_an_error_that_says_so(signatures):
 
 def test_the_graph_decodes_as_image_py_does():
     for sample in export.samples(ModelSpec()):
-        if sample.format in export.GRAPH_FORMATS:
+        if sample.format in formats.GRAPH_FORMATS:
             seen = graph.decode_image(tf.constant(sample.encoded), 1).numpy()
             assert np.abs(seen - imaging.load(sample.encoded)).max() <= 1, sample.name
 
@@ -273,8 +273,8 @@ def test_the_reader_reads_files_and_pictures(exported):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["model.onnx", "model.tflite"])
 def test_the_reader_reads_many_in_their_order(name, exported, monkeypatch):
-    monkeypatch.setattr(reader, "AT_ONCE", 2)
-    monkeypatch.setattr(reader, "OPENED", 5)
+    monkeypatch.setattr(reader, "BATCH_SIZE", 2)
+    monkeypatch.setattr(reader, "OPEN_FILES", 5)
     portable = reader.Reader(exported[0] / name)
     paths = sorted(p for p in TEST_IMAGES.iterdir() if p.suffix in imaging.EXTENSIONS)
     assert len(paths) > 5 and portable.read_many([]) == []

@@ -19,8 +19,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.bucket import Faults, bucket
-from bench.cluster import config, start
+from support.bucket import Faults, bucket
+from support.cluster import config, start
 
 ROOT = Path(__file__).resolve().parent.parent
 TINY = shlex.split(

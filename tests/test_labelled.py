@@ -1,20 +1,4 @@
-"""Labelled images as lines to train on: which, in what order, and what is said of bad ones."""
-
-from ocr_simple.datasets.labelled import LabelledLines
-from ocr_simple.options import LineOptions
-from data_generator import LineSequence
-from ocr_simple.drawing.lines import Lines
-from ocr_simple.datasets.labelled import MixedLines
-from ocr_simple.spec import ModelSpec
-from ocr_simple.datasets.annotations import RecordsError
-from ocr_simple.options import Variation
-from aocr.beam import convert
-from ocr_simple.drawing.fonts import find_fonts
-from ocr_simple.datasets import labelled
-import model as models
-from ocr_simple.spec import read_spec
-from ocr_simple.spec import time_steps
-import train
+"""Labelled images as lines to train on: which, in what order, and what is reported of bad ones."""
 
 import dataclasses
 import shlex
@@ -23,24 +7,34 @@ from collections import Counter
 import numpy as np
 import pytest
 from PIL import Image
+from support.in_process import run_train
+from support.lines import OPEN_SANS
 
+import model as models
+from ocr_simple.datasets import labelled
+from ocr_simple.datasets.annotations import DatasetError, find_entries
+from ocr_simple.datasets.batches import collate
+from ocr_simple.datasets.labelled import LabelledLines, MixedLines
+from ocr_simple.datasets.tfrecords import write_labelled
+from ocr_simple.drawing.lines import Lines
+from ocr_simple.options import LineOptions, Variation
+from ocr_simple.spec import ModelSpec, read_spec, time_steps
 
 SPEC = ModelSpec()
-FONT = next(font for font in find_fonts(("trdg",)) if font.endswith("OpenSans-Regular.ttf"))
 TINY = shlex.split(
     "--context conv --rnn-units 8 --batch-size 4 --warmup 2 --steps 4 --interval 2 --workers 0"
 )
 
 
 def entries_of(folder):
-    return labelled.usable(find(folder), SPEC)[0]
+    return labelled.select_usable(find_entries(folder), SPEC)[0]
 
 
 def run(folder, *options):
-    return train.main([*TINY, "--model-dir", str(folder), *options])
+    return run_train(*TINY, "--model-dir", folder, *options)
 
 
-def test_each_image_comes_once_an_epoch_in_an_order_of_its_own(labelled_folder):
+def test_each_image_comes_once_an_epoch_in_an_order_that_changes(labelled_folder):
     lines = LabelledLines(entries_of(labelled_folder), SPEC)
     first, second = ([lines[k][2] for k in range(i, i + 12)] for i in (0, 12))
     assert sorted(first) == sorted(second) and len(set(first)) == 12
@@ -64,13 +58,13 @@ def test_variation_never_leaves_a_label_without_time_steps(tmp_path):
     (tmp_path / "labels.tsv").write_text("narrow.png\t123456\n")
     lines = LabelledLines(entries_of(tmp_path), SPEC, 0, Variation(stretch=2.0))
     for k in range(40):
-        LineSequence(lines).collate([lines[k]])
+        collate([lines[k]], lines)
         columns = lines[k][0].shape[1] * 32 / lines[k][0].shape[0]
         assert time_steps(round(columns), SPEC.stride) >= 6
     assert lines.redrawn
 
 
-def test_all_that_cannot_be_used_is_told_at_once(labelled_folder, tmp_path):
+def test_all_that_cannot_be_used_is_reported_at_once(labelled_folder, tmp_path):
     for name in ("0", "1"):
         Image.open(labelled_folder / f"{name}.png").save(tmp_path / f"{name}.png")
     (tmp_path / "broken.png").write_bytes(b"no image")
@@ -78,8 +72,8 @@ def test_all_that_cannot_be_used_is_told_at_once(labelled_folder, tmp_path):
     (tmp_path / "labels.tsv").write_text(
         "0.png\t12\n1.png\tx7\nbroken.png\t1\nnarrow.png\t1234\nmissing.png\t1\n0.png\t\n"
     )
-    with pytest.raises(RecordsError) as error:
-        labelled.usable(find(tmp_path), SPEC)
+    with pytest.raises(DatasetError) as error:
+        labelled.select_usable(find_entries(tmp_path), SPEC)
     message = str(error.value)
     assert "5 of 6 labelled images" in message
     for number, reason in ((2, "'x'"), (3, "not an image"), (4, "4 time steps"), (5, "no such"),
@@ -89,37 +83,37 @@ def test_all_that_cannot_be_used_is_told_at_once(labelled_folder, tmp_path):
 
 
 def test_images_over_the_limits_are_counted_and_listed(labelled_folder):
-    found = find(labelled_folder)
+    found = find_entries(labelled_folder)
     widths = {entry.name: Image.open(entry.file).width for entry in found}
     limit = sorted(widths.values())[5]
-    entries, left_out = labelled.usable(found, SPEC, max_width=limit)
+    entries, left_out = labelled.select_usable(found, SPEC, max_width=limit)
     assert {e.name for e in entries} == {name for name, width in widths.items() if width <= limit}
     assert len(entries) + len(left_out) == 12
-    with pytest.raises(RecordsError, match="max-height 1 leave none of 12"):
-        labelled.usable(found, SPEC, max_height=1)
+    with pytest.raises(DatasetError, match="max-height 1 leave none of 12"):
+        labelled.select_usable(found, SPEC, max_height=1)
 
 
 def test_the_share_to_validate_on_is_drawn_by_the_seed(labelled_folder):
     entries = entries_of(labelled_folder)
-    train_on, validate_on = labelled.split(entries, 0.25, 0)
+    train_on, validate_on = labelled.split_entries(entries, 0.25, 0)
     assert len(validate_on) == 3 and sorted(train_on + validate_on) == sorted(entries)
-    assert labelled.split(entries, 0.25, 0) == (train_on, validate_on)
-    assert labelled.split(entries, 0.25, 1) != (train_on, validate_on)
-    with pytest.raises(RecordsError, match="--validation"):
-        labelled.split(entries[:1], 0.25, 0)
+    assert labelled.split_entries(entries, 0.25, 0) == (train_on, validate_on)
+    assert labelled.split_entries(entries, 0.25, 1) != (train_on, validate_on)
+    with pytest.raises(DatasetError, match="--validation"):
+        labelled.split_entries(entries[:1], 0.25, 0)
 
 
 def test_a_mixture_has_its_share_and_every_image(labelled_folder):
     images = LabelledLines(entries_of(labelled_folder), SPEC)
-    drawn = Lines(LineOptions(), SPEC, [FONT])
+    drawn = Lines(LineOptions(), SPEC, [OPEN_SANS])
     names = Counter(MixedLines(images, drawn, 0.25)[k][2] for k in range(16))
-    assert names.pop(FONT) == 4
+    assert names.pop(OPEN_SANS) == 4
     assert set(names.values()) == {1} and len(names) == 12
 
 
-@pytest.mark.slow
-def test_records_and_a_folder_train_alike(labelled_folder, tmp_path):
-    convert(labelled_folder, tmp_path / "set.tfrecords", save_filename=True)
+@pytest.mark.long
+def test_tfrecords_and_a_folder_train_the_same(labelled_folder, tmp_path):
+    write_labelled(labelled_folder, tmp_path / "set.tfrecords", save_filename=True)
     for name, dataset in (("a", labelled_folder), ("b", tmp_path / "set.tfrecords")):
         assert run(tmp_path / name, "--dataset", str(dataset), "--workers", "1") == 0
     metrics = [(tmp_path / name / "metrics.csv").read_text() for name in "ab"]
@@ -127,15 +121,15 @@ def test_records_and_a_folder_train_alike(labelled_folder, tmp_path):
     assert metrics[0].splitlines()[0] == "step,loss,val_exact,val_cer,val_loss"
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_alphabet_is_that_of_the_labels(labelled_folder, tmp_path):
     assert run(tmp_path / "run", "--dataset", str(labelled_folder)) == 0
-    labels = {entry.label for entry in find(labelled_folder)}
+    labels = {entry.label for entry in find_entries(labelled_folder)}
     spec = read_spec(tmp_path / "run" / "best.keras")
     assert spec.alphabet == "".join(sorted(set("".join(labels))))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(("share", "steps"), [("0", 6), ("0.5", 11)])
 def test_epochs_are_times_that_each_image_is_seen(labelled_folder, tmp_path, share, steps):
     options = ["--num-epoch", "2", "--mix-generated", share]  # 11 images, 4 lines a step
@@ -144,7 +138,7 @@ def test_epochs_are_times_that_each_image_is_seen(labelled_folder, tmp_path, sha
     assert rows[-1].startswith(f"{steps},")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_changed_data_set_is_another_run(labelled_folder, tmp_path, capsys):
     for name in ("0.png", "1.png", "2.png"):
         (tmp_path / name).write_bytes((labelled_folder / name).read_bytes())
@@ -162,13 +156,16 @@ def test_a_changed_data_set_is_another_run(labelled_folder, tmp_path, capsys):
         ("--dataset nowhere", "no data set there"),
         ("--dataset {} --alphabet abc", "not in --alphabet"),
         ("--dataset {} --max-width 1", "leave none of 12"),
-        ("--dataset {} --mix-generated 1", "mix_generated 1.0"),
+        ("--dataset {} --mix-generated 1", "mix_generated 1.0: give"),
         ("--validation {}", "name some with --dataset"),
-        ("--dataset {} --init-from digits --context lstm", "its rnn is none, not lstm"),
-        ("--dataset {} --init-from digits --architecture residual", "is no beginning of residual"),
+        (
+            "--dataset {} --init-from digits --context lstm",
+            "its context is conv, which cannot become lstm",
+        ),
+        ("--dataset {} --init-from digits --architecture residual", "which cannot become residual"),
     ],
 )
-def test_what_cannot_work_is_told_before_anything_is_written(
+def test_what_cannot_work_is_reported_before_anything_is_written(
     options, message, labelled_folder, tmp_path, capsys
 ):
     arguments = [option.format(labelled_folder) for option in shlex.split(options)]
@@ -177,7 +174,7 @@ def test_what_cannot_work_is_told_before_anything_is_written(
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_an_attention_head_starts_behind_the_encoder_of_a_ctc_model(labelled_folder, tmp_path):
     start = tmp_path / "start.keras"
     source = models.build(ModelSpec(rnn_units=8), seed=1)
@@ -211,7 +208,7 @@ def test_what_a_model_to_start_from_lacks_starts_as_if_it_was_not_there(more):
     assert np.abs(before).max() > 0.1
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_run_starts_from_a_model_that_knows_other_characters(labelled_folder, tmp_path):
     start = tmp_path / "start.keras"
     spec = dataclasses.replace(SPEC, alphabet="7x2", rnn_units=8)

@@ -1,61 +1,46 @@
-"""The recogniser: company changes nothing, files carry all that is needed and nothing that runs."""
-
-from ocr_simple.options import LineOptions
-from data_generator import LineSequence
-from ocr_simple.drawing.lines import Lines
-from ocr_simple.spec import ModelSpec
-from model import build
-from model import ctc_loss
-from ocr_simple.drawing.fonts import find_fonts
-from ocr_simple import images as imaging
-import model as models
-from ocr_simple.spec import pack_labels
-from model import save
-from ocr_simple.spec import time_steps
+"""The recogniser: results do not depend on the batch; a file holds all that is needed, no code."""
 
 import io
 import itertools
 import json
 import re
+import textwrap
 import zipfile
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import h5py
-import keras
 import numpy as np
 import pytest
+from support.lines import batch
+from support.training import logits_of, loss_and_gradients, wider
 
+from model import build, ctc_loss, load, save
+from ocr_simple import images as imaging
+from ocr_simple import spec as specs
+from ocr_simple.network import encoders
+from ocr_simple.network.backend import keras
+from ocr_simple.spec import Context, ModelSpec, pack_labels, time_steps
 
 ROOT = Path(__file__).resolve().parent.parent
 SHIPPED = tuple(encoders.ENCODERS)
-EVERY = list(itertools.product(SHIPPED, models.RNNS))
+EVERY = [  # by default each encoder and each context, in `make test-long` each pair of them
+    pytest.param(*pair, marks=[] if {"plain", "conv"} & set(pair) else pytest.mark.long)
+    for pair in itertools.product(SHIPPED, get_args(Context))
+]
 SMALL = ModelSpec(context="conv", rnn_units=8)
 
-OWN_ENCODER = '''
-import keras
-import encoders
 
-@encoders.encoder("mine", stride=4)
-def mine(x, mask):
-    """Three convolutions: the least that reads."""
-    for filters, pool in ((16, (2, 2)), (32, (2, 2)), (64, (4, 1))):
-        x = keras.layers.Conv2D(filters, 3, padding="same", activation="relu")(x)
-        x = mask(keras.layers.MaxPooling2D(pool)(x))  # padding back to zero
-    return x  # (batch, height / 16, width / 4, 64)
-'''
-
-
-def readme_encoder():
-    """The code block of the README's section on an encoder of one's own."""
-    readme = ROOT / "README.md"
-    if not readme.exists():
-        pytest.skip("README.md is not there")
-    section = re.search(
-        r"^#+ [^\n]*own encoder[^\n]*\n(.*?)(?=^#+ |\Z)", readme.read_text(), re.I | re.M | re.S
-    )
-    assert section, "README.md has no heading with 'own encoder'"
-    return re.search(r"```python\n(.*?)```", section[1], re.S)[1]
+def documented_encoder(place):
+    """The code of an encoder, as the module or the documentation shows it."""
+    if place == "encoders.py":
+        return textwrap.dedent(
+            re.search(r"^    @encoder.*?(?=^\S)", encoders.__doc__, re.M | re.S)[0]
+        )
+    text = (ROOT / place).read_text(encoding="utf-8")
+    blocks = re.findall(r"^```python\n(.*?)^```", text, re.M | re.S)
+    return next(block for block in blocks if "@encoder" in block)
 
 
 @pytest.fixture
@@ -67,60 +52,23 @@ def registry():
     encoders.ENCODERS.update(before)
 
 
-def lines(count, **options):
-    stream = Lines(LineOptions(**options), SMALL, find_fonts(("trdg",)))
-    return LineSequence(stream).collate([stream[k] for k in range(count)])
-
-
-def logits_of(model, x):
-    return keras.ops.convert_to_numpy(model(x, training=False))
-
-
-def widen(x, columns):
-    image = np.pad(x["image"], ((0, 0), (0, 0), (0, columns), (0, 0)))
-    return {"image": image, "width": x["width"]}
-
-
-def loss_and_gradients(model, x, y):
-    """Mean loss and the gradient of each trainable variable, on the backends that have one."""
-    if keras.backend.backend() == "tensorflow":
-        import tensorflow as tf
-
-        with tf.GradientTape() as tape:
-            loss = keras.ops.mean(ctc_loss(y, model(x, training=True)))
-        gradients = tape.gradient(loss, [v.value for v in model.trainable_variables])
-    elif keras.backend.backend() == "jax":
-        import jax
-
-        def mean_loss(trainable):
-            frozen = [v.value for v in model.non_trainable_variables]
-            logits, _ = model.stateless_call(trainable, frozen, x, training=True)
-            return keras.ops.mean(ctc_loss(y, logits))
-
-        values = [v.value for v in model.trainable_variables]
-        loss, gradients = jax.value_and_grad(mean_loss)(values)
-    else:
-        pytest.skip(f"gradients are not compared on {keras.backend.backend()}")
-    return float(loss), [np.asarray(keras.ops.convert_to_numpy(g)) for g in gradients]
-
-
-def assert_company_changes_nothing(model, x, y):
-    """Own logits, loss and gradients are the same in any batch and with 256 more columns."""
+def assert_independent_of_the_batch(model, x, y):
+    """Valid logits, loss and gradients are the same in any batch and with 256 more columns."""
     spec = model.spec
-    together, wider = logits_of(model, x), logits_of(model, widen(x, 256))
+    together, padded = logits_of(model, x), logits_of(model, wider(x, 256))
     for i, width in enumerate(x["width"].tolist()):
-        own = time_steps(width, spec.stride)
-        alone = logits_of(model, imaging.pad_batch([x["image"][i][:, :width]]))[0, :own]
-        np.testing.assert_allclose(together[i, :own], alone, rtol=0, atol=1e-5)
-        np.testing.assert_allclose(wider[i, :own], alone, rtol=0, atol=1e-5)
-    loss, gradients = loss_and_gradients(model, x, y)
-    loss_wider, gradients_wider = loss_and_gradients(model, widen(x, 256), y)
-    assert loss_wider == pytest.approx(loss, rel=1e-5)
-    for variable, a, b in zip(model.trainable_variables, gradients, gradients_wider, strict=True):
+        valid = time_steps(width, spec.stride)
+        alone = logits_of(model, imaging.pad_batch([x["image"][i][:, :width]]))[0, :valid]
+        np.testing.assert_allclose(together[i, :valid], alone, rtol=0, atol=1e-5)
+        np.testing.assert_allclose(padded[i, :valid], alone, rtol=0, atol=1e-5)
+    loss, gradients = loss_and_gradients(model, ctc_loss, x, y)
+    padded_loss, padded_gradients = loss_and_gradients(model, ctc_loss, wider(x, 256), y)
+    assert padded_loss == pytest.approx(loss, rel=1e-5)
+    for variable, a, b in zip(model.trainable_variables, gradients, padded_gradients, strict=True):
         assert np.abs(a - b).max() <= 1e-5 * max(np.abs(a).max(), 1e-3), variable.path
 
 
-# --- company changes nothing ------------------------------------------------------------------
+# --- independence of the batch ----------------------------------------------------------------
 
 
 def stirred(model):
@@ -132,22 +80,24 @@ def stirred(model):
     return model
 
 
-@pytest.mark.parametrize("architecture, rnn", EVERY)
-def test_company_changes_nothing(architecture, rnn):
-    model = stirred(build(ModelSpec(architecture=architecture, rnn=rnn, rnn_units=16), seed=3))
-    assert_company_changes_nothing(model, *lines(6, min_length=1, max_length=7))
+@pytest.mark.parametrize("architecture, context", EVERY)
+def test_results_do_not_depend_on_the_batch(architecture, context):
+    model = stirred(
+        build(ModelSpec(architecture=architecture, context=context, rnn_units=16), seed=3)
+    )
+    assert_independent_of_the_batch(model, *batch(6, SMALL, min_length=1, max_length=7))
 
 
 @pytest.mark.parametrize("architecture", SHIPPED)
-def test_company_changes_nothing_at_any_width(architecture):
+def test_results_do_not_depend_on_the_batch_at_any_width(architecture):
     model = build(ModelSpec(architecture=architecture, rnn_units=8), seed=3)
     rng = np.random.default_rng(0)
     images = [rng.normal(size=(32, width, 1)).astype(np.float32) for width in range(1, 70, 3)]
     together = logits_of(model, imaging.pad_batch(images))
     for image, row in zip(images, together, strict=True):
-        own = time_steps(image.shape[1], model.spec.stride)
-        alone = logits_of(model, imaging.pad_batch([image]))[0, :own]
-        np.testing.assert_allclose(row[:own], alone, rtol=0, atol=1e-5)
+        valid = time_steps(image.shape[1], model.spec.stride)
+        alone = logits_of(model, imaging.pad_batch([image]))[0, :valid]
+        np.testing.assert_allclose(row[:valid], alone, rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("architecture", SHIPPED)
@@ -156,29 +106,29 @@ def test_time_steps_are_what_the_model_gives(architecture):
     model = build(spec)
     widths = np.arange(1, 129, dtype=np.int32)
     x = {"image": np.zeros((128, 32, 128, 1), np.float32), "width": widths}
-    own = keras.Model(model.inputs, model.get_layer("own").output)(x)
-    assert np.array_equal(np.sum(own, axis=1), time_steps(widths, spec.stride))
+    valid = keras.Model(model.inputs, model.get_layer("valid").output)(x)
+    assert np.array_equal(np.sum(valid, axis=1), time_steps(widths, spec.stride))
     assert logits_of(model, x).shape == (128, time_steps(128, spec.stride), 11)
 
 
-@pytest.mark.parametrize("code", ["here", "README"])
-def test_your_own_encoder_trains_and_obeys_the_contract(code, registry):
+@pytest.mark.parametrize("place", ["encoders.py", "docs/training.md"])
+def test_the_documented_encoder_trains_and_obeys_the_contract(place, registry):
     at_the_end_of_encoders = dict(vars(encoders))
-    exec(OWN_ENCODER if code == "here" else readme_encoder(), at_the_end_of_encoders)
+    exec(documented_encoder(place), at_the_end_of_encoders)
     name = next(name for name in registry if name not in SHIPPED)
     model = build(ModelSpec(architecture=name, context="conv", rnn_units=32), seed=0)
-    x, y = lines(8, max_length=3)
-    model.compile(keras.optimizers.Adam(3e-3), ctc_loss, jit_compile=False)
+    x, y = batch(8, SMALL, max_length=3)
+    model.compile(keras.optimizers.Adam(3e-3), ctc_loss, run_eagerly=True)
     losses = [float(model.train_on_batch(x, y)) for _ in range(40)]
     assert losses[-1] < losses[0] / 2
-    assert_company_changes_nothing(model, x, y)
+    assert_independent_of_the_batch(model, x, y)
 
 
 @pytest.mark.parametrize("architecture", ["plain", "fine"])
 def test_filters_stay_standardised_while_they_learn(architecture):
     model = build(ModelSpec(architecture=architecture, rnn_units=16), seed=0)
-    x, y = lines(4, max_length=3)
-    model.compile(keras.optimizers.AdamW(6e-3), ctc_loss, jit_compile=False)
+    x, y = batch(4, SMALL, max_length=3)
+    model.compile(keras.optimizers.AdamW(6e-3), ctc_loss, run_eagerly=True)
     for _ in range(3):
         model.train_on_batch(x, y)
     for layer in model.layers:
@@ -197,9 +147,13 @@ def test_a_stride_that_batches_are_not_padded_to_is_an_error(stride, registry):
 # --- size and loss ----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("architecture, rnn", EVERY)
-def test_a_model_of_digits_is_small(architecture, rnn):
-    assert 100_000 < build(ModelSpec(architecture=architecture, rnn=rnn)).count_params() < 1_000_000
+@pytest.mark.parametrize("architecture, context", EVERY)
+def test_a_model_of_digits_is_small(architecture, context):
+    assert (
+        100_000
+        < build(ModelSpec(architecture=architecture, context=context)).count_params()
+        < 1_000_000
+    )
 
 
 def test_the_same_seed_gives_the_same_weights():
@@ -218,7 +172,7 @@ def loss_by_every_path(logits, label):
     return -np.log(total)
 
 
-def test_ctc_loss_is_the_sum_over_all_paths_of_a_lines_own_steps():
+def test_ctc_loss_is_the_sum_over_all_paths_of_a_lines_valid_steps():
     logits = np.random.default_rng(0).normal(0, 2, (4, 5, 3)).astype(np.float32)
     steps, labels = [5, 4, 3, 5], [[1, 2], [1, 1], [2], [2, 1, 2]]
     losses = keras.ops.convert_to_numpy(ctc_loss(pack_labels(steps, labels), logits))
@@ -241,22 +195,22 @@ def test_labels_are_packed_behind_steps_and_length():
     [
         ({"alphabet": ""}, "alphabet is empty"),
         ({"alphabet": "1231"}, "repeats '1'"),
-        ({"alphabet": 5}, "alphabet 5 cannot be used"),
-        ({"height": 20}, "height 20 .* multiple of 16"),
+        ({"alphabet": 5}, "alphabet 5: give a string"),
+        ({"height": 20}, "height 20: give a multiple of 16"),
         ({"height": "32"}, "height '32'"),
         ({"channels": 2}, "channels 2"),
         ({"channels": True}, "channels True"),
-        ({"architecture": "resnet"}, "architecture 'resnet' .* plain, residual"),
-        ({"context": "bilstm"}, "rnn 'bilstm' .* none, transformer, lstm, gru"),
+        ({"architecture": "resnet"}, "architecture 'resnet': known are .*fine, plain"),
+        ({"context": "bilstm"}, "context 'bilstm': known are conv, attention, lstm, gru"),
         ({"rnn_units": 0}, "rnn_units 0"),
         ({"rnn_units": 10**9}, "rnn_units 1000000000"),
         ({"normalisation": "mean"}, "normalisation 'mean'"),
         ({"temperature": 0}, "temperature 0"),
         ({"temperature": float("nan")}, "temperature nan"),
-        ({"schema": 99}, "schema 99 .* update ocr_simple"),
+        ({"schema": 99}, "schema 99: .* update ocr_simple"),
     ],
 )
-def test_a_spec_that_cannot_be_built_names_the_entry_and_the_mend(values, message):
+def test_a_spec_that_cannot_be_built_names_the_entry_and_the_fix(values, message):
     with pytest.raises(ValueError, match=message):
         replace(SMALL, **values)
 
@@ -282,14 +236,14 @@ def saved(tmp_path):
     return path
 
 
-@pytest.mark.parametrize("architecture, rnn", EVERY)
-def test_a_saved_model_reads_the_same(architecture, rnn, tmp_path):
+@pytest.mark.parametrize("architecture, context", EVERY)
+def test_a_saved_model_reads_the_same(architecture, context, tmp_path):
     spec = ModelSpec(
         "\u00e9\u6570 a",
         48,
         channels=3,
         architecture=architecture,
-        rnn=rnn,
+        context=context,
         rnn_units=8,
         temperature=1.7,
     )
@@ -309,8 +263,8 @@ def test_saving_replaces_a_file_and_leaves_no_other(saved):
 
 def test_a_file_holds_no_optimiser_state(tmp_path):
     model = build(SMALL)
-    model.compile("adam", ctc_loss, jit_compile=False)
-    model.train_on_batch(*lines(2))
+    model.compile("adam", ctc_loss, run_eagerly=True)
+    model.train_on_batch(*batch(2, SMALL))
     save(model, tmp_path / "model.keras")
     with zipfile.ZipFile(tmp_path / "model.keras") as archive:
         weights = h5py.File(io.BytesIO(archive.read("model.weights.h5")))
@@ -324,7 +278,7 @@ COMMAND = b'{"module": "os", "class_name": "system", "config": {"command": "touc
 @pytest.mark.parametrize("config", [b"", b"garbage", COMMAND])
 def test_nothing_but_the_spec_and_the_weights_is_read(config, saved, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    x, _ = lines(2)
+    x, _ = batch(2, SMALL)
     before = logits_of(load(saved), x)
     rewrite(saved, config_json=config, metadata_json=config)
     assert np.array_equal(logits_of(load(saved), x), before)
@@ -337,7 +291,7 @@ def test_nothing_but_the_spec_and_the_weights_is_read(config, saved, tmp_path, m
         (None, "no ocr.json in it"),
         ("not JSON", "not a model of ocr_simple"),
         ("[]", "not an object"),
-        ({"schema": 2}, "schema 2 .* update ocr_simple"),
+        ({"schema": 2}, "schema 2: .* update ocr_simple"),
         ({"architecture": "evil"}, "architecture 'evil'"),
         ({"architecture": ["plain"]}, "not a model of ocr_simple"),
         ({"alphabet": "11"}, "repeats '1'"),
@@ -375,6 +329,6 @@ def test_damaged_weights_are_an_error_that_names_the_file(saved):
 
 
 def test_a_file_that_unpacks_to_too_much_is_not_unpacked(saved, monkeypatch):
-    monkeypatch.setattr(models, "MAX_ARCHIVE_BYTES", 1000)
+    monkeypatch.setattr(specs, "MAX_ARCHIVE_BYTES", 1000)
     with pytest.raises(ValueError, match="unpacks to over 1,000 bytes"):
         load(saved)

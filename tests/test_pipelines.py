@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from bench.bucket import Faults, bucket
+from support.bucket import Faults, bucket
 
 ROOT = Path(__file__).resolve().parent.parent
 pytest.importorskip("apache_beam", reason="requirements/beam.txt is not installed")
@@ -116,15 +116,15 @@ def test_a_command_that_differs_from_the_one_that_was_stopped_is_refused(tmp_pat
     assert parts.is_dir()
     assert aocr.main([*GENERATE, *BEAM, str(output), "--seed", "1"]) == 2
     said = capsys.readouterr().err
-    assert f"{parts}: holds a command that did not come to its end" in said
-    assert "differs in seed, width; give that one" in said
+    assert f"{parts}: belongs to an interrupted command that differs from" in said
+    assert "in seed, width; repeat that command" in said
 
 
 def test_a_command_whose_strings_have_changed_is_refused(tmp_path, capsys):
     strings = tmp_path / "strings.txt"
     source = ["--text-source", "strings", "--strings-file", str(strings), "--width", "8"]
     command = [*GENERATE, *source, *BEAM, str(tmp_path / "set.tfrecords")]
-    for line, message in (("1234", "text wider than width 8"), ("5678", "differs in texts")):
+    for line, message in (("1234", "text wider than width 8"), ("5678", "from this one in texts")):
         strings.write_text(line)
         assert aocr.main(command) == 2
         assert message in capsys.readouterr().err
@@ -134,7 +134,7 @@ def test_a_command_whose_strings_have_changed_is_refused(tmp_path, capsys):
     ("options", "message"),
     [
         (["--runner", "NoRunner"], "NoRunner"),
-        ([*BEAM, "--runner-options", "speed=9"], "runner-options speed: Beam has none"),
+        ([*BEAM, "--runner-options", "speed=9"], "runner-options speed: Beam has no such option"),
         ([*BEAM, "--shards", "0"], "shards 0: give 1 to 99999"),
     ],
 )
@@ -152,10 +152,10 @@ def test_reading_into_files_is_for_runners(options, capsys):
 @pytest.mark.slow
 def test_data_sets_and_readings_of_buckets(labelled_folder, tmp_path, monkeypatch):
     with bucket(Faults()) as url:
-        monkeypatch.setattr("storage.FIRST_WAIT", 0.01)
-        from storage import names, read, written
+        monkeypatch.setattr("ocr_simple.storage.FIRST_WAIT", 0.01)
+        from ocr_simple.storage import list_files, output_folder, read
 
-        with written(f"{url}/images") as there:
+        with output_folder(f"{url}/images") as there:
             for file in labelled_folder.iterdir():
                 (there / file.name).write_bytes(file.read_bytes())
         options = ["--shards", "2"]
@@ -169,4 +169,4 @@ def test_data_sets_and_readings_of_buckets(labelled_folder, tmp_path, monkeypatc
         assert aocr.main([*reading, "--output", f"{url}/read.txt"]) == 0
         lines = [read(f"{url}/read-{i:05}-of-00002.txt").splitlines() for i in range(2)]
         assert [len(part) for part in lines] == [6, 6]
-        assert not [name for name in names(url) if ".parts" in name]
+        assert not [name for name in list_files(url) if ".parts" in name]

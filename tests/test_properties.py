@@ -1,13 +1,5 @@
 """What holds for any text, image, data set and checkpoint, by Hypothesis."""
 
-from ocr_simple.text import Alphabet
-from ocr_simple.decoding.greedy import ctc_decode
-from ocr_simple import images as imaging
-from ocr_simple.text import normalise_text
-from ocr_simple.text import one_line
-from ocr_simple.text import steps_needed
-from ocr_simple.runs.checkpoint import write_whole
-
 import io
 import unicodedata
 
@@ -17,6 +9,12 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image
 
+from ocr_simple import images as imaging
+from ocr_simple.datasets.annotations import find_entries
+from ocr_simple.datasets.tfrecords import Record, RecordWriter
+from ocr_simple.decoding.greedy import ctc_greedy
+from ocr_simple.runs.checkpoint import write_whole
+from ocr_simple.text import Alphabet, ctc_steps_needed, escape_controls, normalise_text
 
 settings.register_profile(
     "here",
@@ -49,8 +47,8 @@ def test_text_comes_back_from_any_path_that_writes_it(text, extra, random):
         path += [class_id] * random.randint(1, 1 + extra)
     probabilities = np.full((len(path), alphabet.classes), 0.01)
     probabilities[np.arange(len(path)), path] = 0.9
-    line = ctc_decode(probabilities, alphabet)
-    assert line.text == text and len(path) >= steps_needed(text)
+    line = ctc_greedy(probabilities, alphabet)
+    assert line.text == text and len(path) >= ctc_steps_needed(text)
     edges = [edge for c in line.characters for edge in (c.start, c.end)]
     assert edges == sorted(edges) and edges[0] >= 0 and edges[-1] <= len(path)
 
@@ -59,7 +57,7 @@ def test_text_comes_back_from_any_path_that_writes_it(text, extra, random):
 def test_normalising_twice_changes_nothing_and_a_line_stays_one(text):
     once = normalise_text(text)
     assert normalise_text(once) == once and unicodedata.is_normalized("NFC", once)
-    assert len(one_line(text).splitlines()) <= 1
+    assert len(escape_controls(text).splitlines()) <= 1
 
 
 # --- images -----------------------------------------------------------------------------------
@@ -76,7 +74,7 @@ def test_pixels_come_back_from_any_lossless_file(pixels, kind):
 
 
 @given(PIXELS, st.sampled_from([16, 32, 48]))
-def test_a_prepared_image_has_the_models_height_and_its_own_width(pixels, height):
+def test_a_prepared_image_has_the_models_height_and_keeps_its_aspect(pixels, height):
     prepared = imaging.prepare(pixels, height)
     assert prepared.shape[0] == height and prepared.dtype == np.float32
     assert prepared.shape[1] == imaging.scaled_width(pixels.shape[1], pixels.shape[0], height)
@@ -91,8 +89,8 @@ def test_a_batch_holds_each_image_and_zeros(images):
     prepared = [imaging.prepare(pixels, 32) for pixels in images]
     batch = imaging.pad_batch(prepared)
     assert batch["image"].shape[2] % imaging.WIDTH_MULTIPLE == 0
-    for row, width, own in zip(batch["image"], batch["width"], prepared):
-        assert np.array_equal(row[:, :width], own) and not row[:, width:].any()
+    for row, width, image in zip(batch["image"], batch["width"], prepared):
+        assert np.array_equal(row[:, :width], image) and not row[:, width:].any()
 
 
 # --- files ------------------------------------------------------------------------------------
@@ -103,15 +101,15 @@ def test_a_batch_holds_each_image_and_zeros(images):
 def test_a_data_set_comes_back_from_tfrecords(tmp_path, lines):
     file = tmp_path / "set.tfrecords"
     encoded = []
-    with records.Writer(file) as writer:
+    with RecordWriter(file) as writer:
         for number, (pixels, label, name) in enumerate(lines):
             content = io.BytesIO()
             Image.fromarray(pixels[..., 0]).save(content, "PNG")
             encoded.append(content.getvalue())
-            record = records.Record(encoded[-1], label, name, pixels.shape[1::-1])
+            record = Record(encoded[-1], label, name, pixels.shape[1::-1])
             writer.add(number, record)
-    found = records.find(file)
-    assert [entry.encoded() for entry in found] == encoded
+    found = find_entries(file)
+    assert [entry.image_bytes() for entry in found] == encoded
     assert [(entry.label, entry.name) for entry in found] == [line[1:] for line in lines]
 
 

@@ -1,6 +1,9 @@
 """The server over a real socket: TensorFlow Serving's answers, uploads, limits, versions, stops."""
 
 from inference import Recognizer
+from ocr_simple.drawing.fonts import find_fonts
+from ocr_simple.drawing.glyphs import draw
+from ocr_simple.options import Drawing
 from ocr_simple.runs.model_files import TEST_IMAGES
 
 import base64
@@ -23,7 +26,7 @@ import pytest
 import yaml
 from PIL import Image
 
-from bench.serving import serving
+from support.serving import serving
 
 ROOT = Path(__file__).resolve().parent.parent
 PREDICT = "/v1/models/aocr:predict"
@@ -107,7 +110,7 @@ def test_status_and_metadata_are_those_of_tensorflow_serving(client):
         (PREDICT, b"{", 400, "cannot be read"),
         (PREDICT, b"[]", 400, "not a JSON object"),
         (PREDICT, b"[" * 100_000, 400, "cannot be read"),
-        (PREDICT, b'{"instances": []}', 400, "one at least"),
+        (PREDICT, b'{"instances": []}', 400, "at least one image"),
         (PREDICT, b'{"instances": [3]}', 400, 'give {"b64"'),
         (PREDICT, b'{"instances": [{"picture": 3}]}', 400, "the only one is 'input'"),
         (PREDICT, b'{"instances": [{"b64": "&&&&"}]}', 400, "not base64"),
@@ -230,7 +233,7 @@ def test_a_client_that_goes_before_its_request_is_whole_leaves_no_trace(exported
         while 'status="499"} 2.0' not in client.get("/metrics").text:
             assert time.monotonic() < deadline
             time.sleep(0.1)
-        assert "Traceback" not in process.said()
+        assert "Traceback" not in process.messages()
 
 
 def test_too_many_at_once_are_told_to_come_again_and_then_it_recovers(strict):
@@ -249,11 +252,9 @@ def test_too_many_at_once_are_told_to_come_again_and_then_it_recovers(strict):
 
 def numbered(text: str) -> bytes:
     """A drawn line that is read as `text`."""
-    from drawing import DrawingOptions, draw, find_fonts
-
     font = next(font for font in find_fonts(("trdg",)) if font.endswith("OpenSans-Regular.ttf"))
     file = io.BytesIO()
-    draw(text, font, DrawingOptions(), 0).save(file, "png")
+    draw(text, font, Drawing(), 0).save(file, "png")
     return file.getvalue()
 
 
@@ -318,13 +319,13 @@ def test_a_newer_version_is_taken_up_and_a_stop_loses_nothing(exported, tmp_path
 
 
 def test_the_server_says_what_it_cannot_serve(tmp_path):
-    command = [sys.executable, str(ROOT / "serve.py"), str(tmp_path)]
+    command = [sys.executable, "-m", "aocr", "serve", str(tmp_path)]
     found = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert found.returncode == 2 and "holds no SavedModel; write one with" in found.stderr
 
 
 def test_help_does_not_show_the_token():
-    command = [sys.executable, str(ROOT / "serve.py"), "--help"]
+    command = [sys.executable, "-m", "aocr", "serve", "--help"]
     found = subprocess.run(
         command, env=os.environ | {"OCR_TOKEN": TOKEN}, capture_output=True, text=True, timeout=60
     )

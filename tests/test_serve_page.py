@@ -9,7 +9,7 @@ import shutil
 import pytest
 from PIL import Image
 
-from bench.serving import serving
+from support.serving import serving
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
 pytestmark = [
@@ -70,7 +70,7 @@ def drop(page, *files):
 
 
 def said(page, text):
-    page.locator("#said", has_text=text).wait_for(timeout=20_000)
+    page.locator("#status", has_text=text).wait_for(timeout=20_000)
 
 
 def texts(page):
@@ -150,7 +150,7 @@ def test_the_table_is_copied_as_tsv_and_cleared(page, tmp_path):
     broken = tmp_path / "broken.png"
     broken.write_bytes(b"no image")
     drop(page, METER, str(broken))
-    said(page, "1 images read, 1 not")
+    said(page, "1 of 2 images read")
     assert "not an image" in rows(page)[1].inner_text()
     page.locator("#copy").click()
     said(page, "2 rows copied")

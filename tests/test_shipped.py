@@ -1,22 +1,23 @@
-"""The shipped model reads the shipped test pictures, and nothing where there is nothing."""
-
-from ocr_simple.options import DrawingOptions
-from ocr_simple.runs.model_files import PRETRAINED
-from inference import Recognizer
-from ocr_simple.runs.model_files import TEST_IMAGES
-from ocr_simple.drawing.glyphs import draw
-from ocr_simple.drawing.fonts import find_fonts
+"""The shipped models read what they were made for, and nothing where there is nothing."""
 
 import json
 import os
 import subprocess
 import sys
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image, ImageOps
+from support.lines import FONTS
 
+from inference import Recognizer
+from ocr_simple.drawing.fonts import find_fonts
+from ocr_simple.drawing.glyphs import draw
+from ocr_simple.drawing.lines import Lines
+from ocr_simple.options import Drawing, LineOptions
+from ocr_simple.runs.model_files import PRETRAINED, TEST_IMAGES
 
 pytestmark = pytest.mark.skipif(
     not (PRETRAINED / "digits.keras").is_file(), reason="pretrained/digits.keras is not there"
@@ -25,11 +26,29 @@ pytestmark = pytest.mark.skipif(
 LABELS = dict(
     row.split("\t") for row in (TEST_IMAGES / "labels.tsv").read_text("utf-8").splitlines()
 )
+PRINT = ("Aller", "DroidSans", "Lato-Bold", "Lato-Medium", "Lato-Regular", "OpenSans", "Raleway",
+         "Roboto", "Sansation")  # fmt: skip
+MATPLOTLIB = find_fonts(("matplotlib",))
+GENERATED = {  # model: (the lines' options, their fonts)
+    "digits": ({}, FONTS + MATPLOTLIB),
+    "text": (
+        {"text_source": "dictionary", "words": 3},
+        [font for font in FONTS if Path(font).name.startswith(PRINT)] + MATPLOTLIB,
+    ),
+}
 
 
 @pytest.fixture(scope="module")
-def recognizer():
-    return Recognizer.load("digits")
+def recognizers():
+    return {name: Recognizer.load(name) for name in GENERATED}
+
+
+@pytest.fixture(scope="module")
+def digits(recognizers):
+    return recognizers["digits"]
+
+
+# --- images and generated lines ---------------------------------------------------------------
 
 
 def test_every_test_image_has_a_label():
@@ -38,21 +57,38 @@ def test_every_test_image_has_a_label():
 
 
 @pytest.mark.parametrize("name", LABELS)
-def test_a_test_image_is_read(recognizer, name):
-    assert recognizer.read([TEST_IMAGES / name])[0].text == LABELS[name]
+def test_a_test_image_is_read(digits, name):
+    assert digits.read([TEST_IMAGES / name])[0].text == LABELS[name]
 
 
-def test_all_test_images_together_are_read_alike(recognizer):
-    lines = recognizer.read([TEST_IMAGES / name for name in LABELS])
-    alone = [recognizer.read([TEST_IMAGES / name])[0] for name in LABELS]
+def test_all_test_images_together_are_read_as_each_alone(digits):
+    lines = digits.read([TEST_IMAGES / name for name in LABELS])
+    alone = [digits.read([TEST_IMAGES / name])[0] for name in LABELS]
     assert [line.text for line in lines] == [line.text for line in alone]
     assert [line.confidence for line in lines] == pytest.approx(
         [line.confidence for line in alone], abs=1e-4
     )
 
 
-@pytest.mark.slow
-def test_it_reads_alike_on_jax_without_tensorflow(recognizer, tmp_path):
+@pytest.mark.parametrize("name", GENERATED)
+def test_a_model_reads_at_least_97_percent_of_generated_lines(recognizers, name):
+    recognizer, (options, fonts) = recognizers[name], GENERATED[name]
+    options = LineOptions(alphabet=recognizer.spec.alphabet, **options)
+    lines = Lines(options, recognizer.spec, fonts, seed=0, augment=False)
+    readings = recognizer.evaluate([lines[k] for k in range(300)])
+    wrong = [(r.truth, r.line.text, Path(r.name).name) for r in readings if not r.exact]
+    assert len(wrong) <= 9, wrong
+
+
+@pytest.mark.parametrize("text", ["Total: $48.20", "INVOICE", "Received with thanks", "29/03/2024"])
+def test_the_text_model_reads_printed_lines(recognizers, text):
+    font = next(font for font in MATPLOTLIB if font.endswith("DejaVuSans.ttf"))
+    drawn = draw(text, font, Drawing(word_split=True), 0)
+    assert recognizers["text"].read([drawn])[0].text == text
+
+
+@pytest.mark.long
+def test_it_reads_the_same_on_jax_without_tensorflow(digits, tmp_path):
     pytest.importorskip("jax")
     (tmp_path / "tensorflow.py").write_text("raise ImportError('not installed')")
     done = subprocess.run(
@@ -61,16 +97,19 @@ def test_it_reads_alike_on_jax_without_tensorflow(recognizer, tmp_path):
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     rows = [json.loads(row) for row in done.stdout.splitlines()]
-    lines = recognizer.read([row["path"] for row in rows])
+    lines = digits.read([row["path"] for row in rows])
     assert [row["text"] for row in rows] == [line.text for line in lines]
     on_jax = [c["confidence"] for row in rows for c in row["characters"]]
     here = [c.confidence for line in lines for c in line.characters]
     assert on_jax == pytest.approx(here, abs=1e-4)
 
 
-def test_characters_stand_from_left_to_right_across_the_picture(recognizer):
+# --- spans, and blank images ------------------------------------------------------------------
+
+
+def test_characters_stand_from_left_to_right_across_the_picture(digits):
     name = "receipt.jpg"
-    characters = recognizer.read([TEST_IMAGES / name])[0].characters
+    characters = digits.read([TEST_IMAGES / name])[0].characters
     with Image.open(TEST_IMAGES / name) as image:
         width = ImageOps.exif_transpose(image).width
     assert all(left.end == right.start for left, right in pairwise(characters))
@@ -78,16 +117,9 @@ def test_characters_stand_from_left_to_right_across_the_picture(recognizer):
     assert width * 3 / 4 < characters[-1].end <= width
 
 
-@pytest.mark.parametrize("text", ["Total: $48.20", "INVOICE", "Received with thanks", "29/03/2024"])
-def test_the_text_model_reads_printed_lines(text):
-    font = next(font for font in find_fonts(("matplotlib",)) if font.endswith("DejaVuSans.ttf"))
-    drawn = draw(text, font, DrawingOptions(word_split=True), 0)
-    assert Recognizer.load("text").read([drawn])[0].text == text
-
-
 @pytest.mark.parametrize("size", [(32, 32), (200, 32), (640, 60), (1500, 20)])
 @pytest.mark.parametrize("level", [255, 0, 128, 40, 215])
-def test_a_blank_image_is_empty_text_with_its_confidence(recognizer, level, size):
-    line = recognizer.read([np.full(size[::-1], level, np.uint8)])[0]
+def test_a_blank_image_is_empty_text_with_its_confidence(digits, level, size):
+    line = digits.read([np.full(size[::-1], level, np.uint8)])[0]
     assert (line.text, line.characters) == ("", ())
     assert 0 < line.confidence <= 1

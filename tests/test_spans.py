@@ -1,18 +1,17 @@
-"""bench/spans.py measures rightly: its boxes are trdg's glyphs, its figures are what they say."""
-
-from ocr_simple.text import Alphabet
-from ocr_simple.text import Character
-from ocr_simple.options import DrawingOptions
-from ocr_simple.options import HELD_OUT
-from ocr_simple.text import Line
+"""What bench/spans.py measures with: boxes are those of trdg's glyphs, and spans compare rightly."""
 
 import string
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 from trdg.generators import GeneratorFromStrings
 
-from bench.spans import (
+from ocr_simple.options import HELD_OUT, Drawing
+from ocr_simple.text import Alphabet, Character, Line
+from support.spans import (
     compare,
     draw_line,
     draw_lines,
@@ -22,6 +21,9 @@ from bench.spans import (
     usable_fonts,
 )
 
+pytestmark = pytest.mark.long
+
+SCRIPT = Path(__file__).resolve().parents[1] / "bench" / "spans.py"
 LETTERS = Alphabet(" " + string.ascii_letters)
 BOXES = np.array([[2, 6], [7, 8], [np.nan, np.nan], [12, 20]], float)  # of "ab c"
 
@@ -38,7 +40,7 @@ def fonts():
 # --- the measure ------------------------------------------------------------------------------
 
 
-def test_exact_spans_are_all_inside_and_overlap_wholly():
+def test_exact_spans_are_inside_and_overlap_fully():
     compared = compare(np.nan_to_num(BOXES, nan=9), BOXES)
     assert compared.tolist() == [[1, 1]] * 3  # the space is not counted
 
@@ -53,16 +55,16 @@ def test_a_character_that_was_missed_counts_as_not_found():
     assert compare(read_spans("ab c", read), BOXES).tolist() == [[1, 1], [0, 0], [1, 1]]
 
 
-def test_what_was_read_too_much_or_as_another_moves_no_span():
+def test_an_insertion_or_a_wrong_character_moves_no_span():
     read = line("aab C", [(0, 2), (2, 6), (7, 8), (8, 12), (12, 20)])
     assert compare(read_spans("ab c", read), BOXES).tolist()[1:] == [[1, 1], [1, 1]]
 
 
-def test_an_equal_split_shares_out_the_width():
+def test_an_equal_split_divides_the_width():
     assert equal_spans(4, 10, 3).tolist() == [[4, 6], [6, 8], [8, 10]]
 
 
-# --- what is measured on ----------------------------------------------------------------------
+# --- the lines -----------------------------------------------------------------------------------
 
 
 def test_texts_are_words_in_mixed_case_with_spaces():
@@ -72,7 +74,7 @@ def test_texts_are_words_in_mixed_case_with_spaces():
     assert draw_texts(Alphabet("0123456789"), 1, np.random.default_rng(0))[0].isdigit()
 
 
-def test_fonts_are_those_that_training_leaves_out_and_that_have_small_letters():
+def test_fonts_are_held_out_ones_with_lower_case_letters():
     usable, left_out = usable_fonts(LETTERS)
     assert all(font.rsplit("/", 1)[1].startswith(HELD_OUT) for font in usable + left_out)
     assert [font.rsplit("/", 1)[1] for font in left_out] == ["BEBAS___.ttf"]
@@ -87,7 +89,7 @@ def test_lines_are_a_function_of_the_seed(fonts):
 
 
 def test_boxes_are_the_columns_of_ink(fonts):
-    options = DrawingOptions(margins=(2, 9, 3, 4), character_spacing=12)  # so that none touch
+    options = Drawing(margins=(2, 9, 3, 4), character_spacing=12)  # so that none touch
     for font in fonts:
         drawn = draw_line("Wil Ma", font, options)
         ink = (np.asarray(drawn.image) < 240).any(axis=0)  # lighter are the echoes of resizing
@@ -96,11 +98,11 @@ def test_boxes_are_the_columns_of_ink(fonts):
         assert edges == pytest.approx(boxes, abs=1), font
 
 
-def test_boxes_are_those_of_trdgs_own_mask(fonts):
+def test_boxes_match_trdgs_mask(fonts):
     offsets = []
     for font in fonts:
         margins = (1, 6, 3, 0)
-        drawn = draw_line("Ticket Of", font, DrawingOptions(margins=margins))
+        drawn = draw_line("Ticket Of", font, Drawing(margins=margins))
         image, mask = next(
             GeneratorFromStrings(
                 [drawn.text], fonts=[font], margins=margins, background_type=1, output_mask=True
@@ -115,3 +117,16 @@ def test_boxes_are_those_of_trdgs_own_mask(fonts):
     outside = np.array(offsets) * (-1, 1)  # the mask's beyond the box; where overlapped, within
     assert outside.max() < 1.5
     assert np.abs(np.median(outside, axis=0)).max() < 0.75
+
+
+# --- the script -------------------------------------------------------------------------------
+
+
+def test_the_script_prints_a_table(tmp_path):
+    command = [sys.executable, str(SCRIPT), "--count", "20"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    rows = [row.split(" | ") for row in done.stdout.splitlines() if row.startswith("| all")]
+    assert [row[1] for row in rows] == [
+        "as read", "equal split of the picture", "equal split of the ink",
+    ]  # fmt: skip
+    assert float(rows[0][3].rstrip("%")) > 90  # centres of the spans read are in their boxes

@@ -4,7 +4,9 @@ from ocr_simple.runs.run_folder import RunFolder
 from ocr_simple.errors import TrainError
 from ocr_simple.runs.model_files import find_model
 import inference
-from aocr.server.queue import newest
+from aocr.options import ServeOptions
+from aocr.server import service
+from aocr.server.versions import newest
 from ocr_simple import storage
 import train
 
@@ -25,8 +27,8 @@ import numpy as np
 import pytest
 from s3fs import S3FileSystem
 
-from bench.bucket import Faults, bucket
-from bench.serving import serving
+from support.bucket import Faults, bucket
+from support.serving import serving
 
 ROOT = Path(__file__).resolve().parent.parent
 TINY = shlex.split(
@@ -54,7 +56,7 @@ def faulty(store, monkeypatch):
 
 
 def put(folder: Path, url: str) -> None:
-    with storage.written(url) as there:
+    with storage.output_folder(url) as there:
         for file in folder.iterdir():
             (there / file.name).write_bytes(file.read_bytes())
 
@@ -62,14 +64,15 @@ def put(folder: Path, url: str) -> None:
 def test_a_bucket_of_the_tests_begins_empty():
     for _ in range(2):
         with bucket(Faults()) as url:
-            assert storage.names(url) == []
-            with storage.written(url) as there:
+            assert storage.list_files(url) == []
+            with storage.output_folder(url) as there:
                 (there / "left").write_bytes(b"x")
 
 
 @pytest.mark.parametrize("path", ["s3://b/x/y.z", "gs://b", "memory://a/b"])
 def test_a_url_is_one_as_a_path_too(path):
-    assert storage.url_of(path) == path == storage.url_of(Path(path)) == storage.named(Path(path))
+    assert storage.url_of(path) == path == storage.url_of(Path(path))
+    assert storage.display_name(Path(path)) == path
 
 
 @pytest.mark.parametrize("path", ["a/b", "/a", "a:b", "C:/x", "s3:", "", ".", "x y://b"])
@@ -81,19 +84,19 @@ def test_a_path_is_none(path):
 def test_a_folder_comes_back_through_faults_file_by_file(faulty, store, tmp_path):
     rng, url = np.random.default_rng(0), f"{faulty}/folder"
     content = {f"{'sub/' * (i % 2)}{i}": rng.bytes(3000 * i) for i in range(12)}
-    with storage.written(url) as there:
+    with storage.output_folder(url) as there:
         (there / "sub").mkdir()
         for name, data in content.items():
             (there / name).write_bytes(data)
-    assert storage.names(url) == sorted(content)
-    storage.fetch(url, tmp_path)
+    assert storage.list_files(url) == sorted(content)
+    storage.download(url, tmp_path)
     assert {name: (tmp_path / name).read_bytes() for name in content} == content
     mirror = storage.Mirror(url)
     mirror.fetch()
     (mirror.path / "0").unlink()
     (mirror.path / "1").unlink(missing_ok=True)
     mirror.publish()
-    assert storage.names(url) == sorted(set(content) - {"0"} - {"1"})
+    assert storage.list_files(url) == sorted(set(content) - {"0"} - {"1"})
     assert all(store[1].met[kind] for kind in ("unavailable", "slow", "cut"))
 
 
@@ -101,7 +104,7 @@ def test_an_object_whose_name_leads_out_of_its_folder_is_refused(store, tmp_path
     system, path = fsspec.core.url_to_fs(f"{store[0]}/evil")
     system.pipe_file(f"{path}/a/../../../outside", b"x")
     with pytest.raises(storage.StorageError, match="leads out of its folder"):
-        storage.fetch(f"{store[0]}/evil", tmp_path / "within" / "folder")
+        storage.download(f"{store[0]}/evil", tmp_path / "within" / "folder")
     assert not list(tmp_path.rglob("outside"))
 
 
@@ -117,7 +120,7 @@ def test_a_store_that_does_not_answer_is_named(monkeypatch):
 
 def test_what_is_no_store_is_named():
     with pytest.raises(storage.StorageError, match=r"requirements-cloud\.txt"):
-        storage.names("nosuch://bucket/x")
+        storage.list_files("nosuch://bucket/x")
 
 
 @pytest.mark.slow
@@ -136,12 +139,13 @@ def test_training_test_predict_and_export_work_in_a_bucket(
     local = ["--head", "ctc", "--dataset", str(labelled_folder), "--model-dir", str(tmp_path / "r")]
     assert train.main([*TINY, *local]) == 0
     assert storage.read(f"{run}/metrics.csv") == (tmp_path / "r" / "metrics.csv").read_bytes()
-    assert {"best.keras", "last.keras", "checkpoint.npz", "config.json"} <= set(storage.names(run))
-    assert any(name.startswith("tensorboard/events") for name in storage.names(run))
+    files = set(storage.list_files(run))
+    assert {"best.keras", "last.keras", "checkpoint.npz", "config.json"} <= files
+    assert any(name.startswith("tensorboard/events") for name in storage.list_files(run))
     capsys.readouterr()
     results = ["--output-dir", f"{faulty}/results"]
     assert aocr.main(["test", made, "--model-dir", run, *results, *log]) == 0
-    assert "report.md" in storage.names(f"{faulty}/results")
+    assert "report.md" in storage.list_files(f"{faulty}/results")
     assert f"report: {faulty}/results/report.md" in capsys.readouterr().out
     images = f"{faulty}/images"
     assert aocr.main(["predict", images, "--model-dir", run, "--format", "tsv"]) == 0
@@ -153,7 +157,7 @@ def test_training_test_predict_and_export_work_in_a_bucket(
     put(labelled_folder, f"{faulty}/exported/1")  # what an earlier version may have left
     arguments = ["export", f"{faulty}/exported", "--model-dir", run, "--format", "savedmodel"]
     assert aocr.main([*arguments, *log]) == 0
-    assert {"1/0.png", "2/saved_model.pb"} <= set(storage.names(f"{faulty}/exported"))
+    assert {"1/0.png", "2/saved_model.pb"} <= set(storage.list_files(f"{faulty}/exported"))
     with pytest.raises(ValueError, match="no such file"):
         find_model(f"{faulty}/none.keras")
 
@@ -194,12 +198,12 @@ def test_a_server_takes_a_model_and_its_newer_version_from_a_bucket(faulty, expo
     folder, image = f"{faulty}/served", (inference.TEST_IMAGES / "water_meter.png").read_bytes()
 
     def publish(version: str) -> None:
-        with storage.written(f"{folder}/{version}") as there:
+        with storage.output_folder(f"{folder}/{version}") as there:
             shutil.copytree(exported / "1", there, dirs_exist_ok=True)
 
     publish("1")
     with serving(folder) as (process, client):
-        assert f"version 1 of {folder}" in process.said()
+        assert f"version 1 of {folder}" in process.messages()
         read = client.post("/read", content=image).json()["lines"]
         publish("2")
         until = time.monotonic() + 90
@@ -217,12 +221,12 @@ def test_a_server_goes_on_where_its_bucket_cannot_be_reached_and_says_so_once(mo
         if error := next(looks):
             raise error
 
-    monkeypatch.setattr(serve, "newest", look)
-    monkeypatch.setattr(serve, "BUCKET_POLL", 0)
-    server = serve.Server(serve.ServeOptions(Path("s3://b/m")), model=None)
+    monkeypatch.setattr(service, "newest", look)
+    monkeypatch.setattr(service, "BUCKET_POLL", 0)
+    served = service.Service(ServeOptions(Path("s3://b/m")), model=None)
     with pytest.raises(KeyboardInterrupt):
-        asyncio.run(server._watch())
-    said = "no newer version can be looked for: s3://b/m: cannot be reached"
+        asyncio.run(served.watch())
+    said = "cannot look for newer versions: s3://b/m: cannot be reached"
     assert [record.getMessage() for record in caplog.records] == [said] * 2
 
 

@@ -1,7 +1,7 @@
-"""TensorFlow Serving's REST API: what its requests hold, and what it answers.
+"""TensorFlow Serving's REST API: the JSON of its requests and answers.
 
-Row form has a list of images as `instances`, column form has them as `inputs`; an image is
-{"b64": "..."}, the file in base64, by itself or as {"input": {"b64": "..."}}.
+The row form has a list of images as `instances`, the column form as `inputs`. An image is
+{"b64": "..."}, the encoded file in base64, by itself or as {"input": {"b64": "..."}}.
 """
 
 import base64
@@ -9,14 +9,14 @@ import binascii
 from collections.abc import Sequence
 from typing import Any
 
-from aocr.server.queue import ServedLine
+from aocr.server.served_model import ServedLine
 
 SIGNATURES = {
     "serving_default": ("output", "probability"),
     "read": ("output", "probability", "characters", "probabilities", "starts", "ends"),
 }
 IMAGE = {"type": "object", "required": ["b64"], "properties": {"b64": {"type": "string"}}}
-PREDICT = {
+PREDICT = {  # in the OpenAPI document
     "requestBody": {
         "required": True,
         "content": {
@@ -35,8 +35,11 @@ PREDICT = {
 }
 
 
-def images_of(body: Any) -> tuple[list[bytes], str, str]:
-    """The images of a predict request, its form (row, column or scalar), and its signature.
+# --- requests ---------------------------------------------------------------------------------
+
+
+def parse_request(body: Any) -> tuple[list[bytes], str, str]:
+    """(images, form, signature) of a predict request; form: row, column or scalar.
 
     Raises ValueError.
     """
@@ -50,7 +53,7 @@ def images_of(body: Any) -> tuple[list[bytes], str, str]:
     if "instances" in body:
         given, form = body["instances"], "row"
         if not isinstance(given, list) or not given:
-            raise ValueError("instances: give a list of images, one at least")
+            raise ValueError("instances: give a list of at least one image")
         given = [_input(item) if _is_named(item) else item for item in given]
     else:
         given, form = body["inputs"], "column"
@@ -58,8 +61,8 @@ def images_of(body: Any) -> tuple[list[bytes], str, str]:
         if not isinstance(given, list):
             given, form = [given], "scalar"
         if not given:
-            raise ValueError("inputs: give an image at least")
-    return [_decoded(item, place) for place, item in enumerate(given)], form, signature
+            raise ValueError("inputs: give at least one image")
+    return [_decoded(item, index) for index, item in enumerate(given)], form, signature
 
 
 def _is_named(item: Any) -> bool:
@@ -72,47 +75,65 @@ def _input(item: dict) -> Any:
     return item["input"]
 
 
-def _decoded(item: Any, place: int) -> bytes:
+def _decoded(item: Any, index: int) -> bytes:
     if not isinstance(item, dict) or set(item) != {"b64"} or not isinstance(item["b64"], str):
-        raise ValueError(f'image {place}: give {{"b64": "..."}}, the file in base64')
+        raise ValueError(f'image {index}: give {{"b64": "..."}}, the file in base64')
     try:
         return base64.b64decode("".join(item["b64"].split()), validate=True)
     except (binascii.Error, ValueError) as error:
-        raise ValueError(f"image {place}: not base64 ({error})") from error
+        raise ValueError(f"image {index}: not base64 ({error})") from error
 
 
-def answer(read: Sequence[ServedLine], form: str, signature: str) -> dict[str, Any]:
-    """The answer to a predict request."""
+# --- answers ----------------------------------------------------------------------------------
+
+
+def predictions(lines: Sequence[ServedLine], form: str, signature: str) -> dict[str, Any]:
+    """The answer to a predict request, in the form of the request."""
     names = SIGNATURES[signature]
     if form == "row":
-        return {"predictions": [{name: getattr(line, name) for name in names} for line in read]}
-    columns = {name: [getattr(line, name) for line in read] for name in names}
+        return {"predictions": [{name: getattr(line, name) for name in names} for line in lines]}
+    columns = {name: [getattr(line, name) for line in lines] for name in names}
     if form == "scalar" and signature == "serving_default":
         columns = {name: values[0] for name, values in columns.items()}
     return {"outputs": columns}
 
 
-def described(function: Any) -> dict[str, Any]:
-    """A signature as TensorFlow Serving's metadata shows it."""
+def version_status(version: int) -> dict[str, Any]:
+    """The answer to a status request for a version that is served."""
+    status = {"error_code": "OK", "error_message": ""}
+    found = {"version": str(version), "state": "AVAILABLE", "status": status}
+    return {"model_version_status": [found]}
 
-    def shown(specs: dict[str, Any]) -> dict[str, Any]:
-        return {
-            name: {
-                "dtype": f"DT_{'FLOAT' if spec.dtype.is_floating else 'STRING'}",
-                "tensor_shape": {
-                    "dim": [
-                        {"size": str(-1 if size is None else size), "name": ""}
-                        for size in (spec.shape if spec.shape.rank is not None else ())
-                    ],
-                    "unknown_rank": spec.shape.rank is None,
-                },
-                "name": spec.name,
-            }
-            for name, spec in specs.items()
-        }
 
+def metadata(name: str, version: int, functions: Any) -> dict[str, Any]:
+    """The answer to a metadata request; functions: of the SavedModel, by signature."""
+    signatures = {signature: _describe(functions[signature]) for signature in SIGNATURES}
     return {
-        "inputs": shown(function.structured_input_signature[1]),
-        "outputs": shown(function.structured_outputs),
+        "model_spec": {"name": name, "signature_name": "", "version": str(version)},
+        "metadata": {"signature_def": {"signature_def": signatures}},
+    }
+
+
+def _describe(function: Any) -> dict[str, Any]:
+    return {
+        "inputs": _describe_tensors(function.structured_input_signature[1]),
+        "outputs": _describe_tensors(function.structured_outputs),
         "method_name": "tensorflow/serving/predict",
+    }
+
+
+def _describe_tensors(specs: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: {
+            "dtype": f"DT_{'FLOAT' if spec.dtype.is_floating else 'STRING'}",
+            "tensor_shape": {
+                "dim": [
+                    {"size": str(-1 if size is None else size), "name": ""}
+                    for size in (spec.shape if spec.shape.rank is not None else ())
+                ],
+                "unknown_rank": spec.shape.rank is None,
+            },
+            "name": spec.name,
+        }
+        for name, spec in specs.items()
     }

@@ -1,36 +1,52 @@
-"""Labelled images: where a data set has them, whatever its form."""
+"""Labelled images: the entries of a data set, whatever its form.
+
+A data set is one of
+
+- an annotation file: each row has the path of an image and its label, separated by a tab, a space
+  or a comma;
+- a folder of images with such a file, named labels.tsv;
+- a TFRecord file of Examples with `image` (encoded bytes), `label` (UTF-8) and optionally `comment`
+  (the image's file name): the schema of aocr (github.com/emedvedev/attention-ocr).
+
+Rows that cannot be used are returned with their place and the reason, so that all are reported at
+once. TensorFlow is imported only to read TFRecords.
+"""
 
 import contextlib
 import csv
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+from PIL import Image
+
 from ocr_simple import storage
-from ocr_simple.text import normalise_text, one_line
+from ocr_simple.network.backend import standard_error_closed
+from ocr_simple.text import escape_controls, normalise_text
 
 LABELS = "labels.tsv"  # the annotation file of a folder
-FRAME = 12  # bytes of a TFRecord before its content: the length of it, and that one's checksum
-FOOT = 4  # bytes after it: its checksum
+RECORD_HEADER = 12  # bytes before the content of a TFRecord: its length, and a checksum of that
+RECORD_FOOTER = 4  # bytes after it: its checksum
 
 
-class RecordsError(ValueError):
-    """A data set that cannot be used. The message names each place, what is wrong, and the mend."""
+class DatasetError(ValueError):
+    """A data set that cannot be used. The message names each place, the problem and the fix."""
 
 
 class Entry(NamedTuple):
     """A labelled image of a data set."""
 
-    place: str  # annotations.txt:12
-    name: str  # of the image's file, as the data set has it
+    place: str  # file and row, such as annotations.txt:12
+    name: str  # the image's file name, as the data set has it
     label: str  # NFC, single spaces
-    file: str  # that holds the encoded image
-    start: int = 0  # of it in the file, in bytes
-    size: int = -1  # in bytes; -1: to the end
+    file: str  # the file that holds the encoded image
+    start: int = 0  # where the image begins in it, in bytes
+    size: int = -1  # in bytes; -1: to the end of the file
 
-    def encoded(self) -> bytes:
-        """The image's bytes. Raises OSError."""
+    def image_bytes(self) -> bytes:
+        """The encoded image. Raises OSError."""
         if url := storage.url_of(self.file):
             return storage.read(url, start=self.start, size=self.size)
         with open(self.file, "rb") as file:
@@ -39,105 +55,80 @@ class Entry(NamedTuple):
 
 
 class Fault(NamedTuple):
-    """A line of a data set that cannot be used, and why."""
+    """A row of a data set that cannot be used."""
 
-    place: str
+    place: str  # file and row
     reason: str
 
 
-def find_entries(dataset: str | os.PathLike) -> list[Entry | Fault]:
-    """The lines of a data set, in order; images are looked for, not decoded.
-
-    Raises RecordsError where there is no data set.
-    """
-    if url := storage.url_of(dataset):
-        return _find_in_bucket(url)
-    path = Path(dataset)
-    if path.is_dir():
-        path /= LABELS
-    if not path.is_file():
-        raise RecordsError(
-            f"{dataset}: no data set there; name an annotation file, a folder with {LABELS} (file "
-            "name, tab, label), or TFRecords"
-        )
-    found = list(_records(path) if _has_records(path) else _annotations(path))
-    if not found:
-        raise RecordsError(f"{path}: is empty; give it lines of a path and a label")
-    return found
+def fault_list(found: Iterable[Entry | Fault]) -> str:
+    """The faults among `found` for a message, each on a new line."""
+    faults = (row for row in found if isinstance(row, Fault))
+    return "".join(f"\n  {fault.place}: {escape_controls(fault.reason)}" for fault in faults)
 
 
-def _find_in_bucket(url: str) -> list[Entry | Fault]:
-    """Like `find_entries`, of local copies: of the data set, and of the images that it names."""
-    if not storage.is_file(url):
-        url = f"{url}/{LABELS}"
-    if not storage.is_file(url):
-        raise RecordsError(f"{url.removesuffix('/' + LABELS)}: no data set there")
-    file = storage.fetched(url)
-    if not _has_records(file):
-        beside = url.rpartition("/")[0]
-        lines = file.read_text(encoding="utf-8-sig", errors="replace").splitlines()
-        given = {name for line in lines if line.strip() for name, _ in _readings(line)}
-        storage.fetch(beside, file.parent, sorted(given & set(storage.names(beside))))
+# --- annotation files -------------------------------------------------------------------------
+
+
+def _read_annotations(path: Path) -> Iterator[Entry | Fault]:
     try:
-        found = find_entries(file)
-    except RecordsError as error:
-        raise RecordsError(str(error).replace(str(file), url)) from error
-    return [line._replace(place=line.place.replace(str(file), url)) for line in found]
-
-
-def _has_records(path: Path) -> bool:
-    """Whether a data set is TFRecords: in text, eight characters would be a length of exabytes."""
-    with open(path, "rb") as file:
-        start = file.read(FRAME)
-    return len(start) == FRAME and int.from_bytes(start[:8], "little") < path.stat().st_size
-
-
-def _annotations(path: Path) -> Iterator[Entry | Fault]:
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        rows = path.read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
-        raise RecordsError(
+        raise DatasetError(
             f"{path}: neither TFRecords nor UTF-8 text ({error}); save it as UTF-8"
         ) from error
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
+    for number, row in enumerate(rows, 1):
+        if not row.strip():
             continue
         place = f"{path}:{number}"
-        readings = [(*reading, _image_file(reading[0], path)) for reading in _readings(line)]
-        name, label, file = next((r for r in readings if r[2]), readings[0])
+        splits = [(*split, _image_file(split[0], path)) for split in _ways_to_split(row)]
+        name, label, file = next((split for split in splits if split[2]), splits[0])
         label = normalise_text(label)
         if file and label:
             yield Entry(place, name, label, str(file))
         else:
-            yield Fault(place, f"no {'label for' if file else 'such image'} {one_line(name)!r}")
+            missing = "label for" if file else "such image"
+            yield Fault(place, f"no {missing} {escape_controls(name)!r}")
 
 
-def _readings(line: str) -> Iterator[tuple[str, str]]:
-    """What a line may mean by its path and its label, the likeliest first."""
-    line = line.strip()
+def _ways_to_split(row: str) -> Iterator[tuple[str, str]]:
+    """(path, label) by each way that a row can be split, the most likely first."""
+    row = row.strip()
     for separator in ("\t", " "):
-        if separator in line:
-            name, label = line.split(separator, 1)
+        if separator in row:
+            name, label = row.split(separator, 1)
             yield name.strip(), label
-    name, *label = next(csv.reader([line], skipinitialspace=True))
+    name, *label = next(csv.reader([row], skipinitialspace=True))
     yield name.strip(), ",".join(label)
-    yield line, ""  # a path with spaces, and no label
+    yield row, ""  # a path with spaces, and no label
 
 
 def _image_file(name: str, annotations: Path) -> Path | None:
-    """The file that is meant: from the working directory, or beside the annotations.
+    """The image file of a row: relative to the working directory, or to the annotation file.
 
-    A folder's labels.tsv means the folder's own first.
+    The images beside a labels.tsv come before those in the working directory.
     """
-    places = Path(name), annotations.parent / name
-    with contextlib.suppress(OSError, ValueError):  # no path at all
-        own_first = reversed(places) if annotations.name == LABELS else places
-        return next((path for path in own_first if path.is_file()), None)
+    places = [Path(name), annotations.parent / name]
+    if annotations.name == LABELS:
+        places.reverse()
+    with contextlib.suppress(OSError, ValueError):  # not a valid path
+        return next((path for path in places if path.is_file()), None)
     return None
 
 
-def _records(path: Path) -> Iterator[Entry | Fault]:
-    import tensorflow as tf
+# --- TFRecords --------------------------------------------------------------------------------
+
+
+def _is_tfrecords(path: Path) -> bool:
+    """Whether a file is TFRecords: the first 8 bytes of a text would be a length of exabytes."""
+    with open(path, "rb") as file:
+        start = file.read(RECORD_HEADER)
+    return len(start) == RECORD_HEADER and int.from_bytes(start[:8], "little") < path.stat().st_size
+
+
+def _read_tfrecords(path: Path) -> Iterator[Entry | Fault]:
+    with standard_error_closed():  # TensorFlow prints about its build
+        import tensorflow as tf
     from google.protobuf.message import DecodeError
 
     number, start = 0, 0
@@ -150,22 +141,105 @@ def _records(path: Path) -> Iterator[Entry | Fault]:
                 for key in ("image", "label", "comment")
             )
             name = comment.decode("utf-8", "replace") or place
-            text = normalise_text(_decoded(label))
+            text = normalise_text(_decode_label(label))
             if encoded and text:
-                offset = start + FRAME + record.index(encoded)
+                offset = start + RECORD_HEADER + record.index(encoded)
                 yield Entry(place, name, text, str(path), offset, len(encoded))
             else:
                 yield Fault(place, f"no {'label' if encoded else 'image'} in its Example")
-            start += FRAME + len(record) + FOOT
+            start += RECORD_HEADER + len(record) + RECORD_FOOTER
     except (tf.errors.OpError, DecodeError) as error:
-        raise RecordsError(
-            f"{path}: broken after record {number:,} ({one_line(str(error))}); make it anew with "
-            "aocr dataset"
+        raise DatasetError(
+            f"{path}: damaged after record {number:,} ({escape_controls(str(error))}); make it "
+            "again with aocr dataset"
         ) from error
 
 
-def _decoded(label: bytes) -> str:
+def _decode_label(label: bytes) -> str:
     try:
         return label.decode("utf-8")
     except UnicodeDecodeError:
-        return label.decode("latin-1")  # as aocr wrote them
+        return label.decode("latin-1")  # as aocr writes them
+
+
+# --- data sets --------------------------------------------------------------------------------
+
+
+def find_entries(dataset: str | os.PathLike) -> list[Entry | Fault]:
+    """The rows of a data set, in order. Images are looked for, but not decoded.
+
+    Raises DatasetError if there is no data set, or if it is empty or damaged.
+    """
+    if url := storage.url_of(dataset):
+        return _find_in_bucket(url)
+    path = Path(dataset)
+    if path.is_dir():
+        path /= LABELS
+    if not path.is_file():
+        raise DatasetError(
+            f"{dataset}: no data set there; name an annotation file, a folder with {LABELS} (file "
+            "name, tab, label), or TFRecords"
+        )
+    found = list(_read_tfrecords(path) if _is_tfrecords(path) else _read_annotations(path))
+    if not found:
+        raise DatasetError(f"{path}: is empty; add rows of a path and a label")
+    return found
+
+
+def _find_in_bucket(url: str) -> list[Entry | Fault]:
+    """As `find_entries`, of local copies of a data set in a bucket and of the images it names."""
+    if not storage.is_file(url):
+        url = f"{url}/{LABELS}"
+    if not storage.is_file(url):
+        raise DatasetError(
+            f"{url.removesuffix('/' + LABELS)}: no data set there; name an annotation file, a "
+            f"folder with {LABELS}, or TFRecords"
+        )
+    file = storage.local_file(url)
+    if not _is_tfrecords(file):
+        folder = url.rpartition("/")[0]
+        rows = file.read_text(encoding="utf-8-sig", errors="replace").splitlines()
+        named = {name for row in rows if row.strip() for name, _ in _ways_to_split(row)}
+        storage.download(folder, file.parent, sorted(named & set(storage.list_files(folder))))
+    try:
+        found = find_entries(file)
+    except DatasetError as error:
+        raise DatasetError(str(error).replace(str(file), url)) from error
+    return [row._replace(place=row.place.replace(str(file), url)) for row in found]
+
+
+# --- folders with labels.tsv ------------------------------------------------------------------
+
+
+def require_entries(dataset: str | os.PathLike) -> list[Entry]:
+    """The entries of a data set. Raises DatasetError that lists all rows that cannot be used."""
+    found = find_entries(dataset)
+    entries = [row for row in found if isinstance(row, Entry)]
+    if len(entries) < len(found):
+        raise DatasetError(
+            f"{dataset}: {len(found) - len(entries):,} of {len(found):,} rows cannot be used; "
+            "correct or remove them:" + fault_list(found)
+        )
+    return entries
+
+
+def read_labels(folder: str | os.PathLike) -> dict[str, str]:
+    """The label of each image in a folder with labels.tsv, by file name. Raises DatasetError."""
+    return {entry.name: entry.label for entry in require_entries(Path(folder, LABELS))}
+
+
+def write_folder(
+    folder: str | os.PathLike, images: Iterable[np.ndarray], labels: Iterable[str]
+) -> None:
+    """Write images, uint8 (rows, columns, 1 or 3), as 000.png and so on, and their labels.tsv.
+
+    The folder is made if it is not there. Raises ValueError unless each image has a label.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = []
+    for number, (pixels, label) in enumerate(zip(images, labels, strict=True)):
+        name = f"{number:03}.png"
+        Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels).save(folder / name)
+        rows.append(f"{name}\t{label}\n")
+    (folder / LABELS).write_text("".join(rows), encoding="utf-8", newline="\n")

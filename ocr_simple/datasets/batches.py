@@ -1,6 +1,6 @@
-"""Lines -> padded batches, in the form that `model.py` trains on.
+"""From lines to padded batches, in the form that `model.py` trains on.
 
-Batch i of a stream is a function of (seed, i), whatever the number of processes or machines.
+Batch i of a stream is a function of (seed, i), for any number of processes and machines.
 """
 
 from collections import Counter
@@ -12,12 +12,12 @@ from ocr_simple import images as imaging
 from ocr_simple.spec import ModelSpec, pack_labels, time_steps
 from ocr_simple.text import Alphabet
 
-Example = tuple[np.ndarray, str, str]  # pixels, text, font or file
+Example = tuple[np.ndarray, str, str]  # pixels, text, font or file name
 Batch = tuple[dict[str, np.ndarray], np.ndarray]  # {"image", "width"}, y
 
 
 class LineStream(Protocol):
-    """What batches are made of: generated `Lines`, labelled images, or both."""
+    """What batches are made from: generated lines, labelled images, or both."""
 
     spec: ModelSpec
     seed: int
@@ -27,7 +27,7 @@ class LineStream(Protocol):
     redrawn: Counter[str]  # why lines were redrawn, counted
 
     def __getitem__(self, k: int, /) -> Example:
-        """(pixels, text, font or file) of line k, a function of (seed, k) alone."""
+        """(pixels, text, font or file name) of line k, a function of (seed, k) alone."""
         ...
 
 
@@ -35,11 +35,12 @@ class Batches:
     """Batches of a stream of lines: `batches[i]` is ({"image", "width"}, y).
 
     See `images.pad_batch` and `spec.pack_labels`. The lines of GROUP consecutive batches are sorted
-    by width and split into batches again, so that little padding is computed.
+    by aspect ratio before they are split into batches, so that little padding is computed.
 
-    Where several machines train together, the process `rank` of `size` has its part of each
-    batch. The lines of a group are sorted in `shares`: a process draws only its own where they can
-    be split evenly. The batches are the same for any number of processes.
+    If several machines train together, process `rank` of `size` gets its part of each batch. The
+    lines of a group are divided into `shares`, which are sorted separately. If the shares can be
+    divided evenly among the processes, each draws only its part; otherwise each draws all lines and
+    uses its part. For given `shares`, the batches are the same for any number of processes.
     """
 
     GROUP = 16
@@ -58,7 +59,7 @@ class Batches:
         return self._last[1][place]
 
     def group(self, number: int) -> list[Batch]:
-        """The GROUP batches of a group, each of lines of similar width, in random order."""
+        """The GROUP batches of a group, each of lines of similar aspect, in random order."""
         count, part = self.GROUP * self.batch_size, self.batch_size // self.size
         evenly = self.shares % self.size == 0
         mine = range(self.shares)[self.rank :: self.size] if evenly else range(self.shares)
@@ -74,13 +75,14 @@ class Batches:
         return [collate(batches[i], self.lines) for i in order]
 
 
-def collate(examples: list[Example], of: LineStream) -> Batch:
-    """Prepare, pad and label the lines of one batch; `of`: the stream they come from."""
-    prepared = [imaging.prepare(pixels, of.spec.height) for pixels, _, _ in examples]
-    x = imaging.pad_batch(prepared, of.multiple, training=True)
-    steps = time_steps(x["width"], of.stride).tolist()
-    return x, pack_labels(steps, [of.alphabet.encode(text) for _, text, _ in examples])
+def collate(examples: list[Example], stream: LineStream) -> Batch:
+    """Prepare and pad the lines of one batch, and encode their labels."""
+    prepared = [imaging.prepare(pixels, stream.spec.height) for pixels, _, _ in examples]
+    x = imaging.pad_batch(prepared, stream.multiple, training=True)
+    steps = time_steps(x["width"], stream.stride).tolist()
+    return x, pack_labels(steps, [stream.alphabet.encode(text) for _, text, _ in examples])
 
 
-def _aspect(line: Example) -> float:
-    return line[0].shape[1] / line[0].shape[0]
+def _aspect(example: Example) -> float:
+    rows, columns, _ = example[0].shape
+    return columns / rows

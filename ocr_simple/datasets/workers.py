@@ -1,4 +1,4 @@
-"""Processes that work ahead, their results in order."""
+"""A pool of worker processes, and results that are computed ahead, in order."""
 
 import contextlib
 import multiprocessing
@@ -17,23 +17,24 @@ R = TypeVar("R")
 
 
 class WorkerPool(ProcessPoolExecutor):
-    """Spawned processes that end with their parent and leave Ctrl-C to it.
+    """Worker processes that end when their parent ends, and that ignore Ctrl-C.
 
-    They are spawned because forked ones would hang in the locks that the threads of JAX and
-    TensorFlow hold. They do not import the parent's script, which may import Keras.
+    They are spawned, because forked ones would hang in locks that threads of JAX and TensorFlow
+    hold. They do not import the parent's script, which would import Keras.
     """
 
     def __init__(self, workers: int, prepare: Callable[..., object], *args: Any):
-        """prepare(*args) is called once in each process; both are pickled."""
-        script = any(getattr(x, "__module__", "") == "__main__" for x in map(type, args))
-        context = multiprocessing.get_context("spawn") if script else _Context()
-        super().__init__(workers, context, _start, (prepare, args))
-        for _ in range(workers):  # start them all now
+        """prepare(*args) is called once in each process; it and its arguments are pickled."""
+        # arguments of a class that the script defines can only be unpickled with the script
+        from_script = any(type(argument).__module__ == "__main__" for argument in args)
+        context = multiprocessing.get_context("spawn") if from_script else _Context()
+        super().__init__(workers, context, _start_worker, (prepare, args))
+        for _ in range(workers):  # starts all processes now
             self.submit(os.getpid)
 
 
 def in_order(pool: Executor, work: Callable[[T], R], items: Iterable[T], ahead: int) -> Iterator[R]:
-    """`work` of each item, in order, with up to `ahead` items submitted before they are used."""
+    """work(item) for each item, in order; up to `ahead` of them are submitted in advance."""
     waiting: deque[Future] = deque()
     for item in items:
         waiting.append(pool.submit(work, item))
@@ -43,9 +44,9 @@ def in_order(pool: Executor, work: Callable[[T], R], items: Iterable[T], ahead: 
         yield waiting.popleft().result()
 
 
-def _start(prepare: Callable[..., object], args: tuple) -> None:
-    for number in (signal.SIGINT, signal.SIGTERM):  # a terminal sends them to all processes:
-        signal.signal(number, signal.SIG_IGN)  # the parent says when to stop
+def _start_worker(prepare: Callable[..., object], args: tuple) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):  # a terminal sends them to all processes,
+        signal.signal(number, signal.SIG_IGN)  # but the parent decides when to stop
     threading.Thread(target=_end_with_parent, daemon=True).start()
     prepare(*args)
 
@@ -69,18 +70,19 @@ class _Context(SpawnContext):
     Process = _Worker
 
 
-_hiding = threading.Lock()
+_hidden = threading.Lock()  # held while the script is hidden
 
 
 @contextlib.contextmanager
 def _script_hidden() -> Iterator[None]:
-    """multiprocessing finds no file of the main module, and so gives none to the new process."""
-    main = vars(sys.modules["__main__"])
-    with _hiding:
-        kept = {name: main[name] for name in ("__file__", "__spec__") if name in main}
+    """Hide the file of the main module, so that multiprocessing does not pass it to the process."""
+    main: dict[str, Any] = vars(sys.modules["__main__"])
+    with _hidden:
+        hidden = {"__file__", "__spec__"}
+        saved = {name: value for name, value in main.items() if name in hidden}
         main.pop("__file__", None)
         main["__spec__"] = None
         try:
             yield
         finally:
-            main.update(kept)
+            main.update(saved)

@@ -1,21 +1,34 @@
-"""Greedy decoding: a line's class probabilities -> text, confidence and character spans.
+"""Greedy decoding: a line's class probabilities -> its text, confidence and character spans.
 
-`ctc_decode` takes the best path (Graves et al. 2006, "Connectionist Temporal Classification"): the most
-probable class at each time step, runs of one class collapsed, blanks dropped. `attention_decode` does it
-for a decoder that wrote the line, where id 0 is the end symbol. NumPy only.
+`ctc_greedy` takes the best path of CTC (Graves et al. 2006, "Connectionist Temporal
+Classification"): the most probable class at each time step; then runs of one class are collapsed
+and blanks are dropped. `attention_greedy` takes the most probable class of each character that an
+attention head wrote, up to the end symbol. NumPy only.
 """
 
 import itertools
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from ocr_simple.text import BLANK, Alphabet, Character, Line
 
+Run = tuple[int, int]  # the first time step of a character, and the step after its last
+
+
+class Prediction(NamedTuple):
+    """What a model gives for an image: the line, and the figures that it was decoded from."""
+
+    place: int  # of the image in its list
+    line: Line  # spans in time steps
+    probabilities: np.ndarray  # (steps, classes); attention: (characters and further rows, classes)
+    attention: np.ndarray  # (characters and further rows, steps); empty for a CTC head
+
 
 def softmax(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:
-    """Class probabilities of `logits` (..., classes), softened by `temperature` (Guo 2017)."""
+    """Class probabilities of `logits` (..., classes), scaled by a temperature (Guo et al. 2017)."""
     scaled = logits.astype(np.float32) / np.float32(temperature)
     scaled -= scaled.max(axis=-1, keepdims=True)
     np.exp(scaled, out=scaled)
@@ -23,60 +36,63 @@ def softmax(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:
     return scaled
 
 
-def ctc_decode(probabilities: np.ndarray, alphabet: Alphabet) -> Line:
-    """Best-path text of one line's `probabilities` (steps, classes), its own steps only.
+def spans_of(runs: Sequence[Run]) -> list[tuple[float, float]]:
+    """(start, end) of each character: neighbours meet halfway across the blanks between them."""
+    edges = [(left[1] + right[0]) / 2 for left, right in itertools.pairwise(runs)]
+    return list(zip([float(runs[0][0]), *edges], [*edges, float(runs[-1][1])]))
 
-    A character's confidence is the maximum over its run of steps, the line's is the product of
-    its characters'. An empty line's is the least blank probability of any step: how sure the
-    least sure step is that nothing stands there. Spans are in time steps; neighbours meet
-    halfway across the blanks between them.
+
+def ctc_greedy(probabilities: np.ndarray, alphabet: Alphabet) -> Line:
+    """The best path of one line; probabilities: (steps, classes), of its valid time steps.
+
+    A character's confidence is the maximum over its run of steps, and the line's is the product of
+    its characters'. The confidence of an empty line is the lowest blank probability of any step:
+    that of the step which most probably shows something. Spans are in time steps.
     """
     if not len(probabilities):
         return Line("", 1.0, ())
-    ids = probabilities.argmax(axis=1).tolist()  # of each step
+    ids = probabilities.argmax(axis=1).tolist()  # (steps,)
     best = probabilities.max(axis=1).tolist()
-    runs, end = [], 0  # (character, confidence, first step, step after the last)
+    texts, peaks, runs, end = [], [], [], 0
     for i, run in itertools.groupby(ids):
         start, end = end, end + sum(1 for _ in run)
         if i != BLANK:
-            runs.append((alphabet.characters[i - 1], max(best[start:end]), start, end))
+            texts.append(alphabet.characters[i - 1])
+            peaks.append(max(best[start:end]))
+            runs.append((start, end))
     if not runs:
         return Line("", min(best), ())
-    edges = [(left[3] + right[2]) / 2 for left, right in itertools.pairwise(runs)]
-    lefts = [float(runs[0][2]), *edges]
-    rights = [*edges, float(runs[-1][3])]
     characters = tuple(
         Character(text, peak, left, right)
-        for (text, peak, _, _), left, right in zip(runs, lefts, rights)
+        for text, peak, (left, right) in zip(texts, peaks, spans_of(runs))
     )
-    confidence = math.prod(c.confidence for c in characters)
-    return Line("".join(c.text for c in characters), confidence, characters)
+    return Line("".join(texts), math.prod(peaks), characters)
 
 
-def attention_decode(probabilities: np.ndarray, attention: np.ndarray, alphabet: Alphabet) -> Line:
-    """The line that a decoder wrote: `probabilities` (characters, classes), up to the end symbol.
+def attention_greedy(probabilities: np.ndarray, attention: np.ndarray, alphabet: Alphabet) -> Line:
+    """The line that an attention head wrote, up to the end symbol. See `attention_line`.
 
-    attention: (characters, steps), where each was looked for, the line's own steps only; rows of
-    zeros are behind the line's end. A row that is no character's is the end symbol's; a last row
-    without one is where the decoder was cut off, and left out. See `attended`.
+    probabilities: (rows, classes). A row is a character or the end symbol, class 0.
+    attention: (rows, steps), over the valid time steps. Rows of zeros come after the line's end.
+    Without an end symbol, the head was cut off; its last row is left out.
     """
     written = int(attention.any(axis=1).sum())
     ids = probabilities[:written].argmax(axis=1)
     best = probabilities[:written].max(axis=1)
     ends = np.flatnonzero(ids == BLANK)
     count = int(ends[0]) if len(ends) else max(0, written - 1)
-    return attended(
+    return attention_line(
         alphabet.decode(ids[:count]), best[: count + bool(len(ends))], attention[:count]
     )
 
 
-def attended(text: str, probabilities: np.ndarray, attention: np.ndarray) -> Line:
-    """The line `text`, whose characters were looked for by `attention` (characters, steps).
+def attention_line(text: str, probabilities: np.ndarray, attention: np.ndarray) -> Line:
+    """The line `text` with spans from its attention (characters, steps).
 
-    probabilities: (characters,) or more, of each, and of the end symbol behind them. A line's
-    confidence is the product of them all. Spans are in time steps: a character's centre is the
-    mean of its attention, neighbours meet halfway, and the outer edges are as far from their
-    centres as the inner ones; a single character's reach as its attention spreads.
+    probabilities: of each character, and of the end symbol if there is one. The line's confidence
+    is their product. Spans are in time steps: a character's centre is the mean of its attention,
+    and neighbours meet halfway. The outer edges are as far from their centres as the inner ones.
+    The span of a single character is as wide as its attention.
     """
     confidence = math.prod(probabilities.tolist())
     if not text:
@@ -86,7 +102,7 @@ def attended(text: str, probabilities: np.ndarray, attention: np.ndarray) -> Lin
     centres = np.maximum.accumulate(attention @ position)  # never from right to left
     if len(text) == 1:
         spread = math.sqrt(max(0.0, float(attention[0] @ (position - centres[0]) ** 2)))
-        half = 0.5 + math.sqrt(3) * spread  # of an even distribution that spreads as far
+        half = 0.5 + math.sqrt(3) * spread  # half of a uniform distribution with this deviation
         edges = np.array([centres[0] - half, centres[0] + half])
     else:
         inner = (centres[1:] + centres[:-1]) / 2
@@ -99,12 +115,3 @@ def attended(text: str, probabilities: np.ndarray, attention: np.ndarray) -> Lin
         )
     )
     return Line(text, confidence, characters)
-
-
-class Output(NamedTuple):
-    """All that a model says about an image."""
-
-    place: int  # of the image in its list
-    line: Line  # spans in time steps
-    probabilities: np.ndarray  # (steps, classes), or (characters, classes) and further rows
-    attention: np.ndarray  # (characters, steps) and further rows; empty for a CTC head

@@ -1,7 +1,7 @@
-"""What texts there are: the words of a lexicon, or those that a pattern matches.
+"""Constraints on the text that is read: a list of words, or a regular expression.
 
-Decoding asks of a `Constraint` which prefixes can go on, and which texts are whole. The words of a
-lexicon are a trie besides, whose prefixes are looked at many at once. NumPy and regex only.
+A `Constraint` says which texts are allowed, and which prefixes can still become one. The words of
+a `Lexicon` are also a `Trie`, in which many prefixes are extended at once. NumPy and regex only.
 """
 
 from bisect import bisect_left
@@ -15,26 +15,27 @@ import regex
 
 from ocr_simple.text import BLANK, Alphabet, first_ten, normalise_text
 
-TRIES = 10_000  # beginnings looked at for a text that a pattern matches
+MOST_PREFIXES = 10_000  # that are tried to find a text that a pattern matches
 
 
-class Choice(NamedTuple):
-    """Prefixes to look at, the most promising first."""
+class Candidates(NamedTuple):
+    """Prefixes that extend those of a batch by one character, the most promising first."""
 
-    rows: np.ndarray  # (n,) of the prefixes that they lengthen, in their batch
-    ids: np.ndarray  # (n,) class by which
-    prefixes: np.ndarray  # (n,) the longer ones
-    bounds: np.ndarray  # (n,) log probability that no text which begins so exceeds
+    rows: np.ndarray  # (n,) rows of the prefixes that they extend
+    ids: np.ndarray  # (n,) class ids of the new characters
+    prefixes: np.ndarray  # (n,) the extended prefixes
+    bounds: np.ndarray  # (n,) upper bounds for the log probability of texts that begin with them
 
 
 class Trie:
-    """Prefixes of sorted words as nodes: an array of integers, 0 for the empty one.
+    """The prefixes of sorted words as nodes: integers, 0 for the empty prefix.
 
-    Nodes are numbered by length, then in the order of the words, so that those which lengthen a
-    node lie together.
+    Nodes are numbered by length, and then in the order of the words, so that the children of a node
+    are consecutive. `prefix_search.TextPrefixes` has the same methods.
     """
 
     def __init__(self, words: list[str], alphabet: Alphabet):
+        """words: not empty, sorted, and each once."""
         lengths = np.array([len(word) for word in words])
         inside = np.arange(lengths.max()) < lengths[:, None]  # (words, longest)
         points = np.array([ord(c) for c in alphabet.characters])
@@ -42,7 +43,7 @@ class Trie:
         text = np.frombuffer("".join(words).encode("utf-32-le", "surrogatepass"), "<u4")
         ids = np.zeros(inside.shape, np.int32)
         ids[inside] = order[np.searchsorted(points[order], text)] + 1
-        new = inside.copy()  # where a word leaves those before it
+        new = inside.copy()  # where a word has a prefix that the word before it lacks
         new[1:] &= np.logical_or.accumulate(ids[1:] != ids[:-1], axis=1)
         nodes = np.cumsum(new.T, dtype=np.int32).reshape(new.T.shape)  # (longest, words)
         length, word = np.nonzero(new.T)  # of each node but the root
@@ -50,45 +51,52 @@ class Trie:
         children = np.bincount(parent, minlength=len(parent) + 1)
         self.words = words
         self.root = np.array([0])
-        self.first = np.concatenate([[1], 1 + np.cumsum(children)])  # node that lengthens a node
-        self.ids = np.concatenate([[BLANK], ids[word, length]])  # last class of each
-        self.word = np.full(len(parent) + 1, -1)  # that ends at the node
+        self.first = np.concatenate([[1], 1 + np.cumsum(children)])  # the first child of each node
+        self.ids = np.concatenate([[BLANK], ids[word, length]])  # the last class of each node
+        self.word = np.full(len(parent) + 1, -1)  # the word that ends at each node, or -1
         self.word[nodes[lengths - 1, np.arange(len(words))]] = np.arange(len(words))
 
-    def whole(self, nodes: np.ndarray) -> np.ndarray:
+    def complete(self, nodes: np.ndarray) -> np.ndarray:
+        """Whether each node is a word."""
         return self.word[nodes] >= 0
 
     def text(self, node: int) -> str:
+        """The word of a node."""
         return self.words[self.word[node]]
 
-    def longer(
+    def extensions(
         self, nodes: np.ndarray, bounds: np.ndarray, least: float, limit: int | None
-    ) -> tuple[Choice, bool]:
+    ) -> tuple[Candidates, bool]:
+        """(the best children with a bound above `least`, whether the limit left some out).
+
+        bounds: (nodes, classes). limit: how many children to return; None for all.
+        """
         first = self.first[nodes]
         counts = self.first[nodes + 1] - first
         rows = np.repeat(np.arange(len(nodes)), counts)
         children = np.arange(len(rows)) + np.repeat(first - np.cumsum(counts) + counts, counts)
-        own = bounds[rows, self.ids[children]]
-        order = np.argsort(-own, kind="stable")[: np.count_nonzero(own > least)]
+        ids = self.ids[children]
+        bounds = bounds[rows, ids]
+        order = np.argsort(-bounds, kind="stable")[: np.count_nonzero(bounds > least)]
         cut = limit is not None and len(order) > limit
         order = order[:limit]
-        return Choice(rows[order], self.ids[children[order]], children[order], own[order]), cut
+        return Candidates(rows[order], ids[order], children[order], bounds[order]), cut
 
 
 class Constraint(Protocol):
-    """Which texts may be read."""
+    """Which texts are allowed."""
 
     def extends(self, prefix: str) -> bool:
-        """Whether some allowed text begins with `prefix`, or is it."""
+        """Whether an allowed text begins with `prefix`, or is equal to it."""
 
     def allows(self, text: str) -> bool:
         """Whether `text` is allowed."""
 
 
 class Pattern:
-    """The texts that a regular expression matches from end to end.
+    """The texts that a regular expression matches completely.
 
-    The syntax is that of the package regex, Python's own and more. Raises ValueError if it is
+    The syntax is that of the package regex, an extension of Python's. Raises ValueError if it is
     not a regular expression.
     """
 
@@ -97,15 +105,15 @@ class Pattern:
             self.compiled = regex.compile(pattern)
         except regex.error as error:
             raise ValueError(
-                f"pattern {pattern!r}: {error}; mend it, or write \\ before a character that "
+                f"pattern {pattern!r}: {error}; correct it, or write \\ before a character that "
                 "stands for itself"
             ) from error
         self.pattern = pattern
 
     def extends(self, prefix: str) -> bool:
-        """Whether some matching text begins with `prefix`, whatever its characters.
+        """Whether a matching text, of any characters, begins with `prefix`.
 
-        In doubt (a lookahead that is not decided yet) it is True.
+        If that is not known yet, as within a lookahead, it is True.
         """
         return self.compiled.fullmatch(prefix, partial=True) is not None
 
@@ -114,24 +122,24 @@ class Pattern:
         return self.compiled.fullmatch(text) is not None
 
     def can_be_written(self, characters: str) -> bool:
-        """Whether some text of `characters` matches; in doubt, after TRIES beginnings, True."""
-        beginnings = deque(characters)  # the shortest first
-        for _ in range(TRIES):
-            if not beginnings:
+        """Whether a text of `characters` matches. After MOST_PREFIXES without an answer, True."""
+        prefixes = deque(characters)  # the shortest first
+        for _ in range(MOST_PREFIXES):
+            if not prefixes:
                 return False
-            prefix = beginnings.popleft()
+            prefix = prefixes.popleft()
             if self.extends(prefix):
                 if self.allows(prefix):
                     return True
-                beginnings += (prefix + character for character in characters)
+                prefixes += (prefix + character for character in characters)
         return True
 
 
 class Lexicon:
     """A list of words, or of whole phrases, in an alphabet.
 
-    They are normalised as labels are. Raises ValueError that names the first ten which are empty
-    or have characters outside the alphabet, or if there is none at all.
+    They are normalised as labels are. Raises ValueError if there are none, or if some are empty or
+    have characters that are not in the alphabet; the message lists the first ten.
     """
 
     def __init__(self, words: Iterable[str], alphabet: Alphabet):
@@ -139,24 +147,24 @@ class Lexicon:
 
     @classmethod
     def load(cls, path: str | Path, alphabet: Alphabet) -> "Lexicon":
-        """The lexicon in a UTF-8 file, a word or phrase a line; empty lines do not count.
+        """The lexicon in a UTF-8 file with one word or phrase per row; empty rows are ignored.
 
-        Raises ValueError as Lexicon does, with file and line, or if the file cannot be read.
+        Raises ValueError as Lexicon does, with the file and row, or if the file cannot be read.
         """
         try:
-            lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
+            rows = Path(path).read_text(encoding="utf-8-sig").splitlines()
         except (OSError, UnicodeDecodeError) as error:
             raise ValueError(
-                f"lexicon {path}: cannot be read ({error}); name a UTF-8 file, a word a line"
+                f"lexicon {path}: cannot be read ({error}); name a UTF-8 file with one word per row"
             ) from error
         lexicon = cls.__new__(cls)
-        places = [(f"{path}:{i}", line) for i, line in enumerate(lines, 1) if line.strip()]
+        places = [(f"{path}:{i}", row) for i, row in enumerate(rows, 1) if row.strip()]
         lexicon._set(places, alphabet, f"lexicon {path}")
         return lexicon
 
     def _set(self, places: list[tuple[str, str]], alphabet: Alphabet, name: str) -> None:
         if not places:
-            raise ValueError(f"{name}: is empty; give it at least one word")
+            raise ValueError(f"{name}: is empty; add at least one word")
         known, words, faults = set(alphabet.characters), [], []
         for place, text in places:
             word = normalise_text(text)
@@ -168,14 +176,14 @@ class Lexicon:
         if faults:
             raise ValueError(
                 f"{name}: {len(faults)} of {len(places)} words cannot be read in the alphabet "
-                f"{alphabet.characters!r}; mend them, or leave them out:" + first_ten(faults)
+                f"{alphabet.characters!r}; correct or remove them:" + first_ten(faults)
             )
         self.words = sorted(set(words))
         self.alphabet = alphabet
         self.trie = Trie(self.words, alphabet)
 
     def extends(self, prefix: str) -> bool:
-        """Whether some word begins with `prefix`, or is it."""
+        """Whether a word begins with `prefix`, or is equal to it."""
         place = bisect_left(self.words, prefix)
         return place < len(self.words) and self.words[place].startswith(prefix)
 
@@ -190,7 +198,7 @@ class Lexicon:
         if not words:
             raise ValueError(
                 f"pattern {pattern.pattern!r} matches none of the lexicon's {len(self.words)} "
-                f"words, of which {self.words[0]!r} is one; mend the pattern, or do without one"
+                f"words, such as {self.words[0]!r}; correct the pattern, or leave it out"
             )
         return Lexicon(words, self.alphabet)
 
@@ -198,10 +206,9 @@ class Lexicon:
 def load_constraint(
     lexicon: str | Path | None, pattern: str | None, alphabet: Alphabet
 ) -> Constraint | None:
-    """What a lexicon file and a regular expression allow, either or both or neither.
+    """The constraint of a lexicon file, a regular expression, or both; None without either.
 
-    Raises ValueError as Lexicon and Pattern do, and if the alphabet cannot write what the pattern
-    asks for.
+    Raises ValueError as Lexicon and Pattern do, and if no text in the alphabet matches the pattern.
     """
     matching = Pattern(pattern) if pattern is not None else None
     if lexicon is not None:
@@ -209,7 +216,7 @@ def load_constraint(
         return words.matching(matching) if matching else words
     if matching and not matching.can_be_written(alphabet.characters):
         raise ValueError(
-            f"pattern {pattern!r}: matches nothing that the alphabet {alphabet.characters!r} can "
-            "write; mend the pattern"
+            f"pattern {pattern!r}: matches no text in the alphabet {alphabet.characters!r}; "
+            "correct the pattern"
         )
     return matching

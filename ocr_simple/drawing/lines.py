@@ -1,8 +1,9 @@
-"""Generated lines: a text, drawn in a font, varied as a picture of it would be.
+"""Generated lines: a text, drawn in a font, and varied or photographed by a recipe.
 
-Line k of a stream is a function of (seed, k) alone, so a run's place in its data is one number. A
+Line k of a stream is a function of (seed, k) alone, so one number says how far a run has come. A
 line that cannot be drawn, or whose label needs more time steps than its image gives, is redrawn
-and counted.
+and counted. Where texts, fonts, marks and pictures come from: texts.py, fonts.py, marks.py and
+photography/recipes.py.
 """
 
 import contextlib
@@ -24,22 +25,28 @@ from ocr_simple.drawing.texts import Texts
 from ocr_simple.errors import DataError
 from ocr_simple.options import LineOptions
 from ocr_simple.photography import geometry
+from ocr_simple.photography.effects import happens
 from ocr_simple.photography.recipes import CLEAN, Mix, Recipe
 from ocr_simple.spec import ModelSpec, time_steps
-from ocr_simple.text import Alphabet, first_ten, steps_needed
+from ocr_simple.text import Alphabet, ctc_steps_needed, first_ten
 
-CHARACTER_COLUMNS = 5  # of a model's input, which common fonts give every character
-ATTEMPTS = 50  # draws of one line before its options are at fault
+CHARACTER_COLUMNS = 5  # columns of a model's input that common fonts give each character
+ATTEMPTS = 50  # draws of one line, before its options are reported as unusable
+TOO_FEW_STEPS = "the label needs more time steps than its image gives"
 
 
 class Redraw(Exception):
-    """A draw that cannot be used; its message is the reason that is counted."""
+    """A draw that cannot be used: the reason, which is counted, and perhaps an example."""
+
+    def __init__(self, reason: str, example: str = ""):
+        super().__init__(reason)
+        self.reason, self.example = reason, example
 
 
 class Lines:
     """A stream of generated lines: `lines[k]` is (pixels, text, font), a function of (seed, k).
 
-    pixels: uint8 (rows, columns, channels), as drawn, varied if `augment`.
+    pixels: uint8 (rows, columns, channels), varied if `augment`.
     Raises DataError for options that cannot be drawn, before the first line is.
     """
 
@@ -52,7 +59,7 @@ class Lines:
         augment: bool = True,
     ):
         self.options, self.spec, self.seed, self.augment = options, spec, seed, augment
-        # asked now: processes that draw know no encoder that was registered elsewhere
+        # computed here: worker processes do not know encoders that are registered elsewhere
         self.stride, self.multiple = spec.stride, spec.multiple
         self.alphabet = Alphabet(spec.alphabet)
         check_ranges(options, DataError)
@@ -72,57 +79,57 @@ class Lines:
         self.recipes = Mix(options.recipe if augment else ("clean",), self.fonts)
         self.redrawn: Counter[str] = Counter()  # why lines were redrawn
         self._marks: dict[tuple[str, bool], Marks] = {}  # by font, and whether with units
-        self._drawing: dict[tuple[int, bool], LineOptions] = {}
-        self._check_own_strings()
+        self._spaced: dict[tuple[int, bool], LineOptions] = {}  # by extra spacing, and `fit`
+        self._check_strings()
 
     def __getitem__(self, k: int) -> tuple[np.ndarray, str, str]:
         reasons: Counter[str] = Counter()
+        example = ""
         for attempt in range(ATTEMPTS):
             try:
-                line = self._drawn(k, attempt)
-            except Redraw as reason:
-                last = reason
-                reasons[reason.args[0]] += 1
+                line = self._attempt(k, attempt)
+            except Redraw as redraw:
+                reasons[redraw.reason] += 1
+                example = redraw.example or example
                 continue
             self.redrawn.update(reasons.keys())
             return line
         causes = "; ".join(f"{count} times {reason}" for reason, count in reasons.most_common())
-        example = f" (last: {last.args[1]})" if len(last.args) > 1 else ""
+        last = f" (last: {example})" if example else ""
         raise DataError(
-            f"line {k}: {ATTEMPTS} draws gave none that can be used: {causes}{example}. "
+            f"line {k}: none of {ATTEMPTS} draws can be used: {causes}{last}. "
             "Change the named option; for time steps: larger --character-spacing, --width -1, "
             "shorter text"
         )
 
-    def _drawn(self, k: int, attempt: int) -> tuple[np.ndarray, str, str]:
+    def _attempt(self, k: int, attempt: int) -> tuple[np.ndarray, str, str]:
         """One attempt at line k. Raises Redraw."""
         rng = np.random.default_rng((self.seed, k, attempt))
         text, (recipe, fonts) = self.texts.draw(rng), self.recipes.choose(rng)
-        # after a failure any font: fonts that lack letters may be neighbours
+        # after a failure any font: the next ones may lack the same characters
         font = fonts[int(rng.integers(len(fonts))) if attempt else k % len(fonts)]
         if font in self.partial and set(text) - set(self.partial[font]):
             raise Redraw("the font lacks a character")
         shown = text
-        if recipe.marks and rng.random() < recipe.marks:
+        if happens(recipe.marks.share, rng):
             shown = self._with_marks(text, font, recipe, rng)
-        extra, camera = 0, CLEAN  # camera: the recipe that the line is photographed by
+        extra, photo = 0, CLEAN  # pixels between characters; the recipe of the photograph
         if self.augment:
-            camera = geometry.photographed(recipe, self.options, rng)
+            photo = geometry.photo_recipe(recipe, self.options, rng)
             if self.options.spacing:
                 extra = round(self.options.spacing * (rng.exponential() ** 1.5 - 0.5))
-        options = self._options(extra, camera.fit and self.options.width == -1)
+        options = self._with_spacing(extra, photo.crop.fit and self.options.width == -1)
         seed = int(rng.integers(1 << 31))
         pixels = self._draw(shown, font, options, seed)
         if self.options.space_width == 0:
             text = text.replace(" ", "")
-        if recipe.ghost and rng.random() < recipe.ghost:
-            pixels = self._with_ghosts(pixels, shown, font, options, seed, rng)
+        if happens(recipe.ink.unlit_segments, rng):
+            pixels = self._with_unlit_segments(pixels, shown, font, options, seed, rng)
         if self.augment:
-            pixels = geometry.vary(pixels, self.options, rng, camera)
+            pixels = geometry.vary(pixels, self.options, rng, photo)
         columns = imaging.scaled_width(pixels.shape[1], pixels.shape[0], self.spec.height)
-        if steps_needed(text) > time_steps(columns, self.stride):
-            reason = "the label needs more time steps than its image gives"
-            raise Redraw(reason, f"{text!r} in {columns} columns")
+        if ctc_steps_needed(text) > time_steps(columns, self.stride):
+            raise Redraw(TOO_FEW_STEPS, f"{text!r} in {columns} columns")
         return pixels, text, font
 
     def _draw(self, shown: str, font: str, options: LineOptions, seed: int) -> np.ndarray:
@@ -130,21 +137,30 @@ class Lines:
         try:
             drawn = draw(shown, font, options, seed)
         except ValueError as error:  # Pillow's, where nothing is left of the text
-            raise Redraw(f"{Path(font).name} cannot be drawn so ({error})") from error
+            raise Redraw(f"{Path(font).name} cannot be drawn ({error})") from error
         if drawn is None:
             raise Redraw("text_color too close to the background")
-        if self.options.width > 0 and self._cut_off(shown, font, options):
+        if self.options.width > 0 and self._is_cut_off(shown, font, options):
             raise Redraw(f"text wider than width {self.options.width}")
-        return self._pixels(drawn)
+        return self._to_pixels(drawn)
+
+    def _with_spacing(self, extra: int, fit: bool) -> LineOptions:
+        """The options with `extra` pixels more between characters, and without margins if `fit`."""
+        if (extra, fit) not in self._spaced:
+            changes: dict[str, Any] = {"character_spacing": self.options.character_spacing + extra}
+            if fit:
+                changes |= {"fit": True, "margins": (0, 0, 0, 0)}
+            self._spaced[extra, fit] = replace(self.options, **changes)
+        return self._spaced[extra, fit]
 
     def _with_marks(self, text: str, font: str, recipe: Recipe, rng: np.random.Generator) -> str:
         """The text with marks that its label lacks: points, signs, units."""
-        key = font, recipe.units
+        key = font, recipe.marks.units
         if key not in self._marks:
-            self._marks[key] = Marks.of(font, self.alphabet.characters, recipe.units)
-        return self._marks[key].put(text, rng)
+            self._marks[key] = Marks.of(font, self.alphabet.characters, recipe.marks.units)
+        return self._marks[key].add_to(text, rng)
 
-    def _with_ghosts(
+    def _with_unlit_segments(
         self,
         pixels: np.ndarray,
         shown: str,
@@ -153,33 +169,24 @@ class Lines:
         seed: int,
         rng: np.random.Generator,
     ) -> np.ndarray:
-        """Every digit with a pale 8 behind it: the segments of a display that are off."""
+        """A pale 8 behind every digit: the segments of a display that are off."""
         eights = draw("".join("8" if c in string.digits else c for c in shown), font, options, seed)
         if eights is None or eights.size != pixels.shape[1::-1]:
             return pixels
-        pale = rng.uniform(0.03, 0.35) * (pixels - np.minimum(pixels, self._pixels(eights)))
-        return (pixels - pale).astype(np.uint8)
+        segments = pixels - np.minimum(pixels, self._to_pixels(eights))
+        return (pixels - rng.uniform(0.03, 0.35) * segments).astype(np.uint8)
 
-    def _pixels(self, drawn: Image.Image) -> np.ndarray:
+    def _to_pixels(self, drawn: Image.Image) -> np.ndarray:
         """A drawing as uint8 (rows, columns, channels)."""
         mode = "L" if self.spec.channels == 1 else "RGB"
         pixels = np.asarray(drawn if drawn.mode == mode else drawn.convert(mode))
         return pixels.reshape(*pixels.shape[:2], self.spec.channels)
 
-    def _options(self, extra: int, fit: bool) -> LineOptions:
-        """The options with `extra` pixels more between characters, and without margins if `fit`."""
-        if (extra, fit) not in self._drawing:
-            changes: dict[str, Any] = {"character_spacing": self.options.character_spacing + extra}
-            if fit:
-                changes |= {"fit": True, "margins": (0, 0, 0, 0)}
-            self._drawing[extra, fit] = replace(self.options, **changes)
-        return self._drawing[extra, fit]
-
-    def _check_own_strings(self) -> None:
-        """Raises DataError that lists strings which fit their time steps in no font."""
+    def _check_strings(self) -> None:
+        """Raise DataError that lists your own strings that no font gives enough time steps."""
         faults = []
         for place, text in zip(self.texts.places, self.texts.pool):
-            columns = steps_needed(text) * self.stride
+            columns = ctc_steps_needed(text) * self.stride
             if columns > CHARACTER_COLUMNS * len(text) and self._widest(text) < columns:
                 faults.append(f"{place}: {text!r} needs {columns} columns")
         if faults:
@@ -201,7 +208,7 @@ class Lines:
                         columns = max(columns, width)
         return columns
 
-    def _cut_off(self, text: str, font: str, options: LineOptions) -> bool:
+    def _is_cut_off(self, text: str, font: str, options: LineOptions) -> bool:
         """Whether trdg cut the text off at the fixed width."""
         free = replace(options, width=-1, background_type=1, text_color="#000000")
         whole = draw(text, font, free, 0)

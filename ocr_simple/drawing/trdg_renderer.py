@@ -1,17 +1,14 @@
-"""Text and a font -> a picture of a line, exactly as trdg draws it.
+"""Text and a font -> a picture of a line, drawn by trdg.
 
-`draw` composes the picture from glyphs that each font renders once, which takes a fraction of
-trdg's time and gives the same pixels. Vertical text is drawn by trdg itself.
-
-trdg (https://github.com/Belval/TextRecognitionDataGenerator, MIT) is handled here and nowhere
-else: its prints, its `None` images, its global random state, and the method it calls that
-Pillow 10 removed.
+trdg (https://github.com/Belval/TextRecognitionDataGenerator, MIT) draws here and nowhere else. Its
+faults are corrected here too: its prints, its `None` images, its global random state, and the
+method it calls that Pillow 10 removed. `render` draws a line; the functions before it are single
+steps of trdg's, for glyphs.py.
 """
 
 import contextlib
 import functools
 import io
-import logging
 import os
 import random
 import sys
@@ -24,51 +21,47 @@ from PIL import Image, ImageFont
 
 from ocr_simple.options import Drawing
 
-# trdg asks for its handwriting module, which needs TensorFlow 1 and says so on standard output
+# trdg asks for its handwriting module, which needs TensorFlow 1 and prints that it is missing
 sys.modules.setdefault("trdg.handwritten_text_generator", None)  # type: ignore[arg-type]
 with contextlib.redirect_stdout(io.StringIO()):
     from trdg import background_generator, computer_text_generator, distorsion_generator
     from trdg import data_generator as trdg
 
-logging.getLogger("fontTools").setLevel(logging.ERROR)  # it warns of tables that none here reads
 
-
-# --- fonts ----------------------------------------------------------------------------------
-
-
-# --- trdg, in one place ---------------------------------------------------------------------
-
-
-class _Font(ImageFont.FreeTypeFont):
+class Font(ImageFont.FreeTypeFont):
     """A font with `getsize`, which trdg calls and Pillow 10 removed."""
 
-    def getsize(self, text):
-        return self.getbbox(text)[2:]
+    def getsize(self, text: str) -> tuple[int, int]:
+        """Width and height of a text in pixels."""
+        return self.getbbox(text)[2:]  # type: ignore[return-value]
 
 
-class _ImageFont:
-    """What trdg sees in place of `PIL.ImageFont`."""
-
-    truetype = staticmethod(functools.lru_cache(maxsize=1024)(_Font))
-
-
-def _mean_grey(image: Image.Image) -> float:
-    """Mean grey level, by alpha. Raises ZeroDivisionError where nothing is seen."""
+def mean_grey(image: Image.Image) -> float:
+    """Mean grey level, weighted by alpha. Raises ZeroDivisionError where nothing is visible."""
     image = image if image.mode == "LA" else image.convert("LA")
     grey, alpha = np.asarray(image).reshape(-1, 2).T.astype(np.float64)
-    # not a product of vectors: BLAS gives those to threads, which take more than they gain
+    # not a product of vectors: BLAS would use threads, which cost more time than they save
     return float((grey * alpha).sum()) / float(alpha.sum())
 
 
-class _Statistics:
-    """What trdg sees in place of `PIL.ImageStat.Stat`: means that make its check of contrast work.
+# --- trdg's modules, changed ------------------------------------------------------------------
 
-    It adds up two bands of the text, where its mask and not where its alpha is, and all of the
-    background's, alpha too, and takes a third of each: white on white passed.
+
+class _ImageFont:
+    """Replaces `PIL.ImageFont` in trdg."""
+
+    truetype = staticmethod(functools.lru_cache(maxsize=1024)(Font))
+
+
+class _Statistics:
+    """Replaces `PIL.ImageStat.Stat` in trdg: means that make its check of contrast work.
+
+    trdg sums two bands of the text, weighted by its mask instead of its alpha, and all bands of the
+    background, alpha included, and divides both by three: white on white passed.
     """
 
     def __init__(self, image: Image.Image, mask: Image.Image | None = None):
-        mean = _mean_grey(image)
+        mean = mean_grey(image)
         self.mean = [3 * mean] if mask is None else [1.5 * mean, 1.5 * mean]
 
 
@@ -77,20 +70,66 @@ class _ImageStat:
 
 
 class _SortedFolders:
-    """What trdg sees in place of `os`: it picks a picture by its place in the folder."""
+    """Replaces `os` in trdg, which picks a picture by its position in the folder."""
 
     path = os.path
     listdir = staticmethod(lambda folder: sorted(os.listdir(folder)))
 
 
-_random = random.Random()  # trdg's own, in place of the global one
+_random = random.Random()  # trdg's, instead of the global one
 _lock = threading.Lock()
 background_generator.os = _SortedFolders
 computer_text_generator.ImageFont = _ImageFont
 trdg.ImageStat = _ImageStat
-trdg.print = lambda *_: None  # redirecting standard output would swallow other threads' too
+trdg.print = lambda *_: None  # redirecting standard output would affect other threads too
 for _module in (trdg, computer_text_generator, background_generator, distorsion_generator):
     _module.rnd = _random
+
+
+@contextlib.contextmanager
+def _trdg_draws_from(rng: random.Random) -> Iterator[None]:
+    """trdg continues with the random numbers of `rng`."""
+    with _lock:
+        _random.setstate(rng.getstate())
+        yield
+        rng.setstate(_random.getstate())
+
+
+# --- steps of trdg's --------------------------------------------------------------------------
+
+
+def text_width(font: Font, text: str) -> int:
+    """Columns by which trdg moves on after a character or a word."""
+    return computer_text_generator._compute_character_width(font, text)
+
+
+def distort(picture: Image.Image, options: Drawing, rng: random.Random) -> Image.Image:
+    """A text distorted by `options.distorsion_type`, which is not 0; the mode is kept."""
+    distortions = (distorsion_generator.sin, distorsion_generator.cos, distorsion_generator.random)
+    with _trdg_draws_from(rng):
+        distorted, _ = distortions[options.distorsion_type - 1](
+            picture,
+            picture,
+            vertical=options.distorsion_orientation in (0, 2),
+            horizontal=options.distorsion_orientation in (1, 2),
+        )
+    return distorted.convert(picture.mode)
+
+
+def background(width: int, options: Drawing, seed: int, rng: random.Random) -> Image.Image:
+    """A background of `width` columns and `options.size` rows."""
+    if options.background_type == 1:
+        return Image.new("L", (width, options.size), 255)
+    with _trdg_draws_from(rng):
+        if options.background_type == 0:
+            cv2.setRNGSeed(seed & 0x7FFFFFFF)
+            return background_generator.gaussian_noise(options.size, width)
+        if options.background_type == 2:
+            return background_generator.quasicrystal(options.size, width)
+        return background_generator.image(options.size, width, str(options.image_dir))
+
+
+# --- a line -----------------------------------------------------------------------------------
 
 
 def render(text: str, font: str, options: Drawing, seed: int) -> Image.Image | None:
@@ -131,14 +170,3 @@ def render(text: str, font: str, options: Drawing, seed: int) -> Image.Image | N
             stroke_width=options.stroke_width,
             stroke_fill=options.stroke_fill,
         )
-
-
-# --- the same, composed -----------------------------------------------------------------------
-
-
-@contextlib.contextmanager
-def _trdg_draws_from(rng: random.Random) -> Iterator[None]:
-    with _lock:
-        _random.setstate(rng.getstate())
-        yield
-        rng.setstate(_random.getstate())

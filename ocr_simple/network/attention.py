@@ -1,21 +1,21 @@
-"""The attention head: a decoder that writes a line character by character, looking where each is.
+"""The attention head: a decoder that writes a line one character at a time.
 
-    layer 1 reads what has been written          -> query (batch, hidden)
-    attention weighs the time steps by it        -> glimpse (batch, channels) of the features
-    the layers above read both, one by one       -> logits (batch, classes) of the next character
+    layer 1 reads the characters so far           -> query (batch, hidden)
+    attention weighs the time steps by the query  -> glimpse (batch, channels) of the features
+    the other layers read both                    -> logits (batch, classes) of the next character
 
 after Deng et al. 2016, "Image-to-Markup Generation with Coarse-to-Fine Attention" (aocr), with
-the additive attention of Bahdanau et al. 2015 made aware of where it looked before (Chorowski et
-al. 2015): two equal characters side by side differ in nothing else. Class 0 ends a line; as the
-character before the first it is the start symbol too.
+the additive attention of Bahdanau et al. 2015. The attention also sees where it looked before
+(Chorowski et al. 2015), which tells two equal neighbours apart. Class 0 is the end symbol, and
+also the start symbol before the first character.
 
-It finds its way by the wider view behind the encoder, and is shown the features before it, which
-know little beyond their own columns: so it has to look at the middle of a character. Shown the
-wider view it learns as well, but drifts off, to where spans cannot be told.
+The attention weights come from features with context, but the glimpse is of the encoder's features,
+which know little beyond their columns. So the attention must point at the middle of a character,
+and the spans of characters can be read off it.
 
-Where it looks depends on what was written and where it looked, and on nothing above: in training,
-with the true characters given (teacher forcing), the layers run over all characters at once and
-only the attention step by step.
+The attention depends only on the characters so far and on earlier attention. In training the true
+characters are given (teacher forcing): the layers run over all characters at once, and only the
+attention runs step by step.
 """
 
 from typing import Any
@@ -28,15 +28,15 @@ ops = keras.ops
 Tensor = Any  # of Keras's backend, or NumPy
 
 END = 0
-NOWHERE = -1e9  # energy of a time step that is not the line's own
+PADDED = -1e9  # energy of a padded time step
 
 
 class AttentionDecoder(keras.layers.Layer):
-    """Features (batch, steps, channels) and a wider view of them -> characters, greedily.
+    """Features (batch, steps, channels), without and with context -> characters, greedily.
 
-    classes: of the alphabet, the end symbol included; num_hidden: of each recurrent layer and
-    of the attention; reach: time steps to each side whose past attention a time step sees;
-    max_prediction: most characters, where the own time steps are not fewer; 0 for no other limit.
+    classes: of the alphabet, with the end symbol. num_hidden: width of each recurrent layer and of
+    the attention. reach: how many time steps to each side the attention sees of its past.
+    max_prediction: most characters; never more than the valid time steps, 0 for no other limit.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class AttentionDecoder(keras.layers.Layer):
         """What builds the same layer again."""
         return {**super().get_config(), **self.config}
 
-    def build(self, features_shape: tuple, view_shape: tuple, own_shape: tuple) -> None:
+    def build(self, features_shape: tuple, view_shape: tuple, valid_shape: tuple) -> None:
         """Make the weights, outside of any loop."""
         channels, hidden = features_shape[-1], self.config["num_hidden"]
         self.embedding.build((None, None))
@@ -89,31 +89,33 @@ class AttentionDecoder(keras.layers.Layer):
         self.logits.build((None, None, hidden + channels))
 
     def compute_output_spec(
-        self, features: Tensor, view: Tensor, own: Tensor, label: Tensor | None = None
+        self, features: Tensor, view: Tensor, valid: Tensor, label: Tensor | None = None
     ) -> Any:
-        """Shapes as told here: JAX has no least of two that are not known yet."""
-        batch, steps = own.shape
+        """Shapes of the outputs: JAX cannot work out the minimum of two unknown dimensions."""
+        batch, steps = valid.shape
         logits = keras.KerasTensor((batch, None, self.classes), "float32")
         if label is not None:
             return logits
         return {"logits": logits, "attention": keras.KerasTensor((batch, None, steps), "float32")}
 
-    def call(self, features: Tensor, view: Tensor, own: Tensor, label: Tensor | None = None) -> Any:
-        """Greedy decoding; with a label (batch, length) teacher forcing, logits alone.
+    def call(
+        self, features: Tensor, view: Tensor, valid: Tensor, label: Tensor | None = None
+    ) -> Any:
+        """Greedy decoding; with a label (batch, length), the logits of teacher forcing.
 
-        view: (batch, steps, channels of its own); own: (batch, steps), 1 at an image's own time
-        steps, 0 behind.
+        view: features with context (batch, steps, other channels); valid: (batch, steps), 1 at
+        valid time steps and 0 at padding.
         """
         keys = self.keys(view)  # (batch, steps, hidden)
-        keep = ops.cast(own, "bool")
+        keep = ops.cast(valid, "bool")  # (batch, steps)
         if label is None:
             return self.write(features, keys, keep)
         return self.follow(features, keys, keep, label)
 
     # --- one step -------------------------------------------------------------------------------
 
-    def unseen(self, keep: Tensor) -> Tensor:
-        """Where a line was looked at before its first character: at its left edge."""
+    def initial_attention(self, keep: Tensor) -> Tensor:
+        """Attention before the first character: at the left edge. (batch, steps, 2), see `look`."""
         edge = ops.cast(ops.arange(ops.shape(keep)[1]) == 0, "float32")
         last = ops.broadcast_to(edge[None, :], ops.shape(keep))
         return ops.stack([last, ops.zeros_like(last)], axis=-1)
@@ -124,7 +126,7 @@ class AttentionDecoder(keras.layers.Layer):
         seen and the result: (batch, steps, 2), the last attention and the sum of all.
         """
         energy = self.energy(ops.tanh(keys + self.location(seen) + query[:, None]))[..., 0]
-        energy = ops.where(keep, ops.cast(energy, "float32"), NOWHERE)
+        energy = ops.where(keep, ops.cast(energy, "float32"), PADDED)
         last = ops.softmax(energy)  # (batch, steps)
         return ops.stack([last, seen[..., 1] + last], axis=-1)
 
@@ -137,10 +139,10 @@ class AttentionDecoder(keras.layers.Layer):
         seen: Tensor,
         states: list,
     ) -> tuple[Tensor, Tensor, list]:
-        """One character on: logits (batch, classes) of the next, then `seen` and `states` after it.
+        """One character further: (logits (batch, classes) of the next, `seen` and `states` after).
 
-        character: (batch,), the last one written. Rows that are of one image may share features
-        and keys (1, steps, channels) and keep (1, steps).
+        character: (batch,), the last one written. Rows for one image may share features and keys
+        (1, steps, channels) and keep (1, steps).
         """
         x, state = self.recurrent[0].cell(self.embedding(character), states[0])
         after = [state]
@@ -166,7 +168,7 @@ class AttentionDecoder(keras.layers.Layer):
             seen = self.look(seen, query, keys, keep)
             return seen, seen
 
-        _, seen = ops.scan(step, self.unseen(keep), queries)
+        _, seen = ops.scan(step, self.initial_attention(keep), queries)
         attention = ops.cast(ops.transpose(seen[..., 0], (1, 0, 2)), features.dtype)
         glimpses = ops.matmul(attention, features)  # (batch, length + 1, channels)
         x = ops.concatenate([x, glimpses], axis=-1)
@@ -179,7 +181,7 @@ class AttentionDecoder(keras.layers.Layer):
     # --- reading ----------------------------------------------------------------------------------
 
     def write(self, features: Tensor, keys: Tensor, keep: Tensor) -> dict[str, Tensor]:
-        """The most probable character after each, up to the end symbol: see `model.build`."""
+        """The most probable characters in turn, up to the end symbol: see `model.build`."""
         batch, steps = ops.shape(keep)[0], ops.shape(keep)[1]
         limit = ops.sum(ops.cast(keep, "int32"), axis=1)  # (batch,)
         rows = steps
@@ -210,7 +212,7 @@ class AttentionDecoder(keras.layers.Layer):
             ops.zeros((), "int32"),
             limit >= 0,
             ops.zeros_like(limit),
-            self.unseen(keep),
+            self.initial_attention(keep),
             states,
             ops.zeros((rows, batch, self.classes)),
             ops.zeros((rows, batch, steps)),
@@ -223,11 +225,11 @@ class AttentionDecoder(keras.layers.Layer):
 
 
 def teacher_forced(model: keras.Model) -> keras.Model:
-    """A model to train one that `model.build` made for spec.head "attention"; it has its weights.
+    """The trainable model for an attention model of `model.build`; the two share their weights.
 
     {"image", "width", "label"} -> logits (batch, length + 1, classes). label: int32 (batch,
-    length), ids padded with 0; y[:, 2:] of `model.pack_labels`. `get_weights()` of both models
-    is one list in one order.
+    length), ids padded with 0, as in y[:, 2:] of `spec.pack_labels`. `get_weights()` of both gives
+    the same list in the same order.
     """
     label = keras.Input((None,), dtype="int32", name="label")
     decoder = model.get_layer("decoder")
@@ -246,7 +248,7 @@ class _Step(keras.Model):
         self.decoder = decoder
 
     def call(self, inputs: dict[str, Any]) -> dict[str, Any]:
-        keep = ops.cast(inputs["own"], "bool")
+        keep = ops.cast(inputs["valid"], "bool")
         looked = inputs["features"], inputs["keys"], keep
         logits, seen, states = self.decoder.advance(
             *looked, inputs["character"], inputs["seen"], inputs["states"]
@@ -255,45 +257,45 @@ class _Step(keras.Model):
 
 
 class StepDecoder:
-    """An attention model in two halves, one for images and one for each next character.
+    """An attention model in two halves: one for images, one for each next character.
 
-    It is for searches, which follow several texts at once: `decoding.attention_beam_search`.
+    For `decoding.beam_search.attention_beam_search`, which follows several texts at once.
     """
 
     def __init__(self, model: keras.Model):
         self.decoder = model.get_layer("decoder")
-        features, view, own = self.decoder.input
-        outputs = {"features": features, "keys": self.decoder.keys(view), "own": own}
+        features, view, valid = self.decoder.input
+        outputs = {"features": features, "keys": self.decoder.keys(view), "valid": valid}
         self.encoder = keras.Model(dict(zip(("image", "width"), model.inputs)), outputs)
         self.stepper = _Step(self.decoder)
         for half in (self.encoder, self.stepper):
             half.compile(jit_compile=keras.backend.backend() == "jax")
 
     def look(self, x: dict[str, np.ndarray]) -> list[dict[str, np.ndarray]]:
-        """What the decoder is shown of each image of a batch: arrays (1, steps, ...)."""
+        """What the decoder sees of each image of a batch: arrays (1, steps, ...)."""
         shown = self.encoder.predict_on_batch(x)
-        return [{k: v[i : i + 1] for k, v in shown.items()} for i in range(len(shown["own"]))]
+        return [{k: v[i : i + 1] for k, v in shown.items()} for i in range(len(shown["valid"]))]
 
     def start(self, shown: dict[str, np.ndarray]) -> dict[str, Any]:
-        """States of one text, of which nothing is written."""
+        """States of one empty text."""
         cells = [layer.cell.get_initial_state(1) for layer in self.decoder.recurrent]
         return {
-            "seen": ops.convert_to_numpy(self.decoder.unseen(shown["own"])),
+            "seen": ops.convert_to_numpy(self.decoder.initial_attention(shown["valid"])),
             "states": keras.tree.map_structure(ops.convert_to_numpy, cells),
             "logits": np.zeros((1, 0, self.decoder.classes), np.float32),
-            "attention": np.zeros((1, 0, shown["own"].shape[1]), np.float32),
+            "attention": np.zeros((1, 0, shown["valid"].shape[1]), np.float32),
         }
 
     def step(
         self, shown: dict[str, np.ndarray], states: dict[str, Any], ids: np.ndarray
     ) -> tuple[np.ndarray, dict[str, Any]]:
-        """Logits (texts, classes) of what follows `ids` (texts,), and the states after it.
+        """(logits (texts, classes) of what follows `ids` (texts,), the states after it).
 
-        Those have all "logits" (texts, characters, classes) and "attention" (texts, characters,
-        steps) so far, the last ones those of what follows.
+        The states hold all "logits" (texts, characters, classes) and "attention" (texts,
+        characters, steps) so far; the last row of each belongs to what follows.
         """
         texts = len(ids)
-        most = 1 << (texts - 1).bit_length()  # few sizes, as JAX compiles anew for each
+        most = 1 << (texts - 1).bit_length()  # few sizes: JAX compiles for each
         inputs = {"seen": states["seen"], "states": states["states"], "character": ids}
         inputs = self.select(inputs, np.minimum(np.arange(most), texts - 1))
         after = self.select(self.stepper.predict_on_batch(shown | inputs), np.arange(texts))
@@ -309,13 +311,13 @@ class StepDecoder:
 
 
 def attention_loss(y_true: Tensor, logits: Tensor) -> Tensor:
-    """Cross-entropy of each line (batch,), summed over its characters and its end symbol.
+    """Cross-entropy of each line (batch,), summed over its characters and the end symbol.
 
-    It is -log of the probability of the line, as CTC's loss is. y_true: see `model.pack_labels`.
+    Like the CTC loss it is -log p(line). y_true: see `spec.pack_labels`.
     """
     y_true = ops.cast(y_true, "int32")
     length, label = y_true[:, 1], y_true[:, 2:]
     target = ops.pad(label, [[0, 0], [0, 1]])  # the end symbol last
     losses = keras.losses.sparse_categorical_crossentropy(target, logits, from_logits=True)
-    own = ops.arange(ops.shape(target)[1])[None, :] <= length[:, None]
-    return ops.sum(ops.where(own, losses, 0.0), axis=1)
+    in_line = ops.arange(ops.shape(target)[1])[None, :] <= length[:, None]
+    return ops.sum(ops.where(in_line, losses, 0.0), axis=1)

@@ -1,9 +1,9 @@
 """Keras, imported when it is first used.
 
-Everything takes Keras from here: `from ocr_simple.network.backend import keras`. Importing Keras and
-TensorFlow takes seconds and half a gigabyte; what parses options, draws lines or writes reports
-never uses them. TensorFlow prints about its build on standard error while it is imported, whatever
-its log level: that is dropped.
+All modules take Keras from here: `from ocr_simple.network.backend import keras`. Importing Keras
+and TensorFlow takes seconds and half a gigabyte; what parses options, draws lines or writes reports
+never uses them. While TensorFlow is imported it prints messages about its build on standard error,
+whatever its log level: they are dropped.
 """
 
 import contextlib

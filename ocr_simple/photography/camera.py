@@ -1,115 +1,66 @@
-"""`camera` makes a picture of a drawn line, by a recipe."""
+"""A drawn line -> a picture of it, by a recipe; a picture that hides the line is taken again."""
+
+from operator import attrgetter
 
 import cv2
 import numpy as np
 
-from ocr_simple.photography import effects
+from ocr_simple.photography.effects import EFFECTS, Shot, happens, to_uint8
 from ocr_simple.photography.recipes import Recipe
 
-LEGIBLE = 0.25  # of `legibility`: of lines under it a trained model read one in four
-LEVELS = 2  # contrast that counts as none, of 255
-TAKES = 4  # pictures of a line, until one shows it
+LEGIBLE = 0.25  # `legibility` under which a trained model read one line in four
+INVISIBLE = 2 / 255  # contrast that counts as none, as a share of the drawn line's
+ATTEMPTS = 4  # pictures of a line, until one is legible
 
 
-def camera(pixels: np.ndarray, recipe: Recipe, rng: np.random.Generator) -> np.ndarray:
-    """A line as in a picture of its recipe: uint8 (rows, columns, channels), the same shape.
+def take(pixels: np.ndarray, recipe: Recipe, rng: np.random.Generator) -> np.ndarray:
+    """One picture of a line: uint8 (rows, columns, channels), the same shape.
 
-    A picture in which the line drowns is taken anew; of TAKES such the most legible is kept.
+    Each effect of the recipe is applied by its chance, in the order of EFFECTS.
+    """
+    drawn = pixels.astype(np.float32)
+    shot = Shot(recipe, ink=1 - drawn / 255, image=drawn)
+    for chance, effect in EFFECTS:
+        if chance is None or happens(attrgetter(chance)(recipe), rng):
+            shot = effect(shot, rng)
+    return to_uint8(shot.image)
+
+
+def legibility(pixels: np.ndarray, picture: np.ndarray) -> float:
+    """How much of a drawn line can be seen in its picture, at the worst place: 0 to 1.
+
+    It is the correlation of the two in a window that moves along the line and is as wide as the
+    line is high. Both are compared with their mean around each pixel, over a quarter of that
+    height, so that strokes count and light does not.
+    """
+    drawn, seen = (
+        cv2.transform(x.astype(np.float32), np.ones((1, x.shape[2]))) for x in (pixels, picture)
+    )
+    inked = 255 * pixels.shape[2] - drawn > 80 * pixels.shape[2]
+    height, inked_columns = max(6, int(inked.any(axis=1).sum())), inked.any(axis=0)
+    around = (height // 4 | 1, height // 4 | 1)
+    drawn, seen = (x - cv2.blur(x, around) for x in (drawn, seen))
+    # mean over the window at each column of the line
+    product, drawn_power, seen_power = (
+        cv2.blur(cv2.reduce(x, 0, cv2.REDUCE_SUM), (height | 1, 1))[0, inked_columns]
+        for x in (drawn * seen, drawn**2, seen**2)
+    )
+    seen_power = seen_power + drawn_power * INVISIBLE**2
+    correlation = abs(product) / np.sqrt(drawn_power * seen_power + 1e-9)
+    return float(correlation.min(initial=1.0))
+
+
+def photograph(pixels: np.ndarray, recipe: Recipe, rng: np.random.Generator) -> np.ndarray:
+    """A legible picture of a line: uint8 (rows, columns, channels), the same shape.
+
+    Pictures are taken until one is legible; after ATTEMPTS, the most legible one is kept.
     """
     most, best = -1.0, pixels
-    for _ in range(TAKES):
-        picture = _taken(pixels, recipe, rng)
+    for _ in range(ATTEMPTS):
+        picture = take(pixels, recipe, rng)
         shown = legibility(pixels, picture)
         if shown > most:
             most, best = shown, picture
         if most >= LEGIBLE:
             break
     return best
-
-
-def legibility(pixels: np.ndarray, picture: np.ndarray) -> float:
-    """How much of a drawn line shows in its picture, where that is least: 0 nothing, 1 all of it.
-
-    The correlation of the two in a window of the line's height that moves along it, of what
-    differs from the mean around by at most a quarter of that height: strokes, not light.
-    """
-    ink, seen = (
-        cv2.transform(x.astype(np.float32), np.ones((1, x.shape[2]))) for x in (pixels, picture)
-    )
-    inked = 255 * pixels.shape[2] - ink > 80 * pixels.shape[2]
-    height, across = max(6, int(inked.any(axis=1).sum())), inked.any(axis=0)
-    ink, seen = (x - cv2.blur(x, (height // 4 | 1, height // 4 | 1)) for x in (ink, seen))
-    # sums over the window, at each column of the line
-    both, own, other = (
-        cv2.blur(cv2.reduce(x, 0, cv2.REDUCE_SUM), (height | 1, 1))[0, across]
-        for x in (ink * seen, ink**2, seen**2)
-    )
-    invisible = own * (LEVELS / 255) ** 2
-    return float((abs(both) / np.sqrt(own * (other + invisible) + 1e-9)).min(initial=1.0))
-
-
-def _taken(pixels: np.ndarray, recipe: Recipe, rng: np.random.Generator) -> np.ndarray:
-    rows, columns, _ = pixels.shape
-
-    def chance(share: float) -> bool:
-        return share > 0 and rng.random() < share
-
-    ink = 1 - pixels.astype(np.float32) / 255  # 0 paper to 1 ink
-    if chance(recipe.dot_matrix):
-        ink = effects.dot_matrix(ink, rng)
-    for share, effect in (
-        (recipe.bled, effects.bled),
-        (recipe.starved, effects.starved),
-        (recipe.broken, effects.broken_print),
-        (recipe.faded, effects.faded),
-        (recipe.neighbours, effects.neighbour_lines),
-        (recipe.separators, effects.separators),
-        (recipe.underline, effects.underline),
-    ):
-        if chance(share):
-            ink = effect(ink, rng)
-    # contrast between paper and ink, either way round
-    contrast = rng.uniform(*recipe.contrast)
-    paper = rng.uniform(0, 255 - contrast)
-    if chance(recipe.paper):
-        paper = (255 - contrast) * rng.uniform(0.9, 1)
-    if chance(recipe.dark_on_light):
-        paper, contrast = paper + contrast, -contrast
-    if chance(recipe.guilloche):
-        ink = np.maximum(ink, rng.uniform(0.05, 0.35) * effects.guilloche(rows, columns, rng))
-    image = paper + contrast * ink
-    style = rng.random()
-    if style < recipe.outline:
-        image = effects.outline(image, ink, rng)
-    elif style < recipe.outline + recipe.relief:
-        image = effects.relief(image, ink, contrast, rng)
-    contrast = abs(contrast)
-    if chance(recipe.frame):
-        image = effects.frame(image, rng)
-    if chance(recipe.bezel):
-        image = effects.bezel(image, rng)
-    if chance(recipe.light):
-        image = effects.light(image, rng, recipe.uneven)
-    if chance(recipe.reflections):
-        image = effects.reflections(image, contrast, rng)
-    if chance(recipe.surface):
-        image = image + contrast * effects.surface(rows, columns, rng)
-    if chance(recipe.blur):
-        image = effects.blur(image, rng)
-    if chance(recipe.low_resolution):
-        image = effects.low_resolution(image, rng)
-    if chance(recipe.noise):
-        grain = contrast * rng.uniform(0.005, 0.08)
-        image = image + grain * rng.standard_normal(image.shape, np.float32)
-    if chance(recipe.scanned):
-        image = effects.scanned(image, contrast, rng)
-    image = np.clip(image, 0, 255).astype(np.uint8).reshape(pixels.shape)
-    return _compressed(image, rng) if chance(recipe.jpeg) else image
-
-
-def _compressed(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """An image that has been a JPEG file."""
-    quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(20, 85))]
-    flag = cv2.IMREAD_GRAYSCALE if image.shape[2] == 1 else cv2.IMREAD_COLOR
-    encoded = cv2.imencode(".jpg", image, quality)[1]
-    return np.asarray(cv2.imdecode(encoded, flag), np.uint8).reshape(image.shape)

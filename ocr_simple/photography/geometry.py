@@ -1,50 +1,38 @@
-"""Variation of a generated line, so that what is learned from drawings holds for photographs.
+"""Variation of a drawn line, so that what a model learns from drawings holds for photographs.
 
 Two stages, both on uint8 pixels and both drawn from one random generator:
 
-geometry  rotation, shift, shear, zoom, stretch, elastic, in one warp; the crop grows or shrinks
-photo     what a camera sees, by a recipe (recipes.py); with perspective, curl and looser crops
+geometry  rotation, shift, shear, zoom, stretch and elastic distortion, in one resampling
+photo     what a camera adds, by a recipe (recipes.py), with perspective, curl and looser crops
 
-Only training lines pass here; validation lines never do.
+Only training lines are varied, validation lines never.
 """
 
 import math
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 
 from ocr_simple.options import Variation
-from ocr_simple.photography.camera import camera
+from ocr_simple.photography.camera import photograph
 from ocr_simple.photography.recipes import CLEAN, PHOTO, Recipe
 
-cv2.setNumThreads(0)  # small images: OpenCV's own threads cost more than they give
+cv2.setNumThreads(0)  # small images: OpenCV's threads cost more time than they save
 
 
-def augment(
-    pixels: np.ndarray, how: Variation, rng: np.random.Generator, recipe: Recipe = PHOTO
-) -> np.ndarray:
-    """A varied copy of a line: uint8 (rows, columns, channels) -> the same rows, other columns.
-
-    The line is expected to fit its image; up to a few rows of it may be cut, as crops do.
-    """
-    return vary(pixels, how, rng, photographed(recipe, how, rng))
+def background(pixels: np.ndarray) -> tuple[float, ...]:
+    """Grey level or colour that fills what a warp uncovers: the median of the image's edges."""
+    edge = np.concatenate((pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]))
+    middle = len(edge) // 2
+    return tuple(np.partition(edge, middle, axis=0)[middle].tolist())
 
 
-def photographed(recipe: Recipe, how: Variation, rng: np.random.Generator) -> Recipe:
-    """The recipe of a line that may be photographed: it, or CLEAN for one that is not."""
-    return recipe if recipe.photographed and rng.random() < how.photo else CLEAN
-
-
-def vary(
-    pixels: np.ndarray, how: Variation, rng: np.random.Generator, recipe: Recipe
-) -> np.ndarray:
-    """As `augment`, of which it is known whether it is photographed."""
-    if not how.varies:
-        return pixels
-    if rng.random() < how.stroke_weight:
-        pixels = stroke_weight(pixels, rng)
-    pixels = warp(pixels, how, rng, recipe)
-    return camera(pixels, recipe, rng) if recipe.photographed else pixels
+def inked_rows(pixels: np.ndarray, paper: tuple[float, ...]) -> tuple[int, int]:
+    """The first row with ink, and the row after the last one. Ink differs from the paper."""
+    difference = abs(pixels.astype(np.int16) - np.array(paper, np.int16))
+    inked = np.flatnonzero(difference.reshape(len(pixels), -1).max(axis=1) > 60)
+    return (int(inked[0]), int(inked[-1]) + 1) if len(inked) else (0, len(pixels))
 
 
 def stroke_weight(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -57,78 +45,124 @@ def stroke_weight(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return cv2.addWeighted(pixels, 1 - amount, changed, amount, 0).reshape(pixels.shape)
 
 
-def background(pixels: np.ndarray) -> tuple[float, ...]:
-    """Grey level or colour that fills what a warp uncovers: the median of the image's edges."""
-    edge = np.concatenate((pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]))
-    middle = len(edge) // 2
-    return tuple(np.partition(edge, middle, axis=0)[middle].tolist())
+class _Placement(NamedTuple):
+    """Where the line stands in the varied image, and how large; lengths are in pixels."""
+
+    width: int  # columns of the varied image
+    middle: float  # row of the drawn line that comes to the middle
+    zoom_x: float
+    zoom_y: float
+    shear: float
+    angle: float  # radians
+    crop_x: float  # shift by a wider crop on one side
+    shift_x: float
+    shift_y: float
 
 
-def _inked_rows(pixels: np.ndarray, paper: tuple[float, ...]) -> tuple[int, int]:
-    """First row with ink, and the row behind the last: what differs from the paper."""
-    away = abs(pixels.astype(np.int16) - np.array(paper, np.int16))
-    inked = np.flatnonzero(away.reshape(len(pixels), -1).max(axis=1) > 60)
-    return (int(inked[0]), int(inked[-1]) + 1) if len(inked) else (0, len(pixels))
+def _place(
+    pixels: np.ndarray,
+    paper: tuple[float, ...],
+    variation: Variation,
+    recipe: Recipe,
+    rng: np.random.Generator,
+) -> _Placement:
+    """A random size, rotation, shear, crop and shift."""
+    rows, columns, _ = pixels.shape
+    photo, crop, bent = recipe.photographed, recipe.crop, recipe.warp
+    top, bottom = 0, rows
+    if photo and crop.ink_height:
+        top, bottom = inked_rows(pixels, paper)
+        zoom_y = rng.uniform(*crop.ink_height) * rows / (bottom - top)
+        spare = 0.8 * max(0.0, rows - zoom_y * (bottom - top))
+    else:
+        shrink = min(2 * variation.zoom, crop.shrink) if photo else 2 * variation.zoom
+        zoom_y = math.exp(rng.uniform(-shrink, variation.zoom) + rng.uniform(-0.1, 0.15) * photo)
+        spare = max(0.0, 1 - zoom_y) * rows
+    zoom_x = zoom_y * math.exp(rng.uniform(-variation.stretch, variation.stretch))
+    shear = rng.uniform(-variation.shear, variation.shear) * (bent.distortion if photo else 1.0)
+    if photo and any(bent.slant):
+        shear += rng.uniform(*bent.slant)
+    rotation = variation.rotation + bent.rotation * photo
+    # a long line turns less: its ends would leave the image
+    angle = math.radians(rng.uniform(-rotation, rotation)) * min(1.0, 4 * rows / columns)
+    left = rng.uniform(*crop.left) * rows * photo
+    right = rng.uniform(*crop.right) * rows * photo
+    return _Placement(
+        width=max(rows // 2, round(columns * zoom_x + abs(shear) * rows + left + right)),
+        middle=(top + bottom) / 2,
+        zoom_x=zoom_x,
+        zoom_y=zoom_y,
+        shear=shear,
+        angle=angle,
+        crop_x=(left - right) / 2,
+        shift_x=rng.uniform(-1, 1) * variation.shift * rows,
+        shift_y=rng.uniform(-1, 1) * (variation.shift * rows + spare / 2),
+    )
 
 
-def _along(columns: int, rows: int, rng: np.random.Generator) -> np.ndarray:
-    """Smooth noise (columns,) of spread 1 about, with a bump for every character or so."""
+def _distort(
+    x: np.ndarray, y: np.ndarray, recipe: Recipe, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Perspective, curl and jitter of the coordinates x (columns,) and y (rows, 1).
+
+    Returns the changed ones, (rows, columns) both.
+    """
+    rows, width, bent = len(y), len(x), recipe.warp
+    tilt_x, tilt_y = (rng.normal(0, 0.1 * bent.distortion, 2)).tolist()
+    curl = rng.normal(0, 0.04 * bent.distortion) * rows
+    turns, phase = rng.uniform(1, 4), rng.uniform(0, 6)
+    nearer = 1 / (1 + np.clip(tilt_x / width * x + tilt_y / rows * y, -0.3, 0.3))
+    y = y + curl * np.sin(x * (turns / max(width, 3 * rows)) + phase)
+    x, y = x * nearer, y * nearer
+    if bent.jitter:
+        high, low = rng.uniform(0, bent.jitter, 2).tolist()
+        y = y * (1 + high * _bumps_along(width, rows, rng))
+        y = y + low * rows * _bumps_along(width, rows, rng)
+    return x, y
+
+
+def _bumps_along(columns: int, rows: int, rng: np.random.Generator) -> np.ndarray:
+    """Smooth noise (columns,) of about unit spread, with a bump for every character or so."""
     coarse = rng.standard_normal((1, max(2, 2 * columns // rows)), np.float32)
     return cv2.resize(coarse, (columns, 1), interpolation=cv2.INTER_CUBIC)[0]
 
 
-def warp(
-    pixels: np.ndarray, how: Variation, rng: np.random.Generator, recipe: Recipe
-) -> np.ndarray:
-    """All of the geometry in one resampling; for photographs perspective and curl too."""
-    rows, columns, _ = pixels.shape
-    photo = recipe.photographed
-    bent = recipe.bent if photo else 1.0
-    paper = background(pixels)
-    top, bottom = _inked_rows(pixels, paper) if photo and recipe.fills else (0, rows)
-    if photo and recipe.fills:
-        zoom_y = rng.uniform(*recipe.fills) * rows / (bottom - top)
-        spare = 0.8 * max(0.0, rows - zoom_y * (bottom - top))
-    else:
-        smaller = 2 * how.zoom if not photo else min(2 * how.zoom, recipe.smaller)
-        zoom_y = math.exp(rng.uniform(-smaller, how.zoom) + rng.uniform(-0.1, 0.15) * photo)
-        spare = max(0.0, 1 - zoom_y) * rows
-    zoom_x = zoom_y * math.exp(rng.uniform(-how.stretch, how.stretch))
-    shear = rng.uniform(-how.shear, how.shear) * bent
-    if photo and any(recipe.slant):
-        shear += rng.uniform(*recipe.slant)
-    # a long line may turn less: its ends would leave the picture
-    turn = how.rotation + recipe.turn * photo
-    angle = math.radians(rng.uniform(-turn, turn)) * min(1.0, 4 * rows / columns)
-    # wider or narrower crop, left and right
-    before = rng.uniform(recipe.tight, recipe.before) * rows * photo
-    behind = rng.uniform(recipe.tight, recipe.behind) * rows * photo
-    width = max(rows // 2, round(columns * zoom_x + abs(shear) * rows + before + behind))
+def _bumps(rows: int, columns: int, rng: np.random.Generator) -> np.ndarray:
+    """Smooth noise (rows, columns) of about unit spread, with a bump for every stroke or so."""
+    coarse = rng.standard_normal((5, max(2, 5 * columns // rows)), np.float32)
+    return cv2.resize(coarse, (columns, rows), interpolation=cv2.INTER_CUBIC)
 
-    # output pixel -> source pixel, about the two centres
-    sine, cosine = math.sin(angle), math.cos(angle)
-    across_x, across_y = (cosine + shear * sine) / zoom_x, (shear * cosine - sine) / zoom_x
-    down_x, down_y = sine / zoom_y, cosine / zoom_y
-    shift_x = rng.uniform(-1, 1) * how.shift * rows
-    shift_y = rng.uniform(-1, 1) * (how.shift * rows + spare / 2)
-    # in float32: NumPy's own scalars would make it float64
-    x = np.arange(width, dtype=np.float32) + (0.5 - width / 2 - (before - behind) / 2 - shift_x)
-    y = np.arange(rows, dtype=np.float32)[:, None] + (0.5 - rows / 2 - shift_y)
-    if photo:
-        tilt_x, tilt_y = (rng.normal(0, 0.1 * bent, 2)).tolist()
-        curl, turns, phase = rng.normal(0, 0.04 * bent) * rows, rng.uniform(1, 4), rng.uniform(0, 6)
-        nearer = 1 / (1 + np.clip(tilt_x / width * x + tilt_y / rows * y, -0.3, 0.3))
-        y = y + curl * np.sin(x * (turns / max(width, 3 * rows)) + phase)
-        x, y = x * nearer, y * nearer
-        if recipe.wobble:
-            high, low = rng.uniform(0, recipe.wobble, 2).tolist()
-            y = y * (1 + high * _along(width, rows, rng)) + low * rows * _along(width, rows, rng)
-    source_x = across_x * x + (across_y * y + (columns / 2 - 0.5))
-    source_y = down_x * x + (down_y * y + ((top + bottom) / 2 - 0.5))
-    if elastic := how.elastic + recipe.elastic * photo:
+
+def warp(
+    pixels: np.ndarray, variation: Variation, rng: np.random.Generator, recipe: Recipe
+) -> np.ndarray:
+    """All of the geometry in one resampling; for photographs perspective and curl too.
+
+    Elastic distortion, after Simard et al. 2003, bends strokes: other letter forms from one font.
+    """
+    rows, columns, _ = pixels.shape
+    paper = background(pixels)
+    place = _place(pixels, paper, variation, recipe, rng)
+    # coordinates of the varied image about its middle; in float32, which NumPy's scalars would
+    # make float64
+    x = np.arange(place.width, dtype=np.float32) + (
+        0.5 - place.width / 2 - place.crop_x - place.shift_x
+    )
+    y = np.arange(rows, dtype=np.float32)[:, None] + (0.5 - rows / 2 - place.shift_y)
+    if recipe.photographed:
+        x, y = _distort(x, y, recipe, rng)
+    # to coordinates of the drawn line, by the inverse of zoom, shear and rotation
+    sine, cosine = math.sin(place.angle), math.cos(place.angle)
+    across_x = (cosine + place.shear * sine) / place.zoom_x
+    across_y = (place.shear * cosine - sine) / place.zoom_x
+    down_x, down_y = sine / place.zoom_y, cosine / place.zoom_y
+    source_x = across_x * x + (across_y * y + (columns / 2 - 0.5))  # (rows, width)
+    source_y = down_x * x + (down_y * y + (place.middle - 0.5))  # (rows, width)
+    elastic = variation.elastic + recipe.warp.elastic * recipe.photographed
+    if elastic:
         bend = rng.uniform(0, elastic) * rows
-        source_x += bend * bumps(rows, width, rng)
-        source_y += bend * bumps(rows, width, rng)
+        source_x += bend * _bumps(rows, place.width, rng)
+        source_y += bend * _bumps(rows, place.width, rng)
     warped = cv2.remap(
         pixels,
         source_x,
@@ -137,13 +171,31 @@ def warp(
         borderMode=cv2.BORDER_CONSTANT,
         borderValue=paper,
     )
-    return warped.reshape(rows, width, -1)
+    return warped.reshape(rows, place.width, -1)
 
 
-def bumps(rows: int, columns: int, rng: np.random.Generator) -> np.ndarray:
-    """Smooth noise (rows, columns) of spread 1 about, with a bump for every stroke or so.
+def photo_recipe(recipe: Recipe, variation: Variation, rng: np.random.Generator) -> Recipe:
+    """The recipe that a line is photographed by: `recipe`, or CLEAN if it stays a drawing."""
+    return recipe if recipe.photographed and rng.random() < variation.photo else CLEAN
 
-    Elastic distortion, after Simard et al. 2003: other letter forms from the same font.
+
+def vary(
+    pixels: np.ndarray, variation: Variation, rng: np.random.Generator, recipe: Recipe
+) -> np.ndarray:
+    """`augment` by a recipe that `photo_recipe` has chosen."""
+    if not variation.varies:
+        return pixels
+    if rng.random() < variation.stroke_weight:
+        pixels = stroke_weight(pixels, rng)
+    pixels = warp(pixels, variation, rng, recipe)
+    return photograph(pixels, recipe, rng) if recipe.photographed else pixels
+
+
+def augment(
+    pixels: np.ndarray, variation: Variation, rng: np.random.Generator, recipe: Recipe = PHOTO
+) -> np.ndarray:
+    """A varied copy of a line: uint8 (rows, columns, channels) -> the same rows, other columns.
+
+    The line is expected to fit its image; up to a few rows of it may be cut, as crops do.
     """
-    coarse = rng.standard_normal((5, max(2, 5 * columns // rows)), np.float32)
-    return cv2.resize(coarse, (columns, rows), interpolation=cv2.INTER_CUBIC)
+    return vary(pixels, variation, rng, photo_recipe(recipe, variation, rng))

@@ -1,9 +1,12 @@
-"""Recipes: what pictures of one kind have, and how often; `camera` makes one of a drawn line.
+"""Recipes: the kinds of picture that a drawn line is turned into.
 
-A recipe is a table of chances and ranges for the effects in effects.py. The kinds are those that
-people point a reader at: photographs, serial numbers, scanned receipts, displays, handwriting on
-forms. Names with weights mix them: ("photo:3", "receipt", "display") draws three photographs for
-each of the others.
+A recipe holds the chance of each effect in effects.py, the ranges for geometry.py, and which fonts
+and marks its lines are drawn with. There is one for each kind of picture that people want to read:
+photographs, serial numbers, scanned receipts, displays, handwriting on forms. Names with weights
+mix them: ("photo:3", "receipt", "display") draws three photographs for each of the others.
+
+To add a recipe, add it to RECIPES: `--recipe` then accepts its name. Add it to MIXED too if `mixed`
+should include it, and to the help of `recipe` in options.py. To add an effect, see effects.py.
 """
 
 import math
@@ -16,138 +19,182 @@ import numpy as np
 
 from ocr_simple.errors import DataError
 
+# In all groups, a number without a unit is the share of lines that have the effect, 0 to 1.
+# A height is that of the drawn line.
+
 
 @dataclass(frozen=True)
-class Recipe:
-    """Chances (0 to 1) of effects, and ranges; the defaults are those of photographs."""
+class RecipeFonts:
+    """The fonts that lines are drawn in."""
 
-    photographed: bool = True  # else the line stays as it is drawn
-    fonts: tuple[str, ...] = ()  # patterns of FOLDER/FILE; without any, all fonts
-    own: float = 1.0  # share of lines in these fonts; the others are for any recipe then
-    marks: float = 0.0  # points, signs and units that the label lacks: see marks.py
-    units: bool = True  # else no letters among them: a display's look like digits
-    fit: bool = True  # drawn as high as the picture, margins and all: sharp where it is large
-    fills: tuple[float, float] | None = (0.35, 1.0)  # the ink, of its height; else by `zoom`
-    # crop, in heights of the line: at least and most beyond the drawn margin, before and behind
-    tight: float = -0.1
-    before: float = 0.5
-    behind: float = 0.5
-    smaller: float = 0.6  # log scale: by how much at most, against the drawn line
-    turn: float = 0.0  # degrees more, either way
-    bent: float = 1.0  # of the usual perspective, curl and shear
-    wobble: float = 0.0  # characters higher and lower, larger and smaller, in heights
+    patterns: tuple[str, ...] = ()  # of FILE or FOLDER/FILE; none: all fonts
+    share: float = 1.0  # of lines in these fonts; under 1, other recipes may use them too
+
+
+@dataclass(frozen=True)
+class RecipeMarks:
+    """Points, signs and units that the label lacks: see drawing/marks.py."""
+
+    share: float = 0.0
+    units: bool = True  # False: no letters, which look like digits on a display
+
+
+@dataclass(frozen=True)
+class Crop:
+    """How much of the picture the line takes up."""
+
+    fit: bool = True  # draw the ink as high as the image: sharper where it is large
+    ink_height: tuple[float, float] | None = (0.35, 1.0)  # of the image's; None: by `zoom`
+    shrink: float = 0.6  # log scale: at most this much smaller than drawn, if by `zoom`
+    left: tuple[float, float] = (-0.1, 0.5)  # heights added to the drawn margin; under 0 cuts
+    right: tuple[float, float] = (-0.1, 0.5)
+
+
+@dataclass(frozen=True)
+class Warp:
+    """How the line is turned and bent, beyond what the options of variation do."""
+
+    rotation: float = 0.0  # degrees, either way
+    distortion: float = 1.0  # strength of perspective, curl and shear; 1 is the usual
+    jitter: float = 0.0  # characters higher and lower, larger and smaller, in heights
     slant: tuple[float, float] = (0.0, 0.0)  # to the right, in heights from foot to head
-    elastic: float = 0.0  # more bend of strokes, in heights
-    # ink
-    broken: float = 0.15
+    elastic: float = 0.0  # bend of strokes, in heights
+
+
+@dataclass(frozen=True)
+class Ink:
+    """What a printer, a pen or a display does to the characters."""
+
     dot_matrix: float = 0.0
-    bled: float = 0.0
-    starved: float = 0.0
-    faded: float = 0.0
-    ghost: float = 0.0  # unlit segments, of fonts that have segments
-    neighbours: float = 0.15
-    separators: float = 0.05  # few: of more, a model learns to pass over a large 1
+    bleed: float = 0.0
+    starvation: float = 0.0
+    voids: float = 0.15
+    fading: float = 0.0
+    neighbour_lines: float = 0.15
+    separators: float = 0.05  # if frequent, a model learns to skip a large 1
     underline: float = 0.0
-    # tone
+    unlit_segments: float = 0.0  # a pale 8 behind each digit; for fonts of displays
+
+
+@dataclass(frozen=True)
+class Tone:
+    """Grey levels of ink and paper."""
+
     contrast: tuple[float, float] = (50, 255)  # levels between ink and paper
-    paper: float = 0.0  # share of lines on the lightest paper that the contrast allows
+    light_paper: float = 0.0  # the lightest paper that the contrast allows
     dark_on_light: float = 0.6
+    guilloche: float = 0.05
     outline: float = 0.08
     relief: float = 0.08
-    # light and surface
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What surrounds and lights the line, and what it is written on."""
+
     frame: float = 0.25
     bezel: float = 0.0
     light: float = 0.6
-    uneven: float = 0.2  # how much more light at one end than in the middle, about
+    unevenness: float = 0.2  # of the light: spread of its slope along the line
     reflections: float = 0.0
     surface: float = 0.5
-    guilloche: float = 0.05
-    # sensor
+
+
+@dataclass(frozen=True)
+class Sensor:
+    """What a camera or a scanner, and a file, do to the picture."""
+
     blur: float = 0.5
     low_resolution: float = 0.3
     noise: float = 0.6
-    scanned: float = 0.0
+    binarisation: float = 0.0
     jpeg: float = 0.4
 
 
-CLEAN = Recipe(photographed=False, fit=False, fills=None)
+@dataclass(frozen=True)
+class Recipe:
+    """A kind of picture; the defaults are those of photographs."""
+
+    photographed: bool = True  # False: the line stays as it is drawn
+    fonts: RecipeFonts = RecipeFonts()
+    marks: RecipeMarks = RecipeMarks()
+    crop: Crop = Crop()
+    warp: Warp = Warp()
+    ink: Ink = Ink()
+    tone: Tone = Tone()
+    scene: Scene = Scene()
+    sensor: Sensor = Sensor()
+
+
+CLEAN = Recipe(photographed=False, crop=Crop(fit=False, ink_height=None))
 PHOTO = Recipe()
-RECIPES = {
-    "clean": CLEAN,
-    "photo": PHOTO,
-    "serial": Recipe(  # on labels and meters: fixed pitch, the zeros slashed or dotted
-        fonts=("receipt/*-mono-*", "receipt/*-cod*-*", "receipt/anonymous-*"), own=0.5,
-        fills=(0.25, 1.0), bled=0.2,
+SERIAL = Recipe(  # on labels and meters: fixed pitch, the zeros slashed or dotted
+    fonts=RecipeFonts(("receipt/*-mono-*", "receipt/*-cod*-*", "receipt/anonymous-*"), share=0.5),
+    crop=Crop(ink_height=(0.25, 1.0)),
+    ink=Ink(bleed=0.2),
+)
+RECEIPT = Recipe(
+    fonts=RecipeFonts(("receipt/*",), share=0.8),
+    marks=RecipeMarks(0.15),
+    crop=Crop(ink_height=(0.4, 1.0), left=(-0.2, 0.5), right=(-0.2, 0.5)),
+    warp=Warp(distortion=0.3),
+    ink=Ink(
+        dot_matrix=0.3,
+        bleed=0.3,
+        starvation=0.3,
+        voids=0.45,
+        fading=0.3,
+        neighbour_lines=0.25,
+        separators=0,
+        underline=0.05,
     ),
-    "receipt": Recipe(
-        fonts=("receipt/*",), own=0.8, fills=(0.4, 1.0), bent=0.3,
-        marks=0.15, tight=-0.2, broken=0.45, dot_matrix=0.3, bled=0.3, starved=0.3, faded=0.3,
-        neighbours=0.25,
-        separators=0, underline=0.05, contrast=(40, 255), paper=0.7, dark_on_light=0.98,
-        outline=0.02, relief=0, frame=0.05, light=0.1, surface=0.15, blur=0.3,
-        low_resolution=0.3, noise=0.3, scanned=0.5, jpeg=0.5,
-    ),
-    "display": Recipe(
-        fonts=("display/*", "DSEG*"), marks=0.7, units=False, before=3.0, behind=1.0,
-        fit=False, fills=(0.4, 0.85), turn=3, broken=0.03, ghost=0.4, neighbours=0.05, separators=0,
-        contrast=(8, 120), dark_on_light=0.75, outline=0, relief=0, frame=0.4, bezel=0.6,
-        light=0.8, uneven=0.35, reflections=0.6, surface=0.1, guilloche=0, noise=0.3,
-    ),
-    "handwriting": Recipe(
-        fonts=(
+    tone=Tone(contrast=(40, 255), light_paper=0.7, dark_on_light=0.98, outline=0.02, relief=0),
+    scene=Scene(frame=0.05, light=0.1, surface=0.15),
+    sensor=Sensor(blur=0.3, noise=0.3, binarisation=0.5, jpeg=0.5),
+)
+DISPLAY = Recipe(
+    fonts=RecipeFonts(("display/*", "DSEG*")),
+    marks=RecipeMarks(0.7, units=False),
+    crop=Crop(fit=False, ink_height=(0.4, 0.85), left=(-0.1, 3.0), right=(-0.1, 1.0)),
+    warp=Warp(rotation=3),
+    ink=Ink(voids=0.03, neighbour_lines=0.05, separators=0, unlit_segments=0.4),
+    tone=Tone(contrast=(8, 120), dark_on_light=0.75, guilloche=0, outline=0, relief=0),
+    scene=Scene(frame=0.4, bezel=0.6, light=0.8, unevenness=0.35, reflections=0.6, surface=0.1),
+    sensor=Sensor(noise=0.3),
+)
+HANDWRITING = Recipe(
+    fonts=RecipeFonts(
+        (
             "handwriting/*", "*[Hh]and*", "*Kristi*", "*Rufscript*", "*Dancing*", "*Kaushan*",
             "*femke*", "*Klee*", "*Tom*", "*sj*", "*Yusei*", "*Ecolier*", "*ecolier*", "*Comic*",
             "*[Hh]umor*", "*Leckerli*", "*Amatic*", "*Pacifico*", "*Caveat*", "*Script*", "*Indie*",
             "*bwht*", "*dkg*", "*fifthhorseman*",
-        ),
-        fills=(0.4, 1.0), wobble=0.08,
-        marks=0.7, before=0.8, behind=0.8, slant=(-0.1, 0.4), elastic=0.04, broken=0.1, faded=0.05,
-        neighbours=0.05, separators=0, underline=0.35, contrast=(60, 230), paper=0.3,
-        dark_on_light=0.98, outline=0, relief=0, frame=0.1, light=0.3, surface=0.1,
-        guilloche=0.6, blur=0.4, low_resolution=0.2, noise=0.3, scanned=0.05,
+        )
     ),
-}  # fmt: skip
-MIXED = ("photo:2", "serial:1.5", "receipt:4", "display:2.5", "handwriting:3.5")
+    marks=RecipeMarks(0.7),
+    crop=Crop(ink_height=(0.4, 1.0), left=(-0.1, 0.8), right=(-0.1, 0.8)),
+    warp=Warp(jitter=0.08, slant=(-0.1, 0.4), elastic=0.04),
+    ink=Ink(voids=0.1, fading=0.05, neighbour_lines=0.05, separators=0, underline=0.35),
+    tone=Tone(
+        contrast=(60, 230), light_paper=0.3, dark_on_light=0.98, guilloche=0.6, outline=0, relief=0
+    ),
+    scene=Scene(frame=0.1, light=0.3, surface=0.1),
+    sensor=Sensor(blur=0.4, low_resolution=0.2, noise=0.3, binarisation=0.05),
+)  # fmt: skip
+
+RECIPES = {
+    "clean": CLEAN,
+    "photo": PHOTO,
+    "serial": SERIAL,
+    "receipt": RECEIPT,
+    "display": DISPLAY,
+    "handwriting": HANDWRITING,
+}
+MIXED = ("photo:2", "serial:1.5", "receipt:4", "display:2.5", "handwriting:3.5")  # all but clean
 
 
-class Mix:
-    """Recipes by weight, with the fonts that each draws with.
-
-    names: of RECIPES or `mixed`, each perhaps with a weight behind a colon. Raises DataError.
-    """
-
-    def __init__(self, names: Iterable[str], fonts: list[str]):
-        self.recipes: list[Recipe] = []
-        weights = []
-        for given in names:
-            name, share = _weighted(given)
-            for item in MIXED if name == "mixed" else (name,):
-                kind, weight = _weighted(item)
-                self.recipes.append(RECIPES[kind])
-                weights.append(share * weight)
-        if not self.recipes:
-            raise DataError("recipe: name at least one, such as photo")
-        self.chances = np.cumsum(weights) / np.sum(weights)
-        special = [p for recipe in RECIPES.values() if recipe.own == 1 for p in recipe.fonts]
-        self.plain = [font for font in fonts if not _matches(font, special)] or fonts
-        self.fonts = [
-            [font for font in fonts if _matches(font, recipe.fonts)] or self.plain
-            if recipe.fonts or len(self.recipes) > 1
-            else fonts
-            for recipe in self.recipes
-        ]
-
-    def choose(self, rng: np.random.Generator) -> tuple[Recipe, list[str]]:
-        """A recipe, and the fonts to draw its line with."""
-        only = len(self.recipes) == 1
-        i = 0 if only else int(np.searchsorted(self.chances, rng.random(), side="right"))
-        recipe = self.recipes[i]
-        own = recipe.own == 1 or rng.random() < recipe.own
-        return recipe, self.fonts[i] if own else self.plain
-
-
-def _weighted(given: str) -> tuple[str, float]:
-    """A recipe's name and its weight, 1 if there is none behind it."""
+def _name_and_weight(given: str) -> tuple[str, float]:
+    """Split "name:weight"; without a weight it is 1. Raises DataError."""
     name, _, weight = given.partition(":")
     if name not in (*RECIPES, "mixed"):
         raise DataError(f"recipe {name!r}: known are {', '.join((*RECIPES, 'mixed'))}")
@@ -161,8 +208,54 @@ def _weighted(given: str) -> tuple[str, float]:
 
 
 def _matches(font: str, patterns: Iterable[str]) -> bool:
+    """Whether a font file, with its folder where a pattern has one, matches any pattern."""
     path = Path(font)
     return any(
         fnmatch(f"{path.parent.name}/{path.name}" if "/" in pattern else path.name, pattern)
         for pattern in patterns
     )
+
+
+class Mix:
+    """Recipes by weight, with the fonts that each draws with.
+
+    names: of RECIPES or `mixed`, each optionally followed by a colon and a weight.
+    Raises DataError for an unknown name or a weight that is not over 0.
+    """
+
+    def __init__(self, names: Iterable[str], fonts: list[str]):
+        self.recipes: list[Recipe] = []
+        weights = []
+        for given in names:
+            name, share = _name_and_weight(given)
+            for item in MIXED if name == "mixed" else (name,):
+                kind, weight = _name_and_weight(item)
+                self.recipes.append(RECIPES[kind])
+                weights.append(share * weight)
+        if not self.recipes:
+            raise DataError("recipe: name at least one, such as photo")
+        self.chances = np.cumsum(weights) / np.sum(weights)
+        reserved = [
+            pattern
+            for recipe in RECIPES.values()
+            if recipe.fonts.share == 1
+            for pattern in recipe.fonts.patterns
+        ]
+        self.plain = [font for font in fonts if not _matches(font, reserved)] or fonts
+        self.fonts = [self._fonts_of(recipe, fonts) for recipe in self.recipes]
+
+    def _fonts_of(self, recipe: Recipe, fonts: list[str]) -> list[str]:
+        """A recipe's fonts among `fonts`; the plain ones if there are none of its kind."""
+        patterns = recipe.fonts.patterns
+        if not patterns and len(self.recipes) == 1:
+            return fonts
+        return [font for font in fonts if _matches(font, patterns)] or self.plain
+
+    def choose(self, rng: np.random.Generator) -> tuple[Recipe, list[str]]:
+        """A recipe, and the fonts to draw its line with."""
+        i = 0
+        if len(self.recipes) > 1:
+            i = int(np.searchsorted(self.chances, rng.random(), side="right"))
+        recipe = self.recipes[i]
+        share = recipe.fonts.share
+        return recipe, self.fonts[i] if share == 1 or rng.random() < share else self.plain

@@ -2,11 +2,13 @@
 
     evaluation = evaluate(readings)  # exact lines, CER, WER, 1-NED, calibration, ...
 
-CER and WER are edits (Levenshtein 1966) over characters or words of the truth; 1-NED is the mean
-of 1 - edits / the longer of truth and text (ICDAR 2019 ArT, LSVT). Characters are counted by the
-alignment with the fewest edits. Calibration is that of Guo et al. 2017, "On Calibration of Modern
-Neural Networks": lines in bins of equal width by their confidence, and the expected calibration
-error (ECE), the mean distance of a bin's confidence from its share of exact lines.
+CER and WER are the edits (Levenshtein 1966) per character or word of the truth. 1-NED is the mean
+of 1 - edits / the length of the longer of truth and text (ICDAR 2019 ArT, LSVT). Characters are
+counted by an alignment with the fewest edits. Calibration is measured as by Guo et al. 2017, "On
+Calibration of Modern Neural Networks": lines are put into bins of equal width by confidence, and
+the expected calibration error (ECE) is the mean distance of a bin's mean confidence from its share
+of exact lines. Coverage is the share of lines that are answered if only those with a minimum
+confidence are.
 """
 
 import math
@@ -18,14 +20,12 @@ from functools import cached_property
 import numpy as np
 from rapidfuzz.distance import Levenshtein
 
+from ocr_simple.reports.markdown import markdown_table
 from ocr_simple.text import Line
 
 BINS = 10  # of confidence
-GOALS = (0.95, 0.99, 0.995)  # shares of exact lines that one may want of those answered
-SURE = 0.9  # a wrong line read with this confidence has perhaps a wrong label
-
-
-ROWS = 30  # most rows of a Markdown table
+GOALS = (0.95, 0.99, 0.995)  # shares of exact lines that may be required of those answered
+SURE = 0.9  # a line that is misread with this confidence may have a wrong label
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Reading:
     name: str
     truth: str
     line: Line
-    loss: float = math.nan  # -log p(truth) of the whole line, in nats; nan: not known
+    loss: float = math.nan  # -log p(truth) of the whole line, in nats; nan if not computed
 
     @property
     def exact(self) -> bool:
@@ -44,7 +44,7 @@ class Reading:
 
     @cached_property
     def similarity(self) -> float:
-        """1 - edits / the longer of truth and text: 1 is right, and of two empty texts too."""
+        """1 - edits / the length of the longer of truth and text; 1 if both are empty."""
         return Levenshtein.normalized_similarity(self.truth, self.line.text)
 
 
@@ -52,7 +52,7 @@ class Reading:
 class LengthScore:
     """Lines of one length."""
 
-    length: int  # characters of truth
+    length: int  # characters of the truth
     lines: int
     exact: float  # share of the lines
     cer: float
@@ -60,17 +60,17 @@ class LengthScore:
 
 @dataclass(frozen=True)
 class CharacterScore:
-    """One character of the truths or the texts."""
+    """How well one character was read."""
 
     character: str
     count: int  # in the truths
-    recall: float  # share of these that was read right; nan where there are none
-    precision: float  # share right of those that were read; nan where none was
+    recall: float  # share of these that was read right; nan if there are none
+    precision: float  # share of those read that is right; nan if none was read
 
 
 @dataclass(frozen=True)
 class Confusion:
-    """One kind of edit; "" as truth is an insertion, as read a character that was missed."""
+    """One kind of edit. An empty truth is an insertion, an empty text a missed character."""
 
     truth: str
     read: str
@@ -79,27 +79,27 @@ class Confusion:
 
 @dataclass(frozen=True)
 class Bin:
-    """Lines whose confidence is above `low`, up to `high`."""
+    """Lines with a confidence above `low` and up to `high`."""
 
     low: float
     high: float
     lines: int
-    confidence: float  # mean; nan without lines
-    exact: float  # share; nan without lines
+    confidence: float  # mean; nan if there are no lines
+    exact: float  # share; nan if there are no lines
 
 
 @dataclass(frozen=True)
-class Coverage:
-    """What is answered if only lines of a confidence of at least `threshold` are."""
+class CoveragePoint:
+    """How many lines can be answered if a share `goal` of the answers must be exact."""
 
-    goal: float  # share of the answered lines that are to be exact
-    threshold: float  # the lowest confidence with which they are; infinite if there is none
+    goal: float
+    threshold: float  # lowest confidence of the lines to answer; infinite if no threshold does
     answered: float  # share of all lines
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The figures of many readings; shares and rates are fractions, CER and WER may pass 1."""
+    """The figures of many readings. Shares and rates are fractions; CER and WER can exceed 1."""
 
     lines: int
     exact: float  # share of the lines
@@ -108,18 +108,18 @@ class Evaluation:
     similarity: float  # 1-NED
     confidence: float  # mean
     ece: float
-    loss: float  # mean of the lines whose loss is known; nan if it is of none
-    perplexity: float  # exp of these lines' loss for each character of truth
+    loss: float  # mean of the lines whose loss is known; nan if there are none
+    perplexity: float  # exp of these lines' loss per character of truth
     by_length: tuple[LengthScore, ...]  # shortest first
     by_character: tuple[CharacterScore, ...]  # most edits first
     confusions: tuple[Confusion, ...]  # most frequent first
-    calibration: tuple[Bin, ...]  # lowest first, empty ones too
-    coverage: tuple[Coverage, ...]  # for each of GOALS
-    worst: tuple[int, ...]  # all wrong readings' indices: least similar first, then most confident
-    suspects: tuple[int, ...]  # those of wrong readings as sure as SURE, most confident first
+    calibration: tuple[Bin, ...]  # lowest first, with the empty ones
+    coverage: tuple[CoveragePoint, ...]  # one for each of GOALS
+    worst: tuple[int, ...]  # indices of wrong readings: least similar first, then most confident
+    suspects: tuple[int, ...]  # of those with a confidence from SURE on, most confident first
 
     def __str__(self) -> str:
-        """The chief figures as a Markdown table."""
+        """The main figures as a Markdown table."""
         figures = {
             "lines": f"{self.lines:,}",
             "exact": f"{self.exact:.2%}",
@@ -131,7 +131,7 @@ class Evaluation:
         }
         if not math.isnan(self.loss):
             figures |= {"mean loss": f"{self.loss:.4g}", "perplexity": f"{self.perplexity:.4g}"}
-        return "\n".join(table(figures, [list(figures.values())]))
+        return "\n".join(markdown_table(figures, [list(figures.values())]))
 
 
 def evaluate(readings: Iterable[Reading]) -> Evaluation:
@@ -161,7 +161,7 @@ def evaluate(readings: Iterable[Reading]) -> Evaluation:
         by_character=_by_character(readings, confusions),
         confusions=confusions,
         calibration=bins,
-        coverage=tuple(coverage(readings, goal) for goal in GOALS),
+        coverage=tuple(coverage_at(readings, goal) for goal in GOALS),
         worst=tuple(
             sorted(wrong, key=lambda i: (readings[i].similarity, -readings[i].line.confidence))
         ),
@@ -170,7 +170,7 @@ def evaluate(readings: Iterable[Reading]) -> Evaluation:
 
 
 def error_rates(truths: list[str], texts: list[str]) -> tuple[float, float]:
-    """(share of lines read exactly, character error rate: edits over characters of truth)."""
+    """(share of lines read exactly, character error rate: edits per character of truth)."""
     exact = sum(truth == text for truth, text in zip(truths, texts)) / len(truths)
     edits = sum(Levenshtein.distance(truth, text) for truth, text in zip(truths, texts))
     return exact, edits / max(1, sum(map(len, truths)))
@@ -181,9 +181,9 @@ def _error_rates(readings: Sequence[Reading]) -> tuple[float, float]:
 
 
 def perplexity(loss: float, characters: int) -> float:
-    """exp of a loss in nats for each of `characters`; infinite where that is past all bounds."""
+    """exp of a loss in nats per character; infinite where that would overflow."""
     each = loss / max(1, characters)
-    return math.exp(each) if each < 300 else math.inf  # where aocr stops too
+    return math.exp(each) if each < 300 else math.inf  # the same limit as in aocr
 
 
 def _by_length(readings: Sequence[Reading]) -> tuple[LengthScore, ...]:
@@ -238,41 +238,33 @@ def _calibration(readings: Sequence[Reading]) -> tuple[Bin, ...]:
     return tuple(bins)
 
 
-def answered_alone(readings: Iterable[Reading]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """What a least confidence leaves of the lines: (confidence, share answered, share exact).
+def coverage_curve(readings: Iterable[Reading]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(minimum confidences, share of lines that have it, share of these that is exact).
 
-    A row for each confidence that occurs, the highest first.
+    One value for each confidence that occurs, the highest first.
     """
     readings = sorted(readings, key=lambda reading: -reading.line.confidence)
     confidences = np.array([reading.line.confidence for reading in readings])
     count = np.arange(1, len(readings) + 1)
     exact = np.cumsum([reading.exact for reading in readings]) / count
-    last = np.append(confidences[1:] != confidences[:-1], True)  # lines as sure go together
+    last = np.append(confidences[1:] != confidences[:-1], True)  # of lines with one confidence
     return confidences[last], (count / len(readings))[last], exact[last]
 
 
-def coverage(readings: Iterable[Reading], goal: float) -> Coverage:
-    """The most lines that can be answered with a share `goal` of them exact."""
-    confidences, answered, exact = answered_alone(readings)
+def coverage_at(readings: Iterable[Reading], goal: float) -> CoveragePoint:
+    """The most lines that can be answered so that a share `goal` of them is exact."""
+    confidences, answered, exact = coverage_curve(readings)
     reached = np.flatnonzero(exact >= goal)
     if not len(reached):
-        return Coverage(goal, math.inf, 0.0)
-    return Coverage(goal, float(confidences[reached[-1]]), float(answered[reached[-1]]))
+        return CoveragePoint(goal, math.inf, 0.0)
+    return CoveragePoint(goal, float(confidences[reached[-1]]), float(answered[reached[-1]]))
 
 
 def aocr_accuracy(truth: str, text: str, distance: bool = True) -> float:
-    """How right `text` is, 0 to 1, as attention-ocr's `aocr test` counts it.
+    """The accuracy of `text`, 0 to 1, as attention-ocr's `aocr test` computes it.
 
-    distance: 1 - edits / characters of truth, at least 0; else 1 if they are the same, or 0
+    distance: 1 - edits / characters of truth, at least 0. Without it: 1 if they are equal, else 0.
     """
     if not distance or not truth:
         return float(text == truth)
     return 1 - min(1.0, Levenshtein.distance(truth, text) / len(truth))
-
-
-def table(header: Iterable[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """Rows of a Markdown table, of cells that are escaped already; at most ROWS of them."""
-    names = list(header)
-    lines = [f"| {' | '.join(row)} |" for row in (names, ["---"] * len(names), *rows[:ROWS])]
-    more = len(rows) - ROWS
-    return [*lines, "", f"... and {more:,} more, in report.json"] if more > 0 else lines

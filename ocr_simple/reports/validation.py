@@ -17,17 +17,17 @@ class Validation:
     step: int
     exact: float  # share of lines read without an error
     cer: float  # edits per character of truth
-    loss: float  # mean of the lines; nan where it was not computed
+    loss: float  # mean of the lines; nan if not computed
     truths: list[str]
     texts: list[str]
-    fonts: list[str]  # font file of each line, or its image's file
+    fonts: list[str]  # the font of each line, or the file of its image
     pixels: list[np.ndarray]
 
     @classmethod
     def of(
         cls, step: int, readings: Sequence[Reading], pixels: Sequence[np.ndarray]
     ) -> "Validation":
-        """The validation whose lines were read so; pixels: uint8 (rows, columns, channels) each."""
+        """The figures of `readings`; pixels: uint8 (rows, columns, channels) of each line."""
         truths = [reading.truth for reading in readings]
         texts = [reading.line.text for reading in readings]
         loss = float(np.mean([reading.loss for reading in readings]))
@@ -36,7 +36,7 @@ class Validation:
 
     @property
     def perplexity(self) -> float:
-        """exp of the loss per character; nan where the loss is not known."""
+        """exp of the loss per character; nan if the loss was not computed."""
         return perplexity(self.loss * len(self.truths), sum(map(len, self.truths)))
 
     def __str__(self) -> str:
@@ -46,22 +46,26 @@ class Validation:
         return figures
 
     def by_font(self) -> list[tuple[str, float, int]]:
-        """(font file name, exact, lines) of each font, the worst read first."""
+        """(font file name, share of exact lines, lines) of each font, the worst first."""
         right: dict[str, list[bool]] = {}
         for truth, text, font in zip(self.truths, self.texts, self.fonts):
             right.setdefault(Path(font).name, []).append(truth == text)
         return sorted(((f, sum(r) / len(r), len(r)) for f, r in right.items()), key=lambda x: x[1])
 
-    def summary(self, worst_fonts: int) -> str:
-        """The end of a run in words. worst_fonts: how many to name; 0 names misread images."""
-        if worst_fonts:
-            fonts = self.by_font()[:worst_fonts]
-            worst = "worst fonts: " + ", ".join(f"{name} {exact:.0%}" for name, exact, _ in fonts)
-        else:
-            lines = zip(self.fonts, self.truths, self.texts)
-            wrong = [f"{name} ({text!r})" for name, truth, text in lines if text != truth]
-            worst = "misread: " + (", ".join(wrong[:10]) or "none")
+    def worst_fonts(self, count: int) -> str:
+        """The fonts with the lowest share of exact lines, in words."""
+        fonts = self.by_font()[:count]
+        return "worst fonts: " + ", ".join(f"{name} {exact:.0%}" for name, exact, _ in fonts)
+
+    def misread_images(self, count: int = 10) -> str:
+        """The first images that were read wrongly, with what was read, in words."""
+        lines = zip(self.fonts, self.truths, self.texts)
+        wrong = [f"{name} ({text!r})" for name, truth, text in lines if text != truth]
+        return "misread: " + (", ".join(wrong[:count]) or "none")
+
+    def summary(self) -> str:
+        """The result of a run, whose best model gave this validation, in words."""
         return (
             f"{self.exact:.1%} of {len(self.truths)} validation lines read without an error (CER "
-            f"{self.cer:.2%}) by the best model, of step {self.step}\n{worst}"
+            f"{self.cer:.2%}) by the best model, of step {self.step}"
         )

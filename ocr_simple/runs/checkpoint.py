@@ -1,4 +1,4 @@
-"""What a checkpoint holds: all that changes while a run continues."""
+"""What a checkpoint holds: all that changes during a run; and files that are never half written."""
 
 import io
 import json
@@ -15,7 +15,7 @@ from ocr_simple.network.backend import keras
 
 
 def write_whole(path: Path, content: bytes, before: Path | None = None) -> None:
-    """Write a file so that it is there whole, or as it was before; `before`: to keep that as."""
+    """Write a file completely or not at all. before: where to keep the previous version."""
     temporary = path.with_name(f".{path.name}.partial")
     kept = path.with_name(f".{path.name}.before.partial")
     try:
@@ -27,7 +27,7 @@ def write_whole(path: Path, content: bytes, before: Path | None = None) -> None:
             kept.unlink(missing_ok=True)
             try:
                 os.link(path, kept)
-            except OSError:  # no second name for a file here
+            except OSError:  # no hard links on this file system
                 shutil.copyfile(path, kept)
             os.replace(kept, before)
         os.replace(temporary, path)
@@ -39,7 +39,7 @@ def write_whole(path: Path, content: bytes, before: Path | None = None) -> None:
 def pack(arrays: dict[str, Any]) -> bytes:
     """A NumPy archive of arrays, each with a checksum, and of their names.
 
-    The archive's own list of what is in it has no checksum.
+    The names are stored too because the archive's directory has no checksum.
     """
     content = io.BytesIO()
     np.savez(content, **arrays, names=np.array(list(arrays)))
@@ -47,24 +47,24 @@ def pack(arrays: dict[str, Any]) -> bytes:
 
 
 def unpack(path: Path) -> dict[str, np.ndarray]:
-    """The arrays of `pack`. Raises FileNotFoundError, and many kinds for one that is damaged."""
+    """The arrays of `pack`. Raises FileNotFoundError; for a damaged file many kinds of error."""
     with np.load(path, allow_pickle=False) as saved:
         found = dict(saved)
     names = found.pop("names", np.array([]))
     if set(names.tolist()) != set(found):
-        raise ValueError("its arrays are not those it lists, or an earlier version wrote it")
+        raise ValueError("its arrays are not those it lists")
     return found
 
 
 def badness(validation: dict[str, float]) -> tuple[float, float]:
-    """What the best model has least of: loss where it is known, else wrong lines, characters."""
+    """What the best model has least of: the loss if known, else wrong lines, then characters."""
     if "val_loss" in validation:
         return validation["val_loss"], 0.0
     return 1 - validation["val_exact"], validation["val_cer"]
 
 
 class TrainState:
-    """All that changes while a run goes on, and so all that a checkpoint holds."""
+    """All that changes during a run."""
 
     def __init__(self, model: Any, averaged: Any):
         self.model, self.averaged = model, averaged
@@ -73,7 +73,7 @@ class TrainState:
         self.rows: list[dict[str, float]] = []  # of metrics.csv
         self.best = (math.inf, math.inf)  # the least `badness` so far
         self.best_step = 0
-        self.waited = 0  # validations since the best
+        self.waited = 0  # validations since the best one
 
     def average(self) -> None:
         """Copy the optimiser's average of the weights into `averaged`."""
@@ -84,9 +84,9 @@ class TrainState:
         self.model.set_weights(weights)
 
     def record(self, validation: dict[str, float]) -> bool:
-        """Add a row to the metrics; whether this is the best validation so far.
+        """Add a row to the metrics. Returns whether this is the best validation so far.
 
-        To six digits, as metrics.csv has them: the order of a sum may change those behind.
+        Numbers are kept to six digits: the order in which a sum is made may change the rest.
         """
         loss = sum(self.losses) / max(1, len(self.losses))
         self.losses = []
@@ -108,19 +108,19 @@ class TrainState:
         return pack({"progress": np.array(json.dumps(progress)), **arrays})
 
     def restore(self, saved: dict[str, np.ndarray]) -> None:
-        """Raises TrainError where the checkpoint is of another model, as after an edit of one."""
+        """Raises TrainError if the checkpoint is of another model, as after an edit of model.py."""
         try:
             for name, variable in self._variables():
                 variable.assign(saved[name])
             progress = json.loads(str(saved["progress"]))
         except (KeyError, ValueError) as error:
             raise TrainError(
-                f"the checkpoint does not fit the model ({error}); start anew with --no-resume"
+                f"the checkpoint does not fit the model ({error}); start a new run with --no-resume"
             ) from error
         for name, value in progress.items():
             setattr(self, name, tuple(value) if name == "best" else value)
 
     def _variables(self) -> list[tuple[str, Any]]:
-        """All that training changes, by name: weights, dropout's random states, the optimiser's."""
+        """All that training changes, by name: weights, random states, the optimiser's variables."""
         owners = {"model": self.model, "optimizer": self.model.optimizer}
         return [(f"{name}{i}", v) for name, o in owners.items() for i, v in enumerate(o.variables)]

@@ -140,12 +140,12 @@ class Cluster:
         if self.devices == 1:
             return on_device(xs[0], ys[0], stop)
 
-        def dealt(parts: list) -> Any:
+        def split(parts: list) -> Any:
             return self._strategy.experimental_distribute_values_from_function(
                 lambda context: parts[context.replica_id_in_sync_group % len(parts)]
             )
 
-        results = self._strategy.run(on_device, args=(dealt(xs), dealt(ys), stop))
+        results = self._strategy.run(on_device, args=(split(xs), split(ys), stop))
         return [self._strategy.experimental_local_results(result)[0] for result in results]
 
 

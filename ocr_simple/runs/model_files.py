@@ -20,7 +20,7 @@ def find_model(model: str | os.PathLike) -> Path:
         return shipped
     url = storage.url_of(model)
     if url and storage.is_file(url):
-        return storage.fetched(url)
+        return storage.local_file(url)
     if os.path.isfile(model):
         return Path(model)
     if url or os.path.isdir(model):
@@ -33,9 +33,9 @@ def _best_of_run(folder: Path, url: str | None) -> Path:
     """The best model of a run folder, or else its last. Raises ValueError."""
     for name in ("best.keras", "last.keras"):
         if url and storage.is_file(f"{url}/{name}"):
-            return storage.fetched(f"{url}/{name}")
+            return storage.local_file(f"{url}/{name}")
         if (folder / name).is_file():
             return folder / name
     raise ValueError(
-        f"model {storage.named(folder)}: holds no model yet; train one with python train.py"
+        f"model {storage.display_name(folder)}: holds no model yet; train one with python train.py"
     )

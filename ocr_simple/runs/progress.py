@@ -1,4 +1,4 @@
-"""What is seen of a run while it goes on: the bar, TensorBoard's logs, and pictures."""
+"""What a run shows: the progress bar, TensorBoard logs, pictures, and why it ended."""
 
 import sys
 from types import TracebackType
@@ -6,8 +6,10 @@ from types import TracebackType
 from tensorboardX import SummaryWriter
 from tqdm import tqdm
 
+from ocr_simple.options import TrainOptions
 from ocr_simple.reports import pictures
 from ocr_simple.reports.validation import Validation
+from ocr_simple.runs.checkpoint import TrainState
 from ocr_simple.runs.journal import journal
 from ocr_simple.runs.run_folder import RunFolder
 
@@ -53,3 +55,22 @@ class Progress:
             self.board.add_scalar(name, row[name], result.step)
         picture = pictures.predictions(result.pixels, result.truths, result.texts)
         picture.save(self.folder.pictures / f"step_{result.step:06d}.png")
+
+
+def end_of_run(
+    state: TrainState, options: TrainOptions, finished_before: bool, labelled: bool, name: str
+) -> str:
+    """Why a run ended where it did; nothing if it simply made all its steps.
+
+    finished_before: whether there was nothing left to do; labelled: whether on labelled images.
+    """
+    if finished_before:
+        more = "more --steps" if state.step >= options.steps else "a larger --patience, or 0"
+        return (
+            f"The run in {name} is finished, at step {state.step}. Continue it with {more}; start "
+            "a new one with another --model-dir or --no-resume"
+        )
+    if state.step < options.steps:
+        wanted = "a lower loss" if labelled else "fewer errors"
+        return f"Stopped early: {state.waited} validations without {wanted} (--patience)"
+    return ""

@@ -1,4 +1,4 @@
-"""The folder of a run: what is kept of it, and all that it takes to go on as if never stopped."""
+"""The folder of a run: all that is kept of it, and all that resuming it takes."""
 
 import contextlib
 import fcntl
@@ -16,50 +16,50 @@ from ocr_simple.runs.checkpoint import TrainState, unpack, write_whole
 from ocr_simple.runs.config import updated
 from ocr_simple.runs.journal import log
 
-# Which run is it? In this order:
-# 1. An empty or missing folder: a new run. config.json is written before the first step.
-# 2. --no-resume: what is in the folder is moved aside to FOLDER.1, .2, ...; then 1.
-# 3. Options other than config.json's: an error that names them. More --steps are allowed, and any
-#    --patience, for a run that stopped early.
-# 4. A finished run: it says so, and how to go on.
-# 5. Otherwise the run goes on from its last checkpoint, as if it had never stopped; from the one
-#    before, and it says so, where a disk has damaged the last.
-# A folder takes one run at a time: another process gets an error that says so.
+# What happens to a folder, in this order:
+# 1. It is empty or missing: a new run starts. config.json is written before the first step.
+# 2. --no-resume: the folder is renamed to FOLDER.1, .2, ...; then as in 1.
+# 3. The options differ from config.json: an error names them. More --steps are allowed, and any
+#    --patience.
+# 4. The run is finished: a message says so, and how to continue it.
+# 5. Otherwise the run resumes from its last checkpoint, as if it had never stopped. If the disk has
+#    damaged that one, it resumes from the one before, and a message says so.
+# A folder takes one run at a time: another process gets an error.
 
 
 class RunFolder:
-    """The files of one run; each is written whole or not at all.
+    """The files of one run; each is written completely or not at all.
 
-    Of several processes that train together the chief alone opens the folder and writes to it.
+    Where several processes train together, only the chief opens the folder and writes to it.
     """
 
     def __init__(self, path: Path, chief: bool = True):
         self._mirror = storage.Mirror(path)
-        self.path, self.name, self.chief = self._mirror.path, storage.named(path), chief
+        self.path, self.name, self.chief = self._mirror.path, storage.display_name(path), chief
         self.config = self.path / "config.json"
         self.checkpoint = self.path / "checkpoint.npz"
         self.checkpoint_before = self.path / "checkpoint.before.npz"
         self.metrics = self.path / "metrics.csv"
         self.best, self.last = self.path / "best.keras", self.path / "last.keras"
         self.pictures = self.path / "pictures"
-        self._taken: int | None = None  # file descriptor of the folder, locked
+        self._locked: int | None = None  # file descriptor of the folder, locked
         self.fetch()
 
     def fetch(self) -> None:
-        """Bring a folder in a bucket up to date here. Raises StorageError."""
+        """Update the local copy of a folder in a bucket. Raises StorageError."""
         self._mirror.fetch()
 
     def publish(self) -> None:
-        """Bring one in a bucket up to date there. Raises StorageError; what is here is kept."""
+        """Update a folder in a bucket. Raises StorageError; the local copy is kept then."""
         try:
             self._mirror.publish()
         except storage.StorageError:
-            storage.keep()
-            log(f"{self.name}: not all is written; it is kept in {self.path}")
+            storage.keep_copies()
+            log(f"{self.name}: some files could not be written; they are kept in {self.path}")
             raise
 
     def open(self, config: dict[str, Any], resume: bool) -> dict[str, np.ndarray] | None:
-        """The checkpoint to go on from, or None for a new run. Raises TrainError.
+        """The checkpoint to resume from, or None for a new run. Raises TrainError.
 
         config: the options that make the run what it is, as JSON holds them.
         """
@@ -71,19 +71,19 @@ class RunFolder:
                     f"model-dir {self.name}: holds files but no config.json; name another folder, "
                     "or move them aside with --no-resume"
                 )
-            self._take()
+            self._lock()
             if not resume:
                 self.move_aside()
         if self.config.exists():
             self._check_same(config)
         self.pictures.mkdir(parents=True, exist_ok=True)
-        self._take()
+        self._lock()
         write_whole(self.config, json.dumps(config, indent=1, ensure_ascii=False).encode())
         self.publish()
         return self.last_checkpoint()
 
-    def _take(self) -> None:
-        """Keep other processes out until this one ends, however it does. Raises TrainError."""
+    def _lock(self) -> None:
+        """Keep other processes out until this one ends in any way. Raises TrainError."""
         self.close()
         folder = os.open(self.path, os.O_RDONLY)
         try:
@@ -92,41 +92,42 @@ class RunFolder:
             os.close(folder)
             raise TrainError(
                 f"model-dir {self.name}: another process is training in it; name another folder, "
-                "or stop that one first"
+                "or stop it first"
             ) from error
-        self._taken = folder
+        self._locked = folder
 
     def close(self) -> None:
-        """Let other processes in."""
-        if self._taken is not None:
-            os.close(self._taken)
-            self._taken = None
+        """Unlock the folder."""
+        if self._locked is not None:
+            os.close(self._locked)
+            self._locked = None
 
     def last_checkpoint(self) -> dict[str, np.ndarray] | None:
-        """The last one that is whole, by the checksums in it. Raises TrainError if none is."""
+        """The last intact checkpoint, by its checksums. Raises TrainError if all are damaged."""
         faults = []
         for path in (self.checkpoint, self.checkpoint_before):
             try:
                 found = unpack(path)
             except FileNotFoundError:
-                faults.append(f"{path}: is not there")
+                faults.append(f"{path}: is missing")
             except Exception as error:  # NumPy, zipfile and zlib raise many kinds
                 faults.append(f"{path}: cannot be read ({error})")
             else:
                 if faults:
-                    log(f"{faults[0]}; going on from the one before, {path.name}")
+                    log(f"{faults[0]}; resuming from the one before, {path.name}")
                 return found
         if self.checkpoint.exists() or self.checkpoint_before.exists():
-            raise TrainError(f"{'; '.join(faults)}; start anew with --no-resume")
+            raise TrainError(f"{'; '.join(faults)}; start a new run with --no-resume")
         return None
 
     def save(self, state: "TrainState") -> None:
-        """Write a checkpoint, and keep the one before."""
+        """Write a checkpoint, and keep the previous one."""
         if not self.chief:
             return
         before = self.checkpoint_before if self.checkpoint.exists() else None
         write_whole(self.checkpoint, state.as_bytes(), before)
-        with contextlib.suppress(storage.StorageError):  # it is told; the next time writes it
+        # a failure is reported already, and the next checkpoint tries again
+        with contextlib.suppress(storage.StorageError):
             self.publish()
 
     def earlier(self, name: str) -> Any:
@@ -139,7 +140,7 @@ class RunFolder:
             before = updated(json.loads(self.config.read_text(encoding="utf-8")))
         except ValueError as error:
             raise TrainError(
-                f"{self.config}: not JSON ({error}); start anew with --no-resume"
+                f"{self.config}: not JSON ({error}); start a new run with --no-resume"
             ) from error
         different = [
             f"--{name.replace('_', '-')} {json.dumps(before.get(name))} -> {json.dumps(value)}"
@@ -151,14 +152,15 @@ class RunFolder:
         if different:
             raise TrainError(
                 f"model-dir {self.name}: holds a run with other options ({'; '.join(different)}). "
-                "Give the same to resume it, another --model-dir, or --no-resume to move it aside"
+                "Give the same options to resume it, another --model-dir, or --no-resume to move "
+                "it aside"
             )
 
     def move_aside(self) -> None:
         """Rename the folder to the first free FOLDER.N."""
         number = 1
         if self._mirror.url:
-            while storage.names(aside := f"{self.name}.{number}"):
+            while storage.list_files(aside := f"{self.name}.{number}"):
                 number += 1
             storage.move(self.name, aside)
             shutil.rmtree(self.path)
@@ -167,9 +169,9 @@ class RunFolder:
             while os.path.exists(aside := f"{self.path}.{number}"):
                 number += 1
             shutil.move(self.path, aside)
-        log(f"moved the earlier run to {aside}")
+        log(f"Moved the earlier run to {aside}")
 
     def write_metrics(self, rows: list[dict[str, float]]) -> None:
-        """metrics.csv, one row a validation."""
+        """Write metrics.csv, one row per validation."""
         text = [",".join(rows[0])] + [",".join(f"{v:.10g}" for v in row.values()) for row in rows]
         write_whole(self.metrics, ("\n".join(text) + "\n").encode())

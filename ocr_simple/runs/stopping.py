@@ -1,14 +1,15 @@
-"""Ctrl-C and SIGTERM."""
+"""Ctrl-C and SIGTERM during a run."""
 
 import signal
 import threading
 
 
 class Stopper:
-    """While entered, Ctrl-C and SIGTERM end the run: between two steps of the loop, else at once.
+    """A context manager in which Ctrl-C and SIGTERM end the run.
 
-    A request is kept even where what runs swallows KeyboardInterrupt, as C extensions may: the
-    loop then ends after its first step. In the loop, asking twice insists.
+    In the training loop (`in_loop`) a first signal sets `asked`, and the loop ends after its step;
+    a second one raises KeyboardInterrupt. Outside the loop the first one raises it. `asked` is set
+    even if some library swallows the exception: the loop then ends after its first step.
     """
 
     def __init__(self):
@@ -16,8 +17,8 @@ class Stopper:
         self.in_loop = False
 
     def _ask(self, *_: object) -> None:
-        insists, self.asked = self.asked or not self.in_loop, True
-        if insists:
+        at_once, self.asked = self.asked or not self.in_loop, True
+        if at_once:
             raise KeyboardInterrupt
 
     def __enter__(self) -> "Stopper":

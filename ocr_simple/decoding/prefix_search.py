@@ -1,0 +1,138 @@
+"""Prefix search: the most probable text that a constraint allows, for both heads.
+
+The search extends prefixes by one character at a time, the most promising first. The score of a
+prefix bounds that of every text that begins with it, so that prefixes whose bound is not above the
+best text found so far are dropped without loss (Graves et al. 2006, "Connectionist Temporal
+Classification", section 3.2).
+
+A beam also drops all but the best few extensions at each length. A beam that runs through the time
+steps (Graves & Jaitly 2014, "Towards End-to-End Speech Recognition"; Hannun et al. 2014,
+"First-Pass Large Vocabulary Continuous Speech Recognition") compares prefixes by the part of the
+line it has seen. This one compares them by the whole line, and it compares prefixes of one length,
+so it reaches the end of a pattern even if the image shows only a part of it. NumPy only.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ocr_simple.decoding.lexicon import Candidates, Constraint, Lexicon, Trie
+from ocr_simple.text import Alphabet
+
+WIDEST = 100  # widest beam that is tried if a narrower one finds no text
+BATCH = 64  # prefixes that are extended together until a text is found,
+LARGE_BATCH = 2048  # and afterwards
+
+# extend(state, rows, ids) -> (scores, bounds, new state). It extends the prefixes `rows` (n,) of an
+# earlier batch, whose state is given, by the classes `ids` (n,); state None is the empty text.
+# scores: (n,) log probability of each new prefix as a complete text. bounds: (n, classes) upper
+# bound for all texts that continue it with each class. The new state is that of the new prefixes.
+Extend = Callable[[Any, np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray, Any]]
+
+
+class BestText(NamedTuple):
+    """The result of a search."""
+
+    score: float  # log probability; -inf if no allowed text is possible
+    text: str
+    state: Any  # of the batch of prefixes in which it was found; None if there is no text
+    row: int  # its row in that batch
+
+
+class TextPrefixes:
+    """Prefixes as strings, in arrays; the same methods as `Trie`."""
+
+    def __init__(self, alphabet: Alphabet, constraint: Constraint | None):
+        self.alphabet, self.constraint = alphabet, constraint
+        self.root = np.array([""], object)
+
+    def complete(self, prefixes: np.ndarray) -> np.ndarray:
+        """Whether each prefix is allowed as a complete text."""
+        if self.constraint is None:
+            return np.ones(len(prefixes), bool)
+        return np.array([self.constraint.allows(prefix) for prefix in prefixes])
+
+    def text(self, prefix: str) -> str:
+        """The text of a prefix."""
+        return prefix
+
+    def extensions(
+        self, prefixes: np.ndarray, bounds: np.ndarray, least: float, limit: int | None
+    ) -> tuple[Candidates, bool]:
+        """(the best extensions with a bound above `least`, whether the limit left some out).
+
+        bounds: (prefixes, classes). limit: how many extensions to return; None for all.
+        """
+        bounds = bounds[:, 1:]  # of the characters
+        order = np.argsort(-bounds, axis=None, kind="stable")
+        order = order[: np.count_nonzero(bounds > least)]
+        rows: list[int] = []
+        characters: list[int] = []
+        texts: list[str] = []
+        cut = False
+        for place in order.tolist():
+            row, character = divmod(place, bounds.shape[1])
+            text = prefixes[row] + self.alphabet.characters[character]
+            if self.constraint is not None and not self.constraint.extends(text):
+                continue
+            if len(texts) == limit:
+                cut = True
+                break
+            rows.append(row)
+            characters.append(character)
+            texts.append(text)
+        chosen = np.array(rows, int), np.array(characters, int)
+        found = Candidates(chosen[0], chosen[1] + 1, np.array(texts, object), bounds[chosen])
+        return found, cut
+
+
+def search(
+    extend: Extend, alphabet: Alphabet, constraint: Constraint | None, beam_width: int | None
+) -> BestText:
+    """The most probable allowed text.
+
+    beam_width: how many extensions of each length are kept; None keeps all, so that the result is
+    exact. Where a pattern leaves a narrow beam without a text, wider ones up to WIDEST are tried.
+    Raises ValueError.
+    """
+    if beam_width is not None and beam_width < 1:
+        raise ValueError(f"beam_width {beam_width}: give at least 1")
+    prefixes = _prefixes(alphabet, constraint)
+    best, cut = BestText(-math.inf, "", None, 0), False
+    none = np.zeros(1, int)
+    start = Candidates(none, none, prefixes.root, np.array([math.inf]))
+    pending: list[tuple[Any, Candidates]] = [(None, start)]  # with the state that they extend
+    while pending:
+        state, candidates = pending.pop()
+        live = candidates.bounds > best.score
+        if not live.any():
+            continue
+        batch = candidates.prefixes[live]
+        scores, bounds, state = extend(state, candidates.rows[live], candidates.ids[live])
+        scores = np.where(prefixes.complete(batch), scores, -math.inf)
+        row = int(scores.argmax())
+        if scores[row] > best.score:
+            best = BestText(float(scores[row]), prefixes.text(batch[row]), state, row)
+        candidates, more = prefixes.extensions(batch, bounds, best.score, beam_width)
+        cut |= more
+        # the most promising batch is pushed last: it is extended first, which may save the others
+        size = (beam_width or BATCH) if best.state is None else LARGE_BATCH
+        for first in reversed(range(0, len(candidates.rows), size)):
+            part = slice(first, first + size)
+            pending.append((state, Candidates(*(field[part] for field in candidates))))
+    if best.state is None and cut and beam_width is not None and beam_width < WIDEST:
+        return search(extend, alphabet, constraint, min(10 * beam_width, WIDEST))
+    return best
+
+
+def _prefixes(alphabet: Alphabet, constraint: Constraint | None) -> Trie | TextPrefixes:
+    if not isinstance(constraint, Lexicon):
+        return TextPrefixes(alphabet, constraint)
+    if constraint.alphabet != alphabet:
+        raise ValueError(
+            f"the lexicon's alphabet {constraint.alphabet.characters!r} is not the model's "
+            f"{alphabet.characters!r}; make the lexicon with the model's"
+        )
+    return constraint.trie

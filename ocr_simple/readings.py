@@ -1,0 +1,177 @@
+"""What `inference.py` and `aocr predict` share: the images to read, the model, the output.
+
+Neither Keras nor TensorFlow is needed, so that mistakes are reported before they are imported.
+"""
+
+import contextlib
+import io
+import json
+import logging
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from ocr_simple import images as imaging
+from ocr_simple import storage
+from ocr_simple.options import InferenceOptions
+from ocr_simple.runs.model_files import TEST_IMAGES, find_model
+from ocr_simple.text import Line, escape_controls
+
+logger = logging.getLogger("ocr_simple")
+
+
+class Plan(NamedTuple):
+    """What is to be read, and with which model."""
+
+    model: Path
+    images: list[str]
+    passed_over: int  # other files in the folders
+
+
+def plan(options: InferenceOptions) -> Plan:
+    """The model and the images that options name. Raises ValueError.
+
+    If none of the images exists, that is reported, and SystemExit raised with status 1.
+    """
+    images, passed_over = find_images(options.paths or [os.path.relpath(TEST_IMAGES)])
+    if not images:
+        raise ValueError(f"no image in {', '.join(options.paths) or TEST_IMAGES}")
+    found = Plan(find_model(options.model), images, passed_over)
+    if not any(storage.url_of(path) or os.path.lexists(path) for path in images):
+        missing = [imaging.ImageError(f"{escape_controls(path)}: no such file") for path in images]
+        raise SystemExit(print_readings(found, missing, options))
+    return found
+
+
+def print_readings(
+    plan: Plan, lines: Iterable[Line | imaging.ImageError], options: InferenceOptions
+) -> int:
+    """Print what was read in each image, and the errors on standard error. Returns the status."""
+    failed = unsure = 0
+    for report in reports(plan.images, lines, options):
+        if report.error is not None:
+            failed += 1
+            print(report.error, file=sys.stderr)
+        unsure += not report.sure
+        if report.line is not None:
+            print(report.line, flush=not sys.stdout.isatty())
+    return summary(options, len(plan.images), failed, unsure, plan.passed_over)
+
+
+@contextlib.contextmanager
+def piped() -> Iterator[None]:
+    """Standard input and output for names that need not be UTF-8, and readers that stop early."""
+    for stream, errors in ((sys.stdin, "surrogateescape"), (sys.stdout, "backslashreplace")):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors=errors)
+    try:
+        yield
+    except BrokenPipeError:  # `| head` is done; the flush at exit must not fail either
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def find_images(paths: Iterable[str]) -> tuple[list[str], int]:
+    """(image files in `paths`, folders searched in order of name; number of other files there)."""
+    found, passed_over = [], 0
+    for path in paths:
+        if path == "-":
+            found += [name for line in sys.stdin if (name := line.rstrip("\r\n"))]
+        elif (url := storage.url_of(path)) and (inside := storage.list_files(url)):
+            images = [name for name in inside if Path(name).suffix.lower() in imaging.EXTENSIONS]
+            passed_over += len(inside) - len(images)
+            found += [f"{url}/{name}" for name in images]
+        elif os.path.isdir(path):
+            files = sorted(
+                Path(folder, name)
+                for folder, _, names in os.walk(path, onerror=_not_searched)
+                for name in names
+            )
+            named = [str(p) for p in files if p.suffix.lower() in imaging.EXTENSIONS]
+            passed_over += len(files) - len(named)
+            found += named
+        else:
+            found.append(path)
+    return found, passed_over
+
+
+def _not_searched(error: OSError) -> None:
+    logger.warning(
+        "%s: the folder cannot be searched (%s)", escape_controls(error.filename), error.strerror
+    )
+
+
+def format_line(path: str, line: Line, style: str, min_confidence: float = 0.0) -> str:
+    """One row of output, without its end, in the style of `--format`.
+
+    With a `min_confidence` it says whether the line is that sure: text and aocr mark lines that
+    are not, tsv has one more column, json one more entry.
+    """
+    sure = line.confidence >= min_confidence
+    if style == "text":
+        note = "" if sure else ", unsure"
+        return f"{escape_controls(path)}: {line.text}  ({line.confidence:.1%}{note})"
+    if style == "aocr":
+        return f"result: {'ok' if sure else 'unsure'} {line.confidence:.2f} {line.text}"
+    if style == "tsv":
+        row = f"{_escape(path)}\t{_escape(line.text)}\t{line.confidence:.5f}"
+        return row + ("\tsure" if sure else "\tunsure") * (min_confidence > 0)
+    characters = [
+        {
+            "text": c.text,
+            "confidence": round(c.confidence, 5),
+            "start": round(c.start, 1),
+            "end": round(c.end, 1),
+        }
+        for c in line.characters
+    ]
+    return json.dumps(
+        {
+            "path": path,
+            "text": line.text,
+            "confidence": round(line.confidence, 5),
+            **({"sure": sure} if min_confidence > 0 else {}),
+            "characters": characters,
+        },
+        ensure_ascii=False,
+    )
+
+
+def _escape(text: str) -> str:
+    return escape_controls(text.replace("\\", "\\\\"))
+
+
+class Report(NamedTuple):
+    """What is printed about an image."""
+
+    line: str | None  # on standard output
+    error: str | None  # why it could not be read
+    sure: bool
+
+
+def reports(
+    paths: Iterable[str], lines: Iterable[Line | imaging.ImageError], options: InferenceOptions
+) -> Iterator[Report]:
+    """What is printed about each image, in order; lines: what was read in them."""
+    for path, line in zip(paths, lines):
+        if isinstance(line, imaging.ImageError):
+            # aocr prints a row for each file, so that programs can match them
+            failed = f"result: err opening file {escape_controls(path)}"
+            yield Report(failed if options.format == "aocr" else None, str(line), True)
+        else:
+            row = format_line(path, line, options.format, options.min_confidence)
+            yield Report(row, None, line.confidence >= options.min_confidence)
+
+
+def summary(
+    options: InferenceOptions, images: int, failed: int, unsure: int, passed_over: int
+) -> int:
+    """Report on standard error what was not read, or not surely. Returns the exit status."""
+    if passed_over:
+        print(f"other files passed over: {passed_over}", file=sys.stderr)
+    if options.min_confidence:
+        print(f"unsure: {unsure} of {images - failed} images", file=sys.stderr)
+    if failed:
+        print(f"{failed} of {images} images could not be read", file=sys.stderr)
+    return 1 if failed else 0

@@ -1,0 +1,68 @@
+"""Draws the pictures of a model's card: what it misreads, and how far its confidence can be trusted.
+
+    python pretrained/card.py --model digits --output-dir results/card
+
+The lines are generated: varied by the recipes that the model was trained with, from a seed that no
+training uses, in trdg's fonts and, if they are there, those of `make fonts`. Real test images may
+not be published.
+"""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import tyro
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from inference import Recognizer
+from ocr_simple.drawing.fonts import find_fonts
+from ocr_simple.drawing.lines import Lines
+from ocr_simple.options import LineOptions
+from ocr_simple.reports.report import write_report
+from ocr_simple.spec import ModelSpec
+
+MADE = ROOT / "fonts" / "made"  # by `make fonts`
+SEED = 3_000_000  # no training run draws these lines
+TRAINED_ON = LineOptions(recipe=("mixed",), photo=1.0, max_length=14)  # the shipped digits model
+
+
+@dataclass(frozen=True)
+class Options:
+    """Read varied generated lines, and write a report with pictures."""
+
+    model: str = "digits"
+    """A shipped model's name, a model file, or a run folder."""
+    lines: int = 2000
+    """Lines to read."""
+    output_dir: Path = Path("results/card")
+    """Folder of the report; it is made if it does not exist."""
+    text: LineOptions = TRAINED_ON
+    """What the lines say and look like."""
+
+
+def varied_lines(text: LineOptions, spec: ModelSpec, seed: int) -> Lines:
+    """A stream of lines in the fonts that `text` names and those of `make fonts`."""
+    fonts = find_fonts(text.fonts + ((str(MADE),) if MADE.is_dir() else ()))
+    return Lines(text, spec, fonts, seed)
+
+
+def main(options: Options) -> None:
+    """Write the report, and print its main figures. Raises ValueError."""
+    recognizer = Recognizer.load(options.model)
+    lines = varied_lines(options.text, recognizer.spec, SEED)
+    drawn = [lines[k] for k in range(options.lines)]
+    names = [f"{k} {Path(font).stem}" for k, (_, _, font) in enumerate(drawn)]
+    readings = recognizer.evaluate([(*line[:2], name) for line, name in zip(drawn, names)])
+    title = f"{options.model}, generated"
+    print(write_report(readings, options.output_dir, lambda i: drawn[i][0], title))
+    print(f"\nreport: {options.output_dir / 'report.md'}")
+
+
+if __name__ == "__main__":
+    try:
+        main(tyro.cli(Options, description=__doc__))
+    except ValueError as error:
+        print(f"card.py: {error}", file=sys.stderr)
+        sys.exit(2)

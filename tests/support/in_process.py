@@ -1,0 +1,42 @@
+"""The commands, run in this process: the arguments of a command line -> its exit status.
+
+A process of its own takes seconds to import TensorFlow. Tests start one for what only a process
+has, such as signals and pipes.
+"""
+
+import runpy
+import shlex
+import sys
+from unittest import mock
+
+import train
+from aocr import cli
+from ocr_simple.command_line import parse
+from ocr_simple.options import TrainOptions
+from support.commands import ROOT, status_of
+
+
+def run_train(*arguments: object) -> int:
+    """`python train.py ARGUMENTS`."""
+
+    def main(words: list[str]) -> int:
+        options = parse(TrainOptions, words, prog="train.py")
+        return train.run(options, ["python", "train.py", *words])
+
+    return status_of(main, [str(argument) for argument in arguments])
+
+
+def run_inference(*arguments: object) -> int:
+    """`python inference.py ARGUMENTS`: the whole script, as a main program."""
+
+    def main(words: list[str]) -> int:
+        with mock.patch.object(sys, "argv", ["inference.py", *words]):
+            runpy.run_path(str(ROOT / "inference.py"), run_name="__main__")
+        return 0
+
+    return status_of(main, [str(argument) for argument in arguments])
+
+
+def run_aocr(command: str, *arguments: object) -> int:
+    """`aocr COMMAND ARGUMENTS`; the command is split as a shell does."""
+    return status_of(cli.main, [*shlex.split(command), *map(str, arguments)])

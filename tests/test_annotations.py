@@ -1,0 +1,90 @@
+"""Annotation files and folders: what their rows mean, and what is reported of bad ones."""
+
+import os
+from pathlib import Path
+
+import pytest
+from support.datasets import annotate, picture
+
+from ocr_simple.datasets.annotations import DatasetError, Fault, find_entries
+
+
+def labels(found):
+    return [(os.path.basename(entry.file), entry.label) for entry in found]
+
+
+@pytest.mark.parametrize(
+    "line, label",
+    [
+        ("images/a.png hello", "hello"),
+        ("images/a.png  two words ", "two words"),
+        ("images/a.png 1,234", "1,234"),
+        ("images/a.png\thello", "hello"),
+        ("images/a.png,hello", "hello"),
+        ("images/a.png, 1,50", "1,50"),
+        ("images/with space.png\thello", "hello"),
+        ("images/with space.png,hello", "hello"),
+        ('"images/com,ma.png",hello', "hello"),
+        ("images/com,ma.png hello", "hello"),
+        ("images/a.png e\u0301te\u0301", "\u00e9t\u00e9"),
+        ("\ufeffimages/a.png hello", "hello"),
+    ],
+)
+def test_a_row_is_a_path_and_a_label(image_folder, line, label):
+    (entry,) = find_entries(annotate(image_folder / "annotations.txt", line))
+    assert entry.label == label and os.path.basename(entry.file) in line
+
+
+def test_a_path_may_be_absolute_or_relative_to_here_or_to_the_annotations(
+    image_folder, monkeypatch
+):
+    picture(image_folder / "set" / "c.png")
+    lines = (f"{image_folder / 'images' / 'a.png'} 1", "images/b.jpg 2", "c.png 3")
+    found = find_entries(annotate(image_folder / "set" / "annotations.txt", *lines))
+    assert labels(found) == [("a.png", "1"), ("b.jpg", "2"), ("c.png", "3")]
+
+
+def test_a_folder_is_read_by_its_labels(image_folder):
+    annotate(image_folder / "images" / "labels.tsv", "a.png\tone", "with space.png\ttwo")
+    assert labels(find_entries(image_folder / "images")) == [
+        ("a.png", "one"),
+        ("with space.png", "two"),
+    ]
+
+
+def test_a_folder_means_its_images_whatever_is_in_the_working_directory(image_folder):
+    picture(image_folder / "a.png")
+    annotate(image_folder / "images" / "labels.tsv", "a.png\tone", "images/b.jpg\ttwo")
+    found = find_entries(image_folder / "images")
+    assert [Path(entry.file).parent.name for entry in found] == ["images", "images"]
+
+
+@pytest.mark.parametrize(
+    "line, reason",
+    [
+        ("images/gone.png hello", "no such image 'images/gone.png'"),
+        ("images/a.png", "no label for 'images/a.png'"),
+        ("images/a.png\t ", "no label for 'images/a.png'"),
+        ("images/with space.png", "no label for 'images/with space.png'"),
+        ("images hello", "no such image 'images'"),
+        ("x" * 5000 + " hello", "no such image"),
+        ("a\0b hello", "no such image"),
+    ],
+)
+def test_a_bad_row_is_reported_with_its_place(image_folder, line, reason):
+    (_, fault) = find_entries(annotate(image_folder / "annotations.txt", "images/a.png 1", line))
+    assert isinstance(fault, Fault) and reason in fault.reason
+    assert fault.place.endswith("annotations.txt:2")
+
+
+@pytest.mark.parametrize("content", [b"", b"\n\n", b"\xff\xfe\x00 caf\xe9 not UTF-8 at all"])
+def test_a_file_that_is_no_data_set_is_an_error_that_names_it(image_folder, content):
+    (image_folder / "annotations.txt").write_bytes(content)
+    with pytest.raises(DatasetError, match=r"annotations\.txt: .*(add|save)"):
+        find_entries(image_folder / "annotations.txt")
+
+
+@pytest.mark.parametrize("name", ["gone.txt", "images"])
+def test_a_data_set_that_is_not_there_is_an_error_that_names_it(image_folder, name):
+    with pytest.raises(DatasetError, match=f"{name}: no data set there; name"):
+        find_entries(name)

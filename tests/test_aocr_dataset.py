@@ -1,0 +1,71 @@
+"""`aocr dataset`: what it writes, prints and refuses."""
+
+import csv
+import re
+
+import pytest
+from support.commands import status_of
+from support.datasets import annotate
+
+from aocr import cli
+from ocr_simple.datasets.annotations import Entry, find_entries
+
+
+def test_the_command_writes_and_reports_what_is_in_it(image_folder, capsys):
+    annotate(image_folder / "annotations.txt", "images/a.png hello", "images/b.jpg B2")
+    assert cli.main(["dataset", "annotations.txt", "out.tfrecords"]) == 0
+    out = capsys.readouterr().out
+    assert "2 images in out.tfrecords\nlabels changed to upper case: 1\n" in out
+    assert "longest label: HELLO (5 characters)" in out and "alphabet: 2BEHLO (6 characters)" in out
+    assert "widths: 40 to 41 pixels, median 40" in out
+
+
+def test_the_output_is_named_as_aocr_names_it(image_folder):
+    annotate(image_folder / "annotations.txt", "images/a.png hello")
+    assert cli.main(["dataset", "annotations.txt", "--no-force-uppercase"]) == 0
+    assert [entry.label for entry in find_entries("dataset.tfrecords")] == ["hello"]
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ([], "name an ANNOTATIONS file"),
+        (["gone.txt"], "gone.txt: no data set there"),
+        (
+            ["annotations.txt", "no_folder/out.tfrecords"],
+            "no_folder/out.tfrecords: cannot be written",
+        ),
+        (["annotations.txt", "annotations.txt"], "annotations.txt: is the data set itself"),
+        (["annotations.txt", "--shards", "0"], "shards 0: give"),
+        (["--generate", "9", "--workers", "0", "out.tfrecords"], "workers 0: give"),
+        (["--generate", "-1", "out.tfrecords"], "generate -1: give"),
+        (["--generate", "9", "a.txt", "out.tfrecords"], "with --generate, name only the OUTPUT"),
+        (["--generate", "9", "--fonts", "no_folder"], "fonts 'no_folder'"),
+    ],
+)
+def test_what_cannot_work_is_exit_status_2_with_the_fix(image_folder, arguments, message, capsys):
+    annotate(image_folder / "annotations.txt", "images/a.png hello")
+    before = sorted(image_folder.rglob("*"))
+    assert status_of(cli.main, ["dataset", *arguments]) == 2
+    assert message in capsys.readouterr().err
+    assert sorted(image_folder.rglob("*")) == before
+
+
+def test_generated_lines_are_the_same_for_any_number_of_processes(image_folder):
+    for workers in (1, 2):
+        arguments = ["--generate", "150", f"{workers}.tfrecords", "--workers", str(workers)]
+        assert cli.main(["dataset", *arguments, "--seed", "3", "--shards", "1"]) == 0
+    one, two = (image_folder / f"{workers}.tfrecords" for workers in (1, 2))
+    assert one.read_bytes() == two.read_bytes()
+    found = find_entries(one)
+    assert len(found) == 150 and all(isinstance(entry, Entry) for entry in found)
+    assert all(re.fullmatch("[0-9]{1,10}", entry.label) for entry in found)
+
+
+def test_bad_rows_can_be_left_out_and_are_listed(bad_rows, image_folder, capsys):
+    assert cli.main(["dataset", str(bad_rows), "out.tfrecords", "--skip-bad"]) == 1
+    assert [entry.label for entry in find_entries("out.tfrecords")] == ["1", "10"]
+    with open("out.tfrecords.skipped.tsv", encoding="utf-8", newline="") as file:
+        rows = list(csv.reader(file, "excel-tab"))
+    assert [place.rpartition(":")[2] for place, _ in rows] == list("2345689")
+    assert "7 rows left out, listed in out.tfrecords.skipped.tsv" in capsys.readouterr().err

@@ -1,0 +1,110 @@
+"""Effects keep shape and range; a picture shows the line that it is of."""
+
+from dataclasses import fields, is_dataclass, replace
+from operator import attrgetter
+
+import numpy as np
+import pytest
+from support.lines import FONTS
+
+from ocr_simple.drawing.glyphs import draw
+from ocr_simple.options import Drawing
+from ocr_simple.photography import effects
+from ocr_simple.photography.camera import LEGIBLE, legibility, photograph, take
+from ocr_simple.photography.effects import EFFECTS, Shot
+from ocr_simple.photography.recipes import PHOTO, Recipe, Sensor, Tone
+
+
+def with_chance(field, value=1.0):
+    """The recipe of photographs with the field `group.name` set to `value`."""
+    group, name = field.split(".")
+    return replace(PHOTO, **{group: replace(getattr(PHOTO, group), **{name: value})})
+
+
+@pytest.mark.parametrize("effect", [effect for _, effect in EFFECTS], ids=lambda f: f.__name__)
+@pytest.mark.parametrize("channels", [1, 3])
+def test_an_effect_keeps_shape_and_range(effect, channels):
+    ink = np.zeros((32, 100, channels), np.float32)
+    ink[6:26, 10:14] = ink[6:26, 40:44] = ink[14:18, 60:80] = 1
+    given = Shot(PHOTO, ink, 255 * ink)
+    changed = 0
+    for seed in range(20):
+        out = effect(given, np.random.default_rng(seed))
+        assert out.image.shape == ink.shape and np.isfinite(out.image).all()
+        assert np.array_equal(given.image, 255 * ink), "what is given stays as it is"
+        assert out.ink.shape == ink.shape and out.ink.min() >= 0 and out.ink.max() <= 1 + 1e-5
+        changed += out is not given and (
+            not np.array_equal(out.ink, ink)
+            or not np.array_equal(out.image, given.image)
+            or out.contrast != given.contrast
+        )
+    assert np.array_equal(ink, ink.astype(bool)), "what is given stays as it is"
+    assert changed >= 10
+
+
+def test_every_chance_of_an_effect_is_a_field_of_recipes():
+    chances = {chance for chance, _ in EFFECTS if chance}
+    assert all(isinstance(attrgetter(chance)(PHOTO), float) for chance in chances)
+    others = {"ink.unlit_segments", "scene.unevenness"} | {
+        f"tone.{name}" for name in ("light_paper", "dark_on_light", "outline", "relief")
+    }
+    assert chances | others == {
+        f"{group}.{field.name}"
+        for group in ("ink", "tone", "scene", "sensor")
+        for field in fields(getattr(PHOTO, group))
+        if field.type is float
+    }
+
+
+def test_dots_leave_a_line_legible():
+    ink = np.zeros((32, 60, 1), np.float32)
+    ink[4:28, 10:15] = 1
+    shot = Shot(PHOTO, ink, 255 * ink)
+    kept = [effects.dot_matrix(shot, np.random.default_rng(seed)).ink for seed in range(50)]
+    assert np.mean([out[4:28, 10:15].mean() for out in kept]) > 0.3
+    assert np.mean([out[:, 25:].mean() for out in kept]) < 0.02
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        f"{group.name}.{field.name}"
+        for group in fields(Recipe)
+        if is_dataclass(group.default)
+        for field in fields(group.default)
+        if field.type is float
+    ],
+)
+def test_every_chance_can_be_one(field):
+    recipe = with_chance(field)
+    pixels = np.full((32, 80, 1), 255, np.uint8)
+    pixels[8:24, 20:60:6] = 0
+    for seed in range(10):
+        out = photograph(pixels, recipe, np.random.default_rng(seed))
+        assert out.shape == pixels.shape and out.dtype == np.uint8
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_legibility_is_of_strokes_whatever_the_light_and_the_polarity(channels):
+    pixels = np.repeat(
+        np.asarray(draw("20486", FONTS[0], Drawing(), 0).convert("L"))[..., None], channels, 2
+    )
+    shade = np.linspace(0.2, 1, pixels.shape[1])[None, :, None]
+    noise = np.random.default_rng(0).integers(0, 256, pixels.shape)
+    assert legibility(pixels, pixels) > 0.99
+    assert legibility(pixels, 255 - pixels) > 0.99
+    assert legibility(pixels, (shade * (100 + 0.3 * pixels)).astype(np.uint8)) > 0.9
+    assert legibility(pixels, noise.astype(np.uint8)) < LEGIBLE
+    assert legibility(pixels, np.full_like(pixels, 80)) < 0.01
+    half = pixels.copy()
+    half[:, pixels.shape[1] // 2 :] = 255
+    assert legibility(pixels, half) < 0.01, "the line is as legible as its worst place"
+
+
+def test_a_picture_in_which_the_line_cannot_be_seen_is_taken_again():
+    pixels = np.asarray(draw("20486", FONTS[0], Drawing(), 0).convert("L"))[..., None]
+    dim = Recipe(tone=Tone(contrast=(1, 40)), sensor=Sensor(noise=1.0, blur=1.0))
+    rngs = [[np.random.default_rng(k) for k in range(100)] for _ in range(2)]
+    found = [legibility(pixels, photograph(pixels, dim, rng)) for rng in rngs[0]]
+    once = [legibility(pixels, take(pixels, dim, rng)) for rng in rngs[1]]
+    assert sum(x < LEGIBLE for x in once) > 20 > 5 > sum(x < LEGIBLE for x in found)

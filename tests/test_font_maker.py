@@ -1,0 +1,132 @@
+"""Fonts that fonts/make.py makes: of writers, printers, displays, and of collected digits."""
+
+import dataclasses
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fontTools.ttLib import TTFont
+from PIL import ImageFont
+from support.lines import font_named
+
+from ocr_simple.drawing.fonts import characters_drawn
+from ocr_simple.runs.model_files import PRETRAINED
+from ocr_simple.spec import read_spec
+
+FONTS = Path(__file__).resolve().parent.parent / "fonts"
+sys.path.insert(0, str(FONTS))
+
+import handwriting
+import make
+
+DIGITS = "0123456789"
+
+
+def ink(file: Path, text: str) -> np.ndarray:
+    font = ImageFont.truetype(str(file), 48)
+    mask = font.getmask2(text, "L", anchor="ls")
+    canvas = np.zeros((96, 96), bool)
+    (left, top), (columns, rows) = mask[1], mask[0].size
+    found = np.frombuffer(bytes(mask[0]), np.uint8).reshape(rows, columns) > 127
+    canvas[72 + top : 72 + top + rows, 24 + left : 24 + left + columns] = found
+    return canvas
+
+
+@pytest.mark.parametrize("kind", [make.written_by, make.printer, make.display])
+def test_a_made_font_draws_every_digit_and_the_marks(kind, tmp_path):
+    make.save_font(tmp_path / "a.ttf", kind(np.random.default_rng(0)))
+    assert characters_drawn(str(tmp_path / "a.ttf"), DIGITS + ".- ") == DIGITS + ".- "
+
+
+def test_the_segments_of_a_digit_are_some_of_the_eights(tmp_path):
+    for seed in range(8):
+        file = tmp_path / f"{seed}.ttf"
+        make.save_font(file, make.display(np.random.default_rng(seed)))
+        eight = ink(file, "8")
+        for digit in "0123456790":
+            assert not (ink(file, digit) & ~eight).any()
+            assert 0.15 < ink(file, digit).sum() / eight.sum() < 0.95
+
+
+@pytest.mark.parametrize("seed", range(6))  # drawn, of dots, of needles
+def test_a_printers_characters_are_of_one_width_and_tell_digits_apart(seed, tmp_path):
+    make.save_font(tmp_path / "a.ttf", make.printer(np.random.default_rng(seed)))
+    font = ImageFont.truetype(str(tmp_path / "a.ttf"), 48)
+    assert len({font.getlength(character) for character in DIGITS + ".,:-/ "}) == 1
+    drawn = [ink(tmp_path / "a.ttf", digit) for digit in DIGITS]
+    for i, one in enumerate(drawn):
+        assert all((one != other).sum() > 0.08 * one.sum() for other in drawn[:i])
+
+
+def test_two_writers_write_alike_only_with_the_same_seed(tmp_path):
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        make.save_font(tmp_path / f"{name}.ttf", make.written_by(np.random.default_rng(seed)))
+    a, b, c = (ink(tmp_path / f"{name}.ttf", "4") for name in "abc")
+    assert (a == b).all() and (a != c).any()
+
+
+def test_a_collected_digit_is_used_only_with_its_holes():
+    ring = np.zeros((8, 8))
+    ring[1:7, 1:7] = 16
+    ring[3:5, 3:5] = 0
+    assert handwriting.thinned(ring, "0") is not None
+    assert handwriting.thinned(ring, "1") is None and handwriting.thinned(ring, "8") is None
+
+
+@pytest.mark.long
+def test_the_collected_digits_make_a_hundred_fonts(tmp_path):
+    fonts = list(make.collected(np.random.default_rng(1)))
+    assert len(fonts) > 100
+    make.save_font(tmp_path / "a.ttf", fonts[0])
+    assert characters_drawn(str(tmp_path / "a.ttf"), DIGITS) == DIGITS
+
+
+def test_a_family_that_is_not_installed_is_named_with_the_fix(tmp_path, monkeypatch):
+    (tmp_path / "package.json").write_text('{"kinds": {"print": ["nowhere"]}}')
+    monkeypatch.setattr(make, "HERE", tmp_path)
+    with pytest.raises(SystemExit, match="no file of nowhere; run make fonts"):
+        list(make.packaged())
+
+
+def test_every_family_is_locked_and_has_a_kind():
+    package = json.loads((FONTS / "package.json").read_text())
+    locked = json.loads((FONTS / "package-lock.json").read_text())["packages"]
+    named = {f"@fontsource/{name}" for names in package["kinds"].values() for name in names}
+    assert named == set(package["dependencies"])
+    assert {f"node_modules/{name}" for name in named} == set(locked) - {""}
+    for name, entry in locked.items():
+        assert not name or re.fullmatch("OFL-1.1|Apache-2.0|MIT|UFL-1.0", entry["license"]), name
+        assert "resolved" not in entry
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", ["digits", "text"])
+def test_the_command_of_a_shipped_model_trains(name, tmp_path):
+    fonts = tmp_path / "fonts"
+    for kind in ("print", "receipt", "handwriting", "display"):
+        (fonts / kind).mkdir(parents=True)
+    make.save_font(fonts / "handwriting" / "a.ttf", make.written_by(np.random.default_rng(0)))
+    make.save_font(fonts / "display" / "a.ttf", make.display(np.random.default_rng(0)))
+    plain = font_named("Raleway-Regular.ttf")
+    for kind in ("print", "receipt"):
+        shutil.copy(plain, fonts / kind)
+    web = TTFont(plain)
+    web.flavor = "woff"
+    web.save(fonts / "handwriting" / "b.woff")
+    command = ["sh", f"pretrained/train_{name}.sh", "--model-dir", tmp_path / "run"]
+    few = ["--steps", "2", "--interval", "2", "--batch-size", "4", "--validation-lines", "8"]
+    done = subprocess.run(
+        [*command, *few], cwd=FONTS.parent, capture_output=True, text=True,
+        env={**os.environ, "PYTHON": sys.executable, "FONTS": str(fonts)},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    trained = read_spec(tmp_path / "run" / "best.keras")
+    if (PRETRAINED / f"{name}.keras").is_file():
+        shipped = read_spec(PRETRAINED / f"{name}.keras")
+        assert dataclasses.replace(trained, temperature=shipped.temperature) == shipped

@@ -1,0 +1,90 @@
+"""Lexicons and patterns: which texts they allow, and which can still become one of those."""
+
+import pytest
+
+from ocr_simple.decoding.lexicon import Lexicon, Pattern, load_constraint
+from ocr_simple.text import Alphabet
+
+ONES = Alphabet("1a-")
+
+
+def written(path, word):
+    path.write_text(word, encoding="utf-8")
+    return path
+
+
+def test_a_lexicon_knows_its_words_and_their_beginnings():
+    lexicon = Lexicon(["1a1", "11"], ONES)
+    assert [lexicon.allows(text) for text in ("1a1", "1a", "")] == [True, False, False]
+    assert [lexicon.extends(text) for text in ("", "1a", "1a1", "a")] == [True, True, True, False]
+
+
+def test_words_are_normalised_as_labels_are():
+    lexicon = Lexicon(["  e\u0301  e ", "é e"], Alphabet("é e"))
+    assert lexicon.words == ["é e"]
+
+
+def test_a_lexicon_file_has_a_word_or_phrase_a_line(tmp_path):
+    file = written(tmp_path / "words.txt", "\ufeff1a\r\n\n 1  1 \n")
+    assert Lexicon.load(file, Alphabet("1a ")).words == ["1 1", "1a"]
+
+
+def test_words_outside_the_alphabet_are_named_by_file_line_and_characters(tmp_path):
+    file = written(tmp_path / "words.txt", "1a\n1ü\n" + "x\n" * 11)
+    with pytest.raises(ValueError, match=r"12 of 13 words") as error:
+        Lexicon.load(file, ONES)
+    assert f"{file}:2: '1ü' has 'ü'" in str(error.value)
+    assert f"{file}:11:" in str(error.value) and f"{file}:12:" not in str(error.value)
+    assert "and 2 more" in str(error.value)
+
+
+@pytest.mark.parametrize("content", [b"", b"\n \n"])
+def test_an_empty_lexicon_is_an_error(tmp_path, content):
+    file = tmp_path / "words.txt"
+    file.write_bytes(content)
+    with pytest.raises(ValueError, match=r"words\.txt: is empty"):
+        Lexicon.load(file, ONES)
+
+
+def test_a_lexicon_that_cannot_be_read_is_named(tmp_path):
+    file = tmp_path / "latin.txt"
+    file.write_bytes("ü".encode("latin-1"))
+    for path in (file, tmp_path / "none.txt"):
+        with pytest.raises(ValueError, match=f"{path.name}: cannot be read"):
+            Lexicon.load(path, ONES)
+
+
+def test_an_empty_word_is_an_error():
+    with pytest.raises(ValueError, match=r"words\[1\]: empty"):
+        Lexicon(["1", " "], ONES)
+
+
+def test_a_pattern_knows_its_texts_and_their_beginnings():
+    pattern = Pattern(r"\d{2}-\d{3}")
+    texts = ("", "1", "12-", "12-345", "12-3456", "1-", "a")
+    assert [pattern.extends(t) for t in texts] == [True, True, True, True, False, False, False]
+    assert [pattern.allows(t) for t in texts] == [t == "12-345" for t in texts]
+
+
+def test_a_pattern_that_is_none_says_so():
+    with pytest.raises(ValueError, match=r"pattern '\(1': missing \)"):
+        Pattern("(1")
+
+
+def test_a_constraint_is_made_of_a_file_a_pattern_both_or_neither(tmp_path):
+    file = written(tmp_path / "words.txt", "1a\n11\n1")
+    assert load_constraint(None, None, ONES) is None
+    assert load_constraint(None, "1+", ONES).allows("111")
+    assert load_constraint(file, None, ONES).words == ["1", "11", "1a"]
+    assert load_constraint(file, "1+", ONES).words == ["1", "11"]
+
+
+def test_a_lexicon_without_a_word_that_matches_is_an_error(tmp_path):
+    with pytest.raises(ValueError, match="matches none of the lexicon's 1 words"):
+        load_constraint(written(tmp_path / "words.txt", "1a"), r"\d", ONES)
+
+
+@pytest.mark.parametrize("pattern", ["[A-Z]+", "1{2}/1{3}", "1a?-b"])
+def test_a_pattern_that_the_alphabet_cannot_write_is_an_error(pattern):
+    with pytest.raises(ValueError, match="matches no text in the alphabet"):
+        load_constraint(None, pattern, ONES)

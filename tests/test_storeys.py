@@ -1,0 +1,93 @@
+"""What parses, draws, checks or reports imports neither Keras nor TensorFlow."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from support.commands import ROOT, python
+from support.lines import FONTS
+from support.probe import imported, peak_memory
+
+from ocr_simple.datasets.prefetch import Prefetcher
+from ocr_simple.drawing.fonts import find_fonts
+from ocr_simple.drawing.lines import Lines
+from ocr_simple.options import LineOptions
+from ocr_simple.spec import ModelSpec
+
+# Both define layers: subclasses of keras.layers.Layer, which Python needs to make the class.
+LAYERS = {"ocr_simple.network.layers", "ocr_simple.network.attention"}
+MODULES = {
+    ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+    for file in (ROOT / "ocr_simple").rglob("*.py")
+}
+IMPORT_EACH = """
+import importlib, json, sys
+from support.probe import imported
+found = {}
+for name in sys.argv[1:]:
+    before = imported()
+    importlib.import_module(name)
+    found[name] = sorted(set(imported()) - set(before))
+print(json.dumps(found))
+"""
+COMMANDS = ("dataset", "train", "test", "predict", "export", "serve")
+MEMORY = 250  # MB, of a process that draws
+
+
+def test_the_parts_import_neither_keras_nor_tensorflow():
+    assert MODULES >= LAYERS
+    done = python(
+        "-c", IMPORT_EACH, *sorted(MODULES - LAYERS), PYTHONPATH=f"{ROOT}:{ROOT / 'tests'}"
+    )
+    assert done.returncode == 0, done.stderr
+    assert not {name: new for name, new in json.loads(done.stdout).items() if new}
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="memory is read from /proc")
+def test_a_process_that_draws_lines_is_small():
+    options = LineOptions(alphabet="ascii", text_source="mixed", words=3, recipe=("mixed",))
+    spec = ModelSpec(options.parsed_alphabet().characters)
+    lines = Lines(options, spec, FONTS + find_fonts(("matplotlib",)))
+    with Prefetcher(lines, 32, workers=1) as prefetcher:
+        for _ in prefetcher.batches(0, 64):
+            pass
+        libraries = prefetcher._pool.submit(imported).result()
+        memory = prefetcher._pool.submit(peak_memory).result()
+    assert libraries == []
+    assert memory <= MEMORY
+
+
+@pytest.fixture(scope="module")
+def poisoned(tmp_path_factory):
+    """A folder of packages that note that they were imported, and fail."""
+    folder = tmp_path_factory.mktemp("poisoned")
+    for name in ("keras", "tensorflow"):
+        (folder / f"{name}.py").write_text(
+            "import pathlib\n"
+            "pathlib.Path(__file__).with_suffix('.imported').touch()\n"
+            "raise ImportError('imported')\n"
+        )
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("command", "status", "output"),
+    [
+        (["train.py", "--help"], 0, "usage: train.py"),
+        (["train.py", "--help-all"], 0, "usage: train.py"),
+        (["train.py", "--steps", "0"], 2, "steps 0: give"),
+        (["inference.py", "--help"], 0, "usage: inference.py"),
+        (["inference.py", "no_such.png"], 1, "no_such.png: no such file"),
+        (["inference.py", "--model", "no_such"], 2, "no such file or folder"),
+        (["-m", "aocr", "--help"], 0, "usage: aocr"),
+        *((["-m", "aocr", name, "--help"], 0, f"usage: aocr {name}") for name in COMMANDS),
+        (["-m", "aocr", "dataset", "no_such.txt", "--log-path", "None"], 2, "no_such.txt"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_help_and_mistakes_are_answered_without_tensorflow(command, status, output, poisoned):
+    done = python(*command, PYTHONPATH=str(poisoned))
+    assert not list(Path(poisoned).glob("*.imported")), f"{command} imports them"
+    assert done.returncode == status, done.stderr
+    assert output in done.stdout + done.stderr

@@ -1,0 +1,135 @@
+"""What generated lines say: random characters, words, numbers, given strings, Wikipedia."""
+
+import re
+import string
+
+import numpy as np
+import pytest
+
+from ocr_simple.drawing.texts import Texts, number
+from ocr_simple.errors import DataError
+from ocr_simple.options import TRDG_FOLDER, LineOptions
+
+
+def texts(**options):
+    options = LineOptions(**options)
+    return Texts(options, options.parsed_alphabet())
+
+
+def draws(source, count=200):
+    return [source.draw(np.random.default_rng(k)) for k in range(count)]
+
+
+def test_random_text_keeps_to_the_alphabet_and_the_lengths():
+    drawn = draws(texts(alphabet="ab ", min_length=2, max_length=5))
+    assert {len(text) for text in drawn} == {2, 3, 4, 5}
+    assert set("".join(drawn)) == set("ab ")
+    assert all(" ".join(text.split()) == text for text in drawn), "spaces that would not show"
+
+
+def test_dictionary_lines_have_up_to_words_words():
+    drawn = draws(texts(text_source="dictionary", alphabet="ascii", words=3))
+    assert {text.count(" ") for text in drawn} == {0, 1, 2}
+
+
+def test_dictionary_words_outside_the_alphabet_are_left_out_and_counted():
+    source = texts(text_source="dictionary", alphabet=string.ascii_lowercase, language="fr")
+    assert source.left_out > 0 and not set("".join(source.pool)) - set(string.ascii_lowercase)
+    every = (TRDG_FOLDER / "dicts" / "fr.txt").read_text(encoding="utf-8").split("\n")
+    assert source.left_out + len(source.pool) == len({" ".join(w.split()) for w in every if w})
+
+
+def test_mixed_lines_have_words_in_every_case_numbers_and_punctuation():
+    drawn = draws(texts(text_source="mixed", alphabet="ascii", words=4), 600)
+    assert {text.count(" ") for text in drawn} >= {0, 1, 2, 3}
+    words = [word for text in drawn for word in text.split()]
+    for shown in (str.islower, str.isupper, str.istitle, str.isdigit):
+        assert sum(map(shown, words)) > 20
+    assert sum(any(c in string.punctuation for c in word) for word in words) > 100
+
+
+@pytest.mark.parametrize("alphabet", ["digits", string.ascii_lowercase, "ABC 123"])
+def test_mixed_lines_keep_to_any_alphabet(alphabet):
+    source = texts(text_source="mixed", alphabet=alphabet, words=2)
+    drawn = draws(source)
+    assert all(text and not source.alphabet.unknown(text) for text in drawn)
+    assert len(set(drawn)) > 30
+
+
+def test_numbers_are_of_many_kinds():
+    drawn = {number(np.random.default_rng(k)) for k in range(400)}
+    for mark in ",.:/-$%#(":
+        assert any(mark in text for text in drawn)
+    assert all(text == text.strip() and any(c.isdigit() for c in text) for text in drawn)
+
+
+def test_prices_are_the_most_frequent_numbers_from_zero_on():
+    drawn = [number(np.random.default_rng(k)) for k in range(400)]
+    prices = [text for text in drawn if re.fullmatch(r"[\d,]+\.\d\d", text)]
+    assert len(prices) > 0.3 * len(drawn)
+    assert any(text.startswith("0.") for text in prices)
+    assert any(text.endswith(".00") for text in prices)
+
+
+def test_a_dictionary_without_a_word_in_the_alphabet_is_an_error():
+    with pytest.raises(DataError, match=r"no dictionary text .* --alphabet ascii"):
+        texts(text_source="dictionary", alphabet="digits", language="fr")
+
+
+def test_a_language_without_a_dictionary_is_an_error_that_lists_those_there_are():
+    with pytest.raises(DataError, match=r"'xx': no dictionary; known are .*en, "):
+        texts(text_source="dictionary", language="xx", alphabet="ascii")
+
+
+@pytest.mark.parametrize("case, expected", [("keep", "Ab"), ("upper", "AB"), ("lower", "ab")])
+def test_case_changes_words_and_strings(case, expected):
+    source = texts(text_source="strings", strings=("Ab",), alphabet="ABab", case=case)
+    assert draws(source, 1) == [expected]
+
+
+def test_given_strings_come_from_the_options_and_a_file(tmp_path):
+    path = tmp_path / "strings.txt"
+    path.write_text("\ufeffdeux  mots\n\ncafe\u0301\n", encoding="utf-8")  # BOM, blank, decomposed
+    source = texts(
+        text_source="strings", strings=("un",), strings_file=path, alphabet="acdefmnotsux\u00e9 "
+    )
+    assert source.pool == ("un", "deux mots", "caf\u00e9")
+    assert set(draws(source)) == set(source.pool)
+
+
+def test_strings_outside_the_alphabet_are_all_named_in_one_report(tmp_path):
+    path = tmp_path / "strings.txt"
+    path.write_text("12\n1x\n34\ny5\n")
+    with pytest.raises(DataError) as error:
+        texts(text_source="strings", strings=("7", "8z"), strings_file=path)
+    message = str(error.value)
+    assert "3 of 6 strings" in message and "--alphabet" in message
+    for place in ("strings[1]: '8z' has 'z'", f"{path}:2: '1x' has 'x'", f"{path}:4: 'y5' has 'y'"):
+        assert place in message
+
+
+def test_a_report_of_many_faults_is_short():
+    with pytest.raises(DataError, match="and 90 more") as error:
+        texts(text_source="strings", strings=("x",) * 100)
+    assert len(str(error.value).splitlines()) == 12
+
+
+@pytest.mark.parametrize(
+    "content, message",
+    [(b"caf\xe9\n", "cannot be read"), (b"\n\n", "none given"), (None, "cannot be read")],
+)
+def test_a_file_without_usable_strings_is_named(content, message, tmp_path):
+    path = tmp_path / "strings.txt"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(DataError, match=message) as error:
+        texts(text_source="strings", strings_file=path)
+    assert str(path) in str(error.value) or message == "none given"
+
+
+def test_wikipedia_without_a_network_names_other_sources(monkeypatch):
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")  # nothing listens there
+    monkeypatch.setenv("NO_PROXY", "")
+    with pytest.raises(DataError, match=r"Wikipedia cannot be reached .*dictionary.*--strings"):
+        texts(text_source="wikipedia", alphabet="ascii")
