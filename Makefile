@@ -1,72 +1,75 @@
-# `make` lists the targets. The Python to build .venv with can be chosen: make venv PYTHON=python3.12
+# `make` lists the targets. Another Python for .venv: make venv PYTHON=python3.12
 
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
+TEST := $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal
 LOCK := $(BIN)/uv pip compile --universal --python-version 3.11 --fork-strategy fewest --no-emit-index-url \
 	--annotation-style line --custom-compile-command "make lock" --quiet $(UPGRADE)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-fast lint format notebook bench fonts audit lock clean
+.PHONY: help venv demo test test-long lint format notebook bench fonts audit lock clean
 
-help:  ## this list
+help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-venv: $(READY)  ## .venv with everything that requirements-dev.txt lists
+venv: $(READY)  ## create .venv with everything in requirements/dev.txt
 
-$(READY): requirements-dev.txt pyproject.toml
+$(READY): requirements/dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || { \
 		echo "Python 3.11, 3.12 or 3.13 is needed; name one: make PYTHON=python3.12" >&2; exit 1; }
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps \
-		-r requirements-dev.txt --editable .  # which gives the command aocr
+		-r requirements/dev.txt --editable .  # also installs the command aocr
 	@touch $@
 
-demo: $(READY)  ## a short training from nothing, then inference_test_imgs/ read by the shipped model
+demo: $(READY)  ## train for minutes; read inference_test_imgs/ with that model and with the shipped one
 	$(BIN)/python train.py --model-dir checkpoints/demo --no-resume --steps 1500 --interval 250 \
 		--validation-lines 1000
-	$(BIN)/python inference.py
+	@echo; echo "inference_test_imgs/, read with the model that was just trained, checkpoints/demo:"
+	$(BIN)/python inference.py --model checkpoints/demo
+	@echo; echo "inference_test_imgs/, read with the shipped model, digits:"
+	$(BIN)/python inference.py --model digits
 
-test: $(READY)  ## every test
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal
+test: $(READY)  ## run the tests, but for the long ones
+	$(TEST) -m "not long"
 
-test-fast: $(READY)  ## the tests that take seconds
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal -m "not slow"
+test-long: $(READY)  ## run the long tests: browser, object store, clusters, kills, JAX, whole trainings
+	$(TEST) -m long
 
-lint: $(READY)  ## style, format, types
+lint: $(READY)  ## check style, format, types and the direction of imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 
-format: $(READY)  ## mend what `lint` finds, where that can be done by itself
+format: $(READY)  ## format the code, and fix what ruff can fix
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-notebook: $(READY)  ## run ocr_simple.ipynb without a browser and keep its outputs in it
+notebook: $(READY)  ## run the notebooks and keep their outputs in them
 	$(BIN)/python -m jupyter nbconvert --to notebook --execute --inplace \
-		--ExecutePreprocessor.record_timing=False ocr_simple.ipynb
+		--ExecutePreprocessor.record_timing=False ocr_simple.ipynb docs/inside.ipynb
 
-bench: $(READY)  ## every script in bench/
+bench: $(READY)  ## run every script in bench/
 	@for script in bench/*.py; do echo "$$script"; \
-		PYTHONPATH=. $(BIN)/python "$$script" || failed="$$failed $$script"; done; \
-		test -z "$$failed" || { echo "not done:$$failed" >&2; exit 1; }
+		$(BIN)/python "$$script" || failed="$$failed $$script"; done; \
+		test -z "$$failed" || { echo "failed:$$failed" >&2; exit 1; }
 
-fonts: $(READY)  ## the shipped models' fonts, in fonts/made/ by kind (with npm)
+fonts: $(READY)  ## make the fonts of the shipped models, in fonts/made/ (needs npm)
 	@command -v npm > /dev/null || { echo "npm is needed: install Node.js" >&2; exit 1; }
 	npm ci --prefix fonts --ignore-scripts --no-audit --no-fund
 	$(BIN)/python fonts/make.py
 
-audit: $(READY)  ## known vulnerabilities of what requirements*.txt list
-	$(BIN)/uv tool run pip-audit==2.10.1 --no-deps --disable-pip $(patsubst %,-r %,$(wildcard requirements*.txt))
+audit: $(READY)  ## look for known vulnerabilities in the locked packages
+	$(BIN)/uv tool run pip-audit==2.10.1 --no-deps --disable-pip \
+		$(patsubst %,-r %,requirements.txt $(wildcard requirements/*.txt))
 
-lock: $(READY)  ## requirements*.in -> requirements*.txt; UPGRADE=--upgrade for newer versions
-	$(LOCK) requirements.in -o requirements.txt
-	$(LOCK) requirements-dev.in -o requirements-dev.txt
-	$(LOCK) requirements-cloud.in -o requirements-cloud.txt
-	$(LOCK) requirements-beam.in -o requirements-beam.txt
-	$(LOCK) requirements-gpu.in -o requirements-gpu.txt
-	$(LOCK) requirements-peers.in -o requirements-peers.txt
+lock: $(READY)  ## lock requirements/*.in into *.txt; UPGRADE=--upgrade for newer versions
+	$(LOCK) requirements/requirements.in -o requirements.txt
+	for name in dev cloud beam gpu peers; do \
+		$(LOCK) requirements/$$name.in -o requirements/$$name.txt || exit 1; done
 
 clean:  ## remove caches and builds; .venv and checkpoints/ stay
-	rm -rf build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .ipynb_checkpoints
+	rm -rf build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .ipynb_checkpoints
 	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +

@@ -26,7 +26,7 @@ from ocr_simple import images as imaging
 from ocr_simple import storage
 from ocr_simple.drawing.fonts import find_fonts
 from ocr_simple.drawing.lines import Lines
-from ocr_simple.errors import DataError
+from ocr_simple.errors import LineError
 from ocr_simple.network.backend import backend, standard_error_closed
 from ocr_simple.options import LineOptions
 from ocr_simple.reports.metrics import error_rates
@@ -178,7 +178,7 @@ def _accuracy(recognizer: "Recognizer", file: Path) -> dict[str, Any]:
         options = LineOptions(alphabet=recognizer.spec.alphabet)
         lines = Lines(options, recognizer.spec, find_fonts(options.fonts), SEED, augment=False)
         pixels, truths, _ = zip(*(lines[k] for k in range(ACCURACY_LINES)))
-    except DataError:  # none of these fonts draws the alphabet
+    except LineError:  # none of these fonts draws the alphabet
         return {}
     exact, cer = error_rates(list(truths), [line.text for line in recognizer.read(pixels)])
     return {"exact": exact, "cer": cer, "of": f"{ACCURACY_LINES} generated lines without variation"}

@@ -1,4 +1,4 @@
-"""Reads damaged files for some minutes: each has to be read, or refused with a message that names it.
+"""Reads damaged files for minutes: each must be read, or refused with a message that names it.
 
     python bench/fuzz.py --minutes 10 --parts images records models checkpoints
 

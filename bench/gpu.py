@@ -1,4 +1,4 @@
-"""Measures training on one accelerator: lines a second, how busy it is, how long it waits for lines.
+"""Measures training on one accelerator: lines a second, how busy it is, how long it waits.
 
     KERAS_BACKEND=jax python bench/gpu.py
     python bench/gpu.py --batch-sizes 32 --mixed-precision off    # or a CPU, in 32 bits

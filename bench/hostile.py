@@ -127,7 +127,7 @@ def schemathesis(address: str, seed: int) -> tuple[int, str]:
 
 
 def attack(folder: Path, options: Options) -> bool:
-    """Send all requests to a server of an export, and print the outcome. Returns if all was well."""
+    """Send all requests to a server of an export, and print the outcome; whether all was well."""
     with serving(folder, "--timeout", "5") as (process, client):
         answers: Counter[str] = Counter()
         address, image = str(client.base_url), (TEST_IMAGES / "receipt.jpg").read_bytes()

@@ -102,10 +102,14 @@ class Trial:
         """A group of processes that resumes the run."""
         self.groups += 1
         given = ("--model-dir", str(self.run), *self.options)
+        record = f"{self.folder}/{self.groups:03}"
         return start(
-            count, *given, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-            program=lambda rank: ("-c", RECORDING, str(self.folder / f"{self.groups:03}-{rank}.txt")),
-        )  # fmt: skip
+            count,
+            *given,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            program=lambda rank: ("-c", RECORDING, f"{record}-{rank}.txt"),
+        )
 
     def checkpoints(self) -> int:
         """The number of checkpoints in its metrics."""

@@ -1,8 +1,8 @@
 """Errors that several parts raise. Each message names the value at fault and the fix."""
 
 
-class DataError(ValueError):
-    """Options or text that cannot give training lines."""
+class LineError(ValueError):
+    """Options or text from which no lines can be drawn."""
 
 
 class TrainError(RuntimeError):

@@ -213,7 +213,7 @@ class ModelOptions(Group):
 
     architecture: str = ModelSpec.architecture
     """Encoder, by its name in ocr_simple/network/encoders.py: plain reads unseen fonts best; fine
-    narrow characters; deep hard pictures; wide letters in many fonts."""
+    narrow characters; deep hard pictures; wide letters in many fonts; residual is for GPUs."""
     context: Context = ModelSpec.context
     """Layers behind the encoder that see more of the line: conv is fastest; attention adds
     self-attention over the whole line; lstm and gru are recurrent."""

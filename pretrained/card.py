@@ -1,4 +1,4 @@
-"""Draws the pictures of a model's card: what it misreads, and how far its confidence can be trusted.
+"""Draws the pictures of a model's card: what it misreads, and how reliable its confidence is.
 
     python pretrained/card.py --model digits --output-dir results/card
 

@@ -3,10 +3,19 @@
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 from support.datasets import annotate, picture
 
-from ocr_simple.datasets.annotations import DatasetError, Fault, find_entries
+from ocr_simple.datasets.annotations import (
+    DatasetError,
+    Fault,
+    find_entries,
+    read_labels,
+    require_entries,
+    write_folder,
+)
+from ocr_simple.datasets.labelled import load_image
 
 
 def labels(found):
@@ -88,3 +97,26 @@ def test_a_file_that_is_no_data_set_is_an_error_that_names_it(image_folder, cont
 def test_a_data_set_that_is_not_there_is_an_error_that_names_it(image_folder, name):
     with pytest.raises(DatasetError, match=f"{name}: no data set there; name"):
         find_entries(name)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_written_folder_is_a_data_set(tmp_path, channels):
+    images = [np.full((8, 20 + i, channels), 10 * i, np.uint8) for i in range(3)]
+    write_folder(tmp_path / "new" / "set", images, ["1", "two words", "é"])
+    assert read_labels(tmp_path / "new" / "set") == {
+        "000.png": "1",
+        "001.png": "two words",
+        "002.png": "é",
+    }
+    entries = require_entries(tmp_path / "new" / "set")
+    assert all((load_image(e, channels) == pixels).all() for e, pixels in zip(entries, images))
+    with pytest.raises(ValueError):
+        write_folder(tmp_path, images, ["1", "2"])
+
+
+def test_labels_of_a_folder_with_bad_rows_are_an_error_that_lists_them(image_folder):
+    annotate(image_folder / "images" / "labels.tsv", "a.png\tone", "gone.png\ttwo", "b.jpg")
+    with pytest.raises(DatasetError, match="2 of 3 rows cannot be used") as error:
+        read_labels(image_folder / "images")
+    assert "labels.tsv:2: no such image 'gone.png'" in str(error.value)
+    assert "labels.tsv:3: no label for 'b.jpg'" in str(error.value)

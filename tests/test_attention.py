@@ -11,7 +11,7 @@ import pytest
 from support.lines import batch
 from support.training import loss_and_gradients, wider
 
-from model import build, load, save
+from model import build, load, predictor, save
 from ocr_simple import images as imaging
 from ocr_simple.decoding.greedy import attention_greedy, softmax
 from ocr_simple.network.attention import attention_loss, teacher_forced
@@ -33,7 +33,7 @@ def with_label(x, y):
 
 
 def read(model, x):
-    return {k: keras.ops.convert_to_numpy(v) for k, v in model(x, training=False).items()}
+    return predictor(model)(x)
 
 
 @functools.cache

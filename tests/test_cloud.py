@@ -1,7 +1,4 @@
-"""The job files in cloud/, against the schemas of the services that take them; no cloud is met."""
-
-from ocr_simple.options import TrainOptions
-from ocr_simple.runs.cluster import place_in_cluster
+"""The job files in cloud/, against the schemas of the services that run them; offline."""
 
 import json
 import shlex
@@ -10,11 +7,13 @@ from pathlib import Path
 
 import kubernetes_validate
 import pytest
-import tyro
 import yaml
+from support.commands import ROOT
 
+from ocr_simple.command_line import parse
+from ocr_simple.options import TrainOptions
+from ocr_simple.runs.cluster import place_in_cluster
 
-ROOT = Path(__file__).resolve().parent.parent
 VERTEX = sorted((ROOT / "cloud").glob("vertex_*.yaml"))
 KUBERNETES = sorted((ROOT / "cloud").glob("kubernetes*.yaml"))
 
@@ -42,24 +41,24 @@ def test_kubernetes_knows_every_field(file):
 
 
 @pytest.mark.parametrize("file", VERTEX + KUBERNETES, ids=lambda file: file.name)
-def test_what_the_machines_run_is_a_command_of_ours(file):
+def test_each_machine_runs_train_py_with_options_that_it_has(file):
     for container in containers(file):
         command = [*container["command"], *container["args"]]
         if command[0] == "sh":
             last = command[-1].strip().splitlines()[-1]
             command = shlex.split(last.removeprefix("exec "))
         assert command[:2] == ["python", "train.py"]
-        assert tyro.cli(TrainOptions, args=command[2:]).steps > 0
+        assert parse(TrainOptions, command[2:]).steps > 0
 
 
-def test_each_pod_finds_its_place_in_the_group(monkeypatch):
-    """The TF_CONFIG that a pod's shell makes of its index."""
+def test_each_pod_finds_its_place_in_the_cluster(monkeypatch):
+    """By the TF_CONFIG that its shell makes from its index."""
     (container,) = containers(ROOT / "cloud" / "kubernetes_workers.yaml")
     script = container["args"][0].rsplit("exec", 1)[0] + 'printf %s "$TF_CONFIG"'
     for index in range(3):
         environment = {"JOB_COMPLETION_INDEX": str(index)}
-        said = subprocess.run(["sh", "-c", script], env=environment, capture_output=True, text=True)
-        monkeypatch.setenv("TF_CONFIG", said.stdout)
+        done = subprocess.run(["sh", "-c", script], env=environment, capture_output=True, text=True)
+        monkeypatch.setenv("TF_CONFIG", done.stdout)
         assert place_in_cluster() == (index, 3)
 
 

@@ -1,15 +1,5 @@
 """Exports: each format reads as the Keras model does, or is refused and leaves nothing."""
 
-from ocr_simple.spec import ModelSpec
-from ocr_simple.runs.model_files import PRETRAINED
-from inference import Recognizer
-from aocr.graph import ServingModule
-from ocr_simple.runs.model_files import TEST_IMAGES
-from aocr import export, formats, graph
-from ocr_simple import images as imaging
-import model as models
-from aocr import reader
-
 import io
 import json
 import os
@@ -22,7 +12,17 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
+from support.commands import ROOT
+from support.in_process import run_aocr
 
+import model as models
+from aocr import export, formats, graph, reader
+from aocr.graph import ServingModule
+from aocr.parity import samples
+from inference import Recognizer
+from ocr_simple import images as imaging
+from ocr_simple.runs.model_files import PRETRAINED, TEST_IMAGES
+from ocr_simple.spec import ModelSpec
 
 DIGITS = PRETRAINED / "digits.keras"
 IMAGES = [
@@ -36,7 +36,7 @@ ALL = sorted({form.name for form in formats.FORMATS})
 
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory):
-    """A folder with digits.keras in every format, and what was said of each."""
+    """A folder with digits.keras in every format, and how each compared with the model."""
     folder = tmp_path_factory.mktemp("exports") / "digits"
     return folder, export.export(DIGITS, folder, ALL)
 
@@ -48,7 +48,7 @@ def signatures(exported):
 
 
 def untrained(path: Path, **options) -> Path:
-    """A model that writes something: what starts as zeros is random."""
+    """A model that reads something: weights that start as zeros are random."""
     model = models.build(ModelSpec(**options), seed=0)
     rng = np.random.default_rng(0)
     for weight in model.trainable_variables:
@@ -61,7 +61,6 @@ def untrained(path: Path, **options) -> Path:
 # --- every format ------------------------------------------------------------------------------
 
 
-@pytest.mark.slow
 def test_every_format_of_digits_reads_as_the_model_does(exported):
     folder, found = exported
     assert {item.path.name for item in found} == FILES
@@ -76,7 +75,7 @@ def test_every_format_of_digits_reads_as_the_model_does(exported):
     }  # fmt: skip
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("options", "formats"),
     [
@@ -92,7 +91,7 @@ def test_every_format_of_digits_reads_as_the_model_does(exported):
         "attention-text",
         "attention-gru",
         "lstm",
-        "transformer",
+        "self-attention",
         "residual-colour",
     ],
 )
@@ -102,7 +101,7 @@ def test_every_kind_of_model_can_be_exported(tmp_path, options, formats):
     assert len(found) == len(formats) + ("litert" in formats)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_every_format_of_text_reads_as_the_model_does(tmp_path):
     found = export.export(PRETRAINED / "text.keras", tmp_path / "out", ALL)
     assert {item.path.name for item in found} == FILES
@@ -151,22 +150,21 @@ def test_a_model_that_does_not_convert_is_refused_with_the_reason(tmp_path, monk
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["export", "--model-dir", "nothing"], "holds no model yet"),
-        (["export", "--model", "nothing.keras"], "no such file; shipped models: digits"),
-        (["export", "--model", "pretrained/digits.md"], "not a model of ocr_simple"),
-        (["export", "--model", "digits", "--model-dir", "x"], "not both"),
+        ("--model-dir docs", "model docs: holds no model yet; train one with"),
+        ("--model nothing.keras", "no such file or folder; shipped models: digits, text"),
+        ("--model pretrained/digits.md", "pretrained/digits.md: not a model of ocr_simple"),
+        ("README.md --model digits", "README.md: is a file; name a folder to write into"),
     ],
 )
-def test_what_cannot_be_exported_is_said(capsys, monkeypatch, arguments, message):
-    monkeypatch.chdir(Path(__file__).parent.parent)
-    assert aocr.main([*arguments, "--log-path", "None"]) == 2
+def test_an_export_that_cannot_work_is_status_2(capsys, monkeypatch, arguments, message):
+    monkeypatch.chdir(ROOT)
+    assert run_aocr(f"export {arguments} --log-path None") == 2
     assert message in capsys.readouterr().err
 
 
 # --- the SavedModel ----------------------------------------------------------------------------
 
 
-@pytest.mark.slow
 def test_the_serving_signature_takes_a_batch_of_any_sizes(signatures):
     found = signatures["serving_default"](tf.constant(IMAGES))
     lines = Recognizer.load("digits").read(IMAGES)
@@ -175,7 +173,6 @@ def test_the_serving_signature_takes_a_batch_of_any_sizes(signatures):
     assert set(found) == {"output", "probability"}
 
 
-@pytest.mark.slow
 def test_the_serving_signature_takes_a_single_image(signatures):
     found = signatures["serving_default"](tf.constant(IMAGES[0]))
     line = Recognizer.load("digits").read(IMAGES[:1])[0]
@@ -183,7 +180,6 @@ def test_the_serving_signature_takes_a_single_image(signatures):
     assert float(found["probability"]) == pytest.approx(line.confidence, abs=1e-3)
 
 
-@pytest.mark.slow
 def test_it_answers_serialised_requests_as_tensorflow_serving_asks(signatures):
     request = tf.make_tensor_proto(IMAGES[:3])
     received = type(request).FromString(request.SerializeToString())
@@ -195,7 +191,7 @@ def test_it_answers_serialised_requests_as_tensorflow_serving_asks(signatures):
 
 
 @pytest.mark.parametrize("head", ["ctc", "attention"])
-def test_the_read_signature_tells_where_each_character_stands(tmp_path, head):
+def test_the_read_signature_gives_the_place_of_each_character(tmp_path, head):
     file = DIGITS if head == "ctc" else untrained(tmp_path / "a.keras", head="attention")
     recognizer = Recognizer.load(file)
     module = ServingModule(recognizer.model)
@@ -212,21 +208,19 @@ def test_the_read_signature_tells_where_each_character_stands(tmp_path, head):
             assert not found[name][i][count:].any()
 
 
-@pytest.mark.slow
-def test_what_is_no_image_is_an_error_that_says_so(signatures):
+def test_an_input_that_is_not_an_image_is_an_error_that_names_the_formats(signatures):
     with pytest.raises(tf.errors.InvalidArgumentError, match="not a PNG, JPEG, GIF or BMP image"):
         signatures["serving_default"](tf.constant(b"nothing of the kind"))
 
 
-def test_the_graph_decodes_as_image_py_does():
-    for sample in export.samples(ModelSpec()):
+def test_the_graph_decodes_as_images_py_does():
+    for sample in samples(ModelSpec()):
         if sample.format in formats.GRAPH_FORMATS:
             seen = graph.decode_image(tf.constant(sample.encoded), 1).numpy()
             assert np.abs(seen - imaging.load(sample.encoded)).max() <= 1, sample.name
 
 
-@pytest.mark.slow
-def test_each_savedmodel_goes_under_a_version_of_its_own(tmp_path):
+def test_each_savedmodel_gets_the_next_version_number(tmp_path):
     (tmp_path / "7").mkdir()
     found = export.export(DIGITS, tmp_path, ["savedmodel"])
     assert found[0].path == tmp_path / "8" and (tmp_path / "8" / "saved_model.pb").is_file()
@@ -243,7 +237,6 @@ def test_the_accuracy_that_an_export_states_is_that_of_its_checkpoint(tmp_path):
 # --- the reader that is copied -----------------------------------------------------------------
 
 
-@pytest.mark.slow
 def test_the_reader_needs_no_more_than_it_says(exported, tmp_path):
     installed = Path(np.__file__).parent.parent
     for name in ("numpy", "numpy.libs", "PIL", "pillow.libs", "onnxruntime"):
@@ -261,7 +254,6 @@ def test_the_reader_needs_no_more_than_it_says(exported, tmp_path):
     assert text == line.text and float(confidence) == pytest.approx(line.confidence, abs=1e-3)
 
 
-@pytest.mark.slow
 def test_the_reader_reads_files_and_pictures(exported):
     portable = reader.Reader(exported[0] / "model.onnx")
     path = TEST_IMAGES / "sticker.png"
@@ -270,7 +262,6 @@ def test_the_reader_reads_files_and_pictures(exported):
     assert portable.read(path) == from_picture == portable.read(io.BytesIO(path.read_bytes()))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", ["model.onnx", "model.tflite"])
 def test_the_reader_reads_many_in_their_order(name, exported, monkeypatch):
     monkeypatch.setattr(reader, "BATCH_SIZE", 2)
@@ -283,13 +274,14 @@ def test_the_reader_reads_many_in_their_order(name, exported, monkeypatch):
         assert text == alone[0] and confidence == pytest.approx(alone[1], abs=1e-4)
 
 
-@pytest.mark.slow
-def test_the_examples_beside_an_export_run_as_they_stand(exported, monkeypatch, tmp_path):
+def test_the_examples_beside_an_export_run_as_they_stand(exported, monkeypatch):
     folder = exported[0]
     monkeypatch.chdir(folder)
+    monkeypatch.syspath_prepend(folder)  # as a script in the folder has it
     (folder / "photo.png").write_bytes((TEST_IMAGES / "sticker.png").read_bytes())
     blocks = (folder / "README.md").read_text().split("```python\n")[1:]
     assert len(blocks) == len(FILES)
     for block in blocks:
         exec(block.split("```")[0], {"tf": tf})
+    assert Path(sys.modules.pop("reader").__file__).parent == folder, "the copied reader is used"
     (folder / "photo.png").unlink()

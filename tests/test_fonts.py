@@ -7,7 +7,7 @@ import pytest
 from support.lines import FONTS, OPEN_SANS, font_named
 
 from ocr_simple.drawing.fonts import characters_drawn, find_fonts, split_fonts
-from ocr_simple.errors import DataError
+from ocr_simple.errors import LineError
 
 
 def test_fonts_are_found_by_name_file_and_folder(tmp_path):
@@ -21,7 +21,7 @@ def test_fonts_are_found_by_name_file_and_folder(tmp_path):
 
 
 def test_an_empty_folder_is_an_error_that_names_it(tmp_path):
-    with pytest.raises(DataError, match=f"{tmp_path}.*no font file"):
+    with pytest.raises(LineError, match=f"{tmp_path}.*no font file"):
         find_fonts((str(tmp_path),))
 
 
@@ -29,7 +29,7 @@ def test_an_empty_folder_is_an_error_that_names_it(tmp_path):
 def test_a_file_that_is_no_font_is_named(content, tmp_path):
     path = tmp_path / "broken.ttf"
     path.write_bytes(Path(OPEN_SANS).read_bytes()[:3000] if content == "damaged" else content)
-    with pytest.raises(DataError, match=f"{path}: cannot be used .*--fonts"):
+    with pytest.raises(LineError, match=f"{path}: cannot be used .*--fonts"):
         characters_drawn(str(path), "0123456789")
 
 
@@ -38,7 +38,7 @@ def test_without_a_held_out_family_every_font_serves_both():
 
 
 def test_holding_out_every_font_is_an_error():
-    with pytest.raises(DataError, match="every font is held out"):
+    with pytest.raises(LineError, match="every font is held out"):
         split_fonts([OPEN_SANS], ("OpenSans",))
 
 

@@ -17,7 +17,7 @@ from support.lines import FONTS, OPEN_SANS
 from ocr_simple.drawing.fonts import characters_drawn, find_fonts, split_fonts
 from ocr_simple.drawing.glyphs import draw
 from ocr_simple.drawing.lines import Lines
-from ocr_simple.errors import DataError
+from ocr_simple.errors import LineError
 from ocr_simple.options import HELD_OUT, LineOptions, Variation
 from ocr_simple.spec import ModelSpec
 from ocr_simple.text import Alphabet
@@ -108,7 +108,7 @@ def test_every_background_is_drawn(kind):
 
 @pytest.mark.parametrize("kind, color", [(1, "#ffffff"), (1, "#f8f8f8"), (0, "#ebebeb")])
 def test_text_too_close_to_its_background_is_an_error_that_says_so(kind, color):
-    with pytest.raises(DataError, match="text_color too close to the background"):
+    with pytest.raises(LineError, match="text_color too close to the background"):
         lines(text_color=color, background_type=kind)[0]
 
 
@@ -143,7 +143,7 @@ def test_fonts_in_a_row_that_lack_letters_do_not_end_the_draws(tmp_path):
 
 
 def test_a_character_that_no_font_has_is_named():
-    with pytest.raises(DataError, match="no font of 1 draws '\u6570'"):
+    with pytest.raises(LineError, match="no font of 1 draws '\u6570'"):
         lines(alphabet="12\u6570", fonts=[OPEN_SANS])
 
 
@@ -202,7 +202,7 @@ def test_a_label_that_always_needs_more_steps_is_an_error_with_text_and_fix():
         alphabet="1", min_length=6, max_length=6, character_spacing=-20, fonts=[OPEN_SANS], **PLAIN
     )
     with pytest.raises(
-        DataError, match=r"time steps.*'111111' in \d+ columns.*--character-spacing"
+        LineError, match=r"time steps.*'111111' in \d+ columns.*--character-spacing"
     ):
         stream[0]
 
@@ -211,7 +211,7 @@ def test_given_strings_that_fit_no_font_are_all_listed_before_the_first_line(tmp
     path = tmp_path / "strings.txt"
     path.write_text("7\n111111\n12\n777777\n")
     squeezed = {"character_spacing": -20, "text_source": "strings", "strings_file": path, **PLAIN}
-    with pytest.raises(DataError) as error:
+    with pytest.raises(LineError) as error:
         lines(fonts=[OPEN_SANS], **squeezed)
     message = str(error.value)
     assert "2 of 4 strings" in message and "--character-spacing" in message
@@ -228,7 +228,7 @@ def test_text_wider_than_a_fixed_width_is_redrawn_and_counted():
 
 
 def test_text_always_wider_than_a_fixed_width_is_an_error():
-    with pytest.raises(DataError, match="50 times text wider than width 20"):
+    with pytest.raises(LineError, match="50 times text wider than width 20"):
         lines(width=20, min_length=5, fonts=[OPEN_SANS])[0]
 
 
@@ -253,10 +253,10 @@ def test_text_always_wider_than_a_fixed_width_is_an_error():
     ],
 )  # fmt: skip
 def test_options_that_cannot_be_drawn_are_named_before_the_first_line(options, message):
-    with pytest.raises(DataError, match=message):
+    with pytest.raises(LineError, match=message):
         lines(fonts=[OPEN_SANS], **{"alphabet": "ascii", **options})
 
 
 def test_text_that_overlaps_to_nothing_is_an_error_that_names_the_cause():
-    with pytest.raises(DataError, match=r"50 times .*cannot be drawn"):
+    with pytest.raises(LineError, match=r"50 times .*cannot be drawn"):
         lines(character_spacing=-40, min_length=3, fonts=[OPEN_SANS])[0]

@@ -78,6 +78,7 @@ def test_committed_outputs_are_those_of_a_whole_run(notebook):
     assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
     kinds = {output.output_type for cell in cells for output in cell.outputs}
     assert kinds <= {"stream", "display_data", "execute_result"}  # and no "error"
+    assert not [o for cell in cells for o in cell.outputs if o.get("name") == "stderr"]
     said = printed(notebook)
     assert not re.search(r"(?<![\w.])/\w+/|[A-Z]:\\|site-packages", said)
     assert not re.search(r"(?i)traceback|warning|tensorflow|oneDNN|absl|cuda", said)

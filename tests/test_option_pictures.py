@@ -7,7 +7,7 @@ import pytest
 from support.pictures import filled
 
 from ocr_simple.datasets.preview import draw_line
-from ocr_simple.errors import DataError
+from ocr_simple.errors import LineError
 from ocr_simple.options import Variation
 from ocr_simple.reports import option_pictures
 
@@ -40,5 +40,5 @@ def test_generator_options_change_what_they_name():
 
 
 def test_generator_options_names_what_cannot_be_drawn():
-    with pytest.raises(DataError, match="margins"):
+    with pytest.raises(LineError, match="margins"):
         option_pictures.generator_options({"size": [{"size": 8}]}, draw_line)

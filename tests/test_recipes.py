@@ -9,7 +9,7 @@ from support.lines import FONTS, OPEN_SANS, font_named
 
 from ocr_simple.drawing.glyphs import draw
 from ocr_simple.drawing.lines import Lines
-from ocr_simple.errors import DataError
+from ocr_simple.errors import LineError
 from ocr_simple.options import Drawing, LineOptions, Variation
 from ocr_simple.photography.geometry import background, inked_rows, warp
 from ocr_simple.photography.recipes import CLEAN, RECIPES, Mix, Warp
@@ -90,7 +90,7 @@ def test_a_folder_of_a_kind_names_what_its_fonts_are_for():
     ],
 )
 def test_what_is_no_recipe_is_an_error_with_the_fix(names, message):
-    with pytest.raises(DataError, match=message):
+    with pytest.raises(LineError, match=message):
         Lines(LineOptions(recipe=names), ModelSpec(), FONTS)
 
 

@@ -1,50 +1,51 @@
 """The server over a real socket: TensorFlow Serving's answers, uploads, limits, versions, stops."""
 
-from inference import Recognizer
-from ocr_simple.drawing.fonts import find_fonts
-from ocr_simple.drawing.glyphs import draw
-from ocr_simple.options import Drawing
-from ocr_simple.runs.model_files import TEST_IMAGES
-
 import base64
 import io
 import json
-import os
 import re
 import shlex
 import shutil
 import signal
 import socket
 import subprocess
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import numpy as np
 import pytest
 import yaml
 from PIL import Image
-
+from support.commands import ROOT
+from support.in_process import run_aocr
+from support.lines import OPEN_SANS
 from support.serving import serving
 
-ROOT = Path(__file__).resolve().parent.parent
+from inference import Recognizer
+from ocr_simple.drawing.glyphs import draw
+from ocr_simple.options import Drawing
+from ocr_simple.runs.model_files import TEST_IMAGES
+
 PREDICT = "/v1/models/aocr:predict"
 FILES = sorted(p for p in TEST_IMAGES.iterdir() if p.suffix in {".png", ".jpg", ".gif", ".bmp"})
 TOKEN = "a secret"
 
-pytestmark = pytest.mark.slow
+
+@pytest.fixture(scope="module")
+def server(exported):
+    """(process, client)."""
+    with serving(exported) as started:
+        yield started
 
 
 @pytest.fixture(scope="module")
-def client(exported):
-    with serving(exported) as (_, client):
-        yield client
+def client(server):
+    return server[1]
 
 
 @pytest.fixture(scope="module")
 def strict(exported):
-    """A server with low limits that asks for a token."""
+    """A client of a server with low limits that needs a token."""
     limits = "--max-body 200000 --max-images 3 --max-pixels 300000 --max-waiting 3 --timeout 1"
     with serving(exported, *limits.split(), OCR_TOKEN=TOKEN) as (_, client):
         client.headers["authorization"] = f"Bearer {TOKEN}"
@@ -86,7 +87,7 @@ def test_no_content_type_is_needed(client):
     assert client.send(request).status_code == 200
 
 
-def test_the_signature_read_tells_of_characters(client, lines):
+def test_the_signature_read_gives_characters(client, lines):
     request = {"signature_name": "read", "instances": [b64(FILES[0].read_bytes())]}
     row = client.post(PREDICT, json=request).json()["predictions"][0]
     line = lines[FILES[0].name]
@@ -126,7 +127,7 @@ def test_status_and_metadata_are_those_of_tensorflow_serving(client):
         ("/elsewhere", b"", 404, "Not Found"),
     ],
 )
-def test_a_wrong_request_is_told_what_is_wrong(client, path, content, status, message):
+def test_a_wrong_request_is_answered_with_what_is_wrong(client, path, content, status, message):
     answer = client.post(path, content=content)
     assert answer.status_code == status and message in answer.json()["error"]
     assert "Traceback" not in answer.text and "/home" not in answer.text
@@ -177,7 +178,7 @@ def test_an_image_of_any_format_can_be_the_body(client, form):
 # --- limits ------------------------------------------------------------------------------------
 
 
-def test_a_token_is_asked_for_where_there_is_one(strict):
+def test_requests_need_the_token_of_the_server(strict):
     for wrong in ({"authorization": "Bearer wrong"}, {"authorization": TOKEN[:-1]}, {}):
         request = strict.build_request("POST", "/read", content=b"x")
         del request.headers["authorization"]
@@ -197,7 +198,7 @@ def test_a_token_is_asked_for_where_there_is_one(strict):
     ],
     ids=["bytes", "bytes-in-pieces", "images", "pixels"],
 )
-def test_what_is_too_large_is_told_so(strict, request_, status, message):
+def test_what_is_too_large_is_refused(strict, request_, status, message):
     if request_.get("content") == "wide":
         file = io.BytesIO()
         Image.new("1", (1000, 1000)).save(file, "png")
@@ -206,7 +207,7 @@ def test_what_is_too_large_is_told_so(strict, request_, status, message):
     assert answer.status_code == status and message in answer.json()["error"].lower()
 
 
-def test_a_body_that_does_not_come_is_not_waited_for(strict):
+def test_a_body_that_does_not_arrive_is_not_waited_for(strict):
     address = (strict.base_url.host, strict.base_url.port)
     with socket.create_connection(address, timeout=20) as connection:
         connection.sendall(
@@ -216,27 +217,27 @@ def test_a_body_that_does_not_come_is_not_waited_for(strict):
         assert connection.recv(100).startswith(b"HTTP/1.1 408")
 
 
-def test_a_client_that_goes_before_its_request_is_whole_leaves_no_trace(exported):
-    with serving(exported) as (process, client):
-        for kind, body in (
-            (b"image/png", b"slow"),
-            (b"multipart/form-data; boundary=b", b"--b\r\n"),
-        ):
-            address = (client.base_url.host, client.base_url.port)
-            with socket.create_connection(address, timeout=20) as connection:
-                connection.sendall(
-                    b"POST /read HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n"
-                    b"Content-Type: " + kind + b"\r\n\r\n" + body
-                )
-                time.sleep(0.2)
-        deadline = time.monotonic() + 20
-        while 'status="499"} 2.0' not in client.get("/metrics").text:
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
-        assert "Traceback" not in process.messages()
+def test_a_client_that_leaves_early_causes_no_error(server):
+    process, client = server
+    for kind, body in (
+        (b"image/png", b"slow"),
+        (b"multipart/form-data; boundary=b", b"--b\r\n"),
+    ):
+        address = (client.base_url.host, client.base_url.port)
+        with socket.create_connection(address, timeout=20) as connection:
+            connection.sendall(
+                b"POST /read HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n"
+                b"Content-Type: " + kind + b"\r\n\r\n" + body
+            )
+            time.sleep(0.2)
+    deadline = time.monotonic() + 20
+    while 'status="499"} 2.0' not in client.get("/metrics").text:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    assert "Traceback" not in process.messages()
 
 
-def test_too_many_at_once_are_told_to_come_again_and_then_it_recovers(strict):
+def test_more_than_the_queue_holds_gets_429_and_the_server_recovers(strict):
     image = FILES[0].read_bytes()
     with ThreadPoolExecutor(24) as pool:
         ask = lambda _: strict.post("/read", content=image)  # noqa: E731
@@ -252,9 +253,8 @@ def test_too_many_at_once_are_told_to_come_again_and_then_it_recovers(strict):
 
 def numbered(text: str) -> bytes:
     """A drawn line that is read as `text`."""
-    font = next(font for font in find_fonts(("trdg",)) if font.endswith("OpenSans-Regular.ttf"))
     file = io.BytesIO()
-    draw(text, font, Drawing(), 0).save(file, "png")
+    draw(text, OPEN_SANS, Drawing(), 0).save(file, "png")
     return file.getvalue()
 
 
@@ -281,7 +281,8 @@ def test_many_clients_get_their_own_answers(client):
     assert several < float(re.search(r"ocr_batch_images_count (\S+)", figures)[1])
 
 
-def test_a_newer_version_is_taken_up_and_a_stop_loses_nothing(exported, tmp_path):
+@pytest.mark.long
+def test_a_newer_version_is_loaded_and_a_stop_loses_nothing(exported, tmp_path):
     folder = tmp_path / "model"
     shutil.copytree(exported, folder)
     with serving(folder) as (process, client), ThreadPoolExecutor(1) as pool:
@@ -318,32 +319,33 @@ def test_a_newer_version_is_taken_up_and_a_stop_loses_nothing(exported, tmp_path
         assert process.wait(timeout=30) == 0
 
 
-def test_the_server_says_what_it_cannot_serve(tmp_path):
-    command = [sys.executable, "-m", "aocr", "serve", str(tmp_path)]
-    found = subprocess.run(command, capture_output=True, text=True, timeout=60)
-    assert found.returncode == 2 and "holds no SavedModel; write one with" in found.stderr
+def test_a_folder_without_a_model_cannot_be_served(tmp_path, capsys):
+    assert run_aocr("serve", tmp_path) == 2
+    error = capsys.readouterr().err
+    assert f"{tmp_path}: holds no SavedModel; write one with: aocr export {tmp_path}" in error
 
 
-def test_help_does_not_show_the_token():
-    command = [sys.executable, "-m", "aocr", "serve", "--help"]
-    found = subprocess.run(
-        command, env=os.environ | {"OCR_TOKEN": TOKEN}, capture_output=True, text=True, timeout=60
-    )
-    assert "OCR_TOKEN" in found.stdout and TOKEN not in found.stdout
+def test_help_does_not_show_the_token(monkeypatch, capsys):
+    monkeypatch.setenv("OCR_TOKEN", TOKEN)
+    assert run_aocr("serve --help") == 0
+    out = capsys.readouterr().out
+    assert "OCR_TOKEN" in out and TOKEN not in out
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="no IPv6 here")
 def test_an_address_of_ipv6_can_be_listened_on(exported):
     with serving(exported, "--host", "::1") as (_, client):
         assert client.get("/readyz").json()["status"] == "ready"
 
 
-# --- as the README has it ----------------------------------------------------------------------
+# --- as docs/shipping.md has it ---------------------------------------------------------------
 
 
 @pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")
-def test_the_curl_lines_of_the_readme_are_answered(client):
-    block = re.search(r"```sh\n(curl.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)[1]
+def test_the_curl_lines_of_the_docs_are_answered(client):
+    docs = (ROOT / "docs" / "shipping.md").read_text()
+    block = re.search(r"```sh\n(curl.*?)```", docs, re.DOTALL)[1]
     commands = re.split(r"\n(?=curl)", block.replace("\\\n", " ").strip())
     assert len(commands) == 4
     for command in commands:

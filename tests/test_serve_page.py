@@ -1,19 +1,18 @@
-"""The server's page in headless Chromium: images dropped, chosen, pasted; what one then does."""
-
-from inference import Recognizer
-from ocr_simple.runs.model_files import TEST_IMAGES
+"""The server's page in headless Chromium: images are dropped, chosen, pasted, read and shown."""
 
 import base64
 import shutil
 
 import pytest
 from PIL import Image
-
 from support.serving import serving
+
+from inference import Recognizer
+from ocr_simple.runs.model_files import TEST_IMAGES
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
 pytestmark = [
-    pytest.mark.slow,
+    pytest.mark.long,
     pytest.mark.skipif(not CHROMIUM, reason="chromium is not installed"),
 ]
 METER, RECEIPT = (str(TEST_IMAGES / name) for name in ("water_meter.png", "receipt.jpg"))
@@ -43,19 +42,19 @@ def size(request):
 
 @pytest.fixture
 def page(browser, client, size):
-    """The page, which has to ask nobody but its server, and to log no error."""
+    """The page; it must make no third-party requests and log no error."""
     context = browser.new_context(
         viewport=size, permissions=["clipboard-read", "clipboard-write"], has_touch=True
     )
     page, base = context.new_page(), str(client.base_url)
-    asked, errors = [], []
-    page.on("request", lambda request: asked.append(request.url))
+    requests, errors = [], []
+    page.on("request", lambda request: requests.append(request.url))
     page.on("console", lambda message: message.type == "error" and errors.append(message.text))
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.goto(base)
     yield page
     context.close()
-    assert all(url.startswith((base, "blob:", "data:")) for url in asked)
+    assert all(url.startswith((base, "blob:", "data:")) for url in requests)
     assert not errors
 
 
@@ -69,7 +68,7 @@ def drop(page, *files):
         session.send("Input.dispatchDragEvent", {"type": kind, **place, "data": data})
 
 
-def said(page, text):
+def wait_for_status(page, text):
     page.locator("#status", has_text=text).wait_for(timeout=20_000)
 
 
@@ -83,14 +82,14 @@ def rows(page):
 
 def test_dropped_images_are_read_in_order(page):
     drop(page, METER, RECEIPT)
-    said(page, "2 images read")
+    wait_for_status(page, "2 images read")
     assert texts(page) == [line.text for line in Recognizer.load("digits").read([METER, RECEIPT])]
     assert "water_meter.png" in rows(page)[0].inner_text()
 
 
 def test_images_can_be_chosen(page):
     page.set_input_files("#files", [METER])
-    said(page, "Read: ")
+    wait_for_status(page, "Read: ")
     assert len(texts(page)) == 1 and texts(page)[0].isdigit()
 
 
@@ -107,7 +106,7 @@ def test_an_image_can_be_pasted(page, tmp_path):
     )
     page.locator("body").click()
     page.keyboard.press("Control+v")
-    said(page, "Read: ")
+    wait_for_status(page, "Read: ")
     assert texts(page) == [Recognizer.load("digits").read([RECEIPT])[0].text]
 
 
@@ -115,7 +114,7 @@ def test_an_image_can_be_pasted(page, tmp_path):
 def test_pointing_at_a_character_shows_where_it_was_read(page, name):
     image = str(TEST_IMAGES / name)
     drop(page, image)
-    said(page, "Read: ")
+    wait_for_status(page, "Read: ")
     line = Recognizer.load("digits").read([image])[0]
     page.locator(".text span").nth(1).hover()
     assert page.locator(".text span.on").text_content() == line.characters[1].text
@@ -130,7 +129,7 @@ def test_pointing_at_a_character_shows_where_it_was_read(page, name):
 
 def test_the_keyboard_steps_along_the_text(page):
     drop(page, METER)
-    said(page, "Read: ")
+    wait_for_status(page, "Read: ")
     page.locator(".text span").first.focus()
     page.keyboard.press("ArrowRight")
     page.keyboard.press("ArrowRight")
@@ -150,10 +149,10 @@ def test_the_table_is_copied_as_tsv_and_cleared(page, tmp_path):
     broken = tmp_path / "broken.png"
     broken.write_bytes(b"no image")
     drop(page, METER, str(broken))
-    said(page, "1 of 2 images read")
+    wait_for_status(page, "1 of 2 images read")
     assert "not an image" in rows(page)[1].inner_text()
     page.locator("#copy").click()
-    said(page, "2 rows copied")
+    wait_for_status(page, "2 rows copied")
     copied = [
         row.split("\t") for row in page.evaluate("navigator.clipboard.readText()").splitlines()
     ]
@@ -164,7 +163,7 @@ def test_the_table_is_copied_as_tsv_and_cleared(page, tmp_path):
     assert page.locator("#results").is_hidden() and not rows(page)
 
 
-def test_a_token_is_asked_for(browser, exported):
+def test_the_page_asks_for_the_token(browser, exported):
     with serving(exported, OCR_TOKEN="a secret") as (_, client):
         context = browser.new_context()
         page = context.new_page()
@@ -172,5 +171,5 @@ def test_a_token_is_asked_for(browser, exported):
         drop(page, METER)
         page.locator("#token").fill("a secret")
         page.keyboard.press("Enter")
-        said(page, "Read: ")
+        wait_for_status(page, "Read: ")
         context.close()

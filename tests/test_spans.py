@@ -1,4 +1,4 @@
-"""What bench/spans.py measures with: boxes are those of trdg's glyphs, and spans compare rightly."""
+"""bench/spans.py: its boxes are those of trdg's glyphs, and its measures are right."""
 
 import string
 import subprocess
@@ -7,10 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from trdg.generators import GeneratorFromStrings
-
-from ocr_simple.options import HELD_OUT, Drawing
-from ocr_simple.text import Alphabet, Character, Line
 from support.spans import (
     compare,
     draw_line,
@@ -20,6 +16,10 @@ from support.spans import (
     read_spans,
     usable_fonts,
 )
+from trdg.generators import GeneratorFromStrings
+
+from ocr_simple.options import HELD_OUT, Drawing
+from ocr_simple.text import Alphabet, Character, Line
 
 pytestmark = pytest.mark.long
 

@@ -1,14 +1,4 @@
-"""Every path in a bucket, over a real socket that fails now and then: the same as on a disk."""
-
-from ocr_simple.runs.run_folder import RunFolder
-from ocr_simple.errors import TrainError
-from ocr_simple.runs.model_files import find_model
-import inference
-from aocr.options import ServeOptions
-from aocr.server import service
-from aocr.server.versions import newest
-from ocr_simple import storage
-import train
+"""Paths in a bucket, over a real socket that fails at times, work as local ones do."""
 
 import asyncio
 import io
@@ -26,13 +16,22 @@ import fsspec
 import numpy as np
 import pytest
 from s3fs import S3FileSystem
-
 from support.bucket import Faults, bucket
+from support.commands import ROOT
+from support.in_process import run_aocr, run_train
 from support.serving import serving
 
-ROOT = Path(__file__).resolve().parent.parent
+from aocr.options import ServeOptions
+from aocr.server import service
+from aocr.server.versions import newest
+from ocr_simple import storage
+from ocr_simple.datasets.tfrecords import write_labelled
+from ocr_simple.errors import TrainError
+from ocr_simple.runs.model_files import TEST_IMAGES, find_model
+from ocr_simple.runs.run_folder import RunFolder
+
 TINY = shlex.split(
-    "--context conv --rnn-units 8 --batch-size 4 --max-length 3 --warmup 2 --validation-lines 8 "
+    "--rnn-units 8 --batch-size 4 --max-length 3 --warmup 2 --validation-lines 8 "
     "--steps 20 --interval 10 --workers 0"
 )
 
@@ -61,7 +60,8 @@ def put(folder: Path, url: str) -> None:
             (there / file.name).write_bytes(file.read_bytes())
 
 
-def test_a_bucket_of_the_tests_begins_empty():
+@pytest.mark.long
+def test_a_bucket_of_the_tests_is_empty_at_first():
     for _ in range(2):
         with bucket(Faults()) as url:
             assert storage.list_files(url) == []
@@ -70,17 +70,17 @@ def test_a_bucket_of_the_tests_begins_empty():
 
 
 @pytest.mark.parametrize("path", ["s3://b/x/y.z", "gs://b", "memory://a/b"])
-def test_a_url_is_one_as_a_path_too(path):
+def test_a_url_is_known_from_a_path_too(path):
     assert storage.url_of(path) == path == storage.url_of(Path(path))
     assert storage.display_name(Path(path)) == path
 
 
 @pytest.mark.parametrize("path", ["a/b", "/a", "a:b", "C:/x", "s3:", "", ".", "x y://b"])
-def test_a_path_is_none(path):
+def test_a_local_path_has_no_url(path):
     assert storage.url_of(path) is None
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_folder_comes_back_through_faults_file_by_file(faulty, store, tmp_path):
     rng, url = np.random.default_rng(0), f"{faulty}/folder"
     content = {f"{'sub/' * (i % 2)}{i}": rng.bytes(3000 * i) for i in range(12)}
@@ -100,6 +100,7 @@ def test_a_folder_comes_back_through_faults_file_by_file(faulty, store, tmp_path
     assert all(store[1].met[kind] for kind in ("unavailable", "slow", "cut"))
 
 
+@pytest.mark.long
 def test_an_object_whose_name_leads_out_of_its_folder_is_refused(store, tmp_path):
     system, path = fsspec.core.url_to_fs(f"{store[0]}/evil")
     system.pipe_file(f"{path}/a/../../../outside", b"x")
@@ -118,52 +119,52 @@ def test_a_store_that_does_not_answer_is_named(monkeypatch):
     S3FileSystem.clear_instance_cache()
 
 
-def test_what_is_no_store_is_named():
-    with pytest.raises(storage.StorageError, match=r"requirements-cloud\.txt"):
+def test_an_unknown_kind_of_store_is_named():
+    with pytest.raises(storage.StorageError, match=r"requirements/cloud\.txt"):
         storage.list_files("nosuch://bucket/x")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_training_test_predict_and_export_work_in_a_bucket(
     faulty, labelled_folder, tmp_path, capsys
 ):
     put(labelled_folder, f"{faulty}/images")
     log = ["--log-path", "None"]
     made = f"{faulty}/set.tfrecords"
-    assert aocr.main(["dataset", f"{faulty}/images/labels.tsv", made]) == 0
-    records.convert(labelled_folder, tmp_path / "set.tfrecords")
+    assert run_aocr("dataset", f"{faulty}/images/labels.tsv", made) == 0
+    write_labelled(labelled_folder, tmp_path / "set.tfrecords")
     assert storage.read(made) == (tmp_path / "set.tfrecords").read_bytes()
     run = f"{faulty}/run"
     options = ["--head", "ctc", "--dataset", f"{faulty}/images", "--model-dir", run]
-    assert train.main([*TINY, *options]) == 0
+    assert run_train(*TINY, *options) == 0
     local = ["--head", "ctc", "--dataset", str(labelled_folder), "--model-dir", str(tmp_path / "r")]
-    assert train.main([*TINY, *local]) == 0
+    assert run_train(*TINY, *local) == 0
     assert storage.read(f"{run}/metrics.csv") == (tmp_path / "r" / "metrics.csv").read_bytes()
     files = set(storage.list_files(run))
     assert {"best.keras", "last.keras", "checkpoint.npz", "config.json"} <= files
     assert any(name.startswith("tensorboard/events") for name in storage.list_files(run))
     capsys.readouterr()
     results = ["--output-dir", f"{faulty}/results"]
-    assert aocr.main(["test", made, "--model-dir", run, *results, *log]) == 0
+    assert run_aocr("test", made, "--model-dir", run, *results, *log) == 0
     assert "report.md" in storage.list_files(f"{faulty}/results")
     assert f"report: {faulty}/results/report.md" in capsys.readouterr().out
     images = f"{faulty}/images"
-    assert aocr.main(["predict", images, "--model-dir", run, "--format", "tsv"]) == 0
+    assert run_aocr("predict", images, "--model-dir", run, "--format", "tsv") == 0
     there = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
-    assert aocr.main(["predict", str(labelled_folder), "--model-dir", run, "--format", "tsv"]) == 0
+    assert run_aocr("predict", str(labelled_folder), "--model-dir", run, "--format", "tsv") == 0
     here = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
     assert [row[1:] for row in there] == [row[1:] for row in here] and len(here) == 12
     assert there[0][0] == f"{images}/0.png"
     put(labelled_folder, f"{faulty}/exported/1")  # what an earlier version may have left
-    arguments = ["export", f"{faulty}/exported", "--model-dir", run, "--format", "savedmodel"]
-    assert aocr.main([*arguments, *log]) == 0
+    arguments = [f"{faulty}/exported", "--model-dir", run, "--format", "savedmodel"]
+    assert run_aocr("export", *arguments, *log) == 0
     assert {"1/0.png", "2/saved_model.pb"} <= set(storage.list_files(f"{faulty}/exported"))
-    with pytest.raises(ValueError, match="no such file"):
+    with pytest.raises(ValueError, match="no such file or folder"):
         find_model(f"{faulty}/none.keras")
 
 
-@pytest.mark.slow
-def test_a_run_in_a_bucket_that_was_stopped_goes_on_elsewhere(faulty, tmp_path):
+@pytest.mark.long
+def test_an_interrupted_run_in_a_bucket_resumes_elsewhere(faulty, tmp_path):
     url = f"{faulty}/stopped"
     command = [sys.executable, "train.py", *TINY, "--steps", "60", "--model-dir", url]
     process = subprocess.Popen(command, cwd=ROOT, env=os.environ.copy(), stderr=subprocess.PIPE)
@@ -175,12 +176,12 @@ def test_a_run_in_a_bucket_that_was_stopped_goes_on_elsewhere(faulty, tmp_path):
     with np.load(io.BytesIO(storage.read(f"{url}/checkpoint.npz"))) as saved:
         step = json.loads(str(saved["progress"]))["step"]
     assert step >= 10
-    assert train.main([*TINY, "--steps", "60", "--model-dir", url]) == 0
+    assert run_train(*TINY, "--steps", "60", "--model-dir", url) == 0
     rows = storage.read(f"{url}/metrics.csv").decode().split()[1:]
     assert [row.split(",")[0] for row in rows] == ["10", "20", "30", "40", "50", "60"]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_another_run_moves_one_in_a_bucket_aside(faulty):
     for number in (1, 2, 3):
         folder = RunFolder(f"{faulty}/aside")
@@ -193,9 +194,9 @@ def test_another_run_moves_one_in_a_bucket_aside(faulty):
         RunFolder(f"{faulty}/aside").open({"seed": 4}, resume=True)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_server_takes_a_model_and_its_newer_version_from_a_bucket(faulty, exported):
-    folder, image = f"{faulty}/served", (inference.TEST_IMAGES / "water_meter.png").read_bytes()
+    folder, image = f"{faulty}/served", (TEST_IMAGES / "water_meter.png").read_bytes()
 
     def publish(version: str) -> None:
         with storage.output_folder(f"{folder}/{version}") as there:
@@ -213,7 +214,7 @@ def test_a_server_takes_a_model_and_its_newer_version_from_a_bucket(faulty, expo
         assert client.post("/read", content=image).json()["lines"] == read
 
 
-def test_a_server_goes_on_where_its_bucket_cannot_be_reached_and_says_so_once(monkeypatch, caplog):
+def test_a_server_without_its_bucket_keeps_its_model_and_reports_that_once(monkeypatch, caplog):
     gone = storage.StorageError("s3://b/m: cannot be reached")
     looks = iter([gone, gone, None, gone, KeyboardInterrupt()])
 
@@ -226,11 +227,12 @@ def test_a_server_goes_on_where_its_bucket_cannot_be_reached_and_says_so_once(mo
     served = service.Service(ServeOptions(Path("s3://b/m")), model=None)
     with pytest.raises(KeyboardInterrupt):
         asyncio.run(served.watch())
-    said = "cannot look for newer versions: s3://b/m: cannot be reached"
-    assert [record.getMessage() for record in caplog.records] == [said] * 2
+    message = "cannot look for newer versions: s3://b/m: cannot be reached"
+    assert [record.getMessage() for record in caplog.records] == [message] * 2
 
 
-def test_a_server_passes_over_versions_that_are_not_all_there(store):
+@pytest.mark.long
+def test_a_server_ignores_incomplete_versions(store):
     for name in ("3/saved_model.pb", "3/assets/model.json", "new/model.json"):
         system, path = fsspec.core.url_to_fs(f"{store[0]}/begun/{name}")
         system.pipe_file(path, b"{}")

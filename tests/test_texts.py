@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from ocr_simple.drawing.texts import Texts, number
-from ocr_simple.errors import DataError
+from ocr_simple.errors import LineError
 from ocr_simple.options import TRDG_FOLDER, LineOptions
 
 
@@ -72,12 +72,12 @@ def test_prices_are_the_most_frequent_numbers_from_zero_on():
 
 
 def test_a_dictionary_without_a_word_in_the_alphabet_is_an_error():
-    with pytest.raises(DataError, match=r"no dictionary text .* --alphabet ascii"):
+    with pytest.raises(LineError, match=r"no dictionary text .* --alphabet ascii"):
         texts(text_source="dictionary", alphabet="digits", language="fr")
 
 
 def test_a_language_without_a_dictionary_is_an_error_that_lists_those_there_are():
-    with pytest.raises(DataError, match=r"'xx': no dictionary; known are .*en, "):
+    with pytest.raises(LineError, match=r"'xx': no dictionary; known are .*en, "):
         texts(text_source="dictionary", language="xx", alphabet="ascii")
 
 
@@ -100,7 +100,7 @@ def test_given_strings_come_from_the_options_and_a_file(tmp_path):
 def test_strings_outside_the_alphabet_are_all_named_in_one_report(tmp_path):
     path = tmp_path / "strings.txt"
     path.write_text("12\n1x\n34\ny5\n")
-    with pytest.raises(DataError) as error:
+    with pytest.raises(LineError) as error:
         texts(text_source="strings", strings=("7", "8z"), strings_file=path)
     message = str(error.value)
     assert "3 of 6 strings" in message and "--alphabet" in message
@@ -109,7 +109,7 @@ def test_strings_outside_the_alphabet_are_all_named_in_one_report(tmp_path):
 
 
 def test_a_report_of_many_faults_is_short():
-    with pytest.raises(DataError, match="and 90 more") as error:
+    with pytest.raises(LineError, match="and 90 more") as error:
         texts(text_source="strings", strings=("x",) * 100)
     assert len(str(error.value).splitlines()) == 12
 
@@ -122,7 +122,7 @@ def test_a_file_without_usable_strings_is_named(content, message, tmp_path):
     path = tmp_path / "strings.txt"
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(DataError, match=message) as error:
+    with pytest.raises(LineError, match=message) as error:
         texts(text_source="strings", strings_file=path)
     assert str(path) in str(error.value) or message == "none given"
 
@@ -131,5 +131,5 @@ def test_wikipedia_without_a_network_names_other_sources(monkeypatch):
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")  # nothing listens there
     monkeypatch.setenv("NO_PROXY", "")
-    with pytest.raises(DataError, match=r"Wikipedia cannot be reached .*dictionary.*--strings"):
+    with pytest.raises(LineError, match=r"Wikipedia cannot be reached .*dictionary.*--strings"):
         texts(text_source="wikipedia", alphabet="ascii")

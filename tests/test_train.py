@@ -136,21 +136,37 @@ def test_an_interrupted_run_resumes_as_if_it_had_not_stopped(number, whole, tmp_
     assert same_run(tmp_path / "run", whole[0])
 
 
-def test_an_interrupted_run_prints_the_command_that_resumes_it(tmp_path, monkeypatch, capsys):
+@pytest.fixture
+def dropping():
+    """The name of an encoder with dropout, whose random state is part of a run."""
+
+    @encoders.encoder("dropping", stride=4)
+    def build(x, mask):
+        x = keras.layers.Conv2D(8, 3, padding="same")(x)
+        return keras.layers.Dropout(0.5)(mask(keras.layers.MaxPooling2D(4)(x)))
+
+    yield "dropping"
+    del encoders.ENCODERS["dropping"]
+
+
+def test_the_command_printed_at_an_interrupt_resumes_the_run(
+    dropping, tmp_path, monkeypatch, capsys
+):
     def interrupted(progress, number, *rest):
         step(progress, number, *rest)
         if number == 1:
             signal.raise_signal(signal.SIGINT)
 
-    four, step = ("--steps", "4", "--interval", "2"), train.Progress.step
+    options = ("--architecture", dropping, "--steps", "4", "--interval", "2")
+    step = train.Progress.step
     with monkeypatch.context() as patched:
         patched.setattr(train.Progress, "step", interrupted)
-        assert run(tmp_path / "run", *four) == 130
+        assert run(tmp_path / "run", *options) == 130
     error = capsys.readouterr().err
     assert 0 < json.loads(str(arrays(tmp_path / "run")["progress"]))["step"] < 4
     resume = re.search(r"Interrupted; checkpoint saved\. Resume with: python train.py (.*)", error)
     assert run_train(*shlex.split(resume[1])) == 0
-    assert run(tmp_path / "whole", *four) == 0
+    assert run(tmp_path / "whole", *options) == 0
     assert same_run(tmp_path / "run", tmp_path / "whole")
 
 
@@ -279,30 +295,6 @@ def test_workers_end_with_a_run_that_was_killed(tmp_path):
         time.sleep(0.1)
 
 
-def test_dropout_resumes_as_if_it_had_not_stopped(tmp_path):
-    @encoders.encoder("dropping", stride=4)
-    def dropping(x, mask):
-        x = keras.layers.Conv2D(8, 3, padding="same")(x)
-        return keras.layers.Dropout(0.5)(mask(keras.layers.MaxPooling2D(4)(x)))
-
-    def stop(_):
-        raise KeyboardInterrupt
-
-    options = TrainOptions(
-        architecture="dropping", rnn_units=8, steps=6, interval=3, batch_size=4,
-        validation_lines=4, max_length=3, model_dir=tmp_path / "whole",
-    )  # fmt: skip
-    try:
-        train.train(options)
-        options = dataclasses.replace(options, model_dir=tmp_path / "stopped")
-        with pytest.raises(KeyboardInterrupt):
-            train.train(options, on_validation=stop)
-        train.train(options)
-        assert same_run(tmp_path / "whole", tmp_path / "stopped")
-    finally:
-        del encoders.ENCODERS["dropping"]
-
-
 def test_a_finished_run_is_reported_and_not_changed(finished, capsys):
     before = {p: p.read_bytes() for p in finished.glob("*.*") if p.is_file()}
     assert run(finished) == 0
@@ -310,20 +302,19 @@ def test_a_finished_run_is_reported_and_not_changed(finished, capsys):
     assert {p: p.read_bytes() for p in finished.glob("*.*") if p.is_file()} == before
 
 
-def test_a_run_of_before_some_options_were_renamed_resumes(finished, capsys):
+def test_a_run_of_before_some_options_were_renamed_is_the_same_run(finished, capsys):
     file = finished / "config.json"
     config = json.loads(file.read_text())
     former = {"rnn": "none", "weight": config["stroke_weight"], "letters": False, "symbols": False}
     assert config["context"] == "conv"
     kept = {k: v for k, v in config.items() if k not in ("context", "stroke_weight")}
     file.write_text(json.dumps(kept | former))
-    assert run(finished, "--context", "lstm", "--stroke-weight", "0.5", "--steps", "3") == 2
+    assert run(finished, "--context", "lstm", "--stroke-weight", "0.5") == 2
     error = capsys.readouterr().err
     assert '--context "conv" -> "lstm"' in error and "--stroke-weight 0.6 -> 0.5" in error
-    assert run(finished, "--steps", "3") == 0
-    steps = [row.split(",")[0] for row in (finished / "metrics.csv").read_text().split()]
-    assert steps == ["step", "1", "2", "3"]
-    assert json.loads(file.read_text()) == config | {"steps": 3}
+    assert run(finished) == 0
+    assert "is finished, at step 2" in capsys.readouterr().err
+    assert json.loads(file.read_text()) == config
 
 
 def test_a_finished_run_continues_with_more_steps(finished):
@@ -349,6 +340,8 @@ def test_no_resume_moves_the_earlier_run_aside(finished, capsys):
         assert (finished.parent / f"run.{number}" / "best.keras").exists()
     assert (finished.parent / "run.1" / "metrics.csv").read_text() == before
     assert json.loads((finished / "config.json").read_text())["seed"] == 2
+    first, second = (arrays(folder)["model0"] for folder in (finished.parent / "run.1", finished))
+    assert not np.array_equal(first, second), "another seed gives another run"
     assert "Moved the earlier run to" in capsys.readouterr().err
 
 
@@ -415,24 +408,20 @@ def test_each_validation_is_passed_to_the_caller(tmp_path):
     assert [exact for _, exact, _ in by_font] == sorted(exact for _, exact, _ in by_font)
 
 
-def test_the_averaged_weights_are_what_is_saved(tmp_path):
+def test_the_averaged_weights_are_what_is_saved(finished, tmp_path):
     assert run(tmp_path / "run", "--average", "0") == 0
-    weights = models.load(tmp_path / "run" / "last.keras").get_weights()
-    saved = arrays(tmp_path / "run")
-    assert all(np.array_equal(w, saved[f"model{i}"]) for i, w in enumerate(weights))
-    assert run(tmp_path / "other", "--average", "0.5") == 0
-    weights = models.load(tmp_path / "other" / "last.keras").get_weights()
-    saved = arrays(tmp_path / "other")
-    assert not all(np.array_equal(w, saved[f"model{i}"]) for i, w in enumerate(weights))
+    for folder, same in ((tmp_path / "run", True), (finished, False)):
+        weights = models.load(folder / "last.keras").get_weights()
+        saved = arrays(folder)
+        trained = [saved[f"model{i}"] for i in range(len(weights))]
+        assert all(map(np.array_equal, weights, trained)) == same
 
 
 # --- seeds ------------------------------------------------------------------------------------
 
 
-def test_the_same_seed_gives_the_same_run_and_another_another(finished, tmp_path):
+def test_the_same_seed_gives_the_same_run(finished, tmp_path):
     assert run(tmp_path / "again") == 0 and same_run(tmp_path / "again", finished)
-    assert run(tmp_path / "other", "--seed", "1") == 0
-    assert not np.array_equal(arrays(tmp_path / "other")["model0"], arrays(finished)["model0"])
 
 
 # --- what cannot work -------------------------------------------------------------------------
@@ -502,25 +491,39 @@ def test_a_damaged_checkpoint_is_an_error_with_the_fix(damage, finished, capsys)
     assert "checkpoint" in error and "--no-resume" in error
 
 
-@pytest.mark.parametrize("damage", ["cut", "a bit", "an array", "gone"])
-def test_a_run_resumes_from_the_checkpoint_before_a_damaged_one(damage, finished, tmp_path, capsys):
-    assert run(finished, "--steps", "4", "--interval", "1") == 0
-    path, whole = finished / "checkpoint.npz", tmp_path / "whole"
-    shutil.copytree(finished, whole)
+def damage(path, how):
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
-    if damage == "gone":
+    if how == "gone":
         path.unlink()
-    elif damage == "an array":  # as a damaged directory of the archive leaves it
-        lacking = arrays(finished)
-        del lacking["model1"]
-        np.savez(path, **lacking)
+    elif how == "an array":  # as a damaged directory of the archive leaves it
+        incomplete = arrays(path.parent)
+        del incomplete["model1"]
+        np.savez(path, **incomplete)
     else:
-        path.write_bytes(content if damage == "a bit" else content[: len(content) // 2])
-    capsys.readouterr()
-    assert run(finished, "--steps", "4", "--interval", "1") == 0
+        path.write_bytes(content if how == "a bit" else content[: len(content) // 2])
+
+
+@pytest.mark.parametrize("how", ["cut", "a bit", "an array", "gone"])
+def test_the_checkpoint_before_is_used_for_a_damaged_one(how, finished, capsys):
+    shutil.copy(finished / "checkpoint.before.npz", finished / "kept.npz")
+    damage(finished / "checkpoint.npz", how)
+    found = RunFolder(finished).last_checkpoint()
+    with np.load(finished / "kept.npz") as kept:
+        assert all(np.array_equal(found[name], kept[name]) for name in found)
+    assert json.loads(str(found["progress"]))["step"] == 1
+    assert "resuming from the one before, checkpoint.before.npz" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "how",
+    ["a bit", *(pytest.param(how, marks=pytest.mark.long) for how in ("cut", "an array", "gone"))],
+)
+def test_a_run_resumes_from_the_checkpoint_before_a_damaged_one(how, finished, short_run, capsys):
+    damage(finished / "checkpoint.npz", how)
+    assert run(finished) == 0
     assert "resuming from the one before" in capsys.readouterr().err
-    assert same_run(finished, whole)
+    assert same_run(finished, short_run)
 
 
 def test_a_folder_takes_one_training_at_a_time(finished, capsys):
@@ -563,7 +566,10 @@ def train_fonts():
 # --- the rest ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("switch, dtype", [("on", "bfloat16"), ("off", "float32")])
+@pytest.mark.parametrize(
+    "switch, dtype",
+    [("on", "bfloat16"), pytest.param("off", "float32", marks=pytest.mark.long)],
+)
 def test_mixed_precision_trains_a_model_that_reads(switch, dtype, tmp_path, capsys):
     before = keras.config.dtype_policy().name
     assert run(tmp_path / "run", "--mixed-precision", switch, "--context", "lstm") == 0
@@ -573,7 +579,10 @@ def test_mixed_precision_trains_a_model_that_reads(switch, dtype, tmp_path, caps
     assert Recognizer.load(tmp_path / "run" / "best.keras").read([image])
 
 
-@pytest.mark.parametrize("architecture", list(encoders.ENCODERS))
+@pytest.mark.parametrize(
+    "architecture",
+    [pytest.param(x, marks=[pytest.mark.long] * (x != "plain")) for x in encoders.ENCODERS],
+)
 def test_every_encoder_trains(architecture, tmp_path):
     assert run(tmp_path / "run", "--architecture", architecture, "--color", "--height", "48") == 0
 

@@ -13,7 +13,7 @@ APART = 7  # consecutive lines use consecutive fonts of the list, which often lo
 def draw_line(options: LineOptions, k: int = 0) -> np.ndarray:
     """Pixels of line k that `options` draw, in colour: uint8 (rows, columns, 3).
 
-    Raises DataError for options that cannot be drawn.
+    Raises LineError for options that cannot be drawn.
     """
     return _stream(options, channels=3)[k][0]
 
@@ -21,7 +21,7 @@ def draw_line(options: LineOptions, k: int = 0) -> np.ndarray:
 def draw_lines(options: LineOptions, count: int) -> tuple[list[np.ndarray], list[str]]:
     """(pixels, texts) of lines that `options` draw, in fonts from all over the list.
 
-    pixels: uint8 (rows, columns, 1) each. Raises DataError for options that cannot be drawn.
+    pixels: uint8 (rows, columns, 1) each. Raises LineError for options that cannot be drawn.
     """
     lines = _stream(options, channels=1)
     pixels, texts, _ = zip(*(lines[k] for k in range(0, count * APART, APART)))

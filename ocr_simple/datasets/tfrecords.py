@@ -262,7 +262,7 @@ def _draw_chunk(chunk: range) -> list[Record]:
 
 
 def draw_record(lines: LineStream, k: int) -> Record:
-    """Generated line k as PNG, named after its font. Raises DataError."""
+    """Generated line k as PNG, named after its font. Raises LineError."""
     pixels, label, font = lines[k]
     content = io.BytesIO()
     Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels).save(content, "PNG")
@@ -281,7 +281,7 @@ def write_generated(
     """Write the first `count` generated lines to TFRecords; the same for any number of `workers`.
 
     on_line: called with the number of lines done and the number of all lines.
-    Raises DatasetError, or DataError for lines that cannot be drawn.
+    Raises DatasetError, or LineError for lines that cannot be drawn.
     """
     if count < 1:
         raise DatasetError(f"generate {count}: give at least 1")

@@ -14,7 +14,7 @@ import numpy as np
 from fontTools.ttLib import TTCollection, TTFont, TTLibError
 from PIL import Image, ImageFont
 
-from ocr_simple.errors import DataError
+from ocr_simple.errors import LineError
 from ocr_simple.options import TRDG_FOLDER
 
 MATPLOTLIB_FOLDER = Path(str(importlib.util.find_spec("matplotlib").origin)).parent  # type: ignore[union-attr]
@@ -42,7 +42,7 @@ def _trdg_folder(language: str) -> Path:
 def find_fonts(sources: tuple[str, ...], language: str = "en") -> list[str]:
     """Font files of `trdg`, `matplotlib`, files and folders, each once; sorted within a source.
 
-    Folders are searched with their subfolders. Raises DataError for a source without fonts.
+    Folders are searched with their subfolders. Raises LineError for a source without fonts.
     """
     fonts: list[str] = []
     for source in sources:
@@ -55,7 +55,7 @@ def find_fonts(sources: tuple[str, ...], language: str = "en") -> list[str]:
             files = (p for p in path.rglob("*") if p.suffix.lower() in FONT_EXTENSIONS)
             found = list(map(str, sorted(files)))
         if not found:
-            raise DataError(
+            raise LineError(
                 f"fonts {source!r}: no font file there; give trdg, matplotlib, a font file, "
                 "or a folder that holds some"
             )
@@ -66,14 +66,14 @@ def find_fonts(sources: tuple[str, ...], language: str = "en") -> list[str]:
 def split_fonts(fonts: list[str], held_out: tuple[str, ...]) -> tuple[list[str], list[str]]:
     """Fonts for training and for validation, by the beginnings of their file names.
 
-    If no font is held out, or `held_out` is "none", both get all of them. Raises DataError if no
+    If no font is held out, or `held_out` is "none", both get all of them. Raises LineError if no
     font is left for training.
     """
     beginnings = () if held_out == ("none",) else held_out
     held = [font for font in fonts if Path(font).name.startswith(beginnings)]
     rest = [font for font in fonts if font not in set(held)]
     if not rest:
-        raise DataError("every font is held out; give more --fonts, or fewer --held-out")
+        raise LineError("every font is held out; give more --fonts, or fewer --held-out")
     return rest, held or rest
 
 
@@ -116,7 +116,7 @@ def characters_drawn(font: str, characters: str) -> str:
     """Those of `characters` that a font draws: with ink, and unlike their capitals.
 
     A small letter that looks like its capital does not count if both are asked for: nobody could
-    tell them apart. Raises DataError for a file that cannot be used.
+    tell them apart. Raises LineError for a file that cannot be used.
     """
     try:
         mapped = _mapped_characters(font)
@@ -133,6 +133,6 @@ def characters_drawn(font: str, characters: str) -> str:
         }
         return "".join(c for c in drawn if c not in ambiguous)
     except (OSError, TTLibError, KeyError, AttributeError) as error:
-        raise DataError(
+        raise LineError(
             f"font {font}: cannot be used ({error}); leave it out of --fonts"
         ) from error

@@ -19,16 +19,16 @@ from ocr_simple.drawing.trdg_renderer import (
     render,
     text_width,
 )
-from ocr_simple.errors import DataError
+from ocr_simple.errors import LineError
 from ocr_simple.options import Drawing
 
 
 def check_drawing(options: Drawing) -> None:
-    """Raise DataError for options that cannot be drawn, beyond the ranges in options.py."""
+    """Raise LineError for options that cannot be drawn, beyond the ranges in options.py."""
     # horizontal text fills the size between the upper and lower margins, vertical the other two
     across = options.margins[options.orientation] + options.margins[options.orientation + 2]
     if options.size < 8 or options.size - across < 4 or min(options.margins) < 0:
-        raise DataError(
+        raise LineError(
             f"size {options.size} with margins {options.margins} leaves no room for text; give a "
             "size of at least 8, and at least 4 pixels more than the margins across the text"
         )
@@ -37,14 +37,14 @@ def check_drawing(options: Drawing) -> None:
             for colour in getattr(options, name).split(","):
                 ImageColor.getrgb(colour)
         except ValueError as error:
-            raise DataError(
+            raise LineError(
                 f"{name} {getattr(options, name)!r}: {error}; give a colour such as #282828"
             ) from error
     if options.background_type == 3:
         pictures = list(Path(options.image_dir).glob("*"))
         broken = [p.name for p in pictures if not _is_picture(p)]
         if not pictures or broken:
-            raise DataError(
+            raise LineError(
                 f"image_dir {options.image_dir}: "
                 + (f"{broken[0]} is no picture" if broken else "no pictures there")
                 + "; give a folder that holds only pictures"

@@ -22,7 +22,7 @@ from ocr_simple.drawing.fonts import characters_drawn
 from ocr_simple.drawing.glyphs import check_drawing, draw
 from ocr_simple.drawing.marks import Marks
 from ocr_simple.drawing.texts import Texts
-from ocr_simple.errors import DataError
+from ocr_simple.errors import LineError
 from ocr_simple.options import LineOptions
 from ocr_simple.photography import geometry
 from ocr_simple.photography.effects import happens
@@ -32,6 +32,7 @@ from ocr_simple.text import Alphabet, ctc_steps_needed, first_ten
 
 CHARACTER_COLUMNS = 5  # columns of a model's input that common fonts give each character
 ATTEMPTS = 50  # draws of one line, before its options are reported as unusable
+REASONS = 5  # most reasons that this report names
 TOO_FEW_STEPS = "the label needs more time steps than its image gives"
 
 
@@ -47,7 +48,7 @@ class Lines:
     """A stream of generated lines: `lines[k]` is (pixels, text, font), a function of (seed, k).
 
     pixels: uint8 (rows, columns, channels), varied if `augment`.
-    Raises DataError for options that cannot be drawn, before the first line is.
+    Raises LineError for options that cannot be drawn, before the first line is.
     """
 
     def __init__(
@@ -62,7 +63,7 @@ class Lines:
         # computed here: worker processes do not know encoders that are registered elsewhere
         self.stride, self.multiple = spec.stride, spec.multiple
         self.alphabet = Alphabet(spec.alphabet)
-        check_ranges(options, DataError)
+        check_ranges(options, LineError)
         check_drawing(options)
         self.texts = Texts(options, self.alphabet)
         drawn = {font: characters_drawn(font, self.alphabet.characters) for font in fonts}
@@ -72,7 +73,7 @@ class Lines:
             c for c in self.alphabet.characters if not any(c in chars for chars in drawn.values())
         )
         if missing:
-            raise DataError(
+            raise LineError(
                 f"no font of {len(fonts)} draws {missing!r}; add one that does with --fonts, "
                 "or leave the characters out of --alphabet"
             )
@@ -94,9 +95,11 @@ class Lines:
                 continue
             self.redrawn.update(reasons.keys())
             return line
-        causes = "; ".join(f"{count} times {reason}" for reason, count in reasons.most_common())
+        causes = "; ".join(f"{n} times {reason}" for reason, n in reasons.most_common(REASONS))
+        if len(reasons) > REASONS:
+            causes += f"; {len(reasons) - REASONS} other reasons"
         last = f" (last: {example})" if example else ""
-        raise DataError(
+        raise LineError(
             f"line {k}: none of {ATTEMPTS} draws can be used: {causes}{last}. "
             "Change the named option; for time steps: larger --character-spacing, --width -1, "
             "shorter text"
@@ -183,14 +186,14 @@ class Lines:
         return pixels.reshape(*pixels.shape[:2], self.spec.channels)
 
     def _check_strings(self) -> None:
-        """Raise DataError that lists your own strings that no font gives enough time steps."""
+        """Raise LineError that lists your own strings that no font gives enough time steps."""
         faults = []
         for place, text in zip(self.texts.places, self.texts.pool):
             columns = ctc_steps_needed(text) * self.stride
             if columns > CHARACTER_COLUMNS * len(text) and self._widest(text) < columns:
                 faults.append(f"{place}: {text!r} needs {columns} columns")
         if faults:
-            raise DataError(
+            raise LineError(
                 f"{len(faults)} of {len(self.texts.pool)} strings need more time steps than their "
                 "images give in any font; give a larger --character-spacing, --architecture fine, "
                 "wider --fonts, or leave them out:" + first_ten(faults)

@@ -45,7 +45,7 @@ class Marks:
 
     @classmethod
     def of(cls, font: str, alphabet: str, units: bool = True) -> "Marks":
-        """The marks of a font file; without `units`, none that has letters. Raises DataError."""
+        """The marks of a font file; without `units`, none that has letters. Raises LineError."""
         every = {c for c in "".join((*BETWEEN, *BEFORE, *AFTER)) if units or not c.isalpha()}
         drawn = {" ", *characters_drawn(font, "".join(sorted(every - set(alphabet))))}
         drawn -= set(alphabet)

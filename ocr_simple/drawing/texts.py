@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ocr_simple.errors import DataError
+from ocr_simple.errors import LineError
 from ocr_simple.options import TRDG_FOLDER, TextOptions
 from ocr_simple.text import Alphabet, first_ten, normalise_text
 
@@ -92,7 +92,7 @@ def read_dictionary(options: TextOptions, alphabet: Alphabet) -> Pool:
     path = TRDG_FOLDER / "dicts" / f"{options.language}.txt"
     if not path.is_file():
         known = ", ".join(sorted(p.stem for p in path.parent.glob("*.txt")))
-        raise DataError(f"language {options.language!r}: no dictionary; known are {known}")
+        raise LineError(f"language {options.language!r}: no dictionary; known are {known}")
     words = path.read_text(encoding="utf-8", errors="ignore").splitlines()
     return _in_alphabet("dictionary", words, options, alphabet)
 
@@ -104,7 +104,7 @@ def read_wikipedia(options: TextOptions, alphabet: Alphabet) -> Pool:
 
         found = create_strings_from_wikipedia(options.min_length, 200, options.language)
     except Exception as error:  # requests, JSON and Wikipedia itself fail in many ways
-        raise DataError(
+        raise LineError(
             f"Wikipedia cannot be reached ({type(error).__name__}); use --text-source "
             "dictionary, or your own lines with --text-source strings --strings-file FILE"
         ) from error
@@ -116,7 +116,7 @@ def _in_alphabet(name: str, found: list[str], options: TextOptions, alphabet: Al
     cased = dict.fromkeys(in_case(normalise_text(text), options.case) for text in found)
     texts = tuple(text for text in cased if text and not alphabet.unknown(text))
     if not texts:
-        raise DataError(
+        raise LineError(
             f"no {name} text of {len(cased)} is written in the alphabet "
             f"{alphabet.characters!r}; give --alphabet ascii, or --case lower with alnum"
         )
@@ -131,7 +131,7 @@ def read_strings(options: TextOptions, alphabet: Alphabet) -> Pool:
         try:
             rows = path.read_text(encoding="utf-8-sig").splitlines()
         except (OSError, UnicodeDecodeError) as error:
-            raise DataError(f"strings_file {path}: cannot be read ({error})") from error
+            raise LineError(f"strings_file {path}: cannot be read ({error})") from error
         found += [(f"{path}:{i}", row) for i, row in enumerate(rows, 1) if row.strip()]
     labels = [(place, in_case(normalise_text(text), options.case)) for place, text in found]
     faults = [f"{place}: empty" for place, text in labels if not text] + [
@@ -140,12 +140,12 @@ def read_strings(options: TextOptions, alphabet: Alphabet) -> Pool:
         if alphabet.unknown(text)
     ]
     if faults:
-        raise DataError(
+        raise LineError(
             f"{len(faults)} of {len(labels)} strings cannot be labels in the alphabet "
             f"{alphabet.characters!r}; widen it with --alphabet, or fix them:" + first_ten(faults)
         )
     if not labels:
-        raise DataError("text source strings: none given; add --strings or --strings-file")
+        raise LineError("text source strings: none given; add --strings or --strings-file")
     return Pool(tuple(text for _, text in labels), tuple(place for place, _ in labels))
 
 
@@ -160,7 +160,7 @@ def read_nothing(options: TextOptions, alphabet: Alphabet) -> Pool:
 class Texts:
     """The text source that options name: `draw(rng)` gives one line of text.
 
-    Raises DataError if the source cannot be used: characters outside the alphabet in your own
+    Raises LineError if the source cannot be used: characters outside the alphabet in your own
     strings, a missing dictionary, no network for Wikipedia, a min_length over max_length.
     """
 
@@ -168,12 +168,12 @@ class Texts:
         self.options, self.alphabet = options, alphabet
         if options.text_source in ("random", "mixed"):
             if options.min_length > options.max_length:
-                raise DataError(
+                raise LineError(
                     f"min_length {options.min_length} and max_length {options.max_length}: "
                     "give a min_length of at most max_length"
                 )
             if not alphabet.characters.strip():
-                raise DataError("the alphabet has nothing but spaces; add characters that show")
+                raise LineError("the alphabet has nothing but spaces; add characters that show")
         self.pool, self.places, self.left_out = SOURCES[options.text_source].read(options, alphabet)
 
     def draw(self, rng: np.random.Generator) -> str:

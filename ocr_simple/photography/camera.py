@@ -22,7 +22,7 @@ def take(pixels: np.ndarray, recipe: Recipe, rng: np.random.Generator) -> np.nda
     shot = Shot(recipe, ink=1 - drawn / 255, image=drawn)
     for chance, effect in EFFECTS:
         if chance is None or happens(attrgetter(chance)(recipe), rng):
-            shot = effect(shot, rng)
+            effect(shot, rng)
     return to_uint8(shot.image)
 
 

@@ -1,8 +1,7 @@
 """Effects: what real pictures of lines have and drawn ones lack, on ink, tone, scene and sensor.
 
 EFFECTS, at the end, lists them in the order in which they are applied, each with the field of a
-recipe that holds its chance. An effect takes a `Shot`, a picture in the making, and returns it
-changed.
+recipe that holds its chance. An effect changes a `Shot`, a picture in the making.
 
 To add an effect, write it here, add a row to EFFECTS and a field for its chance to a group in
 recipes.py (0 by default, so that existing recipes stay as they are), and set the field in the
@@ -12,7 +11,7 @@ recipes that should have it. To add a recipe, see recipes.py.
 import functools
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -20,9 +19,9 @@ import numpy as np
 from ocr_simple.photography.recipes import Recipe
 
 
-@dataclass(frozen=True)
+@dataclass
 class Shot:
-    """A picture in the making. Effects do not change its arrays, but return new ones."""
+    """A picture in the making. Effects replace its arrays and never change them in place."""
 
     recipe: Recipe
     ink: np.ndarray  # (rows, columns, channels) float32: 0 where there is paper, 1 ink
@@ -41,7 +40,7 @@ class Shot:
         return np.flatnonzero(self.ink.max(axis=(1, 2)) > 0.3)
 
 
-Effect = Callable[[Shot, np.random.Generator], Shot]
+Effect = Callable[[Shot, np.random.Generator], None]
 
 
 def happens(chance: float, rng: np.random.Generator) -> bool:
@@ -52,7 +51,7 @@ def happens(chance: float, rng: np.random.Generator) -> bool:
 # --- ink: what a printer, a pen or a display does ---------------------------------------------
 
 
-def dot_matrix(shot: Shot, rng: np.random.Generator) -> Shot:
+def dot_matrix(shot: Shot, rng: np.random.Generator) -> None:
     """Characters made of the dots of a needle printer, or of the finer ones of a thermal head."""
     ink = shot.ink
     rows, columns, _ = ink.shape
@@ -69,18 +68,18 @@ def dot_matrix(shot: Shot, rng: np.random.Generator) -> Shot:
     y = np.arange(rows, dtype=np.float32) * (size[1] / rows) % 1 - 0.5
     radius = rng.uniform(0.4, 0.75)
     distance = np.sqrt(x[None, :] ** 2 + y[:, None] ** 2) / radius  # from a dot's centre
-    return replace(shot, ink=enlarged.reshape(ink.shape) * np.clip(1.5 - distance, 0, 1)[..., None])
+    shot.ink = enlarged.reshape(ink.shape) * np.clip(1.5 - distance, 0, 1)[..., None]
 
 
-def bleed(shot: Shot, rng: np.random.Generator) -> Shot:
+def bleed(shot: Shot, rng: np.random.Generator) -> None:
     """Ink that has run, until narrow gaps close: a 5 becomes nearly a 6, a 6 nearly an 8."""
     ink = shot.ink
     soft = _softened(ink, len(shot.inked_rows) * rng.uniform(0.03, 0.08))
     grown = (soft - rng.uniform(0.15, 0.45)) / rng.uniform(0.1, 0.4) + 0.5
-    return replace(shot, ink=np.maximum(ink, np.clip(grown, 0, 1)))
+    shot.ink = np.maximum(ink, np.clip(grown, 0, 1))
 
 
-def starvation(shot: Shot, rng: np.random.Generator) -> Shot:
+def starvation(shot: Shot, rng: np.random.Generator) -> None:
     """Too little ink: in patches, thin strokes and the sides of characters are missing."""
     ink = shot.ink
     rows, columns, _ = ink.shape
@@ -93,32 +92,30 @@ def starvation(shot: Shot, rng: np.random.Generator) -> Shot:
     )[..., None]
     level = rng.uniform(0.3, 0.55) + rng.uniform(0.05, 0.25) * patches
     kept = (soft - level) / rng.uniform(0.05, 0.3) + 0.5
-    return replace(shot, ink=ink * np.clip(kept, rng.uniform(0, 0.3), 1))
+    shot.ink = ink * np.clip(kept, rng.uniform(0, 0.3), 1)
 
 
 def _softened(ink: np.ndarray, sigma: float) -> np.ndarray:
     return cv2.GaussianBlur(ink, (0, 0), max(0.5, sigma)).reshape(ink.shape)
 
 
-def voids(shot: Shot, rng: np.random.Generator) -> Shot:
+def voids(shot: Shot, rng: np.random.Generator) -> None:
     """Print with gaps: worn patches, or rows or columns that the print head left out."""
     ink = shot.ink
     rows, columns, _ = ink.shape
     if rng.random() < 0.6:
         worn = grain(rows, columns, rng)
-        return replace(
-            shot, ink=ink * np.clip(0.9 + worn / worn.std() * rng.uniform(0.1, 0.5), 0, 1)
-        )
-    ink = ink.copy()
+        shot.ink = ink * np.clip(0.9 + worn / worn.std() * rng.uniform(0.1, 0.5), 0, 1)
+        return
+    shot.ink = ink = ink.copy()  # a new array, so that it may be changed
     across = rng.random() < 0.6
     lines = ink if across else ink.swapaxes(0, 1)
     for _ in range(int(rng.integers(1, 4 if across else 2 + 3 * columns // rows))):
         start = int(rng.integers(0, len(lines)))
         lines[start : start + rng.integers(1, 3)] *= rng.uniform(0, 0.6)
-    return replace(shot, ink=ink)
 
 
-def fading(shot: Shot, rng: np.random.Generator) -> Shot:
+def fading(shot: Shot, rng: np.random.Generator) -> None:
     """Ink that runs out towards one end, or varies from row to row, as on thermal paper."""
     ink = shot.ink
     rows, columns, _ = ink.shape
@@ -127,16 +124,17 @@ def fading(shot: Shot, rng: np.random.Generator) -> Shot:
         full = rng.uniform(0.2, 1) ** 2  # share of the width at which the ink is full
         slope = np.linspace(least, least + (1 - least) / full, columns, dtype=np.float32)
         level = np.minimum(slope, 1)[None, :, None]
-        return replace(shot, ink=ink * (level if rng.random() < 0.5 else level[:, ::-1]))
-    rough = np.convolve(rng.uniform(least, 1.3, rows + 4), np.ones(3) / 3)[3 : rows + 3]
-    return replace(shot, ink=ink * np.clip(rough, 0, 1).astype(np.float32)[:, None, None])
+        shot.ink = ink * (level if rng.random() < 0.5 else level[:, ::-1])
+    else:
+        rough = np.convolve(rng.uniform(least, 1.3, rows + 4), np.ones(3) / 3)[3 : rows + 3]
+        shot.ink = ink * np.clip(rough, 0, 1).astype(np.float32)[:, None, None]
 
 
-def neighbour_lines(shot: Shot, rng: np.random.Generator) -> Shot:
+def neighbour_lines(shot: Shot, rng: np.random.Generator) -> None:
     """The feet of a line above and the heads of a line below, cut by the crop."""
     inked = shot.inked_rows
     if len(inked) < 8:
-        return shot
+        return
     ink = shot.ink.copy()
     top, bottom = inked[0], inked[-1] + 1
     other = ink[:, ::-1]  # this line, mirrored: strokes like a neighbour's
@@ -147,10 +145,10 @@ def neighbour_lines(shot: Shot, rng: np.random.Generator) -> Shot:
         ink[:above] = other[bottom - above : bottom]
     if below:
         ink[-below:] = other[top : top + below]
-    return replace(shot, ink=ink)
+    shot.ink = ink
 
 
-def separators(shot: Shot, rng: np.random.Generator) -> Shot:
+def separators(shot: Shot, rng: np.random.Generator) -> None:
     """Rules in the gaps between characters: the drums of a counter, the boxes of a form."""
     ink = shot.ink.copy()
     gaps = np.flatnonzero(ink.max(axis=(0, 2)) < 0.1)  # columns without ink
@@ -160,10 +158,10 @@ def separators(shot: Shot, rng: np.random.Generator) -> Shot:
             middle = (run[0] + run[-1] + 1) / 2
             width = max(1, round(half * len(run) / 2))
             ink[:, round(middle - width / 2) : round(middle + width / 2)] = level
-    return replace(shot, ink=ink)
+    shot.ink = ink
 
 
-def underline(shot: Shot, rng: np.random.Generator) -> Shot:
+def underline(shot: Shot, rng: np.random.Generator) -> None:
     """A rule under the line, or through its feet, over the whole width or a part."""
     ink = shot.ink.copy()
     rows, columns, _ = ink.shape
@@ -174,13 +172,13 @@ def underline(shot: Shot, rng: np.random.Generator) -> Shot:
     start = int(rng.integers(0, columns)) if rng.random() < 0.3 else 0
     part = ink[top : top + thickness, start:]
     np.maximum(part, rng.uniform(0.3, 1), out=part)
-    return replace(shot, ink=ink)
+    shot.ink = ink
 
 
 # --- tone: grey levels of ink and paper -------------------------------------------------------
 
 
-def choose_tone(shot: Shot, rng: np.random.Generator) -> Shot:
+def choose_tone(shot: Shot, rng: np.random.Generator) -> None:
     """Grey levels of paper and ink: either of them may be the lighter one."""
     tone = shot.recipe.tone
     contrast = rng.uniform(*tone.contrast)
@@ -189,14 +187,14 @@ def choose_tone(shot: Shot, rng: np.random.Generator) -> Shot:
         paper = (255 - contrast) * rng.uniform(0.9, 1)
     if happens(tone.dark_on_light, rng):
         paper, contrast = paper + contrast, -contrast
-    return replace(shot, paper=paper, contrast=contrast)
+    shot.paper, shot.contrast = paper, contrast
 
 
-def guilloche(shot: Shot, rng: np.random.Generator) -> Shot:
+def guilloche(shot: Shot, rng: np.random.Generator) -> None:
     """Fine waved lines, as under the writing on cheques and forms."""
     strength = rng.uniform(0.05, 0.35)
     rows, columns, _ = shot.ink.shape
-    return replace(shot, ink=np.maximum(shot.ink, strength * _waved_lines(rows, columns, rng)))
+    shot.ink = np.maximum(shot.ink, strength * _waved_lines(rows, columns, rng))
 
 
 def _waved_lines(rows: int, columns: int, rng: np.random.Generator) -> np.ndarray:
@@ -213,36 +211,37 @@ def _waved_lines(rows: int, columns: int, rng: np.random.Generator) -> np.ndarra
     return lines[..., None]
 
 
-def print_ink(shot: Shot, rng: np.random.Generator) -> Shot:
+def print_ink(shot: Shot, rng: np.random.Generator) -> None:
     """The ink on the paper; the characters may have an outline or be in relief, never both."""
-    shot = replace(shot, image=shot.paper + shot.contrast * shot.ink)
+    shot.image = shot.paper + shot.contrast * shot.ink
     tone, style = shot.recipe.tone, rng.random()
     if style < tone.outline:
-        return outline(shot, rng)
-    return relief(shot, rng) if style < tone.outline + tone.relief else shot
+        outline(shot, rng)
+    elif style < tone.outline + tone.relief:
+        relief(shot, rng)
 
 
-def outline(shot: Shot, rng: np.random.Generator) -> Shot:
+def outline(shot: Shot, rng: np.random.Generator) -> None:
     """Characters with a rim of another tone, as on jerseys and signs."""
     size = int(rng.integers(3, 6))
     dilated = cv2.dilate(shot.ink, np.ones((size, size), np.uint8)).reshape(shot.ink.shape)
     rim = np.clip(dilated - shot.ink, 0, 1)
-    return replace(shot, image=shot.image + (rng.uniform(0, 255) - shot.image) * rim)
+    shot.image = shot.image + (rng.uniform(0, 255) - shot.image) * rim
 
 
-def relief(shot: Shot, rng: np.random.Generator) -> Shot:
+def relief(shot: Shot, rng: np.random.Generator) -> None:
     """Stamped or embossed characters: one side of each stroke lit, the other in shadow."""
     ink = shot.ink
     dx, dy = rng.choice([-1, 1], 2)
     slope = np.roll(ink, (dy, dx), (0, 1)) - np.roll(ink, (-dy, -dx), (0, 1))
     flat = shot.image - shot.contrast * ink * rng.uniform(0.0, 0.9)
-    return replace(shot, image=flat + shot.levels * rng.uniform(0.3, 0.8) * slope)
+    shot.image = flat + shot.levels * rng.uniform(0.3, 0.8) * slope
 
 
 # --- scene: what surrounds and lights the line, and what it is written on ---------------------
 
 
-def frame(shot: Shot, rng: np.random.Generator) -> Shot:
+def frame(shot: Shot, rng: np.random.Generator) -> None:
     """The rim of a plate, a window or a box, or what is outside it, on one or more sides."""
     image = shot.image.copy()
     rows = len(image)
@@ -254,10 +253,10 @@ def frame(shot: Shot, rng: np.random.Generator) -> Shot:
             inset = int(rng.integers(0, 3)) * rows // 32 if rng.random() < 0.4 else 0
             start = int(rng.integers(0, view.shape[1])) if rng.random() < 0.2 else 0
             view[inset : inset + thickness, start:] = level
-    return replace(shot, image=image)
+    shot.image = image
 
 
-def bezel(shot: Shot, rng: np.random.Generator) -> Shot:
+def bezel(shot: Shot, rng: np.random.Generator) -> None:
     """The surroundings of a window that is smaller than the crop; its edges are slightly tilted."""
     image = shot.image
     rows, columns, _ = image.shape
@@ -275,10 +274,10 @@ def bezel(shot: Shot, rng: np.random.Generator) -> Shot:
     if rng.random() < 0.5:  # a rim, or the shadow of one
         rim = np.clip(rng.uniform(0.5, 6) * rows / 32 - inside, 0, 1)[..., None]
         image = image * (1 - rim * rng.uniform(0.1, 0.9))
-    return replace(shot, image=image + (rng.uniform(0, 255) - image) * outside)
+    shot.image = image + (rng.uniform(0, 255) - image) * outside
 
 
-def light(shot: Shot, rng: np.random.Generator) -> Shot:
+def light(shot: Shot, rng: np.random.Generator) -> None:
     """Uneven light: a slope over the picture, and sometimes the edge of a shadow."""
     rows, columns, _ = shot.image.shape
     x, y = _from_edge_to_edge(columns)[None, :], _from_edge_to_edge(rows)[:, None]
@@ -291,7 +290,7 @@ def light(shot: Shot, rng: np.random.Generator) -> Shot:
         )
     field = np.clip(field, 0.3, None)
     brightness = (field * rng.uniform(0.85, 1.1) / field.max())[..., None]
-    return replace(shot, image=shot.image * brightness)
+    shot.image = shot.image * brightness
 
 
 @functools.lru_cache(maxsize=1024)
@@ -299,7 +298,7 @@ def _from_edge_to_edge(count: int) -> np.ndarray:
     return np.linspace(-1, 1, count, dtype=np.float32)
 
 
-def reflections(shot: Shot, rng: np.random.Generator) -> Shot:
+def reflections(shot: Shot, rng: np.random.Generator) -> None:
     """Reflections in a window or a display: lighter or darker patches with soft edges."""
     image = shot.image
     rows, columns, _ = image.shape
@@ -313,13 +312,13 @@ def reflections(shot: Shot, rng: np.random.Generator) -> Shot:
         inside = np.minimum((right - left) / 2 - abs(x - middle), np.minimum(y - top, bottom - y))
         patch = np.clip(inside / soft + 0.5, 0, 1)[..., None]
         image = image + shot.levels * rng.normal(0, 0.6) * patch
-    return replace(shot, image=image)
+    shot.image = image
 
 
-def surface(shot: Shot, rng: np.random.Generator) -> Shot:
+def surface(shot: Shot, rng: np.random.Generator) -> None:
     """Grain of paper, metal or a wall."""
     rows, columns, _ = shot.image.shape
-    return replace(shot, image=shot.image + shot.levels * grain(rows, columns, rng))
+    shot.image = shot.image + shot.levels * grain(rows, columns, rng)
 
 
 def grain(rows: int, columns: int, rng: np.random.Generator) -> np.ndarray:
@@ -336,24 +335,24 @@ def grain(rows: int, columns: int, rng: np.random.Generator) -> np.ndarray:
 # --- sensor: what a camera or a scanner, and a file, do ---------------------------------------
 
 
-def blur(shot: Shot, rng: np.random.Generator) -> Shot:
+def blur(shot: Shot, rng: np.random.Generator) -> None:
     """Defocus, or motion along a random direction."""
     image = shot.image
     if rng.random() < 0.7:
-        blurred = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.3, 1.4))
-        return replace(shot, image=blurred.reshape(image.shape))
+        shot.image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.3, 1.4)).reshape(image.shape)
+        return
     length = int(rng.integers(2, 5))
     kernel = np.zeros((5, 5), np.float32)
     angle = rng.uniform(0, math.pi)
     for t in np.linspace(-length / 2, length / 2, 9):
         kernel[round(2 + t * math.sin(angle) * 0.8), round(2 + t * math.cos(angle) * 0.8)] += 1
-    return replace(shot, image=cv2.filter2D(image, -1, kernel / kernel.sum()).reshape(image.shape))
+    shot.image = cv2.filter2D(image, -1, kernel / kernel.sum()).reshape(image.shape)
 
 
-def low_resolution(shot: Shot, rng: np.random.Generator) -> Shot:
+def low_resolution(shot: Shot, rng: np.random.Generator) -> None:
     """A picture taken from afar and enlarged: down to as little as 40 % and up again."""
     small = _shrunk(shot.image, rng.uniform(0.4, 0.9))
-    return replace(shot, image=_enlarged(small, shot.image.shape))
+    shot.image = _enlarged(small, shot.image.shape)
 
 
 def _shrunk(image: np.ndarray, scale: float) -> np.ndarray:
@@ -366,15 +365,13 @@ def _enlarged(image: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     return cv2.resize(image, shape[1::-1], interpolation=cv2.INTER_LINEAR).reshape(shape)
 
 
-def noise(shot: Shot, rng: np.random.Generator) -> Shot:
+def noise(shot: Shot, rng: np.random.Generator) -> None:
     """Gaussian noise of each pixel."""
     sigma = shot.levels * rng.uniform(0.005, 0.08)
-    return replace(
-        shot, image=shot.image + sigma * rng.standard_normal(shot.image.shape, np.float32)
-    )
+    shot.image = shot.image + sigma * rng.standard_normal(shot.image.shape, np.float32)
 
 
-def binarisation(shot: Shot, rng: np.random.Generator) -> Shot:
+def binarisation(shot: Shot, rng: np.random.Generator) -> None:
     """A scanner's black and white: rough edges, specks, strokes that merge or break.
 
     Half of the pictures are scanned in larger pixels than the image's.
@@ -385,7 +382,7 @@ def binarisation(shot: Shot, rng: np.random.Generator) -> Shot:
         black_and_white = _enlarged(_binarised(small, shot.levels, rng), image.shape)
     else:
         black_and_white = _binarised(image, shot.levels, rng)
-    return replace(shot, image=black_and_white)
+    shot.image = black_and_white
 
 
 def _binarised(image: np.ndarray, levels: float, rng: np.random.Generator) -> np.ndarray:
@@ -401,14 +398,14 @@ def _binarised(image: np.ndarray, levels: float, rng: np.random.Generator) -> np
     return low + (high - low) / (1 + np.exp(-steep))
 
 
-def jpeg(shot: Shot, rng: np.random.Generator) -> Shot:
+def jpeg(shot: Shot, rng: np.random.Generator) -> None:
     """Compression artefacts."""
     image = to_uint8(shot.image)
     quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(20, 85))]
     flag = cv2.IMREAD_GRAYSCALE if image.shape[2] == 1 else cv2.IMREAD_COLOR
     encoded = cv2.imencode(".jpg", image, quality)[1]
     decoded = np.asarray(cv2.imdecode(encoded, flag), np.float32)
-    return replace(shot, image=decoded.reshape(image.shape))
+    shot.image = decoded.reshape(image.shape)
 
 
 def to_uint8(image: np.ndarray) -> np.ndarray:

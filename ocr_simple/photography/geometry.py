@@ -68,7 +68,7 @@ def _place(
 ) -> _Placement:
     """A random size, rotation, shear, crop and shift."""
     rows, columns, _ = pixels.shape
-    photo, crop, bent = recipe.photographed, recipe.crop, recipe.warp
+    photo, crop = recipe.photographed, recipe.crop
     top, bottom = 0, rows
     if photo and crop.ink_height:
         top, bottom = inked_rows(pixels, paper)
@@ -79,10 +79,11 @@ def _place(
         zoom_y = math.exp(rng.uniform(-shrink, variation.zoom) + rng.uniform(-0.1, 0.15) * photo)
         spare = max(0.0, 1 - zoom_y) * rows
     zoom_x = zoom_y * math.exp(rng.uniform(-variation.stretch, variation.stretch))
-    shear = rng.uniform(-variation.shear, variation.shear) * (bent.distortion if photo else 1.0)
-    if photo and any(bent.slant):
-        shear += rng.uniform(*bent.slant)
-    rotation = variation.rotation + bent.rotation * photo
+    shear = rng.uniform(-variation.shear, variation.shear)
+    shear *= recipe.warp.distortion if photo else 1.0
+    if photo and any(recipe.warp.slant):
+        shear += rng.uniform(*recipe.warp.slant)
+    rotation = variation.rotation + recipe.warp.rotation * photo
     # a long line turns less: its ends would leave the image
     angle = math.radians(rng.uniform(-rotation, rotation)) * min(1.0, 4 * rows / columns)
     left = rng.uniform(*crop.left) * rows * photo
@@ -107,17 +108,17 @@ def _distort(
 
     Returns the changed ones, (rows, columns) both.
     """
-    rows, width, bent = len(y), len(x), recipe.warp
-    tilt_x, tilt_y = (rng.normal(0, 0.1 * bent.distortion, 2)).tolist()
-    curl = rng.normal(0, 0.04 * bent.distortion) * rows
+    rows, width, distortion = len(y), len(x), recipe.warp.distortion
+    tilt_x, tilt_y = (rng.normal(0, 0.1 * distortion, 2)).tolist()
+    curl = rng.normal(0, 0.04 * distortion) * rows
     turns, phase = rng.uniform(1, 4), rng.uniform(0, 6)
     nearer = 1 / (1 + np.clip(tilt_x / width * x + tilt_y / rows * y, -0.3, 0.3))
     y = y + curl * np.sin(x * (turns / max(width, 3 * rows)) + phase)
     x, y = x * nearer, y * nearer
-    if bent.jitter:
-        high, low = rng.uniform(0, bent.jitter, 2).tolist()
-        y = y * (1 + high * _bumps_along(width, rows, rng))
-        y = y + low * rows * _bumps_along(width, rows, rng)
+    if recipe.warp.jitter:
+        size, offset = rng.uniform(0, recipe.warp.jitter, 2).tolist()
+        y = y * (1 + size * _bumps_along(width, rows, rng))
+        y = y + offset * rows * _bumps_along(width, rows, rng)
     return x, y
 
 

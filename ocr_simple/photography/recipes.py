@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ocr_simple.errors import DataError
+from ocr_simple.errors import LineError
 
 # In all groups, a number without a unit is the share of lines that have the effect, 0 to 1.
 # A height is that of the drawn line.
@@ -194,16 +194,16 @@ MIXED = ("photo:2", "serial:1.5", "receipt:4", "display:2.5", "handwriting:3.5")
 
 
 def _name_and_weight(given: str) -> tuple[str, float]:
-    """Split "name:weight"; without a weight it is 1. Raises DataError."""
+    """Split "name:weight"; without a weight it is 1. Raises LineError."""
     name, _, weight = given.partition(":")
     if name not in (*RECIPES, "mixed"):
-        raise DataError(f"recipe {name!r}: known are {', '.join((*RECIPES, 'mixed'))}")
+        raise LineError(f"recipe {name!r}: known are {', '.join((*RECIPES, 'mixed'))}")
     try:
         value = float(weight or 1)
     except ValueError:
         value = 0.0
     if not 0 < value < math.inf:
-        raise DataError(f"recipe {given!r}: give a weight over 0, such as {name}:2")
+        raise LineError(f"recipe {given!r}: give a weight over 0, such as {name}:2")
     return name, value
 
 
@@ -220,7 +220,7 @@ class Mix:
     """Recipes by weight, with the fonts that each draws with.
 
     names: of RECIPES or `mixed`, each optionally followed by a colon and a weight.
-    Raises DataError for an unknown name or a weight that is not over 0.
+    Raises LineError for an unknown name or a weight that is not over 0.
     """
 
     def __init__(self, names: Iterable[str], fonts: list[str]):
@@ -233,7 +233,7 @@ class Mix:
                 self.recipes.append(RECIPES[kind])
                 weights.append(share * weight)
         if not self.recipes:
-            raise DataError("recipe: name at least one, such as photo")
+            raise LineError("recipe: name at least one, such as photo")
         self.chances = np.cumsum(weights) / np.sum(weights)
         reserved = [
             pattern

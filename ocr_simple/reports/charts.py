@@ -43,8 +43,8 @@ def learning_curves(metrics: str | os.PathLike) -> Image.Image:
     steps = [row["step"] for row in rows]
     panels = (
         ("loss", "training loss", 1, "log"),
-        ("val_exact", "unseen fonts: lines read exactly, %", 100, "linear"),
-        ("val_cer", "unseen fonts: character errors, %", 100, "linear"),
+        ("val_exact", "validation: lines read exactly, %", 100, "linear"),
+        ("val_cer", "validation: character errors, %", 100, "linear"),
     )
     figure = _figure(WIDTH, 270)
     for axes, (name, title, scale, kind) in zip(figure.subplots(1, len(panels)), panels):

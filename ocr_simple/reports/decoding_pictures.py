@@ -99,7 +99,7 @@ def time_step_map(
     for row, i in enumerate(classes):
         page.write(left - 6, below + ROW * (row + 0.5), names[i], align=1, size=11)
     _write_ticks(page, left, bottom, columns, scale)
-    axis = f"columns ({step:.3g} a time step)"
+    axis = f"columns ({step:.3g} per time step)"
     page.write(left + width / 2, bottom + 33, axis, align=0.5)
     return page.picture()
 

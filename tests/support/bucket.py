@@ -106,9 +106,10 @@ def bucket(faults: Faults) -> Iterator[str]:
     }  # fmt: skip
     before = {name: os.environ.get(name) for name in variables}
     os.environ.update(variables)
-    S3FileSystem.clear_instance_cache()  # fsspec keeps connections to the store before
+    S3FileSystem.clear_instance_cache()  # fsspec keeps connections to earlier stores
     onward = http.client.HTTPConnection(host, port)
-    for request in (("POST", "/moto-api/reset"), ("PUT", "/bucket")):  # moto keeps its buckets otherwise
+    # moto keeps its buckets from one server to the next
+    for request in (("POST", "/moto-api/reset"), ("PUT", "/bucket")):
         onward.request(*request)
         answer = onward.getresponse()
         assert answer.status == 200, answer.read()

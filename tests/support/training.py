@@ -14,11 +14,6 @@ def wider(x: dict[str, np.ndarray], columns: int) -> dict[str, np.ndarray]:
     return {**x, "image": np.pad(x["image"], ((0, 0), (0, 0), (0, columns), (0, 0)))}
 
 
-def logits_of(model: Any, x: dict[str, np.ndarray]) -> np.ndarray:
-    """What a CTC model gives for a batch: (batch, steps, classes)."""
-    return keras.ops.convert_to_numpy(model(x, training=False))
-
-
 def loss_and_gradients(
     model: Any, loss_of: Callable, x: dict[str, np.ndarray], y: np.ndarray
 ) -> tuple[float, list[np.ndarray]]:

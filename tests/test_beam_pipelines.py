@@ -1,4 +1,4 @@
-"""Beam pipelines on this machine: what they write is what the local commands write."""
+"""Beam pipelines on this computer write what the local commands write."""
 
 import os
 import signal
@@ -9,13 +9,15 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-
 from support.bucket import Faults, bucket
+from support.commands import ROOT
+from support.in_process import run_aocr
 
-ROOT = Path(__file__).resolve().parent.parent
+from ocr_simple.storage import list_files, output_folder, read
+
 pytest.importorskip("apache_beam", reason="requirements/beam.txt is not installed")
 BEAM = ["--runner", "DirectRunner"]
-GENERATE = ["dataset", "--generate", "23", "--alphabet", "digits", "--shards", "3"]
+GENERATE = ["--generate", "23", "--alphabet", "digits", "--shards", "3"]
 
 
 def shards(folder: Path, name: str) -> list[bytes]:
@@ -23,11 +25,11 @@ def shards(folder: Path, name: str) -> list[bytes]:
     return [file.read_bytes() for file in files]
 
 
-@pytest.mark.slow
-def test_generated_lines_are_those_of_this_machine(tmp_path, capsys):
-    assert aocr.main([*GENERATE, str(tmp_path / "here.tfrecords")]) == 0
+@pytest.mark.long
+def test_generated_lines_are_those_of_the_local_command(tmp_path, capsys):
+    assert run_aocr("dataset", *GENERATE, tmp_path / "here.tfrecords") == 0
     here = capsys.readouterr().out
-    assert aocr.main([*GENERATE, *BEAM, str(tmp_path / "beam.tfrecords")]) == 0
+    assert run_aocr("dataset", *GENERATE, *BEAM, tmp_path / "beam.tfrecords") == 0
     assert capsys.readouterr().out.replace("beam-", "here-") == here
     assert shards(tmp_path, "beam") == shards(tmp_path, "here") and here.startswith("23 images")
     assert {p.suffix for p in tmp_path.iterdir()} == {".tfrecords"}, "nothing else is left"
@@ -45,16 +47,16 @@ def annotations(labelled_folder, tmp_path):
     return file
 
 
-def test_labelled_images_are_those_of_this_machine(annotations, tmp_path, capsys):
+def test_labelled_images_are_those_of_the_local_command(annotations, tmp_path, capsys):
     options = ["dataset", str(annotations), "--shards", "4", "--save-filename"]
-    assert aocr.main([*options, *BEAM, str(tmp_path / "beam.tfrecords")]) == 2
+    assert run_aocr(*options, *BEAM, str(tmp_path / "beam.tfrecords")) == 2
     refused = capsys.readouterr().err
     assert not shards(tmp_path, "beam")
-    assert aocr.main([*options, str(tmp_path / "here.tfrecords")]) == 2
-    assert capsys.readouterr().err == refused and "2 of 14 lines" in refused
+    assert run_aocr(*options, str(tmp_path / "here.tfrecords")) == 2
+    assert capsys.readouterr().err == refused and "2 of 14 rows" in refused
     for name, how in (("here", []), ("beam", BEAM)):
         output = str(tmp_path / f"{name}.tfrecords")
-        assert aocr.main([*options, "--skip-bad", *how, output]) == 1
+        assert run_aocr(*options, "--skip-bad", *how, output) == 1
     here, beam = capsys.readouterr().out.split("12 images")[1:]
     assert beam.replace("beam-", "here-") == here
     assert shards(tmp_path, "beam") == shards(tmp_path, "here")
@@ -63,13 +65,13 @@ def test_labelled_images_are_those_of_this_machine(annotations, tmp_path, capsys
 
 
 @pytest.mark.parametrize("style", ["aocr", "tsv"])
-def test_images_read_as_on_this_machine(labelled_folder, tmp_path, capsys, style):
+def test_images_read_as_by_the_local_command(labelled_folder, tmp_path, capsys, style):
     (tmp_path / "none.png").write_bytes(b"no image")
     paths = [str(labelled_folder), str(tmp_path / "none.png")]
     options = ["predict", *paths, "--model", "digits", "--format", style, "--min-confidence", "0.5"]
-    assert aocr.main(options) == 1
+    assert run_aocr(*options) == 1
     here = capsys.readouterr()
-    assert aocr.main([*options, *BEAM, "--shards", "5", "--output", str(tmp_path / "read")]) == 1
+    assert run_aocr(*options, *BEAM, "--shards", "5", "--output", str(tmp_path / "read")) == 1
     beam = capsys.readouterr()
     assert b"".join(shards(tmp_path, "read")).decode() == here.out and not beam.out
     assert [line for line in beam.err.splitlines() if not line.startswith("written")] == (
@@ -77,8 +79,8 @@ def test_images_read_as_on_this_machine(labelled_folder, tmp_path, capsys, style
     )
 
 
-@pytest.mark.slow
-def test_a_reading_that_was_killed_goes_on_with_the_shards_that_lack(tmp_path):
+@pytest.mark.long
+def test_a_killed_pipeline_resumes_with_the_missing_shards(tmp_path):
     """Every image is read once, in worker processes, whenever the command ends."""
     folder = tmp_path / "images"
     folder.mkdir()
@@ -86,7 +88,7 @@ def test_a_reading_that_was_killed_goes_on_with_the_shards_that_lack(tmp_path):
     for i in range(96):
         source.save(folder / f"{i:03}.jpg")
     command = [
-        *(sys.executable, "aocr.py", "predict", str(folder), "--model", "digits"),
+        *(sys.executable, "-m", "aocr", "predict", str(folder), "--model", "digits"),
         *("--format", "tsv", "--shards", "24", "--output", str(tmp_path / "read.tsv"), *BEAM),
         *("--runner-options", "direct_num_workers=2", "direct_running_mode=multi_processing"),
     ]
@@ -109,24 +111,24 @@ def test_a_reading_that_was_killed_goes_on_with_the_shards_that_lack(tmp_path):
     assert not parts.exists() and not list(tmp_path.glob(".*"))
 
 
-def test_a_command_that_differs_from_the_one_that_was_stopped_is_refused(tmp_path, capsys):
+def test_a_command_that_differs_from_the_interrupted_one_is_refused(tmp_path, capsys):
     output, parts = tmp_path / "set.tfrecords", tmp_path / "set.tfrecords.parts"
-    assert aocr.main([*GENERATE, *BEAM, str(output), "--width", "8"]) == 2  # nothing fits
+    assert run_aocr("dataset", *GENERATE, *BEAM, str(output), "--width", "8") == 2  # nothing fits
     assert "text wider than width 8" in capsys.readouterr().err
     assert parts.is_dir()
-    assert aocr.main([*GENERATE, *BEAM, str(output), "--seed", "1"]) == 2
-    said = capsys.readouterr().err
-    assert f"{parts}: belongs to an interrupted command that differs from" in said
-    assert "in seed, width; repeat that command" in said
+    assert run_aocr("dataset", *GENERATE, *BEAM, str(output), "--seed", "1") == 2
+    error = capsys.readouterr().err
+    assert f"{parts}: belongs to an interrupted command that differs from" in error
+    assert "in seed, width; repeat that command" in error
 
 
 def test_a_command_whose_strings_have_changed_is_refused(tmp_path, capsys):
     strings = tmp_path / "strings.txt"
     source = ["--text-source", "strings", "--strings-file", str(strings), "--width", "8"]
-    command = [*GENERATE, *source, *BEAM, str(tmp_path / "set.tfrecords")]
+    command = ["dataset", *GENERATE, *source, *BEAM, str(tmp_path / "set.tfrecords")]
     for line, message in (("1234", "text wider than width 8"), ("5678", "from this one in texts")):
         strings.write_text(line)
-        assert aocr.main(command) == 2
+        assert run_aocr(*command) == 2
         assert message in capsys.readouterr().err
 
 
@@ -135,38 +137,37 @@ def test_a_command_whose_strings_have_changed_is_refused(tmp_path, capsys):
     [
         (["--runner", "NoRunner"], "NoRunner"),
         ([*BEAM, "--runner-options", "speed=9"], "runner-options speed: Beam has no such option"),
-        ([*BEAM, "--shards", "0"], "shards 0: give 1 to 99999"),
+        ([*BEAM, "--shards", "100000"], "shards 100000: give 1 to 99999"),
+        ([*BEAM, "--shards", "0"], "shards 0: give a number of at least 1"),
     ],
 )
-def test_what_cannot_run_is_said(options, message, tmp_path, capsys):
-    assert aocr.main([*GENERATE, *options, str(tmp_path / "set.tfrecords")]) == 2
+def test_a_pipeline_that_cannot_run_is_status_2(options, message, tmp_path, capsys):
+    assert run_aocr("dataset", *GENERATE, *options, tmp_path / "set.tfrecords") == 2
     assert message in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("options", [BEAM, ["--output", "x"], ["--shards", "2"]])
 def test_reading_into_files_is_for_runners(options, capsys):
-    assert aocr.main(["predict", "x.png", "--model", "digits", *options]) == 2
+    assert run_aocr("predict", "x.png", "--model", "digits", *options) == 2
     assert "runner" in capsys.readouterr().err
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_data_sets_and_readings_of_buckets(labelled_folder, tmp_path, monkeypatch):
     with bucket(Faults()) as url:
         monkeypatch.setattr("ocr_simple.storage.FIRST_WAIT", 0.01)
-        from ocr_simple.storage import list_files, output_folder, read
-
         with output_folder(f"{url}/images") as there:
             for file in labelled_folder.iterdir():
                 (there / file.name).write_bytes(file.read_bytes())
         options = ["--shards", "2"]
         made = f"{url}/set.tfrecords"
-        assert aocr.main(["dataset", f"{url}/images", *options, *BEAM, made]) == 0
+        assert run_aocr("dataset", f"{url}/images", *options, *BEAM, made) == 0
         local = str(tmp_path / "set.tfrecords")
-        assert aocr.main(["dataset", str(labelled_folder), *options, local]) == 0
+        assert run_aocr("dataset", str(labelled_folder), *options, local) == 0
         for name in ("set-00000-of-00002.tfrecords", "set-00001-of-00002.tfrecords"):
             assert read(f"{url}/{name}") == (tmp_path / name).read_bytes()
         reading = ["predict", f"{url}/images", "--model", "digits", *options, *BEAM]
-        assert aocr.main([*reading, "--output", f"{url}/read.txt"]) == 0
+        assert run_aocr(*reading, "--output", f"{url}/read.txt") == 0
         lines = [read(f"{url}/read-{i:05}-of-00002.txt").splitlines() for i in range(2)]
         assert [len(part) for part in lines] == [6, 6]
         assert not [name for name in list_files(url) if ".parts" in name]
