@@ -15,9 +15,11 @@ from typing import NamedTuple
 
 from ocr_simple import images as imaging
 from ocr_simple import storage
+from ocr_simple.decoding.lexicon import load_constraint
 from ocr_simple.options import InferenceOptions
 from ocr_simple.runs.model_files import TEST_IMAGES, find_model
-from ocr_simple.text import Line, escape_controls
+from ocr_simple.spec import read_spec
+from ocr_simple.text import Alphabet, Line, escape_controls
 
 logger = logging.getLogger("ocr_simple")
 
@@ -42,6 +44,8 @@ def plan(options: InferenceOptions) -> Plan:
     if not any(storage.url_of(path) or os.path.lexists(path) for path in images):
         missing = [imaging.ImageError(f"{escape_controls(path)}: no such file") for path in images]
         raise SystemExit(print_readings(found, missing, options))
+    alphabet = Alphabet(read_spec(found.model).alphabet)
+    load_constraint(options.lexicon, options.pattern, alphabet)  # reports what is wrong with them
     return found
 
 

@@ -237,7 +237,7 @@ def test_the_accuracy_that_an_export_states_is_that_of_its_checkpoint(tmp_path):
 # --- the reader that is copied -----------------------------------------------------------------
 
 
-def test_the_reader_needs_no_more_than_it_says(exported, tmp_path):
+def test_the_reader_needs_only_what_its_docstring_names(exported, tmp_path):
     installed = Path(np.__file__).parent.parent
     for name in ("numpy", "numpy.libs", "PIL", "pillow.libs", "onnxruntime"):
         if (installed / name).exists():

@@ -476,7 +476,7 @@ def test_the_test_images_are_read_by_default():
 
 
 def process(arguments, **options):
-    """The script as a real process; TensorFlow's own log lines are left out of standard error."""
+    """The script as a process; TensorFlow's log lines are left out of standard error."""
     done = subprocess.run(
         [sys.executable, str(ROOT / "inference.py"), *map(str, arguments)],
         capture_output=True,
@@ -618,8 +618,8 @@ def test_a_pattern_and_a_lexicon_constrain_what_is_read(words, capsys):
     assert constrained["confidence"] < free["confidence"]
     assert run_inference(image, "--format", "json", "--lexicon", words) == 0
     assert json.loads(capsys.readouterr().out)["text"] in ("1234", "00413", "998877")
-    own = rf"{free['text'][:2]}\d+"  # what it reads anyway
-    assert run_inference(image, "--format", "json", "--pattern", own) == 0
+    fitting = rf"{free['text'][:2]}\d+"  # allows what is read without it
+    assert run_inference(image, "--format", "json", "--pattern", fitting) == 0
     assert json.loads(capsys.readouterr().out) == free
 
 

@@ -273,7 +273,7 @@ def ask_all(client, numbers, times):
         return list(pool.map(ask, numbers * times))
 
 
-def test_many_clients_get_their_own_answers(client):
+def test_each_of_many_clients_gets_the_right_answers(client):
     found = ask_all(client, NUMBERS, 5)
     assert [n for status, n, text in found if (status, text) != (200, n)] == []
     figures = client.get("/metrics").text

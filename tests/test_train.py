@@ -98,7 +98,7 @@ def same_run(a, b):
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
-    """The tiny run, by a process of its own, never stopped: its folder and what it printed."""
+    """The tiny run, in another process that is never stopped: its folder and what it printed."""
     folder = tmp_path_factory.mktemp("whole") / "run"
     process = script(folder)
     out, error = process.communicate()
@@ -409,8 +409,8 @@ def test_each_validation_is_passed_to_the_caller(tmp_path):
 
 
 def test_the_averaged_weights_are_what_is_saved(finished, tmp_path):
-    assert run(tmp_path / "run", "--average", "0") == 0
-    for folder, same in ((tmp_path / "run", True), (finished, False)):
+    assert run(tmp_path / "whole", "--average", "0") == 0
+    for folder, same in ((tmp_path / "whole", True), (finished, False)):
         weights = models.load(folder / "last.keras").get_weights()
         saved = arrays(folder)
         trained = [saved[f"model{i}"] for i in range(len(weights))]

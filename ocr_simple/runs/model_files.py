@@ -23,7 +23,7 @@ def find_model(model: str | os.PathLike) -> Path:
         return storage.local_file(url)
     if os.path.isfile(model):
         return Path(model)
-    if url or os.path.isdir(model):
+    if os.path.isdir(model) or (url and not url.endswith(".keras")):
         return _best_of_run(Path(model), url)
     known = ", ".join(sorted(path.stem for path in PRETRAINED.glob("*.keras"))) or "none"
     raise ValueError(f"model {os.fspath(model)!r}: no such file or folder; shipped models: {known}")

@@ -1,7 +1,7 @@
 """The commands, run in this process: the arguments of a command line -> its exit status.
 
-A process of its own takes seconds to import TensorFlow. Tests start one for what only a process
-has, such as signals and pipes.
+A new process takes seconds to import TensorFlow. Tests start one for what only a process has, such
+as signals and pipes.
 """
 
 import runpy
