@@ -333,9 +333,7 @@ def run(options: TrainOptions, command: list[str]) -> int:
         resume = shlex.join(word for word in command if word != "--no-resume")
         log(f"Interrupted; checkpoint saved. Resume with: {resume}")
         return 130
-    worst = (
-        result.misread_images() if options.dataset else result.worst_fonts(options.worst_fonts)
-    )
+    worst = result.misread_images() if options.dataset else result.worst_fonts(options.worst_fonts)
     print(
         f"{result.summary()}\n{worst}\n"
         f"{time.perf_counter() - started:.0f} s in all; pictures: {where}/pictures\n"

@@ -107,7 +107,6 @@ def test_the_loss_is_that_of_the_characters_and_the_end():
     np.testing.assert_allclose(losses, expected, rtol=1e-5)
 
 
-@pytest.mark.long
 def test_it_learns_lines_by_heart_and_reads_them():
     spec = replace(SMALL, rnn_units=32, attn_num_hidden=64)
     model = build(spec, seed=0)

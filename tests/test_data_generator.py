@@ -1,12 +1,14 @@
-"""The Keras Sequence that `model.fit` takes, and where its lines come from."""
+"""Where the lines of a run come from, and the Keras Sequence that `model.fit` takes."""
 
 import numpy as np
-from support.lines import FONTS
+from support.lines import FONTS, OPEN_SANS
 
-from data_generator import LineSequence
+from data_generator import LineSequence, gather
+from ocr_simple.datasets.annotations import read_labels
 from ocr_simple.datasets.batches import Batches
+from ocr_simple.drawing.fonts import split_fonts
 from ocr_simple.drawing.lines import Lines
-from ocr_simple.options import LineOptions
+from ocr_simple.options import HELD_OUT, LineOptions, TrainOptions
 from ocr_simple.spec import ModelSpec
 
 
@@ -33,3 +35,42 @@ def test_the_first_two_batches_share_no_shape_that_fit_would_take_for_fixed():
 def test_a_sequence_is_endless_unless_it_is_given_a_length():
     assert LineSequence(lines(), 4).num_batches is None
     assert LineSequence(lines(), 4, num_batches=7).num_batches == 7
+
+
+# --- where lines come from --------------------------------------------------------------------
+
+
+def test_generated_lines_to_validate_and_to_calibrate_are_in_fonts_that_are_not_trained_on():
+    options = TrainOptions(fonts=("trdg",), validation_lines=40, seed=3)
+    data = gather(options, options.spec())
+    trained, unseen = set(data.lines.fonts), {font for _, _, font in data.validation}
+    calibrated = [data.varied[k] for k in range(5)]
+    assert len(data.validation) == 40 and not data.labelled
+    assert trained == set(split_fonts(FONTS, HELD_OUT)[0])
+    assert unseen and not unseen & trained
+    assert not {font for _, _, font in calibrated} & trained
+    assert [text for _, text, _ in calibrated] != [text for _, text, _ in data.validation[:5]]
+
+
+def test_labelled_images_give_the_alphabet_and_a_share_to_validate_on(labelled_folder):
+    options = TrainOptions(dataset=(str(labelled_folder),), validation_share=0.25)
+    data = gather(options, options.spec())
+    labels = read_labels(labelled_folder)
+    assert data.spec.alphabet == "".join(sorted(set("".join(labels.values()))))
+    validated = {name for _, _, name in data.validation}
+    assert len(validated) == 3 and data.labelled and data.images == 9
+    assert {data.lines[k][2] for k in range(9)} == set(labels) - validated
+    assert list(data.to_calibrate()) == data.validation
+
+
+def test_generated_lines_can_be_mixed_with_labelled_ones(labelled_folder):
+    options = TrainOptions(
+        dataset=(str(labelled_folder),),
+        alphabet="digits",
+        mix_generated=0.5,
+        fonts=(OPEN_SANS,),
+        held_out=("none",),
+    )
+    data = gather(options, options.spec())
+    names = [data.lines[k][2] for k in range(20)]
+    assert names.count(OPEN_SANS) == 10 and "50% of the lines are generated" in data.about

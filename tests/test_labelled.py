@@ -121,7 +121,6 @@ def test_tfrecords_and_a_folder_train_the_same(labelled_folder, tmp_path):
     assert metrics[0].splitlines()[0] == "step,loss,val_exact,val_cer,val_loss"
 
 
-@pytest.mark.long
 def test_the_alphabet_is_that_of_the_labels(labelled_folder, tmp_path):
     assert run(tmp_path / "run", "--dataset", str(labelled_folder)) == 0
     labels = {entry.label for entry in find_entries(labelled_folder)}

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from support.pictures import filled
 
-from ocr_simple.datasets.preview import draw_line
+from ocr_simple.datasets.preview import draw_line, draw_lines
 from ocr_simple.errors import LineError
-from ocr_simple.options import Variation
+from ocr_simple.options import LineOptions, Variation
 from ocr_simple.reports import option_pictures
 
 
@@ -42,3 +42,10 @@ def test_generator_options_change_what_they_name():
 def test_generator_options_names_what_cannot_be_drawn():
     with pytest.raises(LineError, match="margins"):
         option_pictures.generator_options({"size": [{"size": 8}]}, draw_line)
+
+
+def test_a_preview_is_of_different_fonts():
+    options = LineOptions(strings=("7",), text_source="strings", photo=0, spacing=0)
+    pixels, texts = draw_lines(options, 5)
+    assert texts == ["7"] * 5 and len({image.tobytes() for image in pixels}) == 5
+    assert all(image.dtype == np.uint8 and image.shape[2] == 1 for image in pixels)
