@@ -130,8 +130,7 @@ def check_ranges(options: Any, error: type[Exception] = ValueError) -> None:
         bounds = [item for item in metadata if isinstance(item, BOUNDS)]
         if value is None or all(_inside(value, bound) for bound in bounds):
             continue
-        range_ = " and ".join(_in_words(bound) for bound in bounds)
-        raise error(f"{field.name} {value}: give a number {range_}")
+        raise error(f"{field.name} {value}: give a number {_in_words(bounds)}")
 
 
 def _inside(value: Any, bound: Any) -> bool:
@@ -146,13 +145,17 @@ def _inside(value: Any, bound: Any) -> bool:
             return value < bound.lt
 
 
-def _in_words(bound: Any) -> str:
-    match bound:
-        case annotated_types.Ge():
-            return f"of at least {bound.ge}"
-        case annotated_types.Gt():
-            return f"over {bound.gt}"
-        case annotated_types.Le():
-            return f"of at most {bound.le}"
+def _in_words(bounds: list[Any]) -> str:
+    match bounds:
+        case [annotated_types.Ge(), annotated_types.Le()]:
+            return f"from {bounds[0].ge} to {bounds[1].le}"
+        case [annotated_types.Ge()]:
+            return f"of at least {bounds[0].ge}"
+        case [annotated_types.Gt()]:
+            return f"over {bounds[0].gt}"
+        case [annotated_types.Le()]:
+            return f"of at most {bounds[0].le}"
+        case [annotated_types.Lt()]:
+            return f"under {bounds[0].lt}"
         case _:
-            return f"under {bound.lt}"
+            return " and ".join(_in_words([bound]) for bound in bounds)
