@@ -15,9 +15,10 @@ if __name__ == "__main__":  # --help and mistakes are answered before TensorFlow
 
     from ocr_simple.command_line import parse
     from ocr_simple.options import TrainOptions
+    from ocr_simple.runs.config import check
 
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # some imports would swallow KeyboardInterrupt
-    OPTIONS = parse(TrainOptions, prog="train.py")
+    OPTIONS = parse(TrainOptions, prog="train.py", check=check)
 
 import contextlib
 import dataclasses
@@ -113,9 +114,7 @@ class Training:
         self.options, self.data, self.cluster = options, data, cluster
         self.folder, self.stopper = folder, stopper
 
-    def run(
-        self, saved: dict[str, np.ndarray] | None, on_validation: Callable | None
-    ) -> Validation:
+    def run(self, saved: dict | None, on_validation: Callable | None) -> Validation:
         """Train from a checkpoint, if there is one. Returns the validation of the best model."""
         options, cluster, folder = self.options, self.cluster, self.folder
         # Batches are drawn by other processes, which start while the model is built.
@@ -227,9 +226,11 @@ class Training:
         state, options = self.state, self.options
         self.stopper.in_loop = True
         while not self.finished():
-            interval_end = (state.step // options.interval + 1) * options.interval
-            until = min(options.steps, interval_end)
-            self.train_until(until, batches, progress)
+            until = min(options.steps, (state.step // options.interval + 1) * options.interval)
+            stopped = self.train_until(until, batches, progress)
+            if stopped and state.step < until:
+                self.folder.save(state)
+                raise KeyboardInterrupt
             state.average()
             result = self.validate(self.averaged, state.step) if self.cluster.chief else None
             found = (result.exact, result.cer, result.loss) if result else (0, 0, 0)
@@ -243,12 +244,14 @@ class Training:
                 progress.validated(state.rows[-1], result)
                 if on_validation:
                     on_validation(result)
+            if stopped:  # on the last step of the interval, whose validation is now saved too
+                raise KeyboardInterrupt
         self.stopper.in_loop = False
 
     def train_until(
         self, until: int, batches: Iterator[tuple[int, Batch]], progress: Progress
-    ) -> None:
-        """Train up to step `until`. Asked to stop, saves and raises KeyboardInterrupt."""
+    ) -> bool:
+        """Train up to step `until`. Returns whether it was asked to stop, and did."""
         state = self.state
         for step, (x, y) in self.checked(itertools.islice(batches, until - state.step)):
             inputs = models.training_inputs(self.data.spec, x, y)
@@ -264,8 +267,8 @@ class Training:
             state.losses.append(loss)
             progress.step(step, loss, state.rows)
             if stopped:
-                self.folder.save(state)
-                raise KeyboardInterrupt
+                return True
+        return False
 
     def checked(self, batches: Iterator[tuple[int, Batch]]) -> Iterator[tuple[int, Batch]]:
         """The batches; if a process that draws them dies, saves and raises TrainError."""

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from aocr.inputs import check_datasets
 from aocr.options import TestOptions
 from ocr_simple import storage
 from ocr_simple.datasets import labelled
-from ocr_simple.datasets.annotations import Entry, Fault, fault_list
+from ocr_simple.datasets.annotations import Entry, Fault, check_datasets, fault_list
 from ocr_simple.images import ImageError
 from ocr_simple.reports import decoding_pictures as pictures
 from ocr_simple.reports.metrics import Reading, aocr_accuracy, perplexity
@@ -58,6 +57,7 @@ def run(options: TestOptions, _: list[str]) -> int:
     title = f"{', '.join(options.dataset)}, read with {storage.display_name(file)}"
     with storage.output_folder(options.output_dir, fetch=True) as folder:
         evaluation = write_report(readings, folder, pixels_of, title)
+        _remove_pictures(folder)
         if options.visualize:
             _draw_pictures(recognizer, entries, readings, folder)
         print(f"{evaluation}\nreport: {storage.display_name(folder / 'report.md')}")
@@ -117,7 +117,6 @@ def _draw_pictures(
     recognizer: "Recognizer", entries: list[Entry], readings: list[Reading], output: Path
 ) -> None:
     """Show where each character was read, in a folder per line, in correct/ or incorrect/."""
-    _remove_pictures(output)
     for number, (entry, reading) in enumerate(zip(entries, readings), 1):
         kind = "correct" if reading.exact else "incorrect"
         folder = output / kind / safe_file_name(f"{number:05}_{Path(entry.name).stem}")

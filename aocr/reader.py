@@ -157,7 +157,24 @@ def join(ids: Iterable, probabilities: Any, alphabet: str) -> tuple[str, float]:
     return text, float(np.prod(probabilities))
 
 
+def main(arguments: Sequence[str]) -> int:
+    """Print what each image says. Returns 0, 1 if some cannot be read, 2 if none can."""
+    if len(arguments) < 2:
+        print("usage: python reader.py model.onnx|model.tflite IMAGE...", file=sys.stderr)
+        return 2
+    model, *names = arguments
+    if not Path(model).is_file():
+        print(f"{model}: no such model file", file=sys.stderr)
+        return 2
+    reader, status = Reader(model), 0
+    for name in names:
+        try:
+            print(name, *reader.read(name), sep="\t")
+        except OSError as error:  # a missing file, or one that is no image
+            print(f"{name}: {error.strerror or 'not an image, or damaged'}", file=sys.stderr)
+            status = 1
+    return status
+
+
 if __name__ == "__main__":
-    reader = Reader(sys.argv[1])
-    for name in sys.argv[2:]:
-        print(name, *reader.read(name), sep="\t")
+    sys.exit(main(sys.argv[1:]))

@@ -13,20 +13,16 @@ It differs from train.py only in this:
 
 from dataclasses import replace
 
-from aocr.inputs import check_datasets
 from aocr.options import AocrTrainOptions
-from ocr_simple import storage
-from ocr_simple.runs.model_files import find_model
+from ocr_simple.runs.config import check
 
 
 def run(options: AocrTrainOptions, command: list[str]) -> int:
     """Train. Returns the exit status.
 
-    Raises ValueError for missing files before TensorFlow is imported.
+    Raises ValueError for options that cannot work before TensorFlow is imported.
     """
-    check_datasets((*options.dataset, *options.validation))
-    if options.init_from and not storage.url_of(options.init_from):
-        find_model(options.init_from)
+    check(options)
     if not options.gradient_clipping:
         options = replace(options, clip_norm=0.0)
     if options.full_ascii:

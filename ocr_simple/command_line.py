@@ -9,7 +9,7 @@ import os
 import re
 import sys
 import typing
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any, TypeVar
 
 import annotated_types
@@ -29,11 +29,17 @@ RENAMED = {  # options of earlier versions
 BOUNDS = (annotated_types.Ge, annotated_types.Gt, annotated_types.Le, annotated_types.Lt)
 
 
-def parse(options: type[T], arguments: Sequence[str] | None = None, prog: str | None = None) -> T:
+def parse(
+    options: type[T],
+    arguments: Sequence[str] | None = None,
+    prog: str | None = None,
+    check: Callable[[T], None] | None = None,
+) -> T:
     """The options that a command line gives, by default that of this process.
 
-    options: a dataclass that inherits from groups. Exits with status 2 and a message for what
-    cannot be parsed or is out of range, and with 0 after `--help` or `--help-all`.
+    options: a dataclass that inherits from groups. check: raises ValueError for options that
+    cannot work. Exits with status 2 and a message for what cannot be parsed, is out of range or
+    cannot work, and with 0 after `--help` or `--help-all`.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     for word in given:
@@ -60,7 +66,9 @@ def parse(options: type[T], arguments: Sequence[str] | None = None, prog: str | 
     )
     try:
         check_ranges(result)
-    except ValueError as error:
+        if check:
+            check(result)
+    except (ValueError, OSError) as error:
         print(f"{prog or sys.argv[0]}: {error}", file=sys.stderr)
         raise SystemExit(2) from None
     return result
@@ -113,7 +121,7 @@ def _section(group: type[Group], defaults: dict[str, Any]) -> type:
 
 def _title(group: type[Group]) -> str:
     """ModelOptions -> model; its section is headed "model options"."""
-    words = re.findall("[A-Z][a-z]*", group.__name__.removesuffix("Options"))
+    words = re.findall("[A-Z][a-z]*", group.__name__.removesuffix("Options").removesuffix("Option"))
     return "_".join(words).lower()
 
 

@@ -5,5 +5,5 @@ class LineError(ValueError):
     """Options or text from which no lines can be drawn."""
 
 
-class TrainError(RuntimeError):
+class TrainError(ValueError):
     """Training cannot start or continue."""

@@ -44,11 +44,12 @@ class Group:
 
 @dataclass(frozen=True)
 class TextOptions(Group):
-    """What generated lines say."""
+    """Text of generated lines."""
 
     alphabet: str = "digits"
     """digits, alnum (0-9a-z), ascii (printable), a string of characters, or a UTF-8 file of them.
-    auto: the characters of the labels, or digits where there are none."""
+    auto: the characters of the labels (with --init-from also that
+    model's), or digits if there are no labels."""
     text_source: Literal["random", "dictionary", "mixed", "strings", "wikipedia"] = "random"
     """random characters; dictionary words; mixed: words, numbers, dates, prices and codes as they
     are printed; strings: your own lines; wikipedia: sentences, from the network."""
@@ -100,7 +101,7 @@ class VariationOptions(Group):
     """Kinds of picture: clean, photo, serial, receipt, display, handwriting, or mixed for all but
     clean. Weights mix them: photo:3 receipt:1. A recipe prefers fonts of its kind in --fonts."""
     elastic: Strength = 0.0
-    """How far strokes bend, as a share of the line's height; 0.03 makes new letter forms."""
+    """How far strokes bend, as a share of the line's height; 0.03 visibly changes letter shapes."""
 
 
 @dataclass(frozen=True)
@@ -123,11 +124,11 @@ class MoreDrawingOptions(Group):
     width: int = -1
     """Width of the drawn image in pixels; -1 fits the text."""
     alignment: Literal[0, 1, 2] = 1
-    """Where text stands in an image of fixed width: 0 left, 1 centre, 2 right."""
+    """Position of the text in an image of fixed width: 0 left, 1 centre, 2 right."""
     orientation: Literal[0, 1] = 0
     """0 horizontal; 1 vertical, which the networks here do not learn well."""
     space_width: Strength = 1.0
-    """Width of a space, times the font's; 0 also drops spaces from the label."""
+    """Width of a space, as a multiple of the font's; 0 also drops spaces from the label."""
     fit: bool = False
     """Crop to the ink before the margins are added."""
     word_split: bool = False
@@ -150,9 +151,9 @@ class MoreVariationOptions(Group):
     shift: Strength = 0.08
     """Share of the height a training line may move."""
     shear: Strength = 0.2
-    """Slant of a training line, as a share of its height; makes up for missing italics."""
+    """Slant of a training line, as a share of its height; few fonts are italic."""
     zoom: Strength = 0.3
-    """Log scale by which a training line may grow, and twice that by which it may shrink."""
+    """Log scale by which a training line may grow; it may shrink twice as much."""
     stretch: Strength = 0.5
     """Log scale by which the width alone may change."""
     spacing: NotNegative = 2
@@ -204,7 +205,7 @@ class LabelledOptions(Group):
     mix_generated: Annotated[float, Ge(0), Lt(1)] = 0.0
     """Share of generated lines among the labelled ones; helps when you have few images."""
     init_from: str | None = None
-    """Start from this model: a shipped model's name or a file."""
+    """Start from this model and its network: a shipped model's name, a file, or a run folder."""
 
 
 @dataclass(frozen=True)
@@ -212,17 +213,19 @@ class ModelOptions(Group):
     """The network."""
 
     architecture: str = ModelSpec.architecture
-    """Encoder, by its name in ocr_simple/network/encoders.py: plain reads unseen fonts best; fine
-    narrow characters; deep hard pictures; wide letters in many fonts; residual is for GPUs."""
+    """Encoder, one of those in ocr_simple/network/encoders.py. plain: best on unseen fonts; fine:
+    for narrow characters; deep: for hard pictures; wide: for letters in many fonts; residual: for
+    GPUs."""
     context: Context = ModelSpec.context
     """Layers behind the encoder that see more of the line: conv is fastest; attention adds
     self-attention over the whole line; lstm and gru are recurrent."""
     rnn_units: int = ModelSpec.rnn_units
     """Width of the layers behind the encoder, each way: 64 suffices for digits, 128 for text."""
     height: int = ModelSpec.height
-    """Rows of the model's input. Small print in large pictures may gain from 48."""
+    """Rows of the model's input. Small print in large pictures may be read better with 48."""
     color: bool = False
-    """Read colour. Grey reads as well and is faster, unless colour alone sets the ink apart."""
+    """Read colour. Grey reads as well and is faster, unless ink and background differ in colour
+    only."""
     head: Head = ModelSpec.head
     """ctc learns and reads faster; attention also learns which character follows which."""
 
@@ -232,7 +235,7 @@ class OptimisationOptions(Group):
     """Optimisation."""
 
     steps: Positive = 3000
-    """Training steps in all; the learning rate falls over them."""
+    """Total training steps; the learning rate falls over them."""
     num_epoch: NotNegative = 0
     """How often each labelled image is seen, instead of --steps."""
     batch_size: Positive = 32
@@ -310,7 +313,7 @@ class TuningOptions(Group):
     max_width: NotNegative = 0
     """Leave out labelled images wider than this, in pixels, and list them; 0 leaves out none."""
     max_height: NotNegative = 0
-    """Leave out labelled images higher than this, in pixels, and list them; 0 leaves out none."""
+    """Leave out labelled images taller than this, in pixels, and list them; 0 leaves out none."""
     worst_fonts: NotNegative = 3
     """How many of the worst-read fonts to name at the end."""
 

@@ -173,7 +173,7 @@ def summary(
 ) -> int:
     """Report on standard error what was not read, or not surely. Returns the exit status."""
     if passed_over:
-        print(f"other files passed over: {passed_over}", file=sys.stderr)
+        print(f"other files skipped: {passed_over}", file=sys.stderr)
     if options.min_confidence:
         print(f"unsure: {unsure} of {images - failed} images", file=sys.stderr)
     if failed:

@@ -220,6 +220,14 @@ def test_the_graph_decodes_as_images_py_does():
             assert np.abs(seen - imaging.load(sample.encoded)).max() <= 1, sample.name
 
 
+def test_a_version_is_one_more_than_the_highest(tmp_path):
+    assert export._next_version(tmp_path) == 1
+    for name in ("7", "12", "13a", "model.onnx"):
+        (tmp_path / name).mkdir()
+    assert export._next_version(tmp_path) == 13
+
+
+@pytest.mark.long
 def test_each_savedmodel_gets_the_next_version_number(tmp_path):
     (tmp_path / "7").mkdir()
     found = export.export(DIGITS, tmp_path, ["savedmodel"])

@@ -280,6 +280,23 @@ def test_a_run_whose_worker_died_resumes_as_if_it_had_not_stopped(tmp_path):
     assert same_run(tmp_path / "run", tmp_path / "whole")
 
 
+def test_a_stop_on_the_last_step_of_an_interval_keeps_its_validation(tmp_path, monkeypatch):
+    four, shown = ("--steps", "4", "--interval", "2"), train.Progress.step
+
+    def interrupted(self, number, loss, rows):
+        shown(self, number, loss, rows)
+        if number == 0:  # so that step 1, the last of the first interval, is the last one made
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(train.Progress, "step", interrupted)
+        assert run(tmp_path / "stopped", *four) == 130
+    assert (tmp_path / "stopped" / "metrics.csv").read_text().count("\n") == 2
+    assert run(tmp_path / "stopped", *four) == 0
+    assert run(tmp_path / "whole", *four) == 0
+    assert same_run(tmp_path / "stopped", tmp_path / "whole")
+
+
 @pytest.mark.long
 @pytest.mark.skipif(not os.path.isdir("/proc"), reason="/proc lists a process's children")
 def test_workers_end_with_a_run_that_was_killed(tmp_path):
@@ -345,14 +362,22 @@ def test_no_resume_moves_the_earlier_run_aside(finished, capsys):
     assert "Moved the earlier run to" in capsys.readouterr().err
 
 
-def test_it_stops_after_validations_without_fewer_errors_and_can_continue(tmp_path, capsys):
-    still = ["--learning-rate", "1e-12", "--average", "0", "--steps", "5"]
-    assert run(tmp_path / "run", *still, "--patience", "2") == 0
+STILL = ["--learning-rate", "1e-12", "--average", "0", "--steps", "5"]  # nothing is learned
+
+
+def test_it_stops_after_validations_without_fewer_errors(tmp_path, capsys):
+    assert run(tmp_path / "run", *STILL, "--patience", "2") == 0
     assert "Stopped early: 2 validations without fewer errors" in capsys.readouterr().err
     assert len((tmp_path / "run" / "metrics.csv").read_text().split()) == 1 + 3
-    assert run(tmp_path / "run", *still, "--patience", "2") == 0
+
+
+@pytest.mark.long
+def test_a_run_that_stopped_early_continues_with_more_patience(tmp_path, capsys):
+    assert run(tmp_path / "run", *STILL, "--patience", "2") == 0
+    assert run(tmp_path / "run", *STILL, "--patience", "2") == 0
     assert "is finished, at step 3. Continue it with a larger --patience" in capsys.readouterr().err
-    assert run(tmp_path / "run", *still, "--patience", "0") == 0
+    assert len((tmp_path / "run" / "metrics.csv").read_text().split()) == 1 + 3
+    assert run(tmp_path / "run", *STILL, "--patience", "0") == 0
     assert len((tmp_path / "run" / "metrics.csv").read_text().split()) == 1 + 5
 
 
@@ -566,10 +591,8 @@ def train_fonts():
 # --- the rest ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "switch, dtype",
-    [("on", "bfloat16"), pytest.param("off", "float32", marks=pytest.mark.long)],
-)
+@pytest.mark.long
+@pytest.mark.parametrize("switch, dtype", [("on", "bfloat16"), ("off", "float32")])
 def test_mixed_precision_trains_a_model_that_reads(switch, dtype, tmp_path, capsys):
     before = keras.config.dtype_policy().name
     assert run(tmp_path / "run", "--mixed-precision", switch, "--context", "lstm") == 0

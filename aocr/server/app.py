@@ -7,6 +7,7 @@ A model folder, local or in a bucket, holds SavedModels by version, as `aocr exp
 The newest version is served; a newer one is loaded while requests are answered.
 """
 
+import errno
 import logging
 import os
 import signal
@@ -112,7 +113,11 @@ def run(options: ServeOptions, _: list[str]) -> int:
 
 def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listening = socket.create_server((host, port), family=family, backlog=2048)
+    try:
+        listening = socket.create_server((host, port), family=family, backlog=2048)
+    except OSError as error:
+        reason = "already in use" if error.errno == errno.EADDRINUSE else error.strerror
+        raise ValueError(f"port {port}: {reason}; give another --port or --host") from error
     # otherwise the body of an answer waits 40 ms until the client acknowledges the head
     listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listening

@@ -243,3 +243,12 @@ def write_folder(
         Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels).save(folder / name)
         rows.append(f"{name}\t{label}\n")
     (folder / LABELS).write_text("".join(rows), encoding="utf-8", newline="\n")
+
+
+def check_datasets(datasets: Iterable[str]) -> None:
+    """Raise DatasetError for the first local data set that does not exist."""
+    for dataset in datasets:
+        path = Path(dataset)
+        file = path / LABELS if path.is_dir() else path
+        if not storage.url_of(dataset) and not file.is_file():
+            find_entries(dataset)  # raises the error

@@ -5,9 +5,13 @@ import json
 import math
 from typing import Any
 
+from ocr_simple import storage
 from ocr_simple.command_line import check_ranges
+from ocr_simple.datasets.annotations import check_datasets
 from ocr_simple.errors import TrainError
 from ocr_simple.options import LARGEST_SEED, TrainOptions
+from ocr_simple.photography.recipes import Mix
+from ocr_simple.runs.model_files import find_model
 from ocr_simple.spec import FORMER_CONTEXTS
 
 # Options that say how to run, not what to train: a resumed run may change them.
@@ -50,7 +54,7 @@ def updated(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def check(options: TrainOptions) -> None:
-    """Raises TrainError for options that cannot work, before anything is looked at."""
+    """Raises ValueError for options that cannot work, and for files that do not exist."""
     check_ranges(options, TrainError)
     if options.seed > LARGEST_SEED:
         raise TrainError(f"seed {options.seed}: give a number of at most {LARGEST_SEED}")
@@ -60,6 +64,11 @@ def check(options: TrainOptions) -> None:
         for name in ("validation", "mix_generated", "max_width", "max_height", "num_epoch"):
             if getattr(options, name):
                 raise TrainError(f"{name}: is for labelled images; name some with --dataset")
+    options.spec()
+    Mix(options.recipe, fonts=[])
+    check_datasets((*options.dataset, *options.validation))
+    if options.init_from and not storage.url_of(options.init_from):
+        find_model(options.init_from)
 
 
 def check_batch_size(options: TrainOptions, devices: int) -> None:

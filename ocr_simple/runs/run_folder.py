@@ -149,6 +149,12 @@ class RunFolder:
             and name != "patience"
             and not (name == "steps" and value > before.get(name, 0))
         ]
+        if different and before.get("dataset_digest") != config.get("dataset_digest"):
+            raise TrainError(
+                f"model-dir {self.name}: the labelled images have changed since this run began. "
+                f"Start a new run: --init-from {self.name} with another --model-dir, or "
+                "--no-resume to move this one aside"
+            )
         if different:
             raise TrainError(
                 f"model-dir {self.name}: holds a run with other options ({'; '.join(different)}). "
