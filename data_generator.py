@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ocr_simple import images as imaging
-from ocr_simple.datasets import labelled
+from ocr_simple.datasets import labelled_lines as labelled
 from ocr_simple.datasets.batches import Batch, Batches, Example, LineStream
 from ocr_simple.drawing.fonts import find_fonts, split_fonts
 from ocr_simple.drawing.lines import Lines

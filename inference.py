@@ -15,7 +15,7 @@ if __name__ == "__main__":  # --help and mistakes are answered before TensorFlow
 
     from ocr_simple.command_line import parse
     from ocr_simple.options import InferenceOptions
-    from ocr_simple.readings import piped, plan
+    from ocr_simple.reading_commands import piped, plan
 
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
     warnings.filterwarnings("ignore", module="PIL")  # about files that Pillow reads all the same
@@ -43,9 +43,10 @@ from PIL import Image
 import model as models
 from ocr_simple import images as imaging
 from ocr_simple import storage
-from ocr_simple.datasets import labelled
+from ocr_simple.datasets import labelled_lines as labelled
 from ocr_simple.datasets.batches import Example, collate
 from ocr_simple.decoding.beam_search import attention_beam_search, ctc_beam_search
+from ocr_simple.decoding.constraints import Constraint, Lexicon, load_constraint
 from ocr_simple.decoding.greedy import (
     Prediction,
     attention_greedy,
@@ -53,11 +54,10 @@ from ocr_simple.decoding.greedy import (
     ctc_greedy,
     softmax,
 )
-from ocr_simple.decoding.lexicon import Constraint, Lexicon, load_constraint
 from ocr_simple.network.attention import StepDecoder
 from ocr_simple.network.backend import keras
 from ocr_simple.options import InferenceOptions
-from ocr_simple.readings import Plan, piped, print_readings
+from ocr_simple.reading_commands import Plan, piped, print_readings
 from ocr_simple.reports.metrics import Reading
 from ocr_simple.runs import devices
 from ocr_simple.runs.model_files import find_model

@@ -54,7 +54,7 @@ from ocr_simple.runs.journal import log
 from ocr_simple.runs.model_files import find_model
 from ocr_simple.runs.progress import Progress, end_of_run
 from ocr_simple.runs.run_folder import RunFolder
-from ocr_simple.runs.stopping import Stopper
+from ocr_simple.runs.signals import Stopper
 
 DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 OPTIMIZERS = {

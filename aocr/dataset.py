@@ -46,9 +46,9 @@ def _write_generated(options: DatasetOptions, output: Path) -> WriteSummary:
     spec = ModelSpec(alphabet, channels=3 if options.color else 1)
     lines = Lines(options, spec, fonts, options.seed, augment=options.vary)
     if options.runner:
-        from aocr import beam
+        from aocr import beam_pipelines
 
-        return beam.generate(lines, options.generate, output, how=options)
+        return beam_pipelines.generate(lines, options.generate, output, how=options)
     with _progress(options.log_step) as on_line:
         return write_generated(
             lines, options.generate, output, shards=options.shards, workers=options.workers,
@@ -63,9 +63,9 @@ def _write_labelled(options: DatasetOptions, annotations: Path, output: Path) ->
         "skip_bad": options.skip_bad,
     }
     if options.runner:
-        from aocr import beam
+        from aocr import beam_pipelines
 
-        return beam.convert(annotations, output, how=options, **how)
+        return beam_pipelines.convert(annotations, output, how=options, **how)
     with _progress(options.log_step) as on_line:
         return write_labelled(annotations, output, shards=options.shards, on_line=on_line, **how)
 

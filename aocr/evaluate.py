@@ -11,7 +11,7 @@ import numpy as np
 
 from aocr.options import TestOptions
 from ocr_simple import storage
-from ocr_simple.datasets import labelled
+from ocr_simple.datasets import labelled_lines as labelled
 from ocr_simple.datasets.annotations import Entry, Fault, check_datasets, fault_list
 from ocr_simple.images import ImageError
 from ocr_simple.reports import decoding_pictures as pictures

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from aocr.options import PredictOptions
-from ocr_simple.readings import piped, plan
+from ocr_simple.reading_commands import piped, plan
 
 
 def run(options: PredictOptions, _: list[str]) -> int:
@@ -20,9 +20,9 @@ def run(options: PredictOptions, _: list[str]) -> int:
     with piped():
         found = plan(options)
         if options.runner and options.output:
-            from aocr import beam
+            from aocr import beam_pipelines
 
-            return beam.predict(options, found, options.output, how=options)
+            return beam_pipelines.predict(options, found, options.output, how=options)
         import inference
 
         status = inference.run(found, options)

@@ -29,10 +29,10 @@ from aocr import reader
 from bench.peers import Engine, Result, peers
 from inference import Recognizer
 from ocr_simple.datasets.annotations import LABELS, Entry, require_entries
-from ocr_simple.datasets.labelled import load_image
+from ocr_simple.datasets.labelled_lines import load_image
 from ocr_simple.images import ImageError
-from ocr_simple.reports.folds import folded
 from ocr_simple.reports.metrics import Reading, coverage_at, evaluate
+from ocr_simple.reports.text_folding import folded
 from ocr_simple.runs.model_files import TEST_IMAGES
 from ocr_simple.text import Line
 

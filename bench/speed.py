@@ -32,7 +32,7 @@ from data_generator import Data
 from inference import Recognizer
 from ocr_simple.datasets.annotations import Entry, find_entries
 from ocr_simple.datasets.batches import Batches, LineStream
-from ocr_simple.datasets.labelled import LabelledLines
+from ocr_simple.datasets.labelled_lines import LabelledLines
 from ocr_simple.datasets.prefetch import Prefetcher
 from ocr_simple.datasets.tfrecords import write_generated
 from ocr_simple.drawing.fonts import find_fonts, split_fonts
@@ -45,7 +45,7 @@ from ocr_simple.reports.validation import Validation
 from ocr_simple.runs.cluster import Cluster
 from ocr_simple.runs.model_files import PRETRAINED, TEST_IMAGES, find_model
 from ocr_simple.runs.run_folder import RunFolder
-from ocr_simple.runs.stopping import Stopper
+from ocr_simple.runs.signals import Stopper
 from ocr_simple.spec import ModelSpec
 from pretrained.card import varied_lines
 

@@ -15,7 +15,7 @@ from ocr_simple.datasets.annotations import (
     require_entries,
     write_folder,
 )
-from ocr_simple.datasets.labelled import load_image
+from ocr_simple.datasets.labelled_lines import load_image
 
 
 def labels(found):

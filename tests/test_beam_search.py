@@ -14,8 +14,8 @@ from ocr_simple.decoding.beam_search import (
     attention_beam_search,
     ctc_beam_search,
 )
+from ocr_simple.decoding.constraints import Lexicon, Pattern
 from ocr_simple.decoding.greedy import ctc_greedy, softmax
-from ocr_simple.decoding.lexicon import Lexicon, Pattern
 from ocr_simple.decoding.prefix_search import search
 from ocr_simple.text import Alphabet, ctc_steps_needed
 

@@ -24,12 +24,12 @@ from support.in_process import run_aocr, run_inference
 import inference
 import model as models
 from inference import Recognizer
-from ocr_simple import readings
-from ocr_simple.decoding.lexicon import Pattern
+from ocr_simple import reading_commands as readings
+from ocr_simple.decoding.constraints import Pattern
 from ocr_simple.images import ImageError, pad_batch
 from ocr_simple.network.attention import attention_loss, teacher_forced
 from ocr_simple.options import InferenceOptions
-from ocr_simple.readings import find_images
+from ocr_simple.reading_commands import find_images
 from ocr_simple.runs import model_files
 from ocr_simple.runs.model_files import TEST_IMAGES, find_model
 from ocr_simple.spec import SPEC_FILE, ModelSpec, pack_labels, read_spec, time_steps

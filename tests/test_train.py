@@ -36,7 +36,7 @@ from ocr_simple.options import HELD_OUT, LineOptions, TrainOptions
 from ocr_simple.runs.checkpoint import pack
 from ocr_simple.runs.config import NOT_COMPARED
 from ocr_simple.runs.run_folder import RunFolder
-from ocr_simple.runs.stopping import Stopper
+from ocr_simple.runs.signals import Stopper
 
 ROOT = Path(__file__).resolve().parent.parent
 FONT = next(font for font in find_fonts(("trdg",)) if font.endswith("OpenSans-Regular.ttf"))

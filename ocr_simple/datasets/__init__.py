@@ -1,0 +1,1 @@
+"""Data sets: labelled images and TFRecords, lines to train on, batches."""

@@ -1,0 +1,1 @@
+"""From class probabilities to text: greedy decoding, beam search, constraints, calibration."""

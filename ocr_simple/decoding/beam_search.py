@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ocr_simple.decoding.alignment import aligned_line, log_probabilities, trellis
+from ocr_simple.decoding.constraints import Constraint, Lexicon
 from ocr_simple.decoding.greedy import ctc_greedy
-from ocr_simple.decoding.lexicon import Constraint, Lexicon
 from ocr_simple.decoding.prefix_search import search
 from ocr_simple.text import BLANK, Alphabet, Line
 

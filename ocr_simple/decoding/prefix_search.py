@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ocr_simple.decoding.lexicon import Candidates, Constraint, Lexicon, Trie
+from ocr_simple.decoding.constraints import Candidates, Constraint, Lexicon, Trie
 from ocr_simple.text import Alphabet
 
 WIDEST = 100  # widest beam that is tried if a narrower one finds no text

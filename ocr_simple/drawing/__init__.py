@@ -1,0 +1,1 @@
+"""Drawing lines of text: texts, fonts, glyphs, marks."""

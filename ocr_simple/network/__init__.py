@@ -1,0 +1,1 @@
+"""The network: encoders, layers, the attention head, and Keras."""

@@ -1,0 +1,1 @@
+"""Turning a drawn line into a picture of it: recipes, effects, geometry."""

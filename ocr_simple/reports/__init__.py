@@ -1,0 +1,1 @@
+"""How well lines are read: metrics, the report, pictures."""

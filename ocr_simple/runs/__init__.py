@@ -1,0 +1,1 @@
+"""Training runs: folder, checkpoints, devices, progress."""

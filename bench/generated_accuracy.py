@@ -2,7 +2,7 @@
 
     apt-get install fonts-liberation fonts-cantarell fonts-hack fonts-inconsolata fonts-vollkorn \\
         fonts-linuxlibertine fonts-sil-gentium-basic fonts-crosextra-carlito fonts-comfortaa
-    python bench/generated.py --model digits
+    python bench/generated_accuracy.py --model digits
 
 The fonts it never saw are Debian's; those that are not installed are listed at the end. The lines
 are 1 to 10 random digits on white with trdg's defaults, without variation. "light on dark" is the

@@ -11,10 +11,10 @@ from support.in_process import run_train
 from support.lines import OPEN_SANS
 
 import model as models
-from ocr_simple.datasets import labelled
+from ocr_simple.datasets import labelled_lines as labelled
 from ocr_simple.datasets.annotations import DatasetError, find_entries
 from ocr_simple.datasets.batches import collate
-from ocr_simple.datasets.labelled import LabelledLines, MixedLines
+from ocr_simple.datasets.labelled_lines import LabelledLines, MixedLines
 from ocr_simple.datasets.tfrecords import write_labelled
 from ocr_simple.drawing.lines import Lines
 from ocr_simple.options import LineOptions, Variation

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ocr_simple.decoding.lexicon import Lexicon, Pattern, load_constraint
+from ocr_simple.decoding.constraints import Lexicon, Pattern, load_constraint
 from ocr_simple.text import Alphabet
 
 ONES = Alphabet("1a-")

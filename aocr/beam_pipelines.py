@@ -40,7 +40,7 @@ from ocr_simple.datasets.tfrecords import (
 )
 from ocr_simple.drawing.lines import Lines
 from ocr_simple.options import InferenceOptions, LineOptions
-from ocr_simple.readings import Plan, reports, summary
+from ocr_simple.reading_commands import Plan, reports, summary
 from ocr_simple.runs.model_files import find_model
 
 JOB = "job.json"  # beside it NNNNN.items.json and NNNNN.done.json, of each shard

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from ocr_simple import images as imaging
 from ocr_simple import storage
-from ocr_simple.decoding.lexicon import load_constraint
+from ocr_simple.decoding.constraints import load_constraint
 from ocr_simple.options import InferenceOptions
 from ocr_simple.runs.model_files import TEST_IMAGES, find_model
 from ocr_simple.spec import read_spec
