@@ -146,7 +146,7 @@ def test_a_changed_data_set_is_another_run(labelled_folder, tmp_path, capsys):
     assert run(tmp_path / "run", "--dataset", str(tmp_path)) == 0
     labels.write_text("0.png\t1\n1.png\t2\n2.png\t1\n")
     assert run(tmp_path / "run", "--dataset", str(tmp_path)) == 2
-    assert "--dataset-digest" in capsys.readouterr().err
+    assert "the labelled images have changed" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
