@@ -77,9 +77,8 @@ def build(spec: ModelSpec, seed: int | None = None) -> keras.Model:
             name="decoder",
         )(features, view, valid)
     else:
-        outputs = keras.layers.Dense(classes, dtype="float32", name="logits")(
-            view
-        )  # (batch, steps, classes)
+        head = keras.layers.Dense(classes, dtype="float32", name="logits")
+        outputs = head(view)  # (batch, steps, classes)
     model = keras.Model({"image": image, "width": width}, outputs, name="ocr_simple")
     model.spec = spec
     return model

@@ -54,8 +54,8 @@ def parse(
     nested, flat = _nested(options, groups, short), (tyro.conf.OmitArgPrefixes,)
     try:
         parsed = tyro.cli(nested, args=given, prog=prog, description=description, config=flat)
-    except BrokenPipeError:  # `--help | head` is done; the flush at exit must not fail either
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # `--help | head` is done
+        discard_output()
         raise SystemExit(0) from None
     result = options(
         **{
@@ -72,6 +72,11 @@ def parse(
         print(f"{prog or sys.argv[0]}: {error}", file=sys.stderr)
         raise SystemExit(2) from None
     return result
+
+
+def discard_output() -> None:
+    """Drop what is still to be printed: the reader of a pipe has gone, and the flush would fail."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def groups_of(options: type) -> list[type[Group]]:

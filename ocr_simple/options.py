@@ -48,17 +48,17 @@ class TextOptions(Group):
 
     alphabet: str = "digits"
     """digits, alnum (0-9a-z), ascii (printable), a string of characters, or a UTF-8 file of them.
-    auto: the characters of the labels (with --init-from also that
-    model's), or digits if there are no labels."""
+    auto: the characters of the labels (with --init-from also that model's), or digits if there
+    are no labels."""
     text_source: Literal["random", "dictionary", "mixed", "strings", "wikipedia"] = "random"
     """random characters; dictionary words; mixed: words, numbers, dates, prices and codes as they
     are printed; strings: your own lines; wikipedia: sentences, from the network."""
     min_length: Positive = 1
-    """Fewest characters of a random line; fewest words of a Wikipedia sentence."""
+    """Minimum number of characters in a random line, or of words in a Wikipedia sentence."""
     max_length: Positive = 10
-    """Most characters of a random line. The model can read longer lines than it was trained on."""
+    """Maximum number of characters in a random line. The model can also read longer lines."""
     words: Positive = 1
-    """Most words of a dictionary or mixed line; each line has from one to this many."""
+    """Maximum number of words in a dictionary or mixed line; each has one or more."""
     strings: tuple[str, ...] = ()
     """Your own lines, for the text source strings."""
     strings_file: Path | None = None
@@ -288,7 +288,7 @@ class AttentionOptions(Group):
     use_gru: bool = ModelSpec.use_gru
     """GRU instead of LSTM in the attention head."""
     max_prediction: int = ModelSpec.max_prediction
-    """Most characters the attention head writes; 0: as many as the image has time steps."""
+    """Maximum number of characters the attention head writes; 0: the image's time steps."""
 
 
 @dataclass(frozen=True)

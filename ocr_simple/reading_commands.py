@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from ocr_simple import images as imaging
 from ocr_simple import storage
+from ocr_simple.command_line import discard_output
 from ocr_simple.decoding.constraints import load_constraint
 from ocr_simple.options import InferenceOptions
 from ocr_simple.runs.model_files import TEST_IMAGES, find_model
@@ -72,8 +73,8 @@ def piped() -> Iterator[None]:
             stream.reconfigure(errors=errors)
     try:
         yield
-    except BrokenPipeError:  # `| head` is done; the flush at exit must not fail either
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # `| head` is done
+        discard_output()
 
 
 def find_images(paths: Iterable[str]) -> tuple[list[str], int]:
