@@ -87,5 +87,5 @@ if __name__ == "__main__":
     try:
         main(tyro.cli(Options, description=__doc__))
     except ValueError as error:
-        print(f"generated.py: {error}", file=sys.stderr)
+        print(f"generated_accuracy.py: {error}", file=sys.stderr)
         sys.exit(2)
