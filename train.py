@@ -328,7 +328,7 @@ def run(options: TrainOptions, command: list[str]) -> int:
     except (ValueError, OSError, TrainError, ClusterError) as error:
         log(f"{command[1] if command[0] == 'python' else command[0]}: {error}")
         if isinstance(error, OSError) and error.errno in DISK_FULL:
-            log(f"{where}: make room; the same command resumes from the last checkpoint")
+            log(f"{where}: free some disk space; the same command resumes from the last checkpoint")
         elif isinstance(error, FileNotFoundError) and not options.model_dir.is_dir():
             log(f"{where}: was removed during the run; the same command starts again")
         return 2

@@ -65,7 +65,7 @@ class ModelSpec:
                 raise ValueError(f"{name} {getattr(self, name)!r}: {fix}")
 
         def choices(name: str, known: Any) -> None:
-            check(getattr(self, name) in known, name, f"known are {', '.join(map(str, known))}")
+            check(getattr(self, name) in known, name, f"choose from {', '.join(map(str, known))}")
 
         integers = {f.name for f in dataclasses.fields(self) if f.type in (int, "int")}
         for name in sorted(integers):

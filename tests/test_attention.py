@@ -184,7 +184,7 @@ def test_a_file_from_before_the_attention_head_is_read_as_ctc(tmp_path):
 @pytest.mark.parametrize(
     "values, message",
     [
-        ({"head": "transformer"}, "head 'transformer': known are ctc, attention"),
+        ({"head": "transformer"}, "head 'transformer': choose from ctc, attention"),
         ({"attn_num_hidden": 0}, "attn_num_hidden 0: give 1 to"),
         ({"attn_num_layers": True}, "attn_num_layers True"),
         ({"target_embedding_size": 10.0}, "target_embedding_size 10.0"),

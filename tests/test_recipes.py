@@ -83,7 +83,7 @@ def test_a_folder_of_a_kind_names_what_its_fonts_are_for():
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        (("film",), "recipe 'film': known are clean, photo"),
+        (("film",), "recipe 'film': choose from clean, photo"),
         (("photo:0",), "recipe 'photo:0': give a weight over 0"),
         (("photo:much",), "recipe 'photo:much': give a weight over 0"),
         ((), "name at least one"),

@@ -77,7 +77,7 @@ def test_a_dictionary_without_a_word_in_the_alphabet_is_an_error():
 
 
 def test_a_language_without_a_dictionary_is_an_error_that_lists_those_there_are():
-    with pytest.raises(LineError, match=r"'xx': no dictionary; known are .*en, "):
+    with pytest.raises(LineError, match=r"'xx': no dictionary; choose from .*en, "):
         texts(text_source="dictionary", language="xx", alphabet="ascii")
 
 

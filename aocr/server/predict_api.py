@@ -47,7 +47,7 @@ def parse_request(body: Any) -> tuple[list[bytes], str, str]:
         raise ValueError("the request is not a JSON object; give instances or inputs")
     signature = body.get("signature_name") or "serving_default"
     if signature not in SIGNATURES:
-        raise ValueError(f"signature_name {signature!r}: known are {', '.join(SIGNATURES)}")
+        raise ValueError(f"signature_name {signature!r}: choose from {', '.join(SIGNATURES)}")
     if ("instances" in body) == ("inputs" in body):
         raise ValueError("give either instances (a list) or inputs")
     if "instances" in body:

@@ -92,7 +92,7 @@ def read_dictionary(options: TextOptions, alphabet: Alphabet) -> Pool:
     path = TRDG_FOLDER / "dicts" / f"{options.language}.txt"
     if not path.is_file():
         known = ", ".join(sorted(p.stem for p in path.parent.glob("*.txt")))
-        raise LineError(f"language {options.language!r}: no dictionary; known are {known}")
+        raise LineError(f"language {options.language!r}: no dictionary; choose from {known}")
     words = path.read_text(encoding="utf-8", errors="ignore").splitlines()
     return _in_alphabet("dictionary", words, options, alphabet)
 

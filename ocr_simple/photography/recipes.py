@@ -197,7 +197,7 @@ def _name_and_weight(given: str) -> tuple[str, float]:
     """Split "name:weight"; without a weight it is 1. Raises LineError."""
     name, _, weight = given.partition(":")
     if name not in (*RECIPES, "mixed"):
-        raise LineError(f"recipe {name!r}: known are {', '.join((*RECIPES, 'mixed'))}")
+        raise LineError(f"recipe {name!r}: choose from {', '.join((*RECIPES, 'mixed'))}")
     try:
         value = float(weight or 1)
     except ValueError:

@@ -193,7 +193,7 @@ def place_in_cluster() -> tuple[int, int]:
         config = json.loads(given)
         cluster, task = config.get("cluster", {}), config.get("task", {})
         if others := set(cluster) - {"chief", "worker"}:
-            raise ValueError(f"a cluster of {', '.join(sorted(others))}; known are chief, worker")
+            raise ValueError(f"a cluster of {', '.join(sorted(others))}; choose from chief, worker")
         kinds = ("chief", "worker")
         tasks = [(kind, i) for kind in kinds for i in range(len(cluster.get(kind, ())))]
         if not tasks:
