@@ -6,9 +6,11 @@
 
 The fonts it never saw are Debian's; those that are not installed are listed at the end. The lines
 are 1 to 10 random digits on white with trdg's defaults, without variation. "light on dark" is the
-same lines inverted.
+same lines inverted. A model that reads points and minus signs also reads numbers with them, as
+displays show them, in the display fonts of `make fonts`.
 """
 
+import string
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +39,8 @@ FAMILIES = (
     "Vollkorn",
     "Comfortaa",
 )
+DISPLAY_FONTS = Path(__file__).resolve().parents[1] / "fonts" / "made" / "display"
+DIGITS = LineOptions()  # 1 to 10 random digits
 SEED = 2_000_000  # no training run draws these lines
 
 
@@ -50,15 +54,28 @@ class Options:
     """Lines in trdg's fonts; each Debian family gets a tenth of it."""
 
 
-def print_row(recognizer: Recognizer, name: str, fonts: list[str], count: int) -> list[float]:
+def print_row(
+    recognizer: Recognizer,
+    name: str,
+    fonts: list[str],
+    count: int,
+    text: LineOptions = DIGITS,
+) -> list[float]:
     """Read lines in some fonts and print a row; returns the shares read exactly."""
-    drawn = Lines(LineOptions(), recognizer.spec, fonts, SEED, augment=False)
+    drawn = Lines(text, recognizer.spec, fonts, SEED, augment=False)
     lines = [drawn[k] for k in range(count)]
     inverted = [(255 - pixels, text, font) for pixels, text, font in lines]
     shares = [evaluate(recognizer.evaluate(examples)).exact for examples in (lines, inverted)]
     files = len({font for _, _, font in lines})
     print(f"| {name} | {files} | {count} | {shares[0]:.2%} | {shares[1]:.2%} |", flush=True)
     return shares
+
+
+def measurements(count: int, rng: np.random.Generator) -> list[str]:
+    """Numbers as displays show them, with a point and often a minus sign: -12.5, 0.730."""
+    places, signed = rng.integers(1, 4, count), rng.random(count) < 0.5
+    values = 10 ** rng.uniform(-1, 4, count)
+    return [f"{'-' if s else ''}{value:.{p}f}" for value, p, s in zip(values, places, signed)]
 
 
 def main(options: Options) -> None:
@@ -76,6 +93,11 @@ def main(options: Options) -> None:
             shares.append(print_row(recognizer, family, fonts, options.lines // 10))
         else:
             missing.append(family)
+    if set("-." + string.digits) <= set(recognizer.spec.alphabet) and DISPLAY_FONTS.is_dir():
+        rng = np.random.default_rng(SEED)
+        text = LineOptions(text_source="strings", strings=tuple(measurements(options.lines, rng)))
+        fonts = find_fonts((str(DISPLAY_FONTS),))
+        print_row(recognizer, "displays, with points and minus", fonts, options.lines, text)
     if shares:
         mean = np.mean(shares, axis=0)
         print(f"| {len(shares)} Debian families | | | {mean[0]:.2%} | {mean[1]:.2%} |")

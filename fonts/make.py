@@ -9,9 +9,12 @@ that are made here in the forms of many writers, receipt printers and displays.
 A recipe draws with the fonts in the folder of its name: see ocr_simple/photography/recipes.py.
 """
 
+import argparse
 import json
+import os
 import shutil
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -50,10 +53,8 @@ def packaged() -> Iterator[tuple[str, Path]]:
                 yield kind, italic
 
 
-def main() -> None:
-    """Make fonts/made/ from scratch."""
-    made = HERE / "made"
-    shutil.rmtree(made, ignore_errors=True)
+def make(made: Path) -> dict[str, int]:
+    """Make all fonts in an empty folder. Returns how many there are from each source."""
     for kind in ("print", "receipt", "handwriting", "display"):
         (made / kind).mkdir(parents=True)
     counts = dict.fromkeys(("npm", "collected", "strokes", "printers", "segments"), 0)
@@ -72,6 +73,22 @@ def main() -> None:
     for i in range(DISPLAYS):
         save_font(made / "display" / f"segments{i:03}.ttf", display(np.random.default_rng(i)))
         counts["segments"] += 1
+    return counts
+
+
+def main() -> None:
+    """Make fonts/made/ from scratch; an earlier one stays until the new one is complete."""
+    argparse.ArgumentParser(
+        description="Make the fonts of the shipped models in fonts/made/, from scratch.",
+        epilog="npm ci --prefix fonts has to run first; make fonts does both.",
+    ).parse_args()
+    made = HERE / "made"
+    with tempfile.TemporaryDirectory(prefix=".partial-", dir=HERE) as folder:
+        new, old = Path(folder) / "new", Path(folder) / "old"
+        counts = make(new)
+        if made.exists():
+            os.replace(made, old)
+        os.replace(new, made)
     print(f"{made}: " + ", ".join(f"{count} {name}" for name, count in counts.items()))
 
 

@@ -14,6 +14,7 @@ from typing import Annotated, ClassVar, Literal
 
 import tyro
 from annotated_types import Ge, Gt, Le, Lt
+from tyro.conf import Positional
 
 from ocr_simple.spec import Context, Head, ModelSpec
 from ocr_simple.text import Alphabet
@@ -37,6 +38,7 @@ class Group:
     """Options that belong together; its docstring is their heading in `--help`."""
 
     shown: ClassVar[bool] = True  # else only `--help-all` lists them
+    title: ClassVar[str] = ""  # before "options" in the heading; "": from the class name
 
 
 # --- generated lines --------------------------------------------------------------------------
@@ -47,12 +49,14 @@ class TextOptions(Group):
     """Text of generated lines."""
 
     alphabet: str = "digits"
-    """digits, alnum (0-9a-z), ascii (printable), a string of characters, or a UTF-8 file of them.
-    auto: the characters of the labels (with --init-from also that model's), or digits if there
-    are no labels."""
-    text_source: Literal["random", "dictionary", "mixed", "strings", "wikipedia"] = "random"
-    """random characters; dictionary words; mixed: words, numbers, dates, prices and codes as they
-    are printed; strings: your own lines; wikipedia: sentences, from the network."""
+    """digits, numbers (digits and . , : - / and space), alnum (0-9a-z), ascii (printable), a string
+    of characters, or a UTF-8 file of characters."""
+    text_source: Literal["random", "numbers", "dictionary", "mixed", "strings", "wikipedia"] = (
+        "random"
+    )
+    """random characters; numbers: digits, prices, dates and times as they are printed; dictionary
+    words; mixed: words, numbers and codes; strings: your own lines; wikipedia: sentences, from the
+    network."""
     min_length: Positive = 1
     """Minimum number of characters in a random line, or of words in a Wikipedia sentence."""
     max_length: Positive = 10
@@ -64,7 +68,7 @@ class TextOptions(Group):
     strings_file: Path | None = None
     """UTF-8 file of your own lines, one per row, for the text source strings."""
     language: str = "en"
-    """Dictionary, Wikipedia and font folder of trdg: en, fr, de, es, cn, ja, ..."""
+    """Language of the dictionary, Wikipedia and trdg's fonts: en, fr, de, es, cn, ja, …"""
     case: Literal["keep", "upper", "lower"] = "keep"
     """Change the case of words and strings, for an alphabet that has one case."""
 
@@ -98,10 +102,12 @@ class VariationOptions(Group):
     photo: Share = 0.5
     """Share of training lines made to look photographed; this helps with unseen fonts too."""
     recipe: tuple[str, ...] = ("photo",)
-    """Kinds of picture: clean, photo, serial, receipt, display, handwriting, or mixed for all but
-    clean. Weights mix them: photo:3 receipt:1. A recipe prefers fonts of its kind in --fonts."""
+    """Kinds of picture: clean, photo, serial, receipt, display, counter, handwriting, blank
+    (nothing to read), or mixed for all but clean. Weights mix them: photo:3 receipt:1. A recipe
+    prefers fonts of its kind in --fonts."""
     elastic: Strength = 0.0
-    """How far strokes bend, as a share of the line's height; 0.03 visibly changes letter shapes."""
+    """Strength of elastic distortion, as a share of the line's height; 0.03 visibly changes letter
+    shapes."""
 
 
 @dataclass(frozen=True)
@@ -147,17 +153,17 @@ class MoreVariationOptions(Group):
 
     shown = False
     rotation: Strength = 2.0
-    """Degrees a training line may turn, either way."""
+    """Largest rotation in degrees, either way."""
     shift: Strength = 0.08
-    """Share of the height a training line may move."""
+    """Largest shift, as a share of the height."""
     shear: Strength = 0.2
-    """Slant of a training line, as a share of its height; few fonts are italic."""
+    """Largest slant, as a share of the line's height."""
     zoom: Strength = 0.3
-    """Log scale by which a training line may grow; it may shrink twice as much."""
+    """Zoom range as a natural logarithm: 0.3 gives scales from 0.55 to 1.35."""
     stretch: Strength = 0.5
-    """Log scale by which the width alone may change."""
+    """Same for the width alone: 0.5 gives 0.61 to 1.65."""
     spacing: NotNegative = 2
-    """Pixels by which --character-spacing varies: usually about this, rarely ten times as much."""
+    """Random variation of --character-spacing in pixels; rarely up to ten times this."""
     stroke_weight: Share = 0.6
     """Share of training lines with thinner or bolder strokes."""
 
@@ -195,7 +201,7 @@ class DatasetOption(Group):
 
 
 @dataclass(frozen=True)
-class LabelledOptions(Group):
+class LabelledImageOptions(Group):
     """How labelled images are used."""
 
     validation: tuple[str, ...] = ()
@@ -206,6 +212,10 @@ class LabelledOptions(Group):
     """Share of generated lines among the labelled ones; helps when you have few images."""
     init_from: str | None = None
     """Start from this model and its network: a shipped model's name, a file, or a run folder."""
+    max_width: NotNegative = 0
+    """Leave out labelled images wider than this, in pixels, and list them; 0 leaves out none."""
+    max_height: NotNegative = 0
+    """Leave out labelled images taller than this, in pixels, and list them; 0 leaves out none."""
 
 
 @dataclass(frozen=True)
@@ -214,13 +224,14 @@ class ModelOptions(Group):
 
     architecture: str = ModelSpec.architecture
     """Encoder, one of those in ocr_simple/network/encoders.py. plain: best on unseen fonts; fine:
-    for narrow characters; deep: for hard pictures; wide: for letters in many fonts; residual: for
-    GPUs."""
+    for narrow characters; deep: for hard pictures; large: for many kinds of picture; wide: for
+    letters in many fonts; residual: for GPUs."""
     context: Context = ModelSpec.context
-    """Layers behind the encoder that see more of the line: conv is fastest; attention adds
+    """Layers after the encoder that see more of the line: conv is fastest; attention adds
     self-attention over the whole line; lstm and gru are recurrent."""
     rnn_units: int = ModelSpec.rnn_units
-    """Width of the layers behind the encoder, each way: 64 suffices for digits, 128 for text."""
+    """Units of the context layers, per direction for lstm and gru; conv and attention use twice as
+    many. 64 suffice for digits, 128 for text."""
     height: int = ModelSpec.height
     """Rows of the model's input. Small print in large pictures may be read better with 48."""
     color: bool = False
@@ -232,12 +243,12 @@ class ModelOptions(Group):
 
 @dataclass(frozen=True)
 class OptimisationOptions(Group):
-    """Optimisation."""
+    """Steps, batches and learning rate."""
 
     steps: Positive = 3000
     """Total training steps; the learning rate falls over them."""
     num_epoch: NotNegative = 0
-    """How often each labelled image is seen, instead of --steps."""
+    """Train for this many passes over the labelled images, instead of --steps; 0: use --steps."""
     batch_size: Positive = 32
     """Lines per step, on all devices and machines together. On a CPU, more and smaller steps learn
     faster."""
@@ -263,7 +274,8 @@ class RunOptions(Group):
     seed: NotNegative = 0
     """Random seed for weights and data."""
     workers: NotNegative = WORKERS
-    """Processes that draw lines; 0 draws in this one. The lines do not depend on the number."""
+    """Processes that draw lines; 0: draw in the training process. The lines do not depend on the
+    number."""
     interval: Annotated[Positive, tyro.conf.arg(aliases=["--steps-per-checkpoint"])] = 500
     """Steps between two validations; each also saves a checkpoint."""
     validation_lines: Positive = 500
@@ -272,6 +284,8 @@ class RunOptions(Group):
     """Font families (beginnings of file names) used for validation only; none trains on all."""
     patience: NotNegative = 10
     """Stop after this many validations without an improvement; 0 never stops early."""
+    worst_fonts: NotNegative = 3
+    """How many of the worst-read fonts to name at the end."""
 
 
 @dataclass(frozen=True)
@@ -282,7 +296,7 @@ class AttentionOptions(Group):
     attn_num_hidden: int = ModelSpec.attn_num_hidden
     """Width of each layer of the attention head."""
     attn_num_layers: int = ModelSpec.attn_num_layers
-    """Recurrent layers of the attention head; the first steers where it looks."""
+    """Recurrent layers of the attention head; the first computes the attention query."""
     target_embedding_size: int = ModelSpec.target_embedding_size
     """Width of the embedding of the last character."""
     use_gru: bool = ModelSpec.use_gru
@@ -292,13 +306,13 @@ class AttentionOptions(Group):
 
 
 @dataclass(frozen=True)
-class TuningOptions(Group):
-    """Tuning."""
+class MoreTrainingOptions(Group):
+    """Schedule, regularisation, averaging."""
 
     shown = False
     final_rate: Share = 0.0
-    """Learning rate at the end, as a share of the highest. Long trainings on mixed recipes read
-    real pictures better with 0.3 and a longer --average, 0.9998."""
+    """Learning rate at the end, as a share of the highest. For long trainings, 0.3 with
+    --average 0.9998 gives better results on real pictures."""
     warmup: NotNegative = 100
     """Steps over which the learning rate rises."""
     weight_decay: Strength = 0.05
@@ -308,30 +322,27 @@ class TuningOptions(Group):
     average: Annotated[float, Ge(0), Lt(1)] = 0.99
     """Momentum of the moving average of the weights; the average is validated and saved."""
     shares: NotNegative = 0
-    """Parts of a batch that are sorted by width, one per machine; 0: the number of machines when
-    the run starts."""
-    max_width: NotNegative = 0
-    """Leave out labelled images wider than this, in pixels, and list them; 0 leaves out none."""
-    max_height: NotNegative = 0
-    """Leave out labelled images taller than this, in pixels, and list them; 0 leaves out none."""
-    worst_fonts: NotNegative = 3
-    """How many of the worst-read fonts to name at the end."""
+    """Number of equal parts that each batch is split into, one per machine; 0: the number of
+    machines at the start."""
 
 
 @dataclass(frozen=True)
 class TrainOptions(
-    TuningOptions,
+    MoreTrainingOptions,
     AttentionOptions,
     RunOptions,
     OptimisationOptions,
     ModelOptions,
-    LabelledOptions,
+    LabelledImageOptions,
     DatasetOption,
     LineOptions,
 ):
     """Train a recogniser on generated lines, on labelled images, or on both."""
 
-    alphabet: str = "auto"  # see TextOptions
+    alphabet: str = "auto"
+    """digits, numbers (digits and . , : - / and space), alnum (0-9a-z), ascii (printable), a string
+    of characters, or a UTF-8 file of them. auto: the characters of the labels (with --init-from
+    also that model's), or digits if there are no labels."""
 
     @property
     def highest_rate(self) -> float:
@@ -358,11 +369,11 @@ class TrainOptions(
 class InferenceOptions(Group):
     """Read the line in each image."""
 
-    paths: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="PATH")] = ()
+    paths: Annotated[tuple[str, ...], Positional, tyro.conf.arg(metavar="[PATH ...]")] = ()
     """Images and folders of them; - takes names from standard input.
     Without any, inference_test_imgs/ is read."""
     format: Literal["text", "tsv", "json", "aocr"] = "text"
-    """text for people; tsv: path, text, confidence; json: JSON Lines with characters; aocr: the
+    """text: for people; tsv: path, text, confidence; json: JSON Lines with characters; aocr: the
     format of aocr predict."""
     model: Annotated[str, tyro.conf.arg(aliases=["--model-dir", "--job-dir"])] = "digits"
     """A shipped model's name (digits, text), a model file, or a run folder."""
@@ -372,6 +383,6 @@ class InferenceOptions(Group):
     r"""Regular expression that the whole text must match, such as \d{5}."""
     min_confidence: Share = 0.0
     """Mark lines read with less confidence than this as unsure. The report of aocr test shows how
-    many lines each threshold leaves, and how many of those are right."""
+    many lines each threshold accepts, and how many of those are right."""
     beam_width: Positive = 1
-    """Beam width; 1 is greedy decoding. At least 10 with --pattern or --lexicon."""
+    """Beam width; 1 is greedy decoding. With --pattern or --lexicon, at least 10 is used."""

@@ -21,6 +21,7 @@ CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 NAMED_ALPHABETS = {
     "digits": string.digits,
+    "numbers": string.digits + ".,:-/ ",
     "alnum": string.digits + string.ascii_lowercase,
     "ascii": "".join(map(chr, range(32, 127))),  # the printable characters and the space
 }

@@ -9,9 +9,9 @@ from support.lines import FONTS
 
 from ocr_simple.drawing.glyphs import draw
 from ocr_simple.options import Drawing
-from ocr_simple.photography import effects
 from ocr_simple.photography.camera import LEGIBLE, legibility, photograph, take
-from ocr_simple.photography.effects import EFFECTS, Shot
+from ocr_simple.photography.effects import EFFECTS, ink, scene, tone
+from ocr_simple.photography.effects.shot import Shot
 from ocr_simple.photography.recipes import PHOTO, Recipe, Sensor, Tone
 
 
@@ -44,7 +44,8 @@ def test_every_chance_of_an_effect_is_a_field_of_recipes():
     chances = {chance for chance, _ in EFFECTS if chance}
     assert all(isinstance(attrgetter(chance)(PHOTO), float) for chance in chances)
     others = {"ink.unlit_segments", "scene.unevenness"} | {
-        f"tone.{name}" for name in ("light_paper", "dark_on_light", "outline", "relief")
+        f"tone.{name}"
+        for name in ("light_paper", "dark_paper", "dark_on_light", "outline", "relief")
     }
     assert chances | others == {
         f"{group}.{field.name}"
@@ -54,16 +55,59 @@ def test_every_chance_of_an_effect_is_a_field_of_recipes():
     }
 
 
-def test_dots_leave_a_line_legible():
+@pytest.mark.parametrize("effect", [scene.sides, scene.small_print])
+def test_what_is_beside_a_line_never_covers_it(effect):
     ink = np.zeros((32, 60, 1), np.float32)
-    ink[4:28, 10:15] = 1
+    ink[10:22, 15:45] = 1
+    changed = np.zeros(ink.shape, bool)
+    for seed in range(200):
+        shot = Shot(PHOTO, ink, 255 * ink)
+        effect(shot, np.random.default_rng(seed))
+        changed |= shot.image != 255 * ink
+    assert changed.any() and not changed[10:22, 15:45].any()
+
+
+def test_a_shadow_is_beside_the_strokes():
+    ink = np.zeros((32, 60, 1), np.float32)
+    ink[10:22, 15:20] = 1
+    for seed in range(50):
+        shot = Shot(PHOTO, ink, 150 + 100 * ink, paper=150, contrast=100)
+        tone.drop_shadow(shot, np.random.default_rng(seed))
+        darker = 150 + 100 * ink - shot.image
+        assert darker.max() > 10 and abs(darker[10:22, 15:20]).max() == 0
+
+
+def test_dots_leave_a_line_legible():
+    drawn = np.zeros((32, 60, 1), np.float32)
+    drawn[4:28, 10:15] = 1
     kept = []
     for seed in range(50):
-        shot = Shot(PHOTO, ink, 255 * ink)
-        effects.dot_matrix(shot, np.random.default_rng(seed))
+        shot = Shot(PHOTO, drawn, 255 * drawn)
+        ink.dot_matrix(shot, np.random.default_rng(seed))
         kept.append(shot.ink)
     assert np.mean([out[4:28, 10:15].mean() for out in kept]) > 0.3
     assert np.mean([out[:, 25:].mean() for out in kept]) < 0.02
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_what_glows_is_lighter_than_its_halo_and_that_than_the_panel(channels):
+    ink = np.zeros((32, 90, channels), np.float32)
+    ink[6:26, 10:14] = 1
+    for seed in range(20):
+        shot = Shot(PHOTO, ink, 255 * ink)
+        tone.glow(shot, np.random.default_rng(seed))
+        core, beside, panel = (shot.image[8:24, x].mean() for x in (12, 14, 80))
+        assert core > beside >= panel and panel < 150
+        assert shot.image.dtype == np.float32 and 0 <= shot.image.min() <= shot.image.max() <= 256
+
+
+def test_a_window_shows_its_line():
+    ink = np.zeros((32, 90, 1), np.float32)
+    ink[3:29, 2:88] = 1
+    for seed in range(50):
+        shot = Shot(PHOTO, ink, 255 * ink)
+        scene.bezel(shot, np.random.default_rng(seed))
+        assert (shot.image[6:26, 6:84] > 20).all(), "dimmed by the rim at most, and not hidden"
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ from ocr_simple.spec import read_spec
 FONTS = Path(__file__).resolve().parent.parent / "fonts"
 sys.path.insert(0, str(FONTS))
 
+import displays
 import handwriting
 import make
 
@@ -47,11 +48,32 @@ def test_a_made_font_draws_every_digit_and_the_marks(kind, tmp_path):
 def test_the_segments_of_a_digit_are_some_of_the_eights(tmp_path):
     for seed in range(8):
         file = tmp_path / f"{seed}.ttf"
-        make.save_font(file, make.display(np.random.default_rng(seed)))
+        make.save_font(file, displays.segments(np.random.default_rng(seed)))
         eight = ink(file, "8")
         for digit in "0123456790":
             assert not (ink(file, digit) & ~eight).any()
             assert 0.15 < ink(file, digit).sum() / eight.sum() < 0.95
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_the_point_of_a_display_stands_at_the_foot_of_the_digit_before_it(seed, tmp_path):
+    file = tmp_path / "a.ttf"
+    make.save_font(file, displays.segments(np.random.default_rng(seed)))
+    assert characters_drawn(str(file), DIGITS + ".,:- /") == DIGITS + ".,:- "
+    font = ImageFont.truetype(str(file), 96)
+    assert font.getlength(".") < 0.6 * font.getlength("8")
+    digit, point = (font.getbbox(character, anchor="ls") for character in "8.")
+    before = font.getlength("8")  # to where the point's cell starts
+    assert point[1] > 0.5 * digit[1], "in the lower half"
+    assert before + point[2] <= before + font.getlength(".") + 1, "and in its cell or left of it"
+    assert (digit[0] + digit[2]) / 2 < before + point[0], "and right of the digit's middle"
+
+
+def test_a_panel_draws_the_whole_alphabet_of_numbers_with_narrow_points(tmp_path):
+    for seed in range(4):
+        file = tmp_path / f"{seed}.ttf"
+        make.save_font(file, displays.panel(np.random.default_rng(seed)))
+        assert characters_drawn(str(file), DIGITS + ".,:-/ ") == DIGITS + ".,:-/ "
 
 
 @pytest.mark.parametrize("seed", range(6))  # drawn, of dots, of needles
@@ -69,6 +91,15 @@ def test_two_writers_write_alike_only_with_the_same_seed(tmp_path):
         make.save_font(tmp_path / f"{name}.ttf", make.written_by(np.random.default_rng(seed)))
     a, b, c = (ink(tmp_path / f"{name}.ttf", "4") for name in "abc")
     assert (a == b).all() and (a != c).any()
+
+
+def test_zeros_that_are_linked_reach_under_the_next_one(monkeypatch):
+    linked = handwriting.LINKED_ZEROS[:1]
+    for forms, overlaps in ((linked, True), (handwriting.FORMS["0"][:1], False)):
+        monkeypatch.setitem(handwriting.FORMS, "0", forms)
+        glyph = make.written_by(np.random.default_rng(3))["0"]
+        right = max(points[:, 0].max() for points in glyph.outline)
+        assert (right > glyph.advance + 40) == overlaps
 
 
 def test_a_collected_digit_is_used_only_with_its_holes():
@@ -92,6 +123,23 @@ def test_a_family_that_is_not_installed_is_named_with_the_fix(tmp_path, monkeypa
     monkeypatch.setattr(make, "HERE", tmp_path)
     with pytest.raises(SystemExit, match="no file of nowhere; run make fonts"):
         list(make.packaged())
+
+
+def test_earlier_fonts_stay_until_the_new_ones_are_complete(tmp_path, monkeypatch, capsys):
+    (tmp_path / "made").mkdir()
+    (tmp_path / "made" / "earlier.ttf").write_bytes(b"font")
+    monkeypatch.setattr(make, "HERE", tmp_path)
+    monkeypatch.setattr(sys, "argv", ["make.py", "--help"])
+    with pytest.raises(SystemExit):
+        make.main()
+    monkeypatch.setattr(sys, "argv", ["make.py"])
+    with pytest.raises(FileNotFoundError):  # no package.json in this folder
+        make.main()
+    assert [path.name for path in tmp_path.rglob("*")] == ["made", "earlier.ttf"]
+    monkeypatch.setattr(make, "make", lambda folder: folder.mkdir() or {"npm": 0})
+    make.main()
+    assert [path.name for path in tmp_path.rglob("*")] == ["made"]
+    assert capsys.readouterr().out.endswith("made: 0 npm\n")
 
 
 def test_every_family_is_locked_and_has_a_kind():

@@ -23,7 +23,7 @@ from ocr_simple.spec import ModelSpec
 from ocr_simple.text import Alphabet
 
 ROOT = Path(__file__).resolve().parent.parent
-PLAIN = {f.name: 0 for f in fields(Variation) if f.name != "recipe"}  # no variation
+PLAIN = {f.name: 0 for f in fields(Variation)} | {"recipe": ("clean",)}  # no variation, no marks
 ASCII = Alphabet.parse("ascii").characters
 
 
@@ -108,7 +108,7 @@ def test_every_background_is_drawn(kind):
 
 @pytest.mark.parametrize("kind, color", [(1, "#ffffff"), (1, "#f8f8f8"), (0, "#ebebeb")])
 def test_text_too_close_to_its_background_is_an_error_that_says_so(kind, color):
-    with pytest.raises(LineError, match="text_color too close to the background"):
+    with pytest.raises(LineError, match="--text-color too close to the background"):
         lines(text_color=color, background_type=kind)[0]
 
 
@@ -143,7 +143,7 @@ def test_fonts_in_a_row_that_lack_letters_do_not_end_the_draws(tmp_path):
 
 
 def test_a_character_that_no_font_has_is_named():
-    with pytest.raises(LineError, match="no font of 1 draws '\u6570'"):
+    with pytest.raises(LineError, match="none of the 1 fonts has '\u6570'"):
         lines(alphabet="12\u6570", fonts=[OPEN_SANS])
 
 
@@ -224,29 +224,29 @@ def test_text_wider_than_a_fixed_width_is_redrawn_and_counted():
     drawn = [stream[k] for k in range(30)]
     assert {pixels.shape[1] for pixels, _, _ in drawn} == {60}
     assert max(len(text) for _, text, _ in drawn) == 4
-    assert stream.redrawn["text wider than width 60"] > 0
+    assert stream.redrawn["text wider than --width 60"] > 0
 
 
 def test_text_always_wider_than_a_fixed_width_is_an_error():
-    with pytest.raises(LineError, match="50 times text wider than width 20"):
+    with pytest.raises(LineError, match="50 times text wider than --width 20"):
         lines(width=20, min_length=5, fonts=[OPEN_SANS])[0]
 
 
 @pytest.mark.parametrize(
     "options, message",
     [
-        ({"min_length": 4, "max_length": 3}, "min_length 4 and max_length 3"),
-        ({"min_length": 0}, "min_length 0"),
-        ({"words": 0, "text_source": "dictionary"}, "words 0"),
-        ({"size": 12}, "size 12 with margins"),
-        ({"margins": (-1, 0, 0, 0)}, "margins"),
-        ({"orientation": 1, "margins": (5, 16, 5, 16)}, "margins"),
-        ({"text_color": "bluish"}, "text_color 'bluish'"),
-        ({"stroke_fill": ""}, "stroke_fill ''"),
-        ({"skewing_angle": -1}, "skewing_angle -1: give a number"),
-        ({"stretch": -0.1}, "stretch -0.1: give a number"),
-        ({"photo": 1.5}, "photo 1.5: give a number"),
-        ({"zoom": float("nan")}, "zoom nan"),
+        ({"min_length": 4, "max_length": 3}, "--min-length 4 and --max-length 3"),
+        ({"min_length": 0}, "--min-length 0"),
+        ({"words": 0, "text_source": "dictionary"}, "--words 0"),
+        ({"size": 12}, "--size 12 with --margins 5 5 5 5"),
+        ({"margins": (-1, 0, 0, 0)}, "--margins -1 0 0 0"),
+        ({"orientation": 1, "margins": (5, 16, 5, 16)}, "--margins 5 16 5 16"),
+        ({"text_color": "bluish"}, "--text-color 'bluish'"),
+        ({"stroke_fill": ""}, "--stroke-fill ''"),
+        ({"skewing_angle": -1}, "--skewing-angle -1: give a number"),
+        ({"stretch": -0.1}, "--stretch -0.1: give a number"),
+        ({"photo": 1.5}, "--photo 1.5: give a number"),
+        ({"zoom": float("nan")}, "--zoom nan"),
         ({"alphabet": " "}, "nothing but spaces"),
         ({"background_type": 3, "image_dir": ROOT / "tests"}, "is no picture"),
         ({"background_type": 3, "image_dir": Path("nowhere")}, "no pictures there"),

@@ -40,7 +40,7 @@ def test_generator_options_change_what_they_name():
 
 
 def test_generator_options_names_what_cannot_be_drawn():
-    with pytest.raises(LineError, match="margins"):
+    with pytest.raises(LineError, match="--margins"):
         option_pictures.generator_options({"size": [{"size": 8}]}, draw_line)
 
 

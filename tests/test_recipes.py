@@ -8,11 +8,11 @@ import pytest
 from support.lines import FONTS, OPEN_SANS, font_named
 
 from ocr_simple.drawing.glyphs import draw
-from ocr_simple.drawing.lines import Lines
+from ocr_simple.drawing.lines import Lines, without_line
 from ocr_simple.errors import LineError
 from ocr_simple.options import Drawing, LineOptions, Variation
 from ocr_simple.photography.geometry import background, inked_rows, warp
-from ocr_simple.photography.recipes import CLEAN, RECIPES, Mix, Warp
+from ocr_simple.photography.recipes import CLEAN, MIXED, RECIPES, Mix, Warp
 from ocr_simple.spec import ModelSpec
 
 PACIFICO = font_named("Pacifico.ttf")
@@ -31,7 +31,9 @@ def test_mixed_is_every_kind_but_clean():
 
 def test_the_mixture_can_be_weighted_too():
     mix = Mix(("mixed:3", "clean"), FONTS)
-    assert len(mix.recipes) == 6 and mix.chances[4] == pytest.approx(40.5 / 41.5)
+    assert len(mix.recipes) == len(RECIPES), "mixed is all but clean"
+    weights = sum(float(item.split(":")[1]) for item in MIXED)
+    assert mix.chances[-2] == pytest.approx(3 * weights / (3 * weights + 1))
 
 
 def test_a_kind_is_drawn_in_its_fonts_and_the_others_are_not():
@@ -83,9 +85,9 @@ def test_a_folder_of_a_kind_names_what_its_fonts_are_for():
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        (("film",), "recipe 'film': choose from clean, photo"),
-        (("photo:0",), "recipe 'photo:0': give a weight over 0"),
-        (("photo:much",), "recipe 'photo:much': give a weight over 0"),
+        (("film",), "--recipe 'film': choose from clean, photo"),
+        (("photo:0",), "--recipe 'photo:0': give a weight over 0"),
+        (("photo:much",), "--recipe 'photo:much': give a weight over 0"),
         ((), "name at least one"),
     ],
 )
@@ -101,6 +103,27 @@ def test_a_line_of_a_recipe_is_a_function_of_seed_and_number(name):
     )
     for k in (7, 3):
         assert np.array_equal(first[k][0], second[k][0]) and first[k][1:] == second[k][1:]
+
+
+def test_a_blank_picture_has_an_empty_label_and_no_readable_line():
+    lines = Lines(LineOptions(recipe=("blank",), photo=1.0), ModelSpec(), FONTS)
+    assert {lines[k][1] for k in range(20)} == {""}
+    pixels = np.full((32, 90, 1), 255, np.uint8)
+    pixels[8:24, 10:80] = 0
+    for seed in range(50):
+        seen = (without_line(pixels, np.random.default_rng(seed)) == 0).any(axis=1)
+        assert seen.sum() <= 4, "at most a cut neighbour is left"
+
+
+def test_characters_that_overlap_make_a_narrower_line(monkeypatch):
+    widths = []
+    for overlap in (0.0, 1.0):
+        warp = Warp(distortion=0, overlap=overlap)
+        monkeypatch.setitem(RECIPES, "photo", replace(RECIPES["photo"], warp=warp))
+        options = LineOptions(photo=1.0, spacing=0, min_length=8, max_length=8)
+        stream = Lines(options, ModelSpec(architecture="fine"), [OPEN_SANS])
+        widths.append(np.mean([stream[k][0].shape[1] for k in range(60)]))
+    assert widths[1] < 0.95 * widths[0]
 
 
 def test_clean_lines_are_not_photographed():

@@ -56,6 +56,19 @@ def test_mixed_lines_keep_to_any_alphabet(alphabet):
     assert len(set(drawn)) > 30
 
 
+def test_the_source_numbers_draws_printed_numbers_and_digits_in_the_alphabet():
+    source = texts(text_source="numbers", alphabet="numbers")
+    drawn = draws(source, 400)
+    assert all(text and not source.alphabet.unknown(text) for text in drawn)
+    for kind in (r"\d{1,10}", r"-\d+", r"\d+\.\d\d", r"-\d+\.\d+", r"\d\d:\d\d", r"\d+/\d+/\d+"):
+        assert any(re.fullmatch(kind, text) for text in drawn), kind
+
+
+def test_the_source_numbers_needs_all_digits():
+    with pytest.raises(LineError, match="alphabet '012' lacks '3456789'"):
+        texts(text_source="numbers", alphabet="012")
+
+
 def test_numbers_are_of_many_kinds():
     drawn = {number(np.random.default_rng(k)) for k in range(400)}
     for mark in ",.:/-$%#(":
@@ -72,12 +85,14 @@ def test_prices_are_the_most_frequent_numbers_from_zero_on():
 
 
 def test_a_dictionary_without_a_word_in_the_alphabet_is_an_error():
-    with pytest.raises(LineError, match=r"no dictionary text .* --alphabet ascii"):
+    with pytest.raises(
+        LineError, match=r"none of the [\d,]+ dictionary texts fits .* --alphabet ascii"
+    ):
         texts(text_source="dictionary", alphabet="digits", language="fr")
 
 
 def test_a_language_without_a_dictionary_is_an_error_that_lists_those_there_are():
-    with pytest.raises(LineError, match=r"'xx': no dictionary; choose from .*en, "):
+    with pytest.raises(LineError, match=r"--language 'xx': no dictionary; choose from .*en, "):
         texts(text_source="dictionary", language="xx", alphabet="ascii")
 
 

@@ -56,7 +56,7 @@ def find_fonts(sources: tuple[str, ...], language: str = "en") -> list[str]:
             found = list(map(str, sorted(files)))
         if not found:
             raise LineError(
-                f"fonts {source!r}: no font file there; give trdg, matplotlib, a font file, "
+                f"--fonts {source!r}: no font file there; give trdg, matplotlib, a font file, "
                 "or a folder that holds some"
             )
         fonts += found

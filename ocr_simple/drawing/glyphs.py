@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from PIL import Image, ImageColor, ImageFilter
 
+from ocr_simple.command_line import option_name
 from ocr_simple.drawing.trdg_renderer import (
     Font,
     background,
@@ -29,8 +30,9 @@ def check_drawing(options: Drawing) -> None:
     across = options.margins[options.orientation] + options.margins[options.orientation + 2]
     if options.size < 8 or options.size - across < 4 or min(options.margins) < 0:
         raise LineError(
-            f"size {options.size} with margins {options.margins} leaves no room for text; give a "
-            "size of at least 8, and at least 4 pixels more than the margins across the text"
+            f"--size {options.size} with --margins {' '.join(map(str, options.margins))} leaves no "
+            "room for text; give a size of at least 8, and at least 4 pixels more than the margins "
+            "across the text"
         )
     for name in ("text_color", "stroke_fill"):
         try:
@@ -38,14 +40,15 @@ def check_drawing(options: Drawing) -> None:
                 ImageColor.getrgb(colour)
         except ValueError as error:
             raise LineError(
-                f"{name} {getattr(options, name)!r}: {error}; give a colour such as #282828"
+                f"{option_name(name)} {getattr(options, name)!r}: {error}; give a colour such as "
+                "#282828"
             ) from error
     if options.background_type == 3:
         pictures = list(Path(options.image_dir).glob("*"))
         broken = [p.name for p in pictures if not _is_picture(p)]
         if not pictures or broken:
             raise LineError(
-                f"image_dir {options.image_dir}: "
+                f"--image-dir {options.image_dir}: "
                 + (f"{broken[0]} is no picture" if broken else "no pictures there")
                 + "; give a folder that holds only pictures"
             )

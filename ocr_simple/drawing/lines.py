@@ -18,6 +18,7 @@ from PIL import Image
 
 from ocr_simple import images as imaging
 from ocr_simple.command_line import check_ranges
+from ocr_simple.drawing.counter import draw_counter
 from ocr_simple.drawing.fonts import characters_drawn
 from ocr_simple.drawing.glyphs import check_drawing, draw
 from ocr_simple.drawing.marks import Marks
@@ -25,8 +26,8 @@ from ocr_simple.drawing.texts import Texts
 from ocr_simple.errors import LineError
 from ocr_simple.options import LineOptions
 from ocr_simple.photography import geometry
-from ocr_simple.photography.effects import happens
-from ocr_simple.photography.recipes import CLEAN, Mix, Recipe
+from ocr_simple.photography.effects.shot import happens
+from ocr_simple.photography.recipes import CLEAN, Mix, Recipe, RecipeMarks
 from ocr_simple.spec import ModelSpec, time_steps
 from ocr_simple.text import Alphabet, ctc_steps_needed, first_ten
 
@@ -47,7 +48,8 @@ class Redraw(Exception):
 class Lines:
     """A stream of generated lines: `lines[k]` is (pixels, text, font), a function of (seed, k).
 
-    pixels: uint8 (rows, columns, channels), varied if `augment`.
+    pixels: uint8 (rows, columns, channels), varied if `augment`. text: empty where the recipe
+    `blank` leaves nothing to read.
     Raises LineError for options that cannot be drawn, before the first line is.
     """
 
@@ -74,12 +76,12 @@ class Lines:
         )
         if missing:
             raise LineError(
-                f"no font of {len(fonts)} draws {missing!r}; add one that does with --fonts, "
+                f"none of the {len(fonts)} fonts has {missing!r}; add one that does with --fonts, "
                 "or leave the characters out of --alphabet"
             )
         self.recipes = Mix(options.recipe if augment else ("clean",), self.fonts)
         self.redrawn: Counter[str] = Counter()  # why lines were redrawn
-        self._marks: dict[tuple[str, bool], Marks] = {}  # by font, and whether with units
+        self._marks: dict[tuple[str, RecipeMarks], Marks] = {}  # by font and kind
         self._spaced: dict[tuple[int, bool], LineOptions] = {}  # by extra spacing, and `fit`
         self._check_strings()
 
@@ -98,9 +100,9 @@ class Lines:
         causes = "; ".join(f"{n} times {reason}" for reason, n in reasons.most_common(REASONS))
         if len(reasons) > REASONS:
             causes += f"; {len(reasons) - REASONS} other reasons"
-        last = f" (last: {example})" if example else ""
+        last = f"; last: {example}" if example else ""
         raise LineError(
-            f"line {k}: none of {ATTEMPTS} draws can be used: {causes}{last}. "
+            f"line {k}: no usable drawing in {ATTEMPTS} attempts ({causes}{last}). "
             "Change the named option; for time steps: larger --character-spacing, --width -1, "
             "shorter text"
         )
@@ -109,6 +111,8 @@ class Lines:
         """One attempt at line k. Raises Redraw."""
         rng = np.random.default_rng((self.seed, k, attempt))
         text, (recipe, fonts) = self.texts.draw(rng), self.recipes.choose(rng)
+        if recipe.wheels:  # a counter shows digits alone
+            text = "".join(filter(_is_digit, text)) or text
         # after a failure any font: the next ones may lack the same characters
         font = fonts[int(rng.integers(len(fonts))) if attempt else k % len(fonts)]
         if font in self.partial and set(text) - set(self.partial[font]):
@@ -121,13 +125,20 @@ class Lines:
             photo = geometry.photo_recipe(recipe, self.options, rng)
             if self.options.spacing:
                 extra = round(self.options.spacing * (rng.exponential() ** 1.5 - 0.5))
+            if happens(photo.warp.overlap, rng):
+                extra = -round(self.options.size * rng.uniform(0.02, 0.09))
         options = self._with_spacing(extra, photo.crop.fit and self.options.width == -1)
         seed = int(rng.integers(1 << 31))
-        pixels = self._draw(shown, font, options, seed)
+        if photo.wheels and all(map(_is_digit, text)):
+            pixels = self._draw_counter(text, font, rng)
+        else:
+            pixels = self._draw(shown, font, options, seed)
         if self.options.space_width == 0:
             text = text.replace(" ", "")
         if happens(recipe.ink.unlit_segments, rng):
             pixels = self._with_unlit_segments(pixels, shown, font, options, seed, rng)
+        if photo.blank:
+            text, pixels = "", without_line(pixels, rng)
         if self.augment:
             pixels = geometry.vary(pixels, self.options, rng, photo)
         columns = imaging.scaled_width(pixels.shape[1], pixels.shape[0], self.spec.height)
@@ -142,10 +153,18 @@ class Lines:
         except ValueError as error:  # Pillow's, where nothing is left of the text
             raise Redraw(f"{Path(font).name} cannot be drawn ({error})") from error
         if drawn is None:
-            raise Redraw("text_color too close to the background")
+            raise Redraw("--text-color too close to the background")
         if self.options.width > 0 and self._is_cut_off(shown, font, options):
-            raise Redraw(f"text wider than width {self.options.width}")
+            raise Redraw(f"text wider than --width {self.options.width}")
         return self._to_pixels(drawn)
+
+    def _draw_counter(self, text: str, font: str, rng: np.random.Generator) -> np.ndarray:
+        """Digits on the wheels of a counter, uint8 (rows, columns, channels). Raises Redraw."""
+        try:
+            drawn = draw_counter(text, font, self.options.size, rng)
+        except (ValueError, OSError) as error:
+            raise Redraw(f"{Path(font).name} cannot be drawn ({error})") from error
+        return np.repeat(drawn[..., None], self.spec.channels, axis=2)
 
     def _with_spacing(self, extra: int, fit: bool) -> LineOptions:
         """The options with `extra` pixels more between characters, and without margins if `fit`."""
@@ -158,9 +177,9 @@ class Lines:
 
     def _with_marks(self, text: str, font: str, recipe: Recipe, rng: np.random.Generator) -> str:
         """The text with marks that its label lacks: points, signs, units."""
-        key = font, recipe.marks.units
+        key = font, recipe.marks
         if key not in self._marks:
-            self._marks[key] = Marks.of(font, self.alphabet.characters, recipe.marks.units)
+            self._marks[key] = Marks.of(font, self.alphabet.characters, recipe.marks)
         return self._marks[key].add_to(text, rng)
 
     def _with_unlit_segments(
@@ -216,3 +235,20 @@ class Lines:
         free = replace(options, width=-1, background_type=1, text_color="#000000")
         whole = draw(text, font, free, 0)
         return whole is None or whole.width > options.width
+
+
+def _is_digit(character: str) -> bool:
+    return character in string.digits
+
+
+def without_line(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """The paper around a line: bare, or with the feet of a line above or the heads of one below."""
+    bare = np.full_like(pixels, 255)
+    ink = np.flatnonzero(pixels.min(axis=(1, 2)) < 128)
+    if len(ink) and rng.random() < 0.5:
+        seen = int(rng.integers(1, 2 + len(ink) // 6))  # rows of that line
+        if rng.random() < 0.5:
+            bare[:seen] = pixels[ink[-1] + 1 - seen : ink[-1] + 1]
+        else:
+            bare[-seen:] = pixels[ink[0] : ink[0] + seen]
+    return bare

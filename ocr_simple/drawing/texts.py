@@ -6,6 +6,7 @@ options.py. To add a kind of number, see `number`. To add a mark, which is drawn
 the label, see marks.py.
 """
 
+import string
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -16,6 +17,7 @@ from ocr_simple.options import TRDG_FOLDER, TextOptions
 from ocr_simple.text import Alphabet, first_ten, normalise_text
 
 PRICES = 0.3  # share of prices among numbers, at least: receipts are full of them
+NUMBERS = 0.6  # share of printed numbers in the source numbers; the others are plain digits
 REPEATS = 0.15  # share of random lines with a repeated character, as in 10000 and 7788
 CASES = (str, str.lower, str.upper, str.capitalize, str.title)
 
@@ -29,6 +31,8 @@ def number(rng: np.random.Generator) -> str:
     price = f"{whole:,}." + ("00", _digits(1, rng) + "0", _digits(2, rng))[rng.integers(3)]
     if rng.random() < PRICES:
         return price
+    # of one to three places: 14.09, 0.5
+    decimal = f"{int(10 ** rng.uniform(-1, 4))}.{_digits(int(rng.integers(1, 4)), rng)}"
     separator = "/-."[rng.integers(3)]
     day, month, year = rng.integers(1, 32), rng.integers(1, 13), rng.integers(1950, 2035)
     kinds = (
@@ -39,12 +43,16 @@ def number(rng: np.random.Generator) -> str:
         "$" + price,
         price.translate(str.maketrans(",.", ".,")),
         f"-{whole}",
+        decimal,
+        "-" + decimal,
         f"{whole % 100}%",
         separator.join((f"{day:02}", f"{month:02}", str(year))),
         separator.join((str(year), f"{month:02}", f"{day:02}")),
         f"{day}{separator}{month}{separator}{year % 100:02}",
         f"{rng.integers(24):02}:{rng.integers(60):02}",
         f"{rng.integers(24):02}:{rng.integers(60):02}:{rng.integers(60):02}",
+        f"{day:02}/{month:02}/{year} {rng.integers(24):02}:{rng.integers(60):02}",
+        f"{whole:,}".replace(",", " "),
         f"{_digits(3, rng)}-{_digits(4, rng)}",
         f"#{_digits(5, rng)}",
         f"({_digits(3, rng)})",
@@ -92,7 +100,7 @@ def read_dictionary(options: TextOptions, alphabet: Alphabet) -> Pool:
     path = TRDG_FOLDER / "dicts" / f"{options.language}.txt"
     if not path.is_file():
         known = ", ".join(sorted(p.stem for p in path.parent.glob("*.txt")))
-        raise LineError(f"language {options.language!r}: no dictionary; choose from {known}")
+        raise LineError(f"--language {options.language!r}: no dictionary; choose from {known}")
     words = path.read_text(encoding="utf-8", errors="ignore").splitlines()
     return _in_alphabet("dictionary", words, options, alphabet)
 
@@ -117,7 +125,7 @@ def _in_alphabet(name: str, found: list[str], options: TextOptions, alphabet: Al
     texts = tuple(text for text in cased if text and not alphabet.unknown(text))
     if not texts:
         raise LineError(
-            f"no {name} text of {len(cased)} is written in the alphabet "
+            f"none of the {len(cased):,} {name} texts fits the alphabet "
             f"{alphabet.characters!r}; give --alphabet ascii, or --case lower with alnum"
         )
     return Pool(texts, left_out=len(cased) - len(texts))
@@ -131,7 +139,7 @@ def read_strings(options: TextOptions, alphabet: Alphabet) -> Pool:
         try:
             rows = path.read_text(encoding="utf-8-sig").splitlines()
         except (OSError, UnicodeDecodeError) as error:
-            raise LineError(f"strings_file {path}: cannot be read ({error})") from error
+            raise LineError(f"--strings-file {path}: cannot be read ({error})") from error
         found += [(f"{path}:{i}", row) for i, row in enumerate(rows, 1) if row.strip()]
     labels = [(place, in_case(normalise_text(text), options.case)) for place, text in found]
     faults = [f"{place}: empty" for place, text in labels if not text] + [
@@ -145,8 +153,18 @@ def read_strings(options: TextOptions, alphabet: Alphabet) -> Pool:
             f"{alphabet.characters!r}; widen it with --alphabet, or fix them:" + first_ten(faults)
         )
     if not labels:
-        raise LineError("text source strings: none given; add --strings or --strings-file")
+        raise LineError("--text-source strings: none given; add --strings or --strings-file")
     return Pool(tuple(text for _, text in labels), tuple(place for place, _ in labels))
+
+
+def read_digits(options: TextOptions, alphabet: Alphabet) -> Pool:
+    """No texts: numbers are made up, of the ten digits and of what else is in the alphabet."""
+    if missing := alphabet.unknown(string.digits):
+        raise LineError(
+            f"--text-source numbers: the alphabet {alphabet.characters!r} lacks {missing!r}; add "
+            "them with --alphabet, or give another --text-source"
+        )
+    return Pool()
 
 
 def read_nothing(options: TextOptions, alphabet: Alphabet) -> Pool:
@@ -161,16 +179,16 @@ class Texts:
     """The text source that options name: `draw(rng)` gives one line of text.
 
     Raises LineError if the source cannot be used: characters outside the alphabet in your own
-    strings, a missing dictionary, no network for Wikipedia, a min_length over max_length.
+    strings, a missing dictionary, no network for Wikipedia, --min-length over --max-length.
     """
 
     def __init__(self, options: TextOptions, alphabet: Alphabet):
         self.options, self.alphabet = options, alphabet
-        if options.text_source in ("random", "mixed"):
+        if options.text_source in ("random", "numbers", "mixed"):
             if options.min_length > options.max_length:
                 raise LineError(
-                    f"min_length {options.min_length} and max_length {options.max_length}: "
-                    "give a min_length of at most max_length"
+                    f"--min-length {options.min_length} and --max-length {options.max_length}: "
+                    "give a --min-length of at most --max-length"
                 )
             if not alphabet.characters.strip():
                 raise LineError("the alphabet has nothing but spaces; add characters that show")
@@ -188,15 +206,33 @@ class Texts:
 
 def draw_random(texts: Texts, rng: np.random.Generator) -> str:
     """Random characters of the alphabet."""
-    length = int(rng.integers(texts.options.min_length, texts.options.max_length + 1))
-    characters = texts.alphabet.characters
+    length = _random_length(texts.options, rng)
     while True:  # until no space is at an end or beside another one, where it would not show
-        ids = rng.integers(len(characters), size=length).tolist()
-        if rng.random() < REPEATS:
-            start, end = np.sort(rng.integers(0, length + 1, 2)).tolist()
-            ids[start:end] = ids[start : start + 1] * (end - start)
-        text = "".join([characters[i] for i in ids])
+        text = _random_characters(length, texts.alphabet.characters, rng)
         if normalise_text(text) == text:
+            return text
+
+
+def _random_length(options: TextOptions, rng: np.random.Generator) -> int:
+    return int(rng.integers(options.min_length, options.max_length + 1))
+
+
+def _random_characters(length: int, characters: str, rng: np.random.Generator) -> str:
+    ids = rng.integers(len(characters), size=length).tolist()
+    if rng.random() < REPEATS:
+        start, end = np.sort(rng.integers(0, length + 1, 2)).tolist()
+        ids[start:end] = ids[start : start + 1] * (end - start)
+    return "".join([characters[i] for i in ids])
+
+
+def draw_number(texts: Texts, rng: np.random.Generator) -> str:
+    """A number as it is printed, or random digits; all of it in the alphabet."""
+    while True:
+        if rng.random() < NUMBERS:
+            text = number(rng)
+        else:
+            text = _random_characters(_random_length(texts.options, rng), string.digits, rng)
+        if not texts.alphabet.unknown(text):
             return text
 
 
@@ -240,6 +276,7 @@ class Source(NamedTuple):
 
 SOURCES = {
     "random": Source(read_nothing, draw_random),
+    "numbers": Source(read_digits, draw_number),
     "dictionary": Source(read_dictionary, draw_words),
     "mixed": Source(read_dictionary, draw_mixed),
     "strings": Source(read_strings, draw_one),

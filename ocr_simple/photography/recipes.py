@@ -37,6 +37,7 @@ class RecipeMarks:
 
     share: float = 0.0
     units: bool = True  # False: no letters, which look like digits on a display
+    words: bool = False  # mostly words and letters, as beside the number of a house
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,7 @@ class Warp:
     jitter: float = 0.0  # characters higher and lower, larger and smaller, in heights
     slant: tuple[float, float] = (0.0, 0.0)  # to the right, in heights from foot to head
     elastic: float = 0.0  # bend of strokes, in heights
+    overlap: float = 0.0  # share of lines whose characters are so close that some touch
 
 
 @dataclass(frozen=True)
@@ -82,10 +84,15 @@ class Tone:
 
     contrast: tuple[float, float] = (50, 255)  # levels between ink and paper
     light_paper: float = 0.0  # the lightest paper that the contrast allows
+    dark_paper: float = 0.0  # a dark picture, as far as the contrast allows
     dark_on_light: float = 0.6
     guilloche: float = 0.05
     outline: float = 0.08
     relief: float = 0.08
+    glow: float = 0.0  # characters shine on a dark panel, whatever the fields above say
+    pixel_grid: float = 0.0
+    gloss: float = 0.0
+    drop_shadow: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -97,7 +104,12 @@ class Scene:
     light: float = 0.6
     unevenness: float = 0.2  # of the light: spread of its slope along the line
     reflections: float = 0.0
+    glare: float = 0.0
     surface: float = 0.5
+    tiles: float = 0.0
+    small_print: float = 0.0
+    sides: float = 0.0
+    folds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -116,6 +128,8 @@ class Recipe:
     """A kind of picture; the defaults are those of photographs."""
 
     photographed: bool = True  # False: the line stays as it is drawn
+    wheels: bool = False  # digits are drawn as a counter's, see drawing/counter.py
+    blank: bool = False  # nothing to read is left in the picture, and the label is empty
     fonts: RecipeFonts = RecipeFonts()
     marks: RecipeMarks = RecipeMarks()
     crop: Crop = Crop()
@@ -127,7 +141,14 @@ class Recipe:
 
 
 CLEAN = Recipe(photographed=False, crop=Crop(fit=False, ink_height=None))
-PHOTO = Recipe()
+PHOTO = Recipe(
+    marks=RecipeMarks(0.1, words=True),
+    warp=Warp(rotation=5, slant=(-0.15, 0.25)),
+    ink=Ink(bleed=0.1),
+    tone=Tone(contrast=(55, 255), light_paper=0.12, gloss=0.06, drop_shadow=0.1),
+    scene=Scene(tiles=0.05, small_print=0.15, sides=0.15, folds=0.15),
+    sensor=Sensor(noise=0.45),
+)
 SERIAL = Recipe(  # on labels and meters: fixed pitch, the zeros slashed or dotted
     fonts=RecipeFonts(("receipt/*-mono-*", "receipt/*-cod*-*", "receipt/anonymous-*"), share=0.5),
     crop=Crop(ink_height=(0.25, 1.0)),
@@ -155,12 +176,63 @@ RECEIPT = Recipe(
 DISPLAY = Recipe(
     fonts=RecipeFonts(("display/*", "DSEG*")),
     marks=RecipeMarks(0.7, units=False),
-    crop=Crop(fit=False, ink_height=(0.4, 0.85), left=(-0.1, 3.0), right=(-0.1, 1.0)),
-    warp=Warp(rotation=3),
-    ink=Ink(voids=0.03, neighbour_lines=0.05, separators=0, unlit_segments=0.4),
-    tone=Tone(contrast=(8, 120), dark_on_light=0.75, guilloche=0, outline=0, relief=0),
-    scene=Scene(frame=0.4, bezel=0.6, light=0.8, unevenness=0.35, reflections=0.6, surface=0.1),
-    sensor=Sensor(noise=0.3),
+    crop=Crop(fit=False, ink_height=(0.45, 0.88), left=(-0.15, 1.2), right=(-0.15, 0.7)),
+    warp=Warp(rotation=6, distortion=0.6),
+    ink=Ink(
+        dot_matrix=0.02,
+        voids=0.03,
+        fading=0.03,
+        neighbour_lines=0.05,
+        separators=0,
+        unlit_segments=0.4,
+    ),
+    tone=Tone(
+        contrast=(8, 120),
+        dark_paper=0.35,
+        dark_on_light=0.7,
+        guilloche=0,
+        outline=0,
+        relief=0,
+        glow=0.45,
+        pixel_grid=0.15,
+    ),
+    scene=Scene(
+        frame=0.4,
+        bezel=0.5,
+        light=0.7,
+        unevenness=0.35,
+        reflections=0.5,
+        glare=0.1,
+        surface=0.1,
+    ),
+    sensor=Sensor(blur=0.5, noise=0.3),
+)
+SANS = (  # upright fonts without serifs
+    "print/*sans*normal*", "print/barlow*normal*", "print/archivo*normal*", "print/inter*normal*",
+    "print/lato*normal*", "print/m-plus*", "print/rubik-l*normal*", "print/saira*normal*",
+    "print/oswald*", "print/titillium*normal*", "print/tomorrow*normal*", "print/rajdhani*",
+    "print/blinker*", "print/varela*", "print/manrope*", "print/monda*", "print/khand*",
+    "print/league*", "print/work*normal*", "print/yanone*", "print/antonio*", "DejaVuSans*",
+    "Roboto*Regular*", "Roboto*Medium.*", "Roboto*Bold.*", "DroidSans*", "OpenSans-Regular*",
+    "OpenSans-Semibold.*", "Lato-Regular*", "Lato-Medium.*", "Sansation-Regular*", "Aller_Rg*",
+    "BEBAS*", "Walkway_Bold*",
+)  # fmt: skip
+COUNTER = Recipe(
+    wheels=True,
+    fonts=RecipeFonts(SANS, share=0.8),
+    crop=Crop(fit=False, ink_height=(0.75, 1.15), left=(-0.1, 0.4), right=(-0.15, 0.4)),
+    warp=Warp(rotation=2),
+    ink=Ink(voids=0.05, neighbour_lines=0, separators=0),
+    tone=Tone(contrast=(40, 255), dark_on_light=0.5, guilloche=0, outline=0, relief=0.03),
+    scene=Scene(frame=0.3, bezel=0.25, light=0.7, unevenness=0.3, reflections=0.3, surface=0.25),
+    sensor=Sensor(blur=0.6, low_resolution=0.4, noise=0.4),
+)
+BLANK = Recipe(
+    blank=True,
+    crop=Crop(fit=False, ink_height=None, left=(-0.5, 0.5), right=(-0.5, 0.5)),
+    ink=Ink(neighbour_lines=0),
+    tone=Tone(contrast=(0, 255)),
+    scene=Scene(frame=0.5, bezel=0.3, unevenness=0.3, reflections=0.3, surface=0.6),
 )
 HANDWRITING = Recipe(
     fonts=RecipeFonts(
@@ -172,14 +244,14 @@ HANDWRITING = Recipe(
         )
     ),
     marks=RecipeMarks(0.7),
-    crop=Crop(ink_height=(0.4, 1.0), left=(-0.1, 0.8), right=(-0.1, 0.8)),
-    warp=Warp(jitter=0.08, slant=(-0.1, 0.4), elastic=0.04),
+    crop=Crop(ink_height=(0.4, 0.95), left=(-0.1, 0.8), right=(-0.1, 0.8)),
+    warp=Warp(distortion=0.7, jitter=0.05, slant=(-0.1, 0.5), elastic=0.025, overlap=0.3),
     ink=Ink(voids=0.1, fading=0.05, neighbour_lines=0.05, separators=0, underline=0.35),
     tone=Tone(
-        contrast=(60, 230), light_paper=0.3, dark_on_light=0.98, guilloche=0.6, outline=0, relief=0
+        contrast=(60, 200), light_paper=0.15, dark_on_light=0.98, guilloche=0.7, outline=0, relief=0
     ),
     scene=Scene(frame=0.1, light=0.3, surface=0.1),
-    sensor=Sensor(blur=0.4, low_resolution=0.2, noise=0.3, binarisation=0.05),
+    sensor=Sensor(blur=0.3, low_resolution=0.2, noise=0.3, binarisation=0.05),
 )  # fmt: skip
 
 RECIPES = {
@@ -188,22 +260,27 @@ RECIPES = {
     "serial": SERIAL,
     "receipt": RECEIPT,
     "display": DISPLAY,
+    "counter": COUNTER,
     "handwriting": HANDWRITING,
+    "blank": BLANK,
 }
-MIXED = ("photo:2", "serial:1.5", "receipt:4", "display:2.5", "handwriting:3.5")  # all but clean
+MIXED = (  # all but clean
+    "photo:2.5", "serial:1.5", "receipt:4", "display:4", "counter:3.5", "handwriting:4",
+    "blank:0.4",
+)  # fmt: skip
 
 
 def _name_and_weight(given: str) -> tuple[str, float]:
     """Split "name:weight"; without a weight it is 1. Raises LineError."""
     name, _, weight = given.partition(":")
     if name not in (*RECIPES, "mixed"):
-        raise LineError(f"recipe {name!r}: choose from {', '.join((*RECIPES, 'mixed'))}")
+        raise LineError(f"--recipe {name!r}: choose from {', '.join((*RECIPES, 'mixed'))}")
     try:
         value = float(weight or 1)
     except ValueError:
         value = 0.0
     if not 0 < value < math.inf:
-        raise LineError(f"recipe {given!r}: give a weight over 0, such as {name}:2")
+        raise LineError(f"--recipe {given!r}: give a weight over 0, such as {name}:2")
     return name, value
 
 

@@ -1,0 +1,166 @@
+"""Counters: digits on wheels that stand side by side behind a window, as in meters and odometers.
+
+Each wheel is turned by itself. Most rest, the last one often stands between two digits, and a wheel
+that passes from 9 to 0 turns its left neighbour with it. The label of a wheel is the digit of which
+more shows. The wheel curves away above and below, where parts of the neighbouring digits show; the
+last wheels may have other colours; there are gaps, teeth and a frame.
+"""
+
+import functools
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from PIL import ImageFont
+
+OVERSAMPLING = 2  # drawn larger by this, then scaled down
+FONT_SIZE = 72  # of the glyphs that are kept; about the size at which they are drawn
+HALF = 0.49  # of a pitch: further turned, another digit would show more
+
+
+@functools.lru_cache(maxsize=1024)
+def _face(font: str) -> ImageFont.FreeTypeFont:
+    return ImageFont.truetype(font, FONT_SIZE)
+
+
+@functools.lru_cache(maxsize=8192)
+def _glyph(font: str, digit: str) -> np.ndarray:
+    """A digit's ink, cropped: (rows, columns) float32, 0 to 1."""
+    mask, _ = _face(font).getmask2(digit, "L", anchor="la")
+    ink = np.frombuffer(bytes(mask), np.uint8).reshape(mask.size[::-1])
+    rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
+    if not len(rows):
+        raise ValueError(f"no ink in {digit!r}")
+    return ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].astype(np.float32) / 255
+
+
+@dataclass(frozen=True)
+class _Counter:
+    """The measures of one counter, in pixels; levels of ink are 0 to 1."""
+
+    rows: int  # of the window
+    columns: int  # of a wheel
+    height: float  # of a digit
+    pitch: float  # from one digit of a wheel to the next
+    radius: float  # of a wheel
+    direction: int  # 1: the next higher digit comes from below, -1: from above
+    shade: float  # how much darker the wheel is at its edges
+    gap: int  # columns between wheels
+    gap_ink: float
+    teeth: int  # columns of a toothed rim beside each wheel
+    rim: float  # ink of a line at the left of each wheel
+
+
+def _measures(rows: int, rng: np.random.Generator) -> _Counter:
+    height = rows * rng.uniform(0.5, 0.85)
+    columns = round(height * rng.uniform(0.7, 1.15))
+    return _Counter(
+        rows=rows,
+        columns=columns,
+        height=height,
+        pitch=height * rng.uniform(1.1, 1.6),
+        radius=rows * rng.uniform(0.62, 2.5),
+        direction=1 if rng.random() < 0.8 else -1,
+        shade=rng.uniform(0, 0.5),
+        gap=round(rows * rng.uniform(0, 0.12)) if rng.random() < 0.8 else 0,
+        gap_ink=rng.uniform(0, 1),
+        teeth=max(2, round(columns * rng.uniform(0.06, 0.16))) if rng.random() < 0.25 else 0,
+        rim=rng.uniform(0.2, 0.8) if rng.random() < 0.3 else 0.0,
+    )
+
+
+def turns(text: str, rng: np.random.Generator) -> np.ndarray:
+    """How far each wheel has turned past its digit: (wheels,), in pitches, under half of one."""
+    turned = rng.normal(0, rng.choice([0.02, 0.06]), len(text))
+    if rng.random() < 0.65:
+        turned[-1] = rng.uniform(-0.5, 0.5)
+    for i in range(len(text) - 1, 0, -1):  # carries
+        passes = (text[i], turned[i] > 0) in (("9", True), ("0", False))
+        if not passes or abs(turned[i]) < 0.15 or rng.random() < 0.2:
+            break
+        turned[i - 1] = turned[i] + rng.normal(0, 0.05)
+    return np.clip(turned + rng.normal(0, 0.03), -HALF, HALF)
+
+
+def _wheel(counter: _Counter, font: str, digit: int, turned: float) -> np.ndarray:
+    """The ink of one wheel: (rows, columns), 0 to 1."""
+    rows, columns = counter.rows, counter.columns
+    strip = np.zeros((3 * rows, columns), np.float32)  # the wheel unrolled
+    scale = counter.height / _glyph(font, "0").shape[0]
+    for k in (-1, 0, 1):
+        glyph = _glyph(font, str((digit + k * counter.direction) % 10))
+        width = max(1, min(columns, round(glyph.shape[1] * scale)))
+        height = max(1, round(glyph.shape[0] * scale))
+        glyph = cv2.resize(glyph, (width, height), interpolation=cv2.INTER_AREA)
+        top = round(1.5 * rows + (k - turned) * counter.pitch - height / 2)
+        start, end = max(0, top), min(len(strip), top + height)
+        if end > start:
+            left = (columns - width) // 2
+            part = strip[start:end, left : left + width]
+            np.maximum(part, glyph[start - top : end - top], out=part)
+    # the part of the wheel's circumference that each row of the window shows
+    away = (np.arange(rows, dtype=np.float32) + 0.5 - rows / 2) / counter.radius
+    source = np.arcsin(np.clip(away, -0.98, 0.98)) * counter.radius + 1.5 * rows - 0.5
+    x = np.tile(np.arange(columns, dtype=np.float32), (rows, 1))
+    y = np.tile(source[:, None].astype(np.float32), (1, columns))
+    return cv2.remap(strip, x, y, cv2.INTER_LINEAR)
+
+
+def _beside(counter: _Counter, turned: float, last: bool) -> list[np.ndarray]:
+    """What stands right of a wheel: its toothed rim, and the gap to the next one."""
+    parts = []
+    if counter.teeth:
+        row = np.arange(counter.rows) - counter.rows / 2
+        tooth = (row / (counter.pitch / 2) - turned) % 1 < 0.5
+        ink = np.where(tooth, counter.gap_ink, 1 - counter.gap_ink).astype(np.float32)
+        parts.append(np.tile(ink[:, None], (1, counter.teeth)))
+    if counter.gap and not last:
+        parts.append(np.full((counter.rows, counter.gap), counter.gap_ink, np.float32))
+    return parts
+
+
+def _plate(counter: _Counter, font: str, rows: int, rng: np.random.Generator) -> np.ndarray:
+    """What is printed beside the window: a small digit, which is no part of the number."""
+    level = rng.uniform(0, 1)
+    plate = np.full((rows, round(rows * rng.uniform(0.15, 0.6))), level, np.float32)
+    glyph = _glyph(font, str(rng.integers(10)))
+    height = max(1, round(counter.height * rng.uniform(0.25, 0.5)))
+    width = min(max(1, round(glyph.shape[1] * height / glyph.shape[0])), plate.shape[1])
+    glyph = cv2.resize(glyph, (width, height), interpolation=cv2.INTER_AREA)
+    top = int(rng.integers(0, rows - height + 1))
+    left = int(rng.integers(0, plate.shape[1] - width + 1))
+    shown = plate[top : top + height, left : left + width]
+    shown += (float(level < 0.5) - shown) * glyph
+    return plate
+
+
+def draw_counter(text: str, font: str, rows: int, rng: np.random.Generator) -> np.ndarray:
+    """Digits on wheels, dark on light: uint8 (rows, columns). Raises ValueError."""
+    counter = _measures(OVERSAMPLING * rows, rng)
+    turned = turns(text, rng)
+    # the last wheels may be of other colours: fractions of a unit, in red or inverse
+    special = min(len(text) - 1, int(rng.choice([1, 1, 1, 2, 3]))) if rng.random() < 0.65 else 0
+    inverse, ink_level = rng.random() < 0.75, rng.uniform(0.4, 1)
+    edge = np.linspace(-1, 1, counter.rows, dtype=np.float32)[:, None] ** 2
+    parts = []
+    for i, digit in enumerate(text):
+        ink = _wheel(counter, font, int(digit), turned[i])
+        if i >= len(text) - special:
+            ink = ink_level * (1 - ink) if inverse else ink_level * ink
+        ink = ink + counter.shade * edge * (0.6 - ink)
+        ink[:, : 2 * OVERSAMPLING] = np.maximum(ink[:, : 2 * OVERSAMPLING], counter.rim)
+        parts += [ink, *_beside(counter, turned[i], i == len(text) - 1)]
+    drawn = np.concatenate(parts, axis=1)
+    frame = round(counter.rows * rng.uniform(-0.1, 0.14))
+    if frame > 0:
+        level = rng.uniform(0, 1)
+        sides = (frame, frame, frame, frame)
+        drawn = cv2.copyMakeBorder(drawn, *sides, cv2.BORDER_CONSTANT, value=level)
+    elif frame < 0:  # the window is cut above and below
+        drawn = drawn[-frame:frame]
+    if rng.random() < 0.3:
+        plate = _plate(counter, font, len(drawn), rng)
+        drawn = np.hstack((drawn, plate) if rng.random() < 0.7 else (plate, drawn))
+    columns = max(4, round(drawn.shape[1] * rows / drawn.shape[0]))
+    drawn = cv2.resize(drawn, (columns, rows), interpolation=cv2.INTER_AREA)
+    return np.rint(255 * (1 - np.clip(drawn, 0, 1))).astype(np.uint8)
