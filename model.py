@@ -157,19 +157,24 @@ def self_attention(x: Tensor, valid: Tensor, spec: ModelSpec) -> Tensor:
 def ctc_loss(y_true: Tensor, logits: Tensor) -> Tensor:
     """CTC loss of each line (batch,), over its valid time steps (Graves et al. 2006).
 
-    y_true: see `spec.pack_labels`; a label has at least one character.
+    y_true: see `spec.pack_labels`; the label of a line with nothing to read is empty.
     """
     y_true = ops.cast(y_true, "int32")
     steps, length, labels = y_true[:, 0], y_true[:, 1], y_true[:, 2:]
     if backend() != "tensorflow":
         return ops.ctc_loss(labels, logits, length, steps, mask_index=BLANK)
-    import tensorflow as tf  # its op for sparse labels is faster
+    import tensorflow as tf  # its op for sparse labels is faster, but takes no empty label
 
-    in_label = tf.sequence_mask(length, tf.shape(labels)[1])  # (batch, longest label)
+    empty = length == 0
+    in_label = tf.sequence_mask(tf.maximum(length, 1), tf.shape(labels)[1])
+    labels = tf.where(empty[:, None], 1, labels)  # any label: its loss is not used
     sparse = tf.SparseTensor(
         tf.where(in_label), tf.boolean_mask(labels, in_label), tf.cast(tf.shape(labels), tf.int64)
     )
-    return tf.nn.ctc_loss(sparse, logits, None, steps, logits_time_major=False, blank_index=BLANK)
+    loss = tf.nn.ctc_loss(sparse, logits, None, steps, logits_time_major=False, blank_index=BLANK)
+    valid = tf.sequence_mask(steps, tf.shape(logits)[1], logits.dtype)  # (batch, steps)
+    blank = -tf.reduce_sum(valid * tf.nn.log_softmax(logits)[:, :, BLANK], axis=1)
+    return tf.where(empty, blank, loss)
 
 
 def trainable(model: keras.Model) -> tuple[keras.Model, Callable]:
@@ -232,7 +237,10 @@ def load(path: str | os.PathLike) -> keras.Model:
         model.load_weights(os.fspath(path))
     except Exception as error:  # h5py and Keras raise many kinds
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ValueError(f"{path}: its weights do not fit its {SPEC_FILE} ({reason})") from error
+        raise ValueError(
+            f"{path}: its weights do not fit its {SPEC_FILE} ({reason}); the file is damaged, get "
+            "it again"
+        ) from error
     return model
 
 
@@ -255,7 +263,10 @@ def transfer(source: keras.Model, target: keras.Model) -> str:
         if start is None and variable.path.startswith(OPTIONAL):
             continue
         if start is None:
-            raise ValueError(f"the model to start from has no {variable.path}; build both alike")
+            raise ValueError(
+                f"that model has no weights {variable.path}; use its --architecture, --context and "
+                "--head"
+            )
         axis = next((a for name, a in CLASS_AXES.items() if name in variable.path), None)
         if axis is not None:
             mixed = np.moveaxis(ops.convert_to_numpy(variable).copy(), axis, 0)
@@ -263,8 +274,8 @@ def transfer(source: keras.Model, target: keras.Model) -> str:
             start = np.moveaxis(mixed, 0, axis)
         if start.shape != tuple(variable.shape):
             raise ValueError(
-                f"{variable.path} is {start.shape} in the model to start from, not "
-                f"{tuple(variable.shape)}; build both alike"
+                f"the weights {variable.path} are {start.shape} in that model, not "
+                f"{tuple(variable.shape)}; use its --architecture, --context and --head"
             )
         variable.assign(start)
     return "".join(c for c in wanted if not same_head or c not in known)
@@ -290,7 +301,7 @@ def spec_to_train(options: TrainOptions) -> ModelSpec:
                 transfer(load(file), build(extended))
             except ValueError as error:
                 raise TrainError(
-                    f"init-from {name}: its {field} is {known}, which cannot become {wanted} "
+                    f"--init-from {name}: its {field} is {known}, which cannot become {wanted} "
                     f"({error}); leave --{field} out"
                 ) from error
             spec = extended
@@ -298,7 +309,7 @@ def spec_to_train(options: TrainOptions) -> ModelSpec:
         wanted, known = getattr(given, field), getattr(spec, field)
         if wanted not in (getattr(default, field), known):
             raise TrainError(
-                f"init-from {name}: its {field} is {known}, not {wanted}; leave that option out"
+                f"--init-from {name}: its {field} is {known}, not {wanted}; leave that option out"
             )
     return dataclasses.replace(
         spec,

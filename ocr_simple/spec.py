@@ -81,9 +81,8 @@ class ModelSpec:
         choices("head", get_args(Head))
         choices("normalisation", (NORMALISATION,))
         number = type(self.temperature) in (int, float)
-        check(
-            number and 0 < self.temperature < 100, "temperature", "give 0 to 100, without the ends"
-        )
+        in_range = number and 0 < self.temperature < 100
+        check(in_range, "temperature", "give a number above 0 and below 100")
         for name, most in LARGEST.items():
             least = 0 if name == "max_prediction" else 1
             check(least <= getattr(self, name) <= most, name, f"give {least} to {most}")
@@ -104,12 +103,21 @@ class ModelSpec:
         return JAX_MULTIPLE if backend() == "jax" else max(self.stride, CONTEXT_STRIDE)
 
 
+def padded_columns(width: int, multiple: int) -> int:
+    """The columns that training pads images of up to `width` columns to: a multiple of `multiple`.
+
+    On JAX, which compiles for each width, a power of two, so that there are few.
+    """
+    columns = -(-width // multiple) * multiple
+    return 1 << (columns - 1).bit_length() if backend() == "jax" else columns
+
+
 def pack_labels(steps: list[int], labels: list[list[int]]) -> np.ndarray:
     """Targets (batch, 2 + longest label) int32: time steps, label length, ids, zeros.
 
     On JAX, which compiles for each shape, labels are padded to a multiple of 16 ids.
     """
-    longest = max(map(len, labels))
+    longest = max(1, *map(len, labels))  # a line with nothing to read has no label
     if backend() == "jax":
         longest = -(-longest // 16) * 16
     packed = np.zeros((len(labels), 2 + longest), np.int32)

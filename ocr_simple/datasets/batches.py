@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from ocr_simple import images as imaging
-from ocr_simple.spec import ModelSpec, pack_labels, time_steps
+from ocr_simple.spec import ModelSpec, pack_labels, padded_columns, time_steps
 from ocr_simple.text import Alphabet
 
 Example = tuple[np.ndarray, str, str]  # pixels, text, font or file name
@@ -78,7 +78,8 @@ class Batches:
 def collate(examples: list[Example], stream: LineStream) -> Batch:
     """Prepare and pad the lines of one batch, and encode their labels."""
     prepared = [imaging.prepare(pixels, stream.spec.height) for pixels, _, _ in examples]
-    x = imaging.pad_batch(prepared, stream.multiple, training=True)
+    columns = padded_columns(max(image.shape[1] for image in prepared), stream.multiple)
+    x = imaging.pad_batch(prepared, columns, training=True)
     steps = time_steps(x["width"], stream.stride).tolist()
     return x, pack_labels(steps, [stream.alphabet.encode(text) for _, text, _ in examples])
 
