@@ -31,7 +31,7 @@ demo: $(READY)  ## train for minutes; read inference_test_imgs/ with that model 
 	@echo; echo "inference_test_imgs/, read with the shipped model, digits:"
 	$(BIN)/python inference.py --model digits
 
-test: $(READY)  ## run the tests, but for the long ones
+test: $(READY)  ## run all tests except the long ones
 	$(TEST) -m "not long"
 
 test-long: $(READY)  ## run the long tests: browser, object store, clusters, kills, JAX, whole trainings

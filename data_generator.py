@@ -1,7 +1,7 @@
 """From options to training batches: generated lines, labelled images, or both.
 
     options = TrainOptions(alphabet="alnum", max_length=8)
-    data = gather(options)                             # lines to train on and to validate on
+    data = gather(options, options.spec())              # lines to train on and to validate on
     sequence = LineSequence(data.lines, batch_size=32)  # a Keras Sequence: model.fit(sequence)
 
 Line k of a stream is a function of (seed, k), and batch i one of (seed, i). The parts:

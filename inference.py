@@ -327,9 +327,9 @@ def _is_large(image: imaging.Source) -> bool:
 
 
 def run(plan: Plan, options: InferenceOptions) -> int:
-    """Print what each image says. Returns 0, or 1 if some image could not be read.
+    """Print what each image says. Returns 0, or 1 if some or all images could not be read.
 
-    Raises ValueError or OSError if none can be read.
+    Raises ValueError or OSError for a model that cannot be loaded.
     """
     print(f"Reading with {storage.display_name(plan.model)}", file=sys.stderr)
     devices.prepare()
@@ -339,7 +339,7 @@ def run(plan: Plan, options: InferenceOptions) -> int:
 
 
 def main(plan: Plan, options: InferenceOptions) -> int:
-    """Run the script. Returns the exit status, 2 if no image can be read."""
+    """Run the script. Returns the exit status, 2 for a model that cannot be loaded."""
     status = 0
     try:
         with piped():

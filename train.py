@@ -1,6 +1,6 @@
 """Train a recogniser on generated lines, on labelled images, or on both.
 
-    python train.py                                  # digits, from nothing, into checkpoints/
+    python train.py                                  # digits, from scratch, into checkpoints/
     python train.py --alphabet ascii --text-source dictionary --words 4 --steps 20000
     python train.py --dataset my_images/             # file names and labels in labels.tsv
     python train.py --help                           # the options, their defaults and reasons
@@ -126,8 +126,8 @@ class Training:
                 self.state.restore(saved)
             if cluster.from_chief([self.state.step]) != [self.state.step]:
                 raise TrainError(
-                    f"model-dir {folder.name}: is not the same folder on every machine; name one "
-                    "on storage that they share"
+                    f"--model-dir {folder.name}: is not the same folder on every machine; name "
+                    "one on storage that they share"
                 )
             log(f"Device: {device}, computing in {self.model.get_layer('features').compute_dtype}")
             log(f"{self.model.count_params():,} parameters; {self.data.about}")
@@ -174,8 +174,11 @@ class Training:
             self.run_step = self.keras_step
         if options.init_from:
             start = models.load(find_model(options.init_from))
-            if new := models.transfer(start, self.model):
-                log(f"Characters without weights in {options.init_from}: {new}")
+            new = models.transfer(start, self.model)
+            if start.spec.head != spec.head:
+                log(f"The {spec.head} head is new and starts from scratch")
+            elif new:
+                log(f"Not in {options.init_from}, trained from scratch: {new!r}")
         self.state = TrainState(self.model, self.averaged)
 
     def schedule(self) -> Any:

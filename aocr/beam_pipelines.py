@@ -317,7 +317,7 @@ def _beam(how: RunnerOptions) -> tuple[Any, Any]:
         from apache_beam.options.pipeline_options import PipelineOptions
     except ImportError as error:
         raise PipelineError(
-            f"runner {how.runner}: needs Apache Beam ({error}); "
+            f"--runner {how.runner}: needs Apache Beam ({error}); "
             "python -m pip install --no-deps -r requirements/beam.txt"
         ) from error
     logging.getLogger("apache_beam").setLevel(logging.ERROR)

@@ -110,7 +110,7 @@ def _open_log(path: Path | None) -> None:
         handler = logging.FileHandler(folder.path / path.name, encoding="utf-8", errors="replace")
     except OSError as error:
         raise ValueError(
-            f"log-path {path}: cannot be written ({error.strerror}); name another file, or None"
+            f"--log-path {path}: cannot be written ({error.strerror}); name another file, or None"
         ) from error
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
     for logger in (journal, logging.getLogger("ocr_simple")):

@@ -49,7 +49,9 @@ def run(options: TestOptions, _: list[str]) -> int:
         reasons = fault_list(faults)
         log.warning(f"{len(faults)} of {len(rows)} rows cannot be used:{reasons}")
     if not readings:
-        raise ValueError("no line was read")
+        raise ValueError(
+            f"no line of {', '.join(options.dataset)} could be read; the reasons are above"
+        )
 
     def pixels_of(index: int) -> np.ndarray:
         return labelled.load_image(entries[index], channels=3)

@@ -31,7 +31,7 @@ from ocr_simple.network.backend import backend, standard_error_closed
 from ocr_simple.options import LineOptions
 from ocr_simple.reports.metrics import error_rates
 from ocr_simple.runs import devices
-from ocr_simple.runs.checkpoint import badness
+from ocr_simple.runs.checkpoint import selection_key
 from ocr_simple.runs.model_files import find_model
 from ocr_simple.text import Line
 
@@ -124,7 +124,8 @@ def _write_and_check(
     except Exception as error:  # converters raise many kinds; the last line has the reason
         reason = str(error).strip().splitlines() or [type(error).__name__]
         raise ExportError(
-            f"{path.name}: this {model.spec.head} model does not convert ({reason[-1].strip()})"
+            f"{path.name}: this {model.spec.head} model does not convert ({reason[-1].strip()}); "
+            "try another --format"
         ) from error
     readable = form.image_formats
     chosen = [i for i, image in enumerate(images) if not readable or image.format in readable]
@@ -168,7 +169,7 @@ def _accuracy(recognizer: "Recognizer", file: Path) -> dict[str, Any]:
     with contextlib.suppress(OSError, LookupError, ValueError):
         with open(file.parent / "metrics.csv", newline="") as opened:
             rows = [{k: float(v) for k, v in row.items()} for row in csv.DictReader(opened)]
-        row = rows[-1] if file.name == "last.keras" else min(rows, key=badness)
+        row = rows[-1] if file.name == "last.keras" else min(rows, key=selection_key)
         return {
             "exact": row["val_exact"],
             "cer": row["val_cer"],

@@ -56,7 +56,8 @@ class RunnerOptions(Group):
 class RecordOptions(Group):
     """How labelled images are written."""
 
-    annotations: Annotated[Path | None, Positional, tyro.conf.arg(metavar="ANNOTATIONS")] = None
+    title = "labelled image"
+    annotations: Annotated[Path | None, Positional, tyro.conf.arg(metavar="[ANNOTATIONS]")] = None
     """File with a path and a label in each row, separated by a space, tab or comma; or a folder
     with labels.tsv. Leave it out with --generate."""
     output: Annotated[Path | None, Positional, tyro.conf.arg(metavar="[OUTPUT]")] = None
@@ -73,12 +74,13 @@ class RecordOptions(Group):
 
 @dataclass(frozen=True)
 class GenerateOptions(Group):
-    """Generated lines."""
+    """Which lines are generated."""
 
+    title = "generated line"
     generate: NotNegative = 0
     """Write this many generated lines instead of labelled images."""
     vary: bool = False
-    """Vary generated lines. Training varies all that it reads, so this is rarely needed."""
+    """Vary generated lines. Rarely needed: training varies all the lines that it reads."""
     held_out: tuple[str, ...] = HELD_OUT
     """Font families (beginnings of file names) not to draw with; none: draw with all."""
     seed: NotNegative = 0
@@ -161,8 +163,8 @@ class ReadingOptions(InferenceOptions):
     paths: Annotated[tuple[str, ...], Positional, tyro.conf.arg(metavar="[PATH ...]")] = ()
     """Images and folders of images. Without PATH, or for -, names are read from standard input."""
     format: Literal["aocr", "text", "tsv", "json"] = "aocr"
-    """aocr: status, confidence, text, as attention-ocr prints them; text for people; tsv: path,
-    text, confidence; json: JSON Lines with characters."""
+    """aocr: status, confidence, text, as attention-ocr prints them; text: for people; tsv:
+    path, text, confidence; json: JSON Lines with characters."""
     model: Model = "checkpoints"
     """A shipped model's name (digits, text), a model file, or a run folder."""
 
@@ -208,6 +210,7 @@ class ExportOptions(LogOptions, FormatOptions):
 class ServedOptions(Group):
     """The served model."""
 
+    title = "model"
     folder: Annotated[Path, Positional, tyro.conf.arg(metavar="[DIR]")] = Path("exported")
     """Folder or URL that aocr export wrote a SavedModel to. Newer versions are loaded while the
     server runs."""
@@ -225,12 +228,12 @@ class AddressOptions(Group):
     """Port to listen on; 0: any free port. TensorFlow Serving's REST API has 8501 too."""
     token: str = ""
     """Secret that requests must send as Authorization: Bearer TOKEN. Safer in the environment
-    variable OCR_TOKEN, which lists of processes do not show."""
+    variable OCR_TOKEN, which process listings do not show."""
 
 
 @dataclass(frozen=True)
 class LimitOptions(Group):
-    """Limits."""
+    """Limits of a request and of the queue."""
 
     batch: Positive = 32
     """Largest number of images read in one batch."""

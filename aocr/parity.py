@@ -20,7 +20,7 @@ Read = Callable[[Sequence[bytes]], list[tuple[str, float]]]  # encoded images ->
 
 
 class ExportError(RuntimeError):
-    """A model that cannot be exported, or an export that does not read as its model does."""
+    """A model that cannot be exported, or an export that gives other results than its model."""
 
 
 class Sample(NamedTuple):
@@ -143,10 +143,12 @@ def compare(
     worst = int(np.argmax(np.nan_to_num(differences, nan=np.inf)))
     if exact and not differences[worst] <= TOLERANCE:
         line, (text, confidence) = expected[worst], found[worst]
+        wrong = f"{text!r} ({confidence:.5f}) instead of {line.text!r} ({line.confidence:.5f})"
+        if text == line.text:
+            wrong = f"confidence {confidence:.5f} instead of {line.confidence:.5f} for {text!r}"
         raise ExportError(
-            "does not read as the Keras model: "
+            "gives other results than the Keras model: "
             f"{len(differences) - len(same)} of {len(differences)} texts differ; "
-            f"{lines[worst].name}: {text!r} ({confidence:.5f}) instead of {line.text!r} "
-            f"({line.confidence:.5f})"
+            f"{lines[worst].name}: {wrong}"
         )
     return Parity(len(differences), len(same), max(same, default=0.0))

@@ -12,9 +12,11 @@ def run(options: PredictOptions, _: list[str]) -> int:
     Raises ValueError for a missing model before TensorFlow is imported.
     """
     if not options.runner and (options.output or options.shards != 1):
-        raise ValueError("output and shards are for a --runner; without one, give > FILE")
+        raise ValueError(
+            "--output and --shards need --runner; without it, redirect the output: > FILE"
+        )
     if options.runner and not options.output:
-        raise ValueError(f"runner {options.runner}: name a file to write to with --output")
+        raise ValueError(f"--runner {options.runner}: name a file to write to with --output")
     options = replace(options, paths=options.paths or ("-",))
     status = 0
     with piped():

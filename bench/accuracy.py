@@ -10,7 +10,7 @@ empty.
 The table has a row for each set, fold and engine. Confidence is the mean over the lines; it should
 be close to the share of exact lines. Lines/s are from file to text, with the model loaded: one
 image after the other, and as many at once as is fastest. A second table shows how many lines can be
-answered if a share of those answered has to be right.
+accepted if a share of those accepted has to be right.
 """
 
 import logging
@@ -39,7 +39,7 @@ from ocr_simple.text import Line
 UNREAD = "", 0.0  # the text and confidence of an image that cannot be read
 TIMES = 3  # how often each speed is measured: the first round meets new shapes
 ALONE = 200  # images that are read one by one for the speed
-GOALS = (0.95, 0.98, 0.99, 0.995)  # shares of right lines among those answered
+GOALS = (0.95, 0.98, 0.99, 0.995)  # shares of right lines among those accepted
 HEADER = "| set | fold | lines | engine | exact | CER | 1-NED | confidence |"
 SPEEDS = " lines/s, one by one | lines/s, many |"
 
@@ -179,14 +179,14 @@ def main(options: Options) -> None:
 
 
 def print_coverage(readings: dict[tuple[str, str], list[Reading]]) -> None:
-    """Print how many lines are answered if only lines of enough confidence are, by engine."""
-    print("\nShare of all lines that are answered, and the least confidence of these, if so many")
-    print("of the answered lines have to be right:\n")
+    """Print how many lines are accepted if only lines of enough confidence are, by engine."""
+    print("\nShare of all lines that are accepted, and the least confidence of these, if so many")
+    print("of the accepted lines have to be right:\n")
     print("| engine | fold |" + "".join(f" {goal:.1%} right |" for goal in GOALS))
     print("|---|---|" + "---|" * len(GOALS))
     for (name, fold), of_engine in readings.items():
         cells = (coverage_at(of_engine, goal) for goal in GOALS)
-        shares = "".join(f" {c.answered:.1%} from {c.threshold:.3f} |" for c in cells)
+        shares = "".join(f" {c.accepted:.1%} from {c.threshold:.3f} |" for c in cells)
         print(f"| {name} | {fold} |{shares}")
 
 

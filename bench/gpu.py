@@ -53,7 +53,7 @@ class Options:
     architecture: str = TrainOptions.architecture
     """Encoder."""
     context: Literal["conv", "attention", "lstm", "gru"] = TrainOptions.context
-    """Layers behind the encoder."""
+    """Layers after the encoder."""
 
 
 class Utilisation:

@@ -10,6 +10,7 @@ import re
 import sys
 import typing
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import annotated_types
@@ -25,6 +26,13 @@ RENAMED = {  # options of earlier versions
     "--weight": "use --stroke-weight",
     "--letters": "write the letters in --alphabet",
     "--symbols": "write the symbols in --alphabet",
+}
+METAVARS: dict[Any, str] = {  # where tyro's are hard to read
+    float | None: "FLOAT",
+    int | None: "INT",
+    str | None: "STR",
+    Path | None: "FILE",
+    tuple[str, ...]: "STR ...",
 }
 BOUNDS = (annotated_types.Ge, annotated_types.Gt, annotated_types.Le, annotated_types.Lt)
 
@@ -59,7 +67,7 @@ def parse(
         raise SystemExit(0) from None
     result = options(
         **{
-            field.name: getattr(getattr(parsed, _title(group)), field.name)
+            field.name: getattr(getattr(parsed, group.__name__), field.name)
             for group in groups
             for field in _fields(group)
         }
@@ -96,28 +104,39 @@ def _extends_group(kind: type) -> bool:
 def _nested(options: type, groups: list[type[Group]], short: bool) -> Any:
     """A dataclass with a field for each group, which tyro makes a section of the help."""
     defaults = {field.name: field.default for field in _fields(options)}
+    kinds = [kind for kind in reversed(options.__mro__) if issubclass(kind, Group)]
+    docs = [doc for kind in kinds for doc in parse_from_object(kind).params]
+    about = {doc.arg_name: doc.description or "" for doc in docs}  # the last class that explains it
     sections: list[tuple[str, Any, Any]] = []
     for group in groups:
-        section: Any = _section(group, defaults)
+        section: Any = _section(group, defaults, about)
+        if group is options:  # its docstring describes the command
+            section.__doc__ = ""
         default = dataclasses.field(default=section())
+        section = Annotated[section, tyro.conf.arg(name=_title(group))]
         if short and not group.shown:
             section = tyro.conf.Suppress[section]  # type: ignore[misc]
-        sections.append((_title(group), section, default))
+        sections.append((group.__name__, section, default))
     return dataclasses.make_dataclass(options.__name__, sections)
 
 
-def _section(group: type[Group], defaults: dict[str, Any]) -> type:
+def _section(group: type[Group], defaults: dict[str, Any], about: dict[str, str]) -> type:
     """A copy of a group with these defaults, its options' docstrings as paragraphs."""
     hints = typing.get_type_hints(group, include_extras=True)
+    types = typing.get_type_hints(group)
     fields: list[tuple[str, Any, Any]] = []
-    kinds = [kind for kind in reversed(group.__mro__) if issubclass(kind, Group)]
-    docs = [doc for kind in kinds for doc in parse_from_object(kind).params]
-    about = {doc.arg_name: doc.description or "" for doc in docs}  # of an extended group too
     for field in _fields(group):
-        text = " ".join(about[field.name].split())
-        shown = None if defaults[field.name] not in ((), None, "") else ""  # no "(default: None)"
-        help_ = tyro.conf.arg(help=text, help_behavior_hint=shown)
-        hint: Any = Annotated[hints[field.name], help_]
+        given = getattr(hints[field.name], "__metadata__", ())
+        aliases = [alias for item in given for alias in getattr(item, "aliases", None) or ()]
+        settings: dict[str, Any] = {"help": " ".join(about[field.name].split())}
+        if defaults[field.name] in ((), None, ""):
+            settings["help_behavior_hint"] = ""  # no "(default: None)"
+        if types[field.name] in METAVARS and not any(getattr(i, "metavar", None) for i in given):
+            settings["metavar"] = METAVARS[types[field.name]]
+        if aliases:  # tyro lists the name last, and help should list it before its aliases
+            settings["name"] = aliases[-1].removeprefix("--")
+            settings["aliases"] = [option_name(field.name), *aliases[:-1]]
+        hint: Any = Annotated[hints[field.name], tyro.conf.arg(**settings)]
         fields.append((field.name, hint, dataclasses.field(default=defaults[field.name])))
     section = dataclasses.make_dataclass(group.__name__, fields, frozen=True)
     section.__doc__ = group.__doc__
@@ -127,7 +146,12 @@ def _section(group: type[Group], defaults: dict[str, Any]) -> type:
 def _title(group: type[Group]) -> str:
     """ModelOptions -> model; its section is headed "model options"."""
     words = re.findall("[A-Z][a-z]*", group.__name__.removesuffix("Options").removesuffix("Option"))
-    return "_".join(words).lower()
+    return group.title or " ".join(words).lower()
+
+
+def option_name(field: str) -> str:
+    """A field's option as it is typed: batch_size -> --batch-size."""
+    return "--" + field.replace("_", "-")
 
 
 def _fields(options: Any) -> tuple[dataclasses.Field, ...]:
@@ -143,7 +167,7 @@ def check_ranges(options: Any, error: type[Exception] = ValueError) -> None:
         bounds = [item for item in metadata if isinstance(item, BOUNDS)]
         if value is None or all(_inside(value, bound) for bound in bounds):
             continue
-        raise error(f"{field.name} {value}: give a number {_in_words(bounds)}")
+        raise error(f"{option_name(field.name)} {value}: give a number {_in_words(bounds)}")
 
 
 def _inside(value: Any, bound: Any) -> bool:

@@ -41,6 +41,7 @@ TRANSPOSES = {  # by EXIF orientation; 1 is upright
     8: Image.Transpose.ROTATE_90,
 }
 MIN_SPREAD = 8.0  # grey levels; less is noise, which must not be amplified to look like ink
+ONE_LINE = "only single lines can be read; crop it to the line"
 
 Source = str | os.PathLike | bytes | Image.Image | np.ndarray
 
@@ -102,10 +103,10 @@ def _decode(source: Source, channels: int, name: str, level: int) -> np.ndarray:
 
 def _log_odd_shape(width: int, height: int, name: str, level: int) -> None:
     if height > 2 * width:  # a single digit is taller than wide
-        warning = "%s: taller than wide (%d x %d); one horizontal line is read"
+        warning = f"%s: taller than wide (%d x %d); {ONE_LINE}"
         log.log(level, warning, name, width, height)
     elif height > 300 and width < 2 * height:
-        warning = "%s: looks like a page (%d x %d); one single line is read"
+        warning = f"%s: looks like a page (%d x %d); {ONE_LINE}"
         log.log(level, warning, name, width, height)
 
 

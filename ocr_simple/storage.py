@@ -137,7 +137,7 @@ def download(url: str, folder: str | os.PathLike, wanted: Iterable[str] | None =
 
     def download_file(name: str) -> None:
         if Path(name).is_absolute() or ".." in Path(name).parts:
-            raise StorageError(f"{url}/{name}: leads out of its folder; give it another name")
+            raise StorageError(f"{url}/{name}: its name points outside the folder; rename it")
         target = Path(folder, name)
         target.parent.mkdir(parents=True, exist_ok=True)
         partial = target.with_name(f".{target.name}.partial")
@@ -155,7 +155,7 @@ def _copy(system: Any, source: str, target: Path) -> None:
     size = system.size(source)
     system.get_file(source, str(target))
     if target.stat().st_size != size:
-        raise OSError(f"{target.stat().st_size} of {size} bytes came")
+        raise OSError(f"received only {target.stat().st_size} of {size} bytes")
 
 
 def local_file(path: str | os.PathLike) -> Path:

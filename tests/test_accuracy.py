@@ -33,11 +33,11 @@ def measure(*arguments):
     """The rows, as lists of cells, of the script's two tables, and its messages."""
     done = run(*arguments)
     assert done.returncode == 0, done.stderr
-    measured, answered = (
+    measured, accepted = (
         [row.strip("| ").split(" | ") for row in table.splitlines() if row.startswith("| ")][1:]
         for table in done.stdout.split("\nShare of all")
     )
-    return measured, answered, done.stderr
+    return measured, accepted, done.stderr
 
 
 def refuse(*arguments):
@@ -48,12 +48,12 @@ def refuse(*arguments):
 
 
 def test_the_shipped_model_is_measured_with_its_calibration():
-    (row,), answered, _ = measure()
+    (row,), accepted, _ = measure()
     assert row[:7] == [
         "inference_test_imgs", "none", "12", "ocr_simple digits", "100.0%", "0.0%", "1.000",
     ]  # fmt: skip
     assert float(row[7].rstrip("%")) > 80 and float(row[8].replace(",", "")) > 0
-    assert any("100.0% from" in cell for cell in answered[0])
+    assert any("100.0% from" in cell for cell in accepted[0])
 
 
 def test_an_export_is_measured_as_the_model_is(tmp_path):
@@ -89,12 +89,12 @@ def test_a_folder_of_sets_is_measured_set_by_set_in_each_fold(tmp_path):
         ImageDraw.Draw(image).text((20, 10), "471205", fill=0, font_size=38)
         image.save(tmp_path / name / "line.png")
         (tmp_path / name / "labels.tsv").write_text(f"line.png\t{label}\n")
-    measured, answered, _ = measure(tmp_path, "--fold", "none", "digits", "--no-speed")
+    measured, accepted, _ = measure(tmp_path, "--fold", "none", "digits", "--no-speed")
     assert [(row[0], row[1], row[4]) for row in measured] == [
         ("a", "none", "0.0%"), ("a", "digits", "100.0%"),
         ("b", "none", "100.0%"), ("b", "digits", "100.0%"),
     ]  # fmt: skip
-    assert [row[1] for row in answered] == ["none", "digits"]
+    assert [row[1] for row in accepted] == ["none", "digits"]
 
 
 def test_sets_that_cannot_be_used_are_named(tmp_path):

@@ -36,7 +36,7 @@ def test_the_output_is_named_as_aocr_names_it(image_folder):
             "no_folder/out.tfrecords: cannot be written",
         ),
         (["annotations.txt", "annotations.txt"], "annotations.txt: is the data set itself"),
-        (["annotations.txt", "--shards", "0"], "shards 0: give"),
+        (["annotations.txt", "--shards", "0"], "--shards 0: give"),
         (["--generate", "9", "--workers", "0", "out.tfrecords"], "workers 0: give"),
         (["--generate", "-1", "out.tfrecords"], "generate -1: give"),
         (["--generate", "9", "a.txt", "out.tfrecords"], "with --generate, name only the OUTPUT"),

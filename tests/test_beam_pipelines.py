@@ -114,7 +114,7 @@ def test_a_killed_pipeline_resumes_with_the_missing_shards(tmp_path):
 def test_a_command_that_differs_from_the_interrupted_one_is_refused(tmp_path, capsys):
     output, parts = tmp_path / "set.tfrecords", tmp_path / "set.tfrecords.parts"
     assert run_aocr("dataset", *GENERATE, *BEAM, str(output), "--width", "8") == 2  # nothing fits
-    assert "text wider than width 8" in capsys.readouterr().err
+    assert "text wider than --width 8" in capsys.readouterr().err
     assert parts.is_dir()
     assert run_aocr("dataset", *GENERATE, *BEAM, str(output), "--seed", "1") == 2
     error = capsys.readouterr().err
@@ -126,7 +126,10 @@ def test_a_command_whose_strings_have_changed_is_refused(tmp_path, capsys):
     strings = tmp_path / "strings.txt"
     source = ["--text-source", "strings", "--strings-file", str(strings), "--width", "8"]
     command = ["dataset", *GENERATE, *source, *BEAM, str(tmp_path / "set.tfrecords")]
-    for line, message in (("1234", "text wider than width 8"), ("5678", "from this one in texts")):
+    for line, message in (
+        ("1234", "text wider than --width 8"),
+        ("5678", "from this one in texts"),
+    ):
         strings.write_text(line)
         assert run_aocr(*command) == 2
         assert message in capsys.readouterr().err
@@ -137,8 +140,8 @@ def test_a_command_whose_strings_have_changed_is_refused(tmp_path, capsys):
     [
         (["--runner", "NoRunner"], "NoRunner"),
         ([*BEAM, "--runner-options", "speed=9"], "runner-options speed: Beam has no such option"),
-        ([*BEAM, "--shards", "100000"], "shards 100000: give 1 to 99999"),
-        ([*BEAM, "--shards", "0"], "shards 0: give a number of at least 1"),
+        ([*BEAM, "--shards", "100000"], "--shards 100000: give 1 to 99999"),
+        ([*BEAM, "--shards", "0"], "--shards 0: give a number of at least 1"),
     ],
 )
 def test_a_pipeline_that_cannot_run_is_status_2(options, message, tmp_path, capsys):

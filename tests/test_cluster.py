@@ -182,7 +182,7 @@ def test_a_process_whose_others_do_not_start_ends(rank, tmp_path):
     ("given", "message"),
     [
         ("{", "It has to be as"),
-        ('{"cluster": {"ps": ["a:1"]}}', "a cluster of ps; choose from chief, worker"),
+        ('{"cluster": {"ps": ["a:1"]}}', "task type ps is not supported; use chief and worker"),
         ('{"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": 1}}', "not in list"),
         ('{"cluster": {"worker": ["a:1"]}}', "'type'"),
     ],

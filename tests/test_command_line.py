@@ -151,6 +151,18 @@ def test_every_group_of_options_has_a_heading(options):
         assert (group.__doc__ or "").strip().endswith("."), group
 
 
+def test_help_lists_a_name_before_its_aliases(printed):
+    assert "  --learning-rate FLOAT, --initial-learning-rate FLOAT" in printed(
+        TrainOptions, "--help"
+    )
+    assert "  --model STR, --model-dir STR, --job-dir STR" in printed(InferenceOptions, "--help")
+
+
+def test_only_training_takes_its_alphabet_from_labels(printed):
+    assert "auto: the characters of the labels" in printed(TrainOptions, "--help")
+    assert "auto:" not in printed(DatasetOptions, "--help")
+
+
 def test_help_of_aocr_lists_its_commands(capsys):
     assert run_aocr("--help") == 0
     out = capsys.readouterr().out
@@ -216,28 +228,28 @@ def test_context_takes_the_place_of_rnn(context):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ("--steps 0", "steps 0: give a number of at least 1"),
-        ("--num-epoch -1", "num_epoch -1: give a number of at least 0"),
-        ("--batch-size 0", "batch_size 0: give a number of at least 1"),
-        ("--interval 0", "interval 0: give a number of at least 1"),
-        ("--validation-lines 0", "validation_lines 0: give a number of at least 1"),
-        ("--workers -1", "workers -1: give a number of at least 0"),
-        ("--patience -1", "patience -1: give a number of at least 0"),
-        ("--warmup -1", "warmup -1: give a number of at least 0"),
-        ("--photo 1.5", "photo 1.5: give a number from 0 to 1"),
-        ("--stroke-weight 2", "stroke_weight 2.0: give a number from 0 to 1"),
-        ("--rotation -1", "rotation -1.0: give a number of at least 0"),
-        ("--elastic nan", "elastic nan: give a number of at least 0"),
-        ("--space-width -1", "space_width -1.0: give a number of at least 0"),
-        ("--validation-share 0", "validation_share 0.0: give a number over 0 and under 1"),
-        ("--validation-share 1", "validation_share 1.0: give a number over 0 and under 1"),
-        ("--mix-generated 1", "mix_generated 1.0: give a number of at least 0 and under 1"),
-        ("--average 1", "average 1.0: give a number of at least 0 and under 1"),
-        ("--final-rate 2", "final_rate 2.0: give a number from 0 to 1"),
-        ("--clip-norm nan", "clip_norm nan: give a number of at least 0"),
-        ("--weight-decay -1", "weight_decay -1.0: give a number of at least 0"),
-        ("--max-width -1", "max_width -1: give a number of at least 0"),
-        ("--seed -1", "seed -1: give a number of at least 0"),
+        ("--steps 0", "--steps 0: give a number of at least 1"),
+        ("--num-epoch -1", "--num-epoch -1: give a number of at least 0"),
+        ("--batch-size 0", "--batch-size 0: give a number of at least 1"),
+        ("--interval 0", "--interval 0: give a number of at least 1"),
+        ("--validation-lines 0", "--validation-lines 0: give a number of at least 1"),
+        ("--workers -1", "--workers -1: give a number of at least 0"),
+        ("--patience -1", "--patience -1: give a number of at least 0"),
+        ("--warmup -1", "--warmup -1: give a number of at least 0"),
+        ("--photo 1.5", "--photo 1.5: give a number from 0 to 1"),
+        ("--stroke-weight 2", "--stroke-weight 2.0: give a number from 0 to 1"),
+        ("--rotation -1", "--rotation -1.0: give a number of at least 0"),
+        ("--elastic nan", "--elastic nan: give a number of at least 0"),
+        ("--space-width -1", "--space-width -1.0: give a number of at least 0"),
+        ("--validation-share 0", "--validation-share 0.0: give a number over 0 and under 1"),
+        ("--validation-share 1", "--validation-share 1.0: give a number over 0 and under 1"),
+        ("--mix-generated 1", "--mix-generated 1.0: give a number of at least 0 and under 1"),
+        ("--average 1", "--average 1.0: give a number of at least 0 and under 1"),
+        ("--final-rate 2", "--final-rate 2.0: give a number from 0 to 1"),
+        ("--clip-norm nan", "--clip-norm nan: give a number of at least 0"),
+        ("--weight-decay -1", "--weight-decay -1.0: give a number of at least 0"),
+        ("--max-width -1", "--max-width -1: give a number of at least 0"),
+        ("--seed -1", "--seed -1: give a number of at least 0"),
     ],
 )
 def test_an_option_out_of_its_range_ends_training_with_status_2(options, message, tmp_path, capsys):
@@ -249,15 +261,15 @@ def test_an_option_out_of_its_range_ends_training_with_status_2(options, message
 @pytest.mark.parametrize(
     ("command", "message"),
     [
-        ("train --interval 0", "interval 0: give a number of at least 1"),
-        ("train --steps 0", "steps 0: give a number of at least 1"),
-        ("dataset --generate -1", "generate -1: give a number of at least 0"),
-        ("dataset --workers 0", "workers 0: give a number of at least 1"),
-        ("dataset --shards 0", "shards 0: give a number of at least 1"),
-        ("predict --beam-width 0", "beam_width 0: give a number of at least 1"),
-        ("predict --min-confidence 2", "min_confidence 2.0: give a number from 0 to 1"),
-        ("serve --batch 0", "batch 0: give a number of at least 1"),
-        ("serve --timeout 0", "timeout 0.0: give a number over 0"),
+        ("train --interval 0", "--interval 0: give a number of at least 1"),
+        ("train --steps 0", "--steps 0: give a number of at least 1"),
+        ("dataset --generate -1", "--generate -1: give a number of at least 0"),
+        ("dataset --workers 0", "--workers 0: give a number of at least 1"),
+        ("dataset --shards 0", "--shards 0: give a number of at least 1"),
+        ("predict --beam-width 0", "--beam-width 0: give a number of at least 1"),
+        ("predict --min-confidence 2", "--min-confidence 2.0: give a number from 0 to 1"),
+        ("serve --batch 0", "--batch 0: give a number of at least 1"),
+        ("serve --timeout 0", "--timeout 0.0: give a number over 0"),
     ],
 )
 def test_an_option_out_of_its_range_ends_aocr_with_status_2(command, message, capsys):
@@ -268,9 +280,9 @@ def test_an_option_out_of_its_range_ends_aocr_with_status_2(command, message, ca
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ("--beam-width 0", "beam_width 0: give a number of at least 1"),
-        ("--min-confidence -0.1", "min_confidence -0.1: give a number from 0 to 1"),
-        ("--min-confidence nan", "min_confidence nan: give a number from 0 to 1"),
+        ("--beam-width 0", "--beam-width 0: give a number of at least 1"),
+        ("--min-confidence -0.1", "--min-confidence -0.1: give a number from 0 to 1"),
+        ("--min-confidence nan", "--min-confidence nan: give a number from 0 to 1"),
         ("--format xml", "xml"),
         ("--nonsense", "--nonsense"),
     ],

@@ -67,7 +67,7 @@ def test_a_pattern_knows_its_texts_and_their_beginnings():
 
 
 def test_a_pattern_that_is_none_says_so():
-    with pytest.raises(ValueError, match=r"pattern '\(1': missing \)"):
+    with pytest.raises(ValueError, match=r"--pattern '\(1': missing \)"):
         Pattern("(1")
 
 

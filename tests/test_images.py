@@ -422,13 +422,15 @@ def test_a_phones_picture_with_a_preview_is_one_picture(caplog):
 def test_a_picture_taller_than_wide(caplog):
     content = encoded(Image.new("L", (20, 80)))
     assert warned(caplog, content) == [
-        "it: taller than wide (20 x 80); one horizontal line is read"
+        "it: taller than wide (20 x 80); only single lines can be read; crop it to the line"
     ]
 
 
 def test_a_page(caplog):
     content = encoded(Image.new("L", (600, 400)))
-    assert warned(caplog, content) == ["it: looks like a page (600 x 400); one single line is read"]
+    assert warned(caplog, content) == [
+        "it: looks like a page (600 x 400); only single lines can be read; crop it to the line"
+    ]
 
 
 def test_ordinary_lines_and_arrays_give_no_warning(caplog):

@@ -89,7 +89,7 @@ def test_images_over_the_limits_are_counted_and_listed(labelled_folder):
     entries, left_out = labelled.select_usable(found, SPEC, max_width=limit)
     assert {e.name for e in entries} == {name for name, width in widths.items() if width <= limit}
     assert len(entries) + len(left_out) == 12
-    with pytest.raises(DatasetError, match="max-height 1 leave none of 12"):
+    with pytest.raises(DatasetError, match="--max-height 1 leave none of 12"):
         labelled.select_usable(found, SPEC, max_height=1)
 
 
@@ -99,7 +99,7 @@ def test_the_share_to_validate_on_is_drawn_by_the_seed(labelled_folder):
     assert len(validate_on) == 3 and sorted(train_on + validate_on) == sorted(entries)
     assert labelled.split_entries(entries, 0.25, 0) == (train_on, validate_on)
     assert labelled.split_entries(entries, 0.25, 1) != (train_on, validate_on)
-    with pytest.raises(DatasetError, match="--validation"):
+    with pytest.raises(DatasetError, match=r"too few to keep .*--validation"):
         labelled.split_entries(entries[:1], 0.25, 0)
 
 
@@ -155,8 +155,8 @@ def test_a_changed_data_set_is_another_run(labelled_folder, tmp_path, capsys):
         ("--dataset nowhere", "no data set there"),
         ("--dataset {} --alphabet abc", "not in --alphabet"),
         ("--dataset {} --max-width 1", "leave none of 12"),
-        ("--dataset {} --mix-generated 1", "mix_generated 1.0: give"),
-        ("--validation {}", "name some with --dataset"),
+        ("--dataset {} --mix-generated 1", "--mix-generated 1.0: give"),
+        ("--validation {}", "--validation needs labelled images; add --dataset"),
         (
             "--dataset {} --init-from digits --context lstm",
             "its context is conv, which cannot become lstm",
@@ -174,7 +174,9 @@ def test_what_cannot_work_is_reported_before_anything_is_written(
 
 
 @pytest.mark.long
-def test_an_attention_head_starts_behind_the_encoder_of_a_ctc_model(labelled_folder, tmp_path):
+def test_an_attention_head_starts_after_the_encoder_of_a_ctc_model(
+    labelled_folder, tmp_path, capsys
+):
     start = tmp_path / "start.keras"
     source = models.build(ModelSpec(rnn_units=8), seed=1)
     models.save(source, start)
@@ -189,6 +191,7 @@ def test_an_attention_head_starts_behind_the_encoder_of_a_ctc_model(labelled_fol
         assert np.array_equal(variable, expected[variable.path])
     options = ("--dataset", str(labelled_folder), "--init-from", str(start), "--head", "attention")
     assert run(tmp_path / "run", *options, "--attn-num-hidden", "16") == 0
+    assert "The attention head is new and starts from scratch" in capsys.readouterr().err
     spec = read_spec(tmp_path / "run" / "best.keras")
     assert (spec.head, spec.rnn_units, spec.attn_num_hidden) == ("attention", 8, 16)
 
@@ -208,7 +211,7 @@ def test_what_a_model_to_start_from_lacks_starts_as_if_it_was_not_there(more):
 
 
 @pytest.mark.long
-def test_a_run_starts_from_a_model_that_knows_other_characters(labelled_folder, tmp_path):
+def test_a_run_starts_from_a_model_that_knows_other_characters(labelled_folder, tmp_path, capsys):
     start = tmp_path / "start.keras"
     spec = dataclasses.replace(SPEC, alphabet="7x2", rnn_units=8)
     source = models.build(spec, seed=1)
@@ -229,4 +232,5 @@ def test_a_run_starts_from_a_model_that_knows_other_characters(labelled_folder, 
         f"{labelled_folder / '0.png'}\t12\n{labelled_folder / '1.png'}\t7\n"
     )
     assert run(tmp_path / "run", "--dataset", str(tmp_path), "--init-from", str(start)) == 0
+    assert f"Not in {start}, trained from scratch: '1'" in capsys.readouterr().err
     assert read_spec(tmp_path / "run" / "best.keras").alphabet == "7x21"

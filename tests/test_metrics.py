@@ -78,7 +78,7 @@ def test_coverage_is_the_most_lines_that_reach_a_goal():
     assert coverage_at(readings, 0.6) == CoveragePoint(0.6, 0.3, 1.0)
 
 
-def test_lines_as_sure_as_each_other_are_answered_together_or_not_at_all():
+def test_lines_as_sure_as_each_other_are_accepted_together_or_not_at_all():
     readings = [reading("1", "1", 0.9), reading("1", "2", 0.9), reading("1", "1", 0.5)]
     assert coverage_at(readings, 0.6) == CoveragePoint(0.6, 0.5, 1.0)
     assert coverage_at(readings, 0.9) == CoveragePoint(0.9, math.inf, 0.0)

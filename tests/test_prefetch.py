@@ -45,6 +45,6 @@ def test_lines_redrawn_ahead_are_counted(workers):
 @pytest.mark.parametrize("workers", [0, 1])
 def test_a_line_that_cannot_be_drawn_ahead_is_the_same_error(workers):
     stream = lines(character_spacing=-40, min_length=3)
-    failure = pytest.raises(LineError, match=r"line 0: none of 50 draws")
+    failure = pytest.raises(LineError, match=r"line 0: no usable drawing in 50 attempts")
     with Prefetcher(stream, 4, workers) as prefetcher, failure:
         next(prefetcher.batches(0, 1))

@@ -119,7 +119,12 @@ def test_status_and_metadata_are_those_of_tensorflow_serving(client):
         (PREDICT, b'{"instances": [{"b64": ""}]}', 400, "file is empty"),
         (PREDICT, b'{"inputs": {"b64": "AAAA"}, "instances": []}', 400, "either instances"),
         (PREDICT, b'{"signature_name": "x", "inputs": 1}', 400, "signature_name 'x'"),
-        ("/v1/models/other:predict", b"{}", 404, "no model 'other'"),
+        (
+            "/v1/models/other:predict",
+            b"{}",
+            404,
+            "no model named 'other'; this server serves 'aocr'",
+        ),
         ("/v1/models/aocr/versions/9:predict", b"{}", 404, "version 9 is not served; 1 is"),
         ("/v1/models/aocr/versions/x:predict", b"{}", 400, "version"),
         ("/read", b"", 400, "file is empty"),

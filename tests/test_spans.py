@@ -1,4 +1,4 @@
-"""bench/spans.py: its boxes are those of trdg's glyphs, and its measures are right."""
+"""bench/character_positions.py: its boxes are those of trdg's glyphs, its measures are right."""
 
 import string
 import subprocess
@@ -23,7 +23,7 @@ from ocr_simple.text import Alphabet, Character, Line
 
 pytestmark = pytest.mark.long
 
-SCRIPT = Path(__file__).resolve().parents[1] / "bench" / "spans.py"
+SCRIPT = Path(__file__).resolve().parents[1] / "bench" / "character_positions.py"
 LETTERS = Alphabet(" " + string.ascii_letters)
 BOXES = np.array([[2, 6], [7, 8], [np.nan, np.nan], [12, 20]], float)  # of "ab c"
 

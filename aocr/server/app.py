@@ -117,7 +117,7 @@ def _listen(host: str, port: int) -> socket.socket:
         listening = socket.create_server((host, port), family=family, backlog=2048)
     except OSError as error:
         reason = "already in use" if error.errno == errno.EADDRINUSE else error.strerror
-        raise ValueError(f"port {port}: {reason}; give another --port or --host") from error
+        raise ValueError(f"--port {port}: {reason}; give another --port or --host") from error
     # otherwise the body of an answer waits 40 ms until the client acknowledges the head
     listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listening

@@ -39,7 +39,9 @@ class ServedModel:
             self._loaded = tf.saved_model.load(str(folder))
             self._look = self._loaded.signatures["look"]
         except (OSError, ValueError, KeyError) as error:
-            raise ValueError(f"{folder}: not a SavedModel of ocr_simple ({error})") from error
+            raise ValueError(
+                f"{folder}: not a SavedModel of ocr_simple ({error}); write one with aocr export"
+            ) from error
         self._constant = tf.constant
         self.channels = int(about["channels"])
         self.signatures = self._loaded.signatures

@@ -96,13 +96,15 @@ class Service:
             model = await asyncio.to_thread(ServedModel, folder)
         except Exception as error:  # whatever is wrong with it, perhaps it is still being copied
             version = self.model.version
-            log.warning("version %s cannot be loaded, %d stays: %s", folder.name, version, error)
+            message = "version %s cannot be loaded (%s); still serving version %d"
+            log.warning(message, folder.name, error, version)
             self.broken = state
             return
         former, former_task = self.queue, self.task
         self.queue = BatchQueue(model, self.options.batch)
         self._start()
-        log.warning("version %d replaces version %d", model.version, former.model.version)
+        versions = model.version, former.model.version
+        log.warning("now serving version %d instead of %d", *versions)
         while former.open_requests:
             await asyncio.sleep(0.05)
         former_task.cancel()
@@ -146,8 +148,9 @@ class Service:
 
     def require(self, name: str, version: int | None) -> None:
         """Raise HTTPException for a model, or a version, that is not served."""
+        serves = f"this server serves {self.options.name!r}"
         if name != self.options.name:
-            raise HTTPException(404, f"no model {name!r} here; it is {self.options.name!r}")
+            raise HTTPException(404, f"no model named {name!r}; {serves}")
         if version not in (None, self.model.version):
             served = self.model.version
             raise HTTPException(404, f"version {version} is not served; {served} is")

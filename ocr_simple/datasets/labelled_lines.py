@@ -113,7 +113,7 @@ def select_usable(
         )
     if not entries:
         raise DatasetError(
-            f"max-width {max_width} and max-height {max_height} leave none of {len(found):,} "
+            f"--max-width {max_width} and --max-height {max_height} leave none of {len(found):,} "
             "labelled images; give larger ones, or 0 for no limit"
         )
     return entries, left_out
@@ -127,8 +127,8 @@ def split_entries(entries: list[Entry], share: float, seed: int) -> tuple[list[E
     count = max(1, round(share * len(entries)))
     if count >= len(entries):
         raise DatasetError(
-            f"{len(entries)} labelled images leave none to train on beside a share of {share} to "
-            "validate on; name another data set with --validation"
+            f"{len(entries)} labelled images are too few to keep {share} of them for validation; "
+            "name a separate set with --validation"
         )
     order = np.random.default_rng((seed, len(entries))).permutation(len(entries)).tolist()
     return [entries[i] for i in sorted(order[count:])], [entries[i] for i in sorted(order[:count])]

@@ -67,7 +67,7 @@ def shard_files(output: str | os.PathLike, shards: int) -> list[Path]:
     """
     path = Path(output)
     if not 1 <= shards <= 99_999:
-        raise DatasetError(f"shards {shards}: give 1 to 99999")
+        raise DatasetError(f"--shards {shards}: give 1 to 99999")
     if path.is_dir() or not (storage.url_of(path) or path.parent.is_dir()):
         raise DatasetError(f"{path}: cannot be written; name a file in an existing folder")
     names = [f"{path.stem}-{i:05}-of-{shards:05}{path.suffix}" for i in range(shards)]

@@ -105,7 +105,7 @@ class Pattern:
             self.compiled = regex.compile(pattern)
         except regex.error as error:
             raise ValueError(
-                f"pattern {pattern!r}: {error}; correct it, or write \\ before a character that "
+                f"--pattern {pattern!r}: {error}; correct it, or write \\ before a character that "
                 "stands for itself"
             ) from error
         self.pattern = pattern
@@ -155,11 +155,12 @@ class Lexicon:
             rows = Path(path).read_text(encoding="utf-8-sig").splitlines()
         except (OSError, UnicodeDecodeError) as error:
             raise ValueError(
-                f"lexicon {path}: cannot be read ({error}); name a UTF-8 file with one word per row"
+                f"--lexicon {path}: cannot be read ({error}); name a UTF-8 file with one word per "
+                "row"
             ) from error
         lexicon = cls.__new__(cls)
         places = [(f"{path}:{i}", row) for i, row in enumerate(rows, 1) if row.strip()]
-        lexicon._set(places, alphabet, f"lexicon {path}")
+        lexicon._set(places, alphabet, f"--lexicon {path}")
         return lexicon
 
     def _set(self, places: list[tuple[str, str]], alphabet: Alphabet, name: str) -> None:
@@ -197,7 +198,7 @@ class Lexicon:
         words = [word for word in self.words if pattern.allows(word)]
         if not words:
             raise ValueError(
-                f"pattern {pattern.pattern!r} matches none of the lexicon's {len(self.words)} "
+                f"--pattern {pattern.pattern!r} matches none of the lexicon's {len(self.words)} "
                 f"words, such as {self.words[0]!r}; correct the pattern, or leave it out"
             )
         return Lexicon(words, self.alphabet)
@@ -216,7 +217,7 @@ def load_constraint(
         return words.matching(matching) if matching else words
     if matching and not matching.can_be_written(alphabet.characters):
         raise ValueError(
-            f"pattern {pattern!r}: matches no text in the alphabet {alphabet.characters!r}; "
+            f"--pattern {pattern!r}: matches no text in the alphabet {alphabet.characters!r}; "
             "correct the pattern"
         )
     return matching

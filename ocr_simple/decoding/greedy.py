@@ -4,6 +4,9 @@
 Classification"): the most probable class at each time step; then runs of one class are collapsed
 and blanks are dropped. `attention_greedy` takes the most probable class of each character that an
 attention head wrote, up to the end symbol. NumPy only.
+
+Exports decode by themselves: aocr/graph.py in TensorFlow, aocr/reader.py beside ONNX and LiteRT.
+tests/test_decoders_agree.py compares the three.
 """
 
 import itertools

@@ -97,17 +97,17 @@ def reliability_diagram(
     return _picture(figure)
 
 
-def coverage_chart(answered: np.ndarray, exact: np.ndarray) -> Image.Image:
-    """The share of exact lines over the share of lines that are answered, the surest first.
+def coverage_chart(accepted: np.ndarray, exact: np.ndarray) -> Image.Image:
+    """The share of exact lines over the share of lines that are accepted, the surest first.
 
     Both as `metrics.coverage_curve` gives them.
     """
     figure = _figure(460, 330)
     axes = figure.subplots()
-    axes.step(answered, exact, where="post", color=BLUE, linewidth=1.5)
-    axes.plot(answered[-1], exact[-1], "o", color=BLUE, markersize=5, clip_on=False)
-    _style(axes, "share of answered lines read exactly")
-    axes.set_xlabel("lines answered, the surest first", fontsize=9)
+    axes.step(accepted, exact, where="post", color=BLUE, linewidth=1.5)
+    axes.plot(accepted[-1], exact[-1], "o", color=BLUE, markersize=5, clip_on=False)
+    _style(axes, "share of accepted lines read exactly")
+    axes.set_xlabel("lines accepted, the surest first", fontsize=9)
     low = float(exact.min())
     axes.set(xlim=(0, 1), ylim=(max(0.0, low - 0.1 * (1 - low) - 0.005), 1.002))
     axes.xaxis.set_major_formatter("{x:.0%}")

@@ -7,7 +7,7 @@ of 1 - edits / the length of the longer of truth and text (ICDAR 2019 ArT, LSVT)
 counted by an alignment with the fewest edits. Calibration is measured as by Guo et al. 2017, "On
 Calibration of Modern Neural Networks": lines are put into bins of equal width by confidence, and
 the expected calibration error (ECE) is the mean distance of a bin's mean confidence from its share
-of exact lines. Coverage is the share of lines that are answered if only those with a minimum
+of exact lines. Coverage is the share of lines that are accepted if only those with a minimum
 confidence are.
 """
 
@@ -24,7 +24,7 @@ from ocr_simple.reports.markdown import markdown_table
 from ocr_simple.text import Line
 
 BINS = 10  # of confidence
-GOALS = (0.95, 0.99, 0.995)  # shares of exact lines that may be required of those answered
+GOALS = (0.95, 0.99, 0.995)  # shares of exact lines that may be required of those accepted
 SURE = 0.9  # a line that is misread with this confidence may have a wrong label
 
 
@@ -90,11 +90,11 @@ class Bin:
 
 @dataclass(frozen=True)
 class CoveragePoint:
-    """How many lines can be answered if a share `goal` of the answers must be exact."""
+    """How many lines can be accepted if a share `goal` of them must be exact."""
 
     goal: float
-    threshold: float  # lowest confidence of the lines to answer; infinite if no threshold does
-    answered: float  # share of all lines
+    threshold: float  # lowest confidence of the lines to accept; infinite if no threshold does
+    accepted: float  # share of all lines
 
 
 @dataclass(frozen=True)
@@ -252,12 +252,12 @@ def coverage_curve(readings: Iterable[Reading]) -> tuple[np.ndarray, np.ndarray,
 
 
 def coverage_at(readings: Iterable[Reading], goal: float) -> CoveragePoint:
-    """The most lines that can be answered so that a share `goal` of them is exact."""
-    confidences, answered, exact = coverage_curve(readings)
+    """The most lines that can be accepted so that a share `goal` of them is exact."""
+    confidences, accepted, exact = coverage_curve(readings)
     reached = np.flatnonzero(exact >= goal)
     if not len(reached):
         return CoveragePoint(goal, math.inf, 0.0)
-    return CoveragePoint(goal, float(confidences[reached[-1]]), float(answered[reached[-1]]))
+    return CoveragePoint(goal, float(confidences[reached[-1]]), float(accepted[reached[-1]]))
 
 
 def aocr_accuracy(truth: str, text: str, distance: bool = True) -> float:

@@ -100,7 +100,7 @@ def _confidence(evaluation: Evaluation) -> list[str]:
         if b.lines
     ]
     points = [
-        [f"{c.goal:.1%}", f"{c.threshold:.4f}" if c.answered else "-", _percent(c.answered)]
+        [f"{c.goal:.1%}", f"{c.threshold:.4f}" if c.accepted else "-", _percent(c.accepted)]
         for c in evaluation.coverage
     ]
     return [
@@ -110,14 +110,14 @@ def _confidence(evaluation: Evaluation) -> list[str]:
         "",
         *markdown_table(("confidence", "lines", "mean confidence", "exact"), bins),
         "",
-        "## Answering only confident lines",
+        "## Accepting only confident lines",
         "",
         "With --min-confidence, lines below a confidence are marked as unsure, for a person to "
         "check.",
         "",
         "![coverage](coverage.png)",
         "",
-        *markdown_table(("exact lines wanted", "minimum confidence", "lines answered"), points),
+        *markdown_table(("exact lines wanted", "minimum confidence", "lines accepted"), points),
     ]
 
 

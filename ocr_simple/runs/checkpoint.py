@@ -56,7 +56,7 @@ def unpack(path: Path) -> dict[str, np.ndarray]:
     return found
 
 
-def badness(validation: dict[str, float]) -> tuple[float, float]:
+def selection_key(validation: dict[str, float]) -> tuple[float, float]:
     """What the best model has least of: the loss if known, else wrong lines, then characters."""
     if "val_loss" in validation:
         return validation["val_loss"], 0.0
@@ -71,7 +71,7 @@ class TrainState:
         self.step = 0
         self.losses: list[float] = []  # of the steps since the last validation
         self.rows: list[dict[str, float]] = []  # of metrics.csv
-        self.best = (math.inf, math.inf)  # the least `badness` so far
+        self.best = (math.inf, math.inf)  # the least `selection_key` so far
         self.best_step = 0
         self.waited = 0  # validations since the best one
 
@@ -93,10 +93,10 @@ class TrainState:
         row = {"loss": loss, **validation}
         row = {"step": self.step} | {name: float(f"{value:.6g}") for name, value in row.items()}
         self.rows.append(row)
-        bad = badness(row)
-        better = bad < self.best
+        key = selection_key(row)
+        better = key < self.best
         if better:
-            self.best, self.best_step = bad, self.step
+            self.best, self.best_step = key, self.step
         self.waited = 0 if better else self.waited + 1
         return better
 

@@ -1,6 +1,6 @@
 """All devices and machines that train one model in step: mostly a single one.
 
-Several GPUs of a machine are used without a switch; several machines, with TensorFlow, where
+Several GPUs of a machine are used without an option; several machines, with TensorFlow, where
 TF_CONFIG names them. `train.py` has the training step; here it is run on every device at once.
 """
 
@@ -193,7 +193,9 @@ def place_in_cluster() -> tuple[int, int]:
         config = json.loads(given)
         cluster, task = config.get("cluster", {}), config.get("task", {})
         if others := set(cluster) - {"chief", "worker"}:
-            raise ValueError(f"a cluster of {', '.join(sorted(others))}; choose from chief, worker")
+            raise ValueError(
+                f"task type {', '.join(sorted(others))} is not supported; use chief and worker"
+            )
         kinds = ("chief", "worker")
         tasks = [(kind, i) for kind in kinds for i in range(len(cluster.get(kind, ())))]
         if not tasks:

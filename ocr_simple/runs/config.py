@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from ocr_simple import storage
-from ocr_simple.command_line import check_ranges
+from ocr_simple.command_line import check_ranges, option_name
 from ocr_simple.datasets.annotations import check_datasets
 from ocr_simple.errors import TrainError
 from ocr_simple.options import LARGEST_SEED, TrainOptions
@@ -57,13 +57,18 @@ def check(options: TrainOptions) -> None:
     """Raises ValueError for options that cannot work, and for files that do not exist."""
     check_ranges(options, TrainError)
     if options.seed > LARGEST_SEED:
-        raise TrainError(f"seed {options.seed}: give a number of at most {LARGEST_SEED}")
+        raise TrainError(f"--seed {options.seed}: give a number of at most {LARGEST_SEED}")
     if not 0 < options.highest_rate <= 1:
-        raise TrainError(f"learning_rate {options.learning_rate}: give a number over 0, at most 1")
+        raise TrainError(
+            f"--learning-rate {options.learning_rate}: give a number over 0, at most 1"
+        )
     if not options.dataset:
         for name in ("validation", "mix_generated", "max_width", "max_height", "num_epoch"):
             if getattr(options, name):
-                raise TrainError(f"{name}: is for labelled images; name some with --dataset")
+                raise TrainError(
+                    f"{option_name(name)} needs labelled images; add --dataset, or DATASET with "
+                    "aocr train"
+                )
     options.spec()
     Mix(options.recipe, fonts=[])
     check_datasets((*options.dataset, *options.validation))
@@ -77,6 +82,6 @@ def check_batch_size(options: TrainOptions, devices: int) -> None:
         if options.batch_size % count:
             more = -(-options.batch_size // count) * count
             raise TrainError(
-                f"batch_size {options.batch_size}: give a multiple of the {count} {name}, "
+                f"--batch-size {options.batch_size}: give a multiple of the {count} {name}, "
                 f"such as {more}"
             )

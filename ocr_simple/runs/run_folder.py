@@ -64,12 +64,12 @@ class RunFolder:
         config: the options that make the run what it is, as JSON holds them.
         """
         if self.path.exists() and not self.path.is_dir():
-            raise TrainError(f"model-dir {self.name}: is a file; name a folder")
+            raise TrainError(f"--model-dir {self.name}: is a file; name a folder")
         if self.path.exists() and any(self.path.iterdir()):
             if resume and not self.config.exists():
                 raise TrainError(
-                    f"model-dir {self.name}: holds files but no config.json; name another folder, "
-                    "or move them aside with --no-resume"
+                    f"--model-dir {self.name}: holds files but no config.json; name another "
+                    "folder, or move them aside with --no-resume"
                 )
             self._lock()
             if not resume:
@@ -91,8 +91,8 @@ class RunFolder:
         except BlockingIOError as error:
             os.close(folder)
             raise TrainError(
-                f"model-dir {self.name}: another process is training in it; name another folder, "
-                "or stop it first"
+                f"--model-dir {self.name}: another process is training in it; name another "
+                "folder, or stop it first"
             ) from error
         self._locked = folder
 
@@ -151,15 +151,15 @@ class RunFolder:
         ]
         if different and before.get("dataset_digest") != config.get("dataset_digest"):
             raise TrainError(
-                f"model-dir {self.name}: the labelled images have changed since this run began. "
+                f"--model-dir {self.name}: the labelled images have changed since this run began. "
                 f"Start a new run: --init-from {self.name} with another --model-dir, or "
                 "--no-resume to move this one aside"
             )
         if different:
             raise TrainError(
-                f"model-dir {self.name}: holds a run with other options ({'; '.join(different)}). "
-                "Give the same options to resume it, another --model-dir, or --no-resume to move "
-                "it aside"
+                f"--model-dir {self.name}: holds a run with other options "
+                f"({'; '.join(different)}). Give the same options to resume it, another "
+                "--model-dir, or --no-resume to move it aside"
             )
 
     def move_aside(self) -> None:

@@ -1,12 +1,12 @@
 """Measures how well a model's character spans match where trdg drew the characters.
 
-    python bench/spans.py --model checkpoints/words --count 1000
+    python bench/character_positions.py --model checkpoints/words --count 1000
 
 The lines are one to three dictionary words, each in lower, upper or title case, in the font
 families that training leaves out, with random margins and letter spacing, and not varied. For a
 model without letters they are random characters. This trains a model of such lines:
 
-    python bench/spans.py --texts words.txt --count 200000 --seed 1
+    python bench/character_positions.py --texts words.txt --count 200000 --seed 1
     python train.py --alphabet " abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ" \\
         --text-source strings --strings-file words.txt --spacing 3 --architecture fine \\
         --rnn-units 128 --model-dir checkpoints/words   # and --head attention
@@ -103,5 +103,5 @@ if __name__ == "__main__":
     try:
         main(tyro.cli(Options, description=__doc__))
     except ValueError as error:
-        print(f"spans.py: {error}", file=sys.stderr)
+        print(f"character_positions.py: {error}", file=sys.stderr)
         sys.exit(2)
