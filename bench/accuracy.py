@@ -55,6 +55,8 @@ class Options:
     regard to case. Several give a row each."""
     models: tuple[str, ...] = ("digits",)
     """Shipped models' names, model files, run folders, or the model.onnx of an export."""
+    language_model: str | None = None
+    """Read with this language model: words, or a file. An export is read without."""
     peers: bool = False
     """Read the same images with Tesseract and RapidOCR too; peers.py says how to install them."""
     speed: bool = True
@@ -74,11 +76,11 @@ def find_sets(folders: Sequence[Path]) -> list[tuple[str, list[Entry]]]:
     return found
 
 
-def our_engine(model: str) -> Engine:
+def our_engine(model: str, language_model: str | None = None) -> Engine:
     """A model of this project as an engine. Raises ValueError."""
     if Path(model).suffix == ".onnx":
         return onnx_engine(model)
-    recognizer = Recognizer.load(model)
+    recognizer = Recognizer.load(model, language_model=language_model)
 
     def many(paths: Sequence[Path]) -> list[Result]:
         lines = recognizer.read(paths, errors="return")
@@ -155,7 +157,7 @@ def speeds(engine: Engine, paths: Sequence[Path]) -> tuple[float, float]:
 def main(options: Options) -> None:
     """Print Markdown tables. Raises ValueError."""
     sets = find_sets(options.folders)
-    engines = [our_engine(model) for model in options.models]
+    engines = [our_engine(model, options.language_model) for model in options.models]
     engines += peers(digits=options.fold == ("digits",)) if options.peers else []
     columns = HEADER + (SPEEDS if options.speed else "")
     print(f"{columns}\n|{'---|' * (columns.count('|') - 1)}")

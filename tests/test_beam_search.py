@@ -5,6 +5,7 @@ import math
 
 import numpy as np
 import pytest
+from support.ctc import ONES, counted_out, image_of, random_line
 
 from ocr_simple.decoding.alignment import aligned_line, ctc_align
 from ocr_simple.decoding.beam_search import (
@@ -17,37 +18,10 @@ from ocr_simple.decoding.beam_search import (
 from ocr_simple.decoding.constraints import Lexicon, Pattern
 from ocr_simple.decoding.greedy import ctc_greedy, softmax
 from ocr_simple.decoding.prefix_search import search
-from ocr_simple.text import Alphabet, ctc_steps_needed
+from ocr_simple.text import Alphabet, Line, ctc_steps_needed
 
-ONES = Alphabet("1a-")
 WIDE = 1000  # no prefix of a short line is dropped
 WORDS = ["1", "11", "1a1", "a", "aa", "a-1a", "1-1-1-1"]
-
-
-def random_line(seed, steps, alphabet=ONES, sharpness=0.5):
-    rng = np.random.default_rng(seed)
-    alpha = np.full(alphabet.classes, sharpness)
-    return rng.dirichlet(alpha, size=steps).astype(np.float32)
-
-
-def counted_out(probabilities, alphabet=ONES):
-    """The total probability of each text, over every path there is."""
-    totals = {}
-    for path in itertools.product(range(alphabet.classes), repeat=len(probabilities)):
-        text = alphabet.decode(i for i, _ in itertools.groupby(path))
-        p = math.prod(float(row[i]) for row, i in zip(probabilities, path))
-        totals[text] = totals.get(text, 0.0) + p
-    return totals
-
-
-def image_of(text, steps, alphabet, confidence=0.99):
-    """Class probabilities of a line that shows `text`, spread out evenly."""
-    ids = np.zeros(steps, int)
-    ids[np.linspace(1, steps - 2, len(text)).astype(int)] = alphabet.encode(text)
-    rest = (1 - confidence) / (alphabet.classes - 1)
-    probabilities = np.full((steps, alphabet.classes), rest, np.float32)
-    probabilities[np.arange(steps), ids] = confidence
-    return probabilities
 
 
 # --- CTC ------------------------------------------------------------------------------------
@@ -111,7 +85,7 @@ def test_a_word_that_needs_more_steps_than_there_are_does_not_come_out():
     probabilities = image_of("11", 5, ONES)[:2]
     assert ctc_steps_needed("11") == 3
     assert ctc_beam_search(probabilities, ONES, Lexicon(["11", "a"], ONES)).text == "a"
-    assert ctc_beam_search(probabilities, ONES, Lexicon(["11"], ONES)) == ("", 0.0, ())
+    assert ctc_beam_search(probabilities, ONES, Lexicon(["11"], ONES)) == Line("", 0.0, ())
     assert ctc_beam_search(probabilities, ONES, Pattern("11")) == ("", 0.0, ())
 
 
@@ -126,7 +100,7 @@ def test_a_single_step_has_a_single_character_at_most():
 def test_no_steps_are_an_empty_line():
     nothing = np.zeros((0, ONES.classes), np.float32)
     assert ctc_beam_search(nothing, ONES) == ctc_greedy(nothing, ONES)
-    assert ctc_beam_search(nothing, ONES, Pattern("1*")) == ("", 1.0, ())
+    assert ctc_beam_search(nothing, ONES, Pattern("1*")) == Line("", 1.0, ())
     assert ctc_beam_search(nothing, ONES, Pattern("1+")) == ("", 0.0, ())
 
 

@@ -17,7 +17,8 @@ import numpy as np
 from ocr_simple.decoding.alignment import aligned_line, log_probabilities, trellis
 from ocr_simple.decoding.constraints import Constraint, Lexicon
 from ocr_simple.decoding.greedy import ctc_greedy
-from ocr_simple.decoding.prefix_search import search
+from ocr_simple.decoding.language_model import GuidedExtend, LanguageModel
+from ocr_simple.decoding.prefix_search import Extend, search
 from ocr_simple.text import BLANK, Alphabet, Line
 
 END = BLANK  # class 0 is the end symbol of an attention head
@@ -115,8 +116,11 @@ def ctc_beam_search(
     alphabet: Alphabet,
     constraint: Constraint | None = None,
     beam_width: int = BEAM_WIDTH,
+    language_model: LanguageModel | None = None,
 ) -> Line:
     """The allowed text with the highest total probability over its alignments, as a Line.
+
+    language_model: adds its score to the logarithm of each text's probability.
 
     probabilities: (steps, classes), of one line's valid time steps. beam_width: prefixes kept of
     each length; a lexicon is always searched exactly. If no allowed text fits into the steps, the
@@ -132,8 +136,11 @@ def ctc_beam_search(
         possible = constraint is None or constraint.allows("")
         return Line("", float(possible), ())
     log_p = log_probabilities(probabilities)
-    in_logs = CtcExtend(log_p, LOG_SEMIRING)
-    if isinstance(constraint, Lexicon):
+    in_logs: Extend = CtcExtend(log_p, LOG_SEMIRING)
+    if language_model is not None:
+        in_logs = GuidedExtend(in_logs, language_model)
+        found = search(in_logs, alphabet, constraint, beam_width)
+    elif isinstance(constraint, Lexicon):
         extend = CtcExtend(np.exp(log_p), REAL_SEMIRING)  # ten times as fast as logarithms
         found = search(extend, alphabet, constraint, None)
         if found.score < TOO_SMALL:
@@ -146,8 +153,11 @@ def ctc_beam_search(
     if found.text == greedy.text:
         return greedy
     line = aligned_line(probabilities, found.text, alphabet)
-    of_greedy = trellis(log_p, alphabet.encode(greedy.text), np.logaddexp)[-1, -2:]
-    ratio = math.exp(min(0.0, found.score - np.logaddexp.reduce(of_greedy)))
+    of_found, of_greedy = (
+        np.logaddexp.reduce(trellis(log_p, alphabet.ids_of(text), np.logaddexp)[-1, -2:])
+        for text in (found.text, greedy.text)
+    )
+    ratio = math.exp(min(0.0, of_found - of_greedy))
     return line._replace(confidence=min(line.confidence, greedy.confidence * ratio))
 
 
@@ -229,4 +239,4 @@ def attention_beam_search(
     states, written, log_p = found.state
     symbols = np.append(written[found.row], log_p[found.row, END])
     states = select(states, np.array([found.row]))
-    return DecodedText(alphabet.encode(found.text), found.score, np.exp(symbols), states)
+    return DecodedText(alphabet.ids_of(found.text), found.score, np.exp(symbols), states)

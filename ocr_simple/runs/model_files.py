@@ -1,4 +1,7 @@
-"""Which file holds the model that is asked for: a shipped name, a file, a URL or a run folder."""
+"""Which file holds the model that is asked for: a shipped name, a file, a URL or a run folder.
+
+The same for a language model, which is a shipped name, a file or a URL.
+"""
 
 import os
 from pathlib import Path
@@ -27,6 +30,25 @@ def find_model(model: str | os.PathLike) -> Path:
         return _best_of_run(Path(model), url)
     known = ", ".join(sorted(path.stem for path in PRETRAINED.glob("*.keras"))) or "none"
     raise ValueError(f"model {os.fspath(model)!r}: no such file or folder; shipped models: {known}")
+
+
+def find_language_model(name: str | os.PathLike) -> Path:
+    """The file of a shipped language model's name, or a file. Raises ValueError.
+
+    A URL is fetched, as by `find_model`.
+    """
+    shipped = PRETRAINED / f"{name}.npz"
+    if os.path.isfile(shipped) and Path(name).parent == Path():
+        return shipped
+    url = storage.url_of(name)
+    if url and storage.is_file(url):
+        return storage.local_file(url)
+    if os.path.isfile(name):
+        return Path(name)
+    known = ", ".join(sorted(path.stem for path in PRETRAINED.glob("*.npz"))) or "none"
+    raise ValueError(
+        f"--language-model {os.fspath(name)}: no such file; shipped language models: {known}"
+    )
 
 
 def _best_of_run(folder: Path, url: str | None) -> Path:
