@@ -37,11 +37,25 @@ def labels(found):
         ("images/com,ma.png hello", "hello"),
         ("images/a.png e\u0301te\u0301", "\u00e9t\u00e9"),
         ("\ufeffimages/a.png hello", "hello"),
+        ("images/a.png\t", ""),
+        ("images/a.png\t ", ""),
+        ("images/a.png,", ""),
+        ("images\\a.png hello", "hello"),
+        ("images\\a.png\thello", "hello"),
+        ('images/a.png, "say \\"hi\\""', 'say "hi"'),
+        ('images/a.png, "say ""hi"""', 'say "hi"'),
+        ('images/a.png, "[06], a\\\\b \\""', '[06], a\\b "'),
+        ("images/a.png\tone\u2028two", "one two"),
+        ("images/a.png\tone\x0btwo\x0cthree\x85four", "one two three four"),
+        ("images/a.png\tone\rtwo", "one two"),
+        ("images/a.png\t\u0645\u06cc\u200c\u062e", "\u0645\u06cc\u200c\u062e"),
+        ("images/a.png\thello\t0.98765", "hello"),
+        ("images/a.png\ta\\tb\\\\c\t0.98765\tunsure", "a b\\c"),
     ],
 )
 def test_a_row_is_a_path_and_a_label(image_folder, line, label):
     (entry,) = find_entries(annotate(image_folder / "annotations.txt", line))
-    assert entry.label == label and os.path.basename(entry.file) in line
+    assert entry.label == label and Path(entry.file).name in line
 
 
 def test_a_path_may_be_absolute_or_relative_to_here_or_to_the_annotations(
@@ -73,7 +87,21 @@ def test_a_folder_means_its_images_whatever_is_in_the_working_directory(image_fo
     [
         ("images/gone.png hello", "no such image 'images/gone.png'"),
         ("images/a.png", "no label for 'images/a.png'"),
-        ("images/a.png\t ", "no label for 'images/a.png'"),
+        ("images/with space.png hello", "the path 'images/with space.png' has a space; put a tab"),
+        ("images/a.png;hello", "separated by a semicolon; put a tab or a comma"),
+        ("images/a.png\thello\tmore", "has 3 columns; a path and a label are two"),
+        ('images/a.png,"hello",more', "has more than two columns"),
+        ('images/a.png,"say "hi""', "cannot be read as CSV"),
+        (
+            "images/a.png\ta\u200bb\ufeff",
+            "U+200B ZERO WIDTH SPACE, U+FEFF ZERO WIDTH",
+        ),
+        (
+            "images/a.png\ta\u200eb",
+            "U+200E LEFT-TO-RIGHT MARK; correct it, or remove",
+        ),
+        ("images/a.png\ta\x07b", "U+0007 control character"),
+        ("images/a.png\tab\u200d", "U+200D ZERO WIDTH JOINER"),
         ("images/with space.png", "no label for 'images/with space.png'"),
         ("images hello", "no such image 'images'"),
         ("x" * 5000 + " hello", "no such image"),

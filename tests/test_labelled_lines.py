@@ -2,6 +2,7 @@
 
 import dataclasses
 import shlex
+import shutil
 from collections import Counter
 
 import numpy as np
@@ -70,7 +71,7 @@ def test_all_that_cannot_be_used_is_reported_at_once(labelled_folder, tmp_path):
     (tmp_path / "broken.png").write_bytes(b"no image")
     Image.fromarray(np.zeros((32, 8), np.uint8)).save(tmp_path / "narrow.png")
     (tmp_path / "labels.tsv").write_text(
-        "0.png\t12\n1.png\tx7\nbroken.png\t1\nnarrow.png\t1234\nmissing.png\t1\n0.png\t\n"
+        "0.png\t12\n1.png\tx7\nbroken.png\t1\nnarrow.png\t1234\nmissing.png\t1\n0.png\n"
     )
     with pytest.raises(DatasetError) as error:
         labelled.select_usable(find_entries(tmp_path), SPEC)
@@ -80,6 +81,37 @@ def test_all_that_cannot_be_used_is_reported_at_once(labelled_folder, tmp_path):
                            (6, "no label")):  # fmt: skip
         line = next(line for line in message.splitlines() if f"labels.tsv:{number}:" in line)
         assert reason in line
+
+
+def test_what_cannot_be_used_can_be_left_out(labelled_folder, tmp_path):
+    shutil.copy(labelled_folder / "0.png", tmp_path)
+    (tmp_path / "broken.png").write_bytes(b"no image")
+    Image.fromarray(np.zeros((32, 8), np.uint8)).save(tmp_path / "narrow.png")
+    labels = tmp_path / "labels.tsv"
+    labels.write_text("0.png\t12\n0.png\tStraße\nbroken.png\t1\nnarrow.png\t1234\n0.png\t\n")
+    entries, left_out = labelled.select_usable(find_entries(tmp_path), SPEC, skip_bad=True)
+    assert [entry.label for entry in entries] == ["12", ""]
+    assert [fault.place.rpartition(":")[2] for fault in left_out] == ["2", "3", "4"]
+    with pytest.raises(
+        DatasetError, match=r"3 of 5 labelled images .* leave them out with --skip-b"
+    ):
+        labelled.select_usable(find_entries(tmp_path), SPEC)
+    labels.write_text("0.png\tx\n")
+    with pytest.raises(DatasetError, match="1 of 1 labelled images cannot be used; correct them:"):
+        labelled.select_usable(find_entries(tmp_path), SPEC, skip_bad=True)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("head", ["ctc", "attention"])
+def test_empty_labels_train(labelled_folder, tmp_path, head):
+    for number, label in enumerate(("12", "", "3", "", "4", "")):
+        shutil.copy(labelled_folder / f"{number}.png", tmp_path)
+        with open(tmp_path / "labels.tsv", "a") as file:
+            file.write(f"{number}.png\t{label}\n")
+    options = ("--dataset", str(tmp_path), "--head", head, "--batch-size", "1")
+    assert run(tmp_path / "run", *options) == 0
+    rows = (tmp_path / "run" / "metrics.csv").read_text().splitlines()
+    assert all(np.isfinite(float(value)) for row in rows[1:] for value in row.split(","))
 
 
 def test_images_over_the_limits_are_counted_and_listed(labelled_folder):
@@ -146,7 +178,17 @@ def test_a_changed_data_set_is_another_run(labelled_folder, tmp_path, capsys):
     assert run(tmp_path / "run", "--dataset", str(tmp_path)) == 0
     labels.write_text("0.png\t1\n1.png\t2\n2.png\t1\n")
     assert run(tmp_path / "run", "--dataset", str(tmp_path)) == 2
-    assert "the labelled images have changed" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert "the labelled images have changed" in error and "with --data-changed" in error
+    options = ("--dataset", str(tmp_path), "--data-changed", "--steps", "6")
+    labels.write_text("0.png\t1\n1.png\t2\n2.png\t1\n2.png\t1\n")
+    assert run(tmp_path / "run", *options) == 0
+    assert "the best model is chosen again" in capsys.readouterr().err
+    assert (tmp_path / "run" / "metrics.csv").read_text().splitlines()[-1].startswith("6,")
+    labels.write_text("0.png\t1\n1.png\t2\n2.png\t4\n")
+    assert run(tmp_path / "run", *options, "--steps", "8") == 2
+    error = capsys.readouterr().err
+    assert "lacks some of their characters: '4'. Start a new run: --init-from" in error
 
 
 @pytest.mark.parametrize(

@@ -1,226 +1,226 @@
-"""Labelled images: the entries of a data set, whatever its form.
+"""Labelled images: the entries of a data set, whatever its layout.
 
-A data set is one of
+`find_dataset` recognises
 
-- an annotation file: each row has the path of an image and its label, separated by a tab, a space
-  or a comma;
-- a folder of images with such a file, named labels.tsv;
-- a TFRecord file of Examples with `image` (encoded bytes), `label` (UTF-8) and optionally `comment`
-  (the image's file name): the schema of aocr (github.com/emedvedev/attention-ocr).
+- an annotation file: rows of a path and a label, CSV, TSV, JSON or JSON Lines; see `rows.py`;
+- a folder with such a file, by one of the names in LABEL_FILES;
+- a folder of images, each with a text file beside it; or, if asked, with its label as its name;
+- TFRecords of Examples with `image` (encoded bytes), `label` (UTF-8) and optionally `comment`
+  (the image's file name): the schema of aocr (github.com/emedvedev/attention-ocr);
+- an LMDB database, and any of these by a pattern such as lines-*.tfrecords.
 
-Rows that cannot be used are returned with their place and the reason, so that all are reported at
-once. TensorFlow is imported only to read TFRecords.
+docs/data.md shows each. Rows that cannot be used are returned with their place and the reason, so
+that all are reported at once. TensorFlow is imported only to read TFRecords.
 """
 
-import contextlib
-import csv
+import glob
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from PIL import Image
 
+from ocr_simple import images as imaging
 from ocr_simple import storage
-from ocr_simple.network.backend import standard_error_closed
-from ocr_simple.text import escape_controls, normalise_text
+from ocr_simple.datasets import lmdb_files
+from ocr_simple.datasets.entries import Entry, Fault, fault_list
+from ocr_simple.datasets.folders import images_in, read_names, read_pairs, text_beside, why_none
+from ocr_simple.datasets.records import is_tfrecords, read_lmdb, read_tfrecords
+from ocr_simple.datasets.row_images import read_annotations, spellings
+from ocr_simple.datasets.rows import parse
+from ocr_simple.errors import DatasetError
+from ocr_simple.options import LabelOptions
 
-LABELS = "labels.tsv"  # the annotation file of a folder
-RECORD_HEADER = 12  # bytes before the content of a TFRecord: its length, and a checksum of that
-RECORD_FOOTER = 4  # bytes after it: its checksum
+LABELS = "labels.tsv"  # the annotation file that this project writes
+LABEL_FILES = (  # of a folder; the first that is there is used
+    LABELS, "labels.csv", "labels.txt", "gt.txt", "labels.json", "labels.jsonl", "metadata.jsonl",
+    "metadata.csv", "rec_gt_train.txt", "rec_gt_val.txt", "rec_gt_test.txt", "rec_gt.txt",
+)  # fmt: skip
+RECORDS = ("*.tfrecord", "*.tfrecords", "*.tfrecord.gz", "*.tfrecords.gz")  # of a folder
+SHOWN_CHARACTERS = 100  # of an alphabet in a summary
 
-
-class DatasetError(ValueError):
-    """A data set that cannot be used. The message names each place, the problem and the fix."""
-
-
-class Entry(NamedTuple):
-    """A labelled image of a data set."""
-
-    place: str  # file and row, such as annotations.txt:12
-    name: str  # the image's file name, as the data set has it
-    label: str  # NFC, single spaces
-    file: str  # the file that holds the encoded image
-    start: int = 0  # where the image begins in it, in bytes
-    size: int = -1  # in bytes; -1: to the end of the file
-
-    def image_bytes(self) -> bytes:
-        """The encoded image. Raises OSError."""
-        if url := storage.url_of(self.file):
-            return storage.read(url, start=self.start, size=self.size)
-        with open(self.file, "rb") as file:
-            file.seek(self.start)
-            return file.read(self.size)
+Kind = Literal["annotations", "tfrecords", "lmdb", "pairs", "names"]
+DEFAULT = LabelOptions()
 
 
-class Fault(NamedTuple):
-    """A row of a data set that cannot be used."""
+class Dataset(NamedTuple):
+    """What is in a data set. str() describes it for people: one line, and the notes."""
 
-    place: str  # file and row
-    reason: str
+    name: str  # as it was asked for
+    layout: str  # what was recognised, for people
+    rows: list[Entry | Fault]  # in order
+    notes: tuple[str, ...] = ()  # what else there is to say about it
 
+    @property
+    def entries(self) -> list[Entry]:
+        """The rows that can be used."""
+        return [row for row in self.rows if isinstance(row, Entry)]
 
-def fault_list(found: Iterable[Entry | Fault]) -> str:
-    """The faults among `found` for a message, each on a new line."""
-    faults = (row for row in found if isinstance(row, Fault))
-    return "".join(f"\n  {fault.place}: {escape_controls(fault.reason)}" for fault in faults)
-
-
-# --- annotation files -------------------------------------------------------------------------
-
-
-def _read_annotations(path: Path) -> Iterator[Entry | Fault]:
-    try:
-        rows = path.read_text(encoding="utf-8-sig").splitlines()
-    except UnicodeDecodeError as error:
-        raise DatasetError(
-            f"{path}: neither TFRecords nor UTF-8 text ({error}); save it as UTF-8"
-        ) from error
-    for number, row in enumerate(rows, 1):
-        if not row.strip():
-            continue
-        place = f"{path}:{number}"
-        splits = [(*split, _image_file(split[0], path)) for split in _ways_to_split(row)]
-        name, label, file = next((split for split in splits if split[2]), splits[0])
-        label = normalise_text(label)
-        if file and label:
-            yield Entry(place, name, label, str(file))
-        else:
-            missing = "label for" if file else "such image"
-            yield Fault(place, f"no {missing} {escape_controls(name)!r}")
+    def __str__(self) -> str:
+        labels = [entry.label for entry in self.entries]
+        alphabet = "".join(sorted(set("".join(labels))))
+        shown = alphabet[:SHOWN_CHARACTERS] + "…" * (len(alphabet) > SHOWN_CHARACTERS)
+        about = f"{self.name}: {self.layout}; {len(labels):,} images"
+        if labels:
+            lengths = f"{min(map(len, labels))} to {max(map(len, labels))}"
+            about += f", labels of {lengths} characters, alphabet {shown} ({len(alphabet):,})"
+        if empty := labels.count(""):
+            about += f"; {empty:,} empty labels"
+        if faults := len(self.rows) - len(labels):
+            about += f"; {faults:,} rows cannot be used"
+        return "\n".join((about, *(f"{self.name}: {note}" for note in self.notes)))
 
 
-def _ways_to_split(row: str) -> Iterator[tuple[str, str]]:
-    """(path, label) by each way that a row can be split, the most likely first."""
-    row = row.strip()
-    for separator in ("\t", " "):
-        if separator in row:
-            name, label = row.split(separator, 1)
-            yield name.strip(), label
-    name, *label = next(csv.reader([row], skipinitialspace=True))
-    yield name.strip(), ",".join(label)
-    yield row, ""  # a path with spaces, and no label
+# --- which layout -----------------------------------------------------------------------------
 
 
-def _image_file(name: str, annotations: Path) -> Path | None:
-    """The image file of a row: relative to the working directory, or to the annotation file.
-
-    The images beside a labels.tsv come before those in the working directory.
-    """
-    places = [Path(name), annotations.parent / name]
-    if annotations.name == LABELS:
-        places.reverse()
-    with contextlib.suppress(OSError, ValueError):  # not a valid path
-        return next((path for path in places if path.is_file()), None)
-    return None
-
-
-# --- TFRecords --------------------------------------------------------------------------------
-
-
-def _is_tfrecords(path: Path) -> bool:
-    """Whether a file is TFRecords: the first 8 bytes of a text would be a length of exabytes."""
-    with open(path, "rb") as file:
-        start = file.read(RECORD_HEADER)
-    return len(start) == RECORD_HEADER and int.from_bytes(start[:8], "little") < path.stat().st_size
+def _locate(dataset: str | os.PathLike, how: LabelOptions) -> list[tuple[Kind, Path]]:
+    """(layout, path) of each part of a local data set. Raises DatasetError if there is none."""
+    path = Path(dataset).expanduser()
+    parts = [path] if path.exists() else [Path(p) for p in sorted(glob.glob(f"{path}"))]
+    if how.labels_from_names:
+        found: list[tuple[Kind, Path]] = [("names", part) for part in parts if _images(part)]
+    else:
+        found = [located for part in parts for located in _locate_part(part)]
+    if found:
+        return found
+    if how.labels_from_names and parts:
+        raise DatasetError(f"{dataset}: no images there, whose names --labels-from-names could use")
+    about = why_none(path) if path.is_dir() else ""
+    raise DatasetError(
+        f"{dataset}: no data set there; name an annotation file, a folder with {LABELS} (file "
+        f"name, tab, label), or TFRecords; docs/data.md shows all layouts{about}"
+    )
 
 
-def _read_tfrecords(path: Path) -> Iterator[Entry | Fault]:
-    with standard_error_closed():  # TensorFlow prints about its build
-        import tensorflow as tf
-    from google.protobuf.message import DecodeError
-
-    number, start = 0, 0
-    try:
-        for number, record in enumerate(tf.data.TFRecordDataset(str(path)).as_numpy_iterator(), 1):
-            place = f"{path}:{number}"
-            features = tf.train.Example.FromString(record).features.feature
-            encoded, label, comment = (
-                b"".join(features[key].bytes_list.value[:1])
-                for key in ("image", "label", "comment")
-            )
-            name = comment.decode("utf-8", "replace") or place
-            text = normalise_text(_decode_label(label))
-            if encoded and text:
-                offset = start + RECORD_HEADER + record.index(encoded)
-                yield Entry(place, name, text, str(path), offset, len(encoded))
-            else:
-                yield Fault(place, f"no {'label' if encoded else 'image'} in its Example")
-            start += RECORD_HEADER + len(record) + RECORD_FOOTER
-    except (tf.errors.OpError, DecodeError) as error:
-        raise DatasetError(
-            f"{path}: damaged after record {number:,} ({escape_controls(str(error))}); make it "
-            "again with aocr dataset"
-        ) from error
+def _images(path: Path) -> list[Path]:
+    """The images in a folder, or the image itself."""
+    if path.is_dir():
+        return images_in(path)
+    return [path] if path.suffix.lower() in imaging.EXTENSIONS else []
 
 
-def _decode_label(label: bytes) -> str:
-    try:
-        return label.decode("utf-8")
-    except UnicodeDecodeError:
-        return label.decode("latin-1")  # as aocr writes them
+def _locate_part(path: Path) -> list[tuple[Kind, Path]]:
+    """(layout, path) of a file, or of what is in a folder. Raises DatasetError for an image."""
+    if lmdb_files.is_lmdb(path):
+        return [("lmdb", path)]
+    if path.is_file():
+        if path.suffix.lower() in imaging.EXTENSIONS:
+            raise DatasetError(f"{path}: is an image; name its folder, or a file with its label")
+        return [("tfrecords" if is_tfrecords(path) else "annotations", path)]
+    if label_files := _label_files(path):
+        return _locate_part(label_files[0])
+    if records := sorted({file for pattern in RECORDS for file in path.glob(pattern)}):
+        return [("tfrecords", file) for file in records]
+    return [("pairs", path)] if any(text_beside(image) for image in images_in(path)) else []
+
+
+def _label_files(folder: Path) -> list[Path]:
+    """The files in a folder that have the name of an annotation file, the best one first."""
+    return [folder / name for name in LABEL_FILES if (folder / name).is_file()]
 
 
 # --- data sets --------------------------------------------------------------------------------
 
 
-def find_entries(dataset: str | os.PathLike) -> list[Entry | Fault]:
-    """The rows of a data set, in order. Images are looked for, but not decoded.
+def find_dataset(dataset: str | os.PathLike, how: LabelOptions = DEFAULT) -> Dataset:
+    """A data set with its rows, in order. Images are looked for, but not decoded.
 
-    Raises DatasetError if there is no data set, or if it is empty or damaged.
+    Raises DatasetError if there is no data set, or if it is empty, damaged or of another kind.
     """
     if url := storage.url_of(dataset):
-        return _find_in_bucket(url)
-    path = Path(dataset)
-    if path.is_dir():
-        path /= LABELS
-    if not path.is_file():
-        raise DatasetError(
-            f"{dataset}: no data set there; name an annotation file, a folder with {LABELS} (file "
-            "name, tab, label), or TFRecords"
-        )
-    found = list(_read_tfrecords(path) if _is_tfrecords(path) else _read_annotations(path))
-    if not found:
-        raise DatasetError(f"{path}: is empty; add rows of a path and a label")
-    return found
+        return _find_in_bucket(url, how)
+    parts = _locate(dataset, how)
+    layouts: dict[str, int] = {}
+    rows: list[Entry | Fault] = []
+    notes: list[str] = []
+    for kind, path in parts:
+        layout, found, more = _read(kind, path, how.clean_labels)
+        layouts[layout] = layouts.get(layout, 0) + 1
+        rows += found
+        notes += more
+    folder = Path(dataset).expanduser()
+    if folder.is_dir() and parts[0][0] == "annotations":
+        used, *others = (file.name for file in _label_files(folder))
+        layouts = {f"{used}, {layout}": count for layout, count in layouts.items()}
+        notes += [f"{', '.join(others)} not used, only {used}"] if others else []
+    if not rows:
+        raise DatasetError(f"{dataset}: is empty; add images with their labels")
+    shown = [f"{count} files of {name}" if count > 1 else name for name, count in layouts.items()]
+    return Dataset(os.fspath(dataset), " and ".join(shown), rows, tuple(notes))
 
 
-def _find_in_bucket(url: str) -> list[Entry | Fault]:
-    """As `find_entries`, of local copies of a data set in a bucket and of the images it names."""
-    if not storage.is_file(url):
-        url = f"{url}/{LABELS}"
-    if not storage.is_file(url):
-        raise DatasetError(
-            f"{url.removesuffix('/' + LABELS)}: no data set there; name an annotation file, a "
-            f"folder with {LABELS}, or TFRecords"
-        )
-    file = storage.local_file(url)
-    if not _is_tfrecords(file):
-        folder = url.rpartition("/")[0]
-        rows = file.read_text(encoding="utf-8-sig", errors="replace").splitlines()
-        named = {name for row in rows if row.strip() for name, _ in _ways_to_split(row)}
+def _read(kind: Kind, path: Path, clean: bool) -> tuple[str, list[Entry | Fault], tuple[str, ...]]:
+    """(layout for people, rows, notes) of a part of a data set. Raises DatasetError."""
+    match kind:
+        case "annotations":
+            return read_annotations(path, clean)
+        case "tfrecords":
+            return "TFRecords", list(read_tfrecords(path, clean)), ()
+        case "lmdb":
+            return "LMDB database", list(read_lmdb(path, clean)), ()
+        case "pairs":
+            pairs = list(read_pairs(path, images_in(path), clean))
+            return "images with a text file beside each", pairs, ()
+        case "names":
+            return *read_names(_images(path), clean), ()
+
+
+def find_entries(dataset: str | os.PathLike, how: LabelOptions = DEFAULT) -> list[Entry | Fault]:
+    """The rows of a data set, in order; see `find_dataset`. Raises DatasetError."""
+    return find_dataset(dataset, how).rows
+
+
+def _find_in_bucket(url: str, how: LabelOptions) -> Dataset:
+    """As `find_dataset`, of local copies of a data set in a bucket and of the images it names."""
+    if storage.is_file(url):
+        folder, file = url.rpartition("/")[0], storage.local_file(url)
+    else:
+        names = set(storage.list_files(url))
+        chosen = next((name for name in LABEL_FILES if name in names), None)
+        if not names:
+            raise DatasetError(
+                f"{url}: no data set there; name an annotation file, a folder with {LABELS}, or "
+                "TFRecords"
+            )
+        if chosen is None or how.labels_from_names:
+            folder, file = "", storage.local_folder(url)
+        else:
+            folder, file = url, storage.local_file(f"{url}/{chosen}")
+            url = f"{url}/{chosen}"
+    if folder and not is_tfrecords(file) and not lmdb_files.is_lmdb(file):
+        rows = parse(file).rows
+        named = {name for row in rows for split in row.splits for name in spellings(split.name)}
         storage.download(folder, file.parent, sorted(named & set(storage.list_files(folder))))
     try:
-        found = find_entries(file)
+        found = find_dataset(file, how)
     except DatasetError as error:
         raise DatasetError(str(error).replace(str(file), url)) from error
-    return [row._replace(place=row.place.replace(str(file), url)) for row in found]
-
-
-# --- folders with labels.tsv ------------------------------------------------------------------
+    rows_there = [row._replace(place=row.place.replace(str(file), url)) for row in found.rows]
+    return found._replace(name=url, rows=rows_there)
 
 
 def require_entries(dataset: str | os.PathLike) -> list[Entry]:
     """The entries of a data set. Raises DatasetError that lists all rows that cannot be used."""
-    found = find_entries(dataset)
-    entries = [row for row in found if isinstance(row, Entry)]
-    if len(entries) < len(found):
+    found = find_dataset(dataset)
+    if len(found.entries) < len(found.rows):
         raise DatasetError(
-            f"{dataset}: {len(found) - len(entries):,} of {len(found):,} rows cannot be used; "
-            "correct or remove them:" + fault_list(found)
+            f"{dataset}: {len(found.rows) - len(found.entries):,} of {len(found.rows):,} rows "
+            "cannot be used; correct or remove them:" + fault_list(found.rows)
         )
-    return entries
+    return found.entries
+
+
+def check_datasets(datasets: Iterable[str], how: LabelOptions = DEFAULT) -> None:
+    """Raise DatasetError for the first local data set that does not exist."""
+    for dataset in datasets:
+        if not storage.url_of(dataset):
+            _locate(dataset, how)
+
+
+# --- folders with labels.tsv ------------------------------------------------------------------
 
 
 def read_labels(folder: str | os.PathLike) -> dict[str, str]:
@@ -243,12 +243,3 @@ def write_folder(
         Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels).save(folder / name)
         rows.append(f"{name}\t{label}\n")
     (folder / LABELS).write_text("".join(rows), encoding="utf-8", newline="\n")
-
-
-def check_datasets(datasets: Iterable[str]) -> None:
-    """Raise DatasetError for the first local data set that does not exist."""
-    for dataset in datasets:
-        path = Path(dataset)
-        file = path / LABELS if path.is_dir() else path
-        if not storage.url_of(dataset) and not file.is_file():
-            find_entries(dataset)  # raises the error

@@ -6,42 +6,54 @@ function of (seed, k) alone, so that batches, workers and resuming work the same
 
 import zlib
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from ocr_simple import images as imaging
-from ocr_simple.datasets.annotations import (
-    DatasetError,
-    Entry,
-    Fault,
-    fault_list,
-    find_entries,
-)
+from ocr_simple.datasets.annotations import DEFAULT, find_dataset
 from ocr_simple.datasets.batches import Example, LineStream
-from ocr_simple.options import Variation
+from ocr_simple.datasets.entries import Entry, Fault, fault_list, quoted
+from ocr_simple.errors import DatasetError
+from ocr_simple.options import LabelOptions, Variation
 from ocr_simple.photography.geometry import augment
 from ocr_simple.photography.recipes import Mix
 from ocr_simple.spec import ModelSpec, time_steps
-from ocr_simple.text import Alphabet
+from ocr_simple.text import Alphabet, unique_characters
 
 ATTEMPTS = 10  # variations of an image that are tried before it is used unchanged
 DETAIL = 2  # times the model's height: more pixels do not improve a variation
 TOO_NARROW = "varied, its label needs more time steps than the image gives"
 
 
-def find_all_entries(datasets: Iterable[str]) -> list[Entry | Fault]:
-    """The rows of several data sets, one after the other. Raises DatasetError."""
-    return [row for dataset in datasets for row in find_entries(dataset)]
+def find_all_entries(
+    datasets: Iterable[str],
+    how: LabelOptions = DEFAULT,
+    say: Callable[[str], Any] = lambda about: None,
+) -> list[Entry | Fault]:
+    """The rows of several data sets, one after the other. Raises DatasetError.
+
+    say: called with what was recognised of each.
+    """
+    found: list[Entry | Fault] = []
+    for name in datasets:
+        dataset = find_dataset(name, how)
+        say(str(dataset))
+        found += dataset.rows
+    return found
 
 
 def alphabet_of(found: list[Entry | Fault]) -> str:
     """The characters of all labels, sorted. Raises DatasetError if there is no label."""
     characters = {character for row in found if isinstance(row, Entry) for character in row.label}
     if not characters:
-        raise DatasetError("no row of the data set can be used:" + fault_list(found))
-    return "".join(sorted(characters))
+        raise DatasetError(
+            "no row of the data set has a label that can be used; correct them, or name an "
+            "--alphabet if there is nothing to read:" + fault_list(found)
+        )
+    return unique_characters(sorted(characters))
 
 
 def fingerprint(found: list[Entry | Fault]) -> int:
@@ -66,28 +78,75 @@ def load_example(entry: Entry, spec: ModelSpec) -> Example:
     return pixels, entry.label, entry.name
 
 
-def why_unusable(pixels: np.ndarray, label: str, spec: ModelSpec) -> str | None:
-    """Why a model of `spec` cannot learn this label for this image, and the fix; None if it can."""
-    if unknown := Alphabet(spec.alphabet).unknown(label):
-        return f"label {label!r} has {unknown!r}, not in --alphabet"
-    rows, columns, _ = pixels.shape
-    steps = time_steps(imaging.scaled_width(columns, rows, spec.height), spec.stride)
+def outside_alphabet(label: str, alphabet: Alphabet) -> str | None:
+    """Why a label cannot be written in an alphabet; None if it can."""
+    unknown = alphabet.unknown(label)
+    return f"label {quoted(label)} has {unknown!r}, not in --alphabet" if unknown else None
+
+
+def too_long(size: tuple[int, int], label: str, spec: ModelSpec) -> str | None:
+    """Why a model of `spec` cannot write a label of this length; None if it can.
+
+    size: width and height of the image, in pixels.
+    """
+    columns, rows = size
     if 0 < spec.max_prediction < len(label):
-        return f"label {label!r} is longer than --max-prediction {spec.max_prediction}"
+        return f"label {quoted(label)} is longer than --max-prediction {spec.max_prediction}"
+    steps = time_steps(imaging.scaled_width(columns, rows, spec.height), spec.stride)
     if spec.steps_needed(label) <= steps:
         return None
     return (
-        f"label {label!r} needs {spec.steps_needed(label)} time steps, its image of "
+        f"label {quoted(label)} needs {spec.steps_needed(label)} time steps, its image of "
         f"{columns} x {rows} pixels gives {steps}; try --architecture fine, or correct the label"
     )
 
 
-def select_usable(
-    found: list[Entry | Fault], spec: ModelSpec, max_width: int = 0, max_height: int = 0
-) -> tuple[list[Entry], list[Fault]]:
-    """(entries that a model of `spec` can train on, images over `max_width` or `max_height`).
+def why_unusable(pixels: np.ndarray, label: str, spec: ModelSpec) -> str | None:
+    """Why a model of `spec` cannot learn this label for this image, and the fix; None if it can."""
+    rows, columns, _ = pixels.shape
+    reason = outside_alphabet(label, Alphabet(spec.alphabet))
+    return reason or too_long((columns, rows), label, spec)
 
-    Every image is decoded once. Raises DatasetError that lists all rows that cannot be used.
+
+@dataclass(frozen=True)
+class Limits:
+    """What is known of a model before there is one. Raises ValueError for what cannot be."""
+
+    alphabet: str = ""  # its characters; empty: any
+    architecture: str = ""  # its encoder; empty: any
+
+    def __post_init__(self) -> None:
+        self._spec()
+
+    def _spec(self) -> ModelSpec:
+        usual = ModelSpec()
+        return ModelSpec(
+            alphabet=self.alphabet or usual.alphabet,
+            architecture=self.architecture or usual.architecture,
+        )
+
+    def why_unusable(self, size: tuple[int, int], label: str) -> str | None:
+        """Why such a model cannot learn a label; size: the image's width and height in pixels."""
+        reason = None
+        if self.alphabet:
+            reason = outside_alphabet(label, Alphabet(self.alphabet))
+        if self.architecture:
+            reason = reason or too_long(size, label, self._spec())
+        return reason
+
+
+def select_usable(
+    found: list[Entry | Fault],
+    spec: ModelSpec,
+    max_width: int = 0,
+    max_height: int = 0,
+    skip_bad: bool = False,
+) -> tuple[list[Entry], list[Fault]]:
+    """(entries that a model of `spec` can train on, rows that are left out).
+
+    Left out are images over `max_width` or `max_height`, and with `skip_bad` all rows that cannot
+    be used. Every image is decoded once. Raises DatasetError that lists all rows that cannot be
+    used, or if none is left.
     """
     entries, faults, left_out = [], [], []
     for row in found:
@@ -106,17 +165,18 @@ def select_usable(
             faults.append(Fault(row.place, reason))
         else:
             entries.append(row)
-    if faults:
+    if faults and not (skip_bad and entries):
+        fix = "correct them" + (", or leave them out with --skip-bad" if entries else "")
         raise DatasetError(
-            f"{len(faults):,} of {len(found):,} labelled images cannot be used; correct them, or "
-            "leave them out with aocr dataset --skip-bad:" + fault_list(faults)
+            f"{len(faults):,} of {len(found):,} labelled images cannot be used; {fix}:"
+            + fault_list(faults)
         )
     if not entries:
         raise DatasetError(
             f"--max-width {max_width} and --max-height {max_height} leave none of {len(found):,} "
             "labelled images; give larger ones, or 0 for no limit"
         )
-    return entries, left_out
+    return entries, faults + left_out
 
 
 def split_entries(entries: list[Entry], share: float, seed: int) -> tuple[list[Entry], list[Entry]]:

@@ -2,13 +2,13 @@
 
 Each record is an Example with `image` (encoded bytes), `label` (UTF-8) and optionally `comment`
 (the image's file name), the schema of aocr (github.com/emedvedev/attention-ocr). See
-`annotations.py` for reading them. TensorFlow is imported when a file is written.
+`records.py` for reading them. TensorFlow is imported when a file is written.
 """
 
 import contextlib
-import csv
 import functools
 import io
+import logging
 import os
 import uuid
 from collections import Counter
@@ -23,14 +23,21 @@ from PIL import Image
 
 from ocr_simple import images as imaging
 from ocr_simple import storage
-from ocr_simple.datasets.annotations import DatasetError, Entry, Fault, find_entries
+from ocr_simple.datasets.annotations import DEFAULT, find_dataset
 from ocr_simple.datasets.batches import LineStream
+from ocr_simple.datasets.entries import Entry, Fault, fault_list, write_faults
+from ocr_simple.datasets.labelled_lines import Limits
 from ocr_simple.datasets.workers import WorkerPool, in_order
+from ocr_simple.errors import DatasetError
 from ocr_simple.network.backend import standard_error_closed
+from ocr_simple.options import LabelOptions
+
+log = logging.getLogger("ocr_simple")
 
 SKIPPED = ".skipped.tsv"  # appended to the name of an output: the file of rows left out
 AHEAD = 64  # items that are prepared before the one that is written next
 CHUNK = 64  # generated lines that a process draws at a time
+ANY = Limits()
 
 
 @dataclass(frozen=True)
@@ -42,6 +49,7 @@ class WriteSummary:
     sizes: list[tuple[int, int]]  # width and height of each image, upright
     capitalised: int  # labels that were changed to upper case
     faults: list[Fault]  # rows that were left out
+    expanded: str = ""  # characters whose upper case is several, such as ß
 
     def __str__(self) -> str:
         widths, heights = np.array(self.sizes).T
@@ -49,9 +57,11 @@ class WriteSummary:
         longest = max(self.labels, key=len)
         counts = ", ".join(f"{n} ({lengths[n]:,}x)" for n in sorted(lengths))
         characters = "".join(sorted(set("".join(self.labels))))
+        longer = ", ".join(f"{character} became {character.upper()}" for character in self.expanded)
         return (
             f"{len(self.labels):,} images in {', '.join(map(storage.display_name, self.files))}\n"
-            f"labels changed to upper case: {self.capitalised:,}\n"
+            f"labels changed to upper case: {self.capitalised:,}"
+            f"{f' ({longer}; --no-force-uppercase keeps labels)' if longer else ''}\n"
             f"longest label: {longest} ({len(longest)} characters)\n"
             f"alphabet: {characters} ({len(characters)} characters)\n"
             f"characters per label: {counts}\n"
@@ -82,6 +92,7 @@ class Record(NamedTuple):
     name: str  # the image's file name, or the font of a generated line; may be empty
     size: tuple[int, int]  # width and height in pixels, upright
     capitalised: bool = False  # whether its label was changed to upper case
+    expanded: str = ""  # its characters whose upper case is several, such as ß
 
 
 class RecordWriter:
@@ -100,6 +111,7 @@ class RecordWriter:
         self.labels: list[str] = []
         self.sizes: list[tuple[int, int]] = []
         self.capitalised = 0
+        self.expanded = ""
 
     def __enter__(self) -> "RecordWriter":
         with standard_error_closed():  # TensorFlow prints about its build
@@ -125,7 +137,7 @@ class RecordWriter:
         features = {
             key: train.Feature(bytes_list=train.BytesList(value=[value]))
             for key, value in contents.items()
-            if value
+            if value or key == "label"  # an empty one means that there is nothing to read
         }
         example = train.Example(features=train.Features(feature=features))
         encoded = example.SerializeToString(deterministic=True)  # equal bytes in every process
@@ -134,10 +146,12 @@ class RecordWriter:
         self.labels.append(record.label)
         self.sizes.append(record.size)
         self.capitalised += record.capitalised
+        self.expanded = "".join(sorted({*self.expanded, *record.expanded}))
 
     def summary(self, faults: list[Fault]) -> WriteSummary:
         """What has been written, if the rows with `faults` were left out."""
-        return WriteSummary(self.files, self.labels, self.sizes, self.capitalised, faults)
+        counts = self.capitalised, faults, self.expanded
+        return WriteSummary(self.files, self.labels, self.sizes, *counts)
 
     def __exit__(self, kind: type | None, *_: object) -> None:
         try:
@@ -169,16 +183,27 @@ class RecordWriter:
 # --- from a data set --------------------------------------------------------------------------
 
 
-def find_inputs(output: str | os.PathLike, dataset: str | os.PathLike) -> list[Entry | Fault]:
+def find_inputs(
+    output: str | os.PathLike, dataset: str | os.PathLike, how: LabelOptions = DEFAULT
+) -> list[Entry | Fault]:
     """As `find_entries`, of a data set that is not itself the output. Raises DatasetError."""
-    found = find_entries(dataset)
-    if Path(output).exists() and Path(output).samefile(dataset):
+    found = find_dataset(dataset, how)
+    places = (dataset, *dict.fromkeys(entry.file for entry in found.entries))
+    if Path(output).exists() and any(
+        os.path.exists(place) and Path(output).samefile(place) for place in places
+    ):
         raise DatasetError(f"{output}: is the data set itself; name another output")
-    return found
+    log.info("%s", found)
+    return found.rows
 
 
-def to_record(row: Entry | Fault, force_uppercase: bool, save_filename: bool) -> Record | Fault:
-    """The record of an entry; a fault for one whose image cannot be decoded."""
+def to_record(
+    row: Entry | Fault, force_uppercase: bool, save_filename: bool, limits: Limits = ANY
+) -> Record | Fault:
+    """The record of an entry.
+
+    A fault for one whose image cannot be decoded, or that a model of such `limits` cannot learn.
+    """
     if isinstance(row, Fault):
         return row
     try:
@@ -187,8 +212,12 @@ def to_record(row: Entry | Fault, force_uppercase: bool, save_filename: bool) ->
     except (OSError, imaging.ImageError) as error:
         return Fault(row.place, str(error))
     label = row.label.upper() if force_uppercase else row.label
+    if reason := limits.why_unusable((width, height), label):
+        return Fault(row.place, reason)
     name = row.name if save_filename else ""
-    return Record(encoded, label, name, (width, height), capitalised=label != row.label)
+    longer = {c for c in row.label if len(c.upper()) > 1} if force_uppercase else ""
+    changed = label != row.label
+    return Record(encoded, label, name, (width, height), changed, "".join(sorted(longer)))
 
 
 def unusable_error(dataset: str | os.PathLike, written: WriteSummary) -> DatasetError:
@@ -197,7 +226,7 @@ def unusable_error(dataset: str | os.PathLike, written: WriteSummary) -> Dataset
     fix = "correct them, or leave them out with --skip-bad" if written.labels else "correct them"
     return DatasetError(
         f"{count:,} of {count + len(written.labels):,} rows of {dataset} cannot be used; {fix}:"
-        + "".join(f"\n  {place}: {reason}" for place, reason in written.faults)
+        + fault_list(written.faults)
     )
 
 
@@ -208,7 +237,7 @@ def write_skipped(output: str | os.PathLike, faults: list[Fault]) -> None:
         storage.output_folder(skipped.parent) as folder,
         open(folder / skipped.name, "w", encoding="utf-8", newline="") as file,
     ):
-        csv.writer(file, "excel-tab").writerows(faults)
+        write_faults(file, faults)
 
 
 def write_labelled(
@@ -218,18 +247,21 @@ def write_labelled(
     force_uppercase: bool = True,
     save_filename: bool = False,
     skip_bad: bool = False,
+    limits: Limits = ANY,
+    how: LabelOptions = DEFAULT,
     shards: int = 1,
     on_line: Callable[[int, int], object] = lambda done, of: None,
 ) -> WriteSummary:
     """Write the images of a data set, their bytes unchanged, and their labels to TFRecords.
 
+    limits: of the model to be trained; what it cannot learn cannot be used. how: labels are read.
     on_line: called with the number of rows done and the number of all rows.
     Raises DatasetError that lists every row that cannot be used. With `skip_bad` these rows are
     left out and listed in OUTPUT.skipped.tsv.
     """
-    found, faults = find_inputs(output, dataset), []
+    found, faults = find_inputs(output, dataset, how), []
     convert = functools.partial(
-        to_record, force_uppercase=force_uppercase, save_filename=save_filename
+        to_record, force_uppercase=force_uppercase, save_filename=save_filename, limits=limits
     )
     with RecordWriter(output, shards) as writer, ThreadPoolExecutor() as pool:
         for number, record in enumerate(in_order(pool, convert, found, AHEAD)):

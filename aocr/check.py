@@ -1,0 +1,187 @@
+"""`aocr check`: what is in a data set, and what is odd about it, before a training."""
+
+import hashlib
+import sys
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from aocr.options import CheckOptions
+from ocr_simple import images as imaging
+from ocr_simple import storage
+from ocr_simple.datasets.annotations import Dataset, check_datasets, find_dataset
+from ocr_simple.datasets.entries import Entry, Fault, fault_list, quoted
+from ocr_simple.datasets.labelled_lines import load_image, outside_alphabet, too_long
+from ocr_simple.network.encoders import ENCODERS
+from ocr_simple.reports import pictures
+from ocr_simple.reports.canvas import WRONG
+from ocr_simple.spec import ModelSpec
+from ocr_simple.text import Alphabet, first_ten, visible
+
+SMALL = 8  # pixels: no character can be read in fewer rows, or columns
+FLAT = 16  # grey levels between darkest and lightest of a blank image
+RARE = 10  # a character that occurs in fewer labels is hard to learn
+SHOWN = 48  # images of the sheet
+
+
+class Seen(NamedTuple):
+    """What is kept of an image that was decoded."""
+
+    entry: Entry
+    size: tuple[int, int]  # width and height in pixels
+    digest: bytes  # of its pixels
+    blank: bool
+
+
+class Finding(NamedTuple):
+    """Something odd, with the images that have it."""
+
+    title: str
+    places: list[str]  # one line each
+
+    def __str__(self) -> str:
+        return f"{self.title}: {len(self.places):,}{first_ten(self.places)}"
+
+
+def run(options: CheckOptions, _: list[str]) -> int:
+    """Report on each data set. Returns the exit status. Raises ValueError."""
+    if not options.dataset:
+        raise ValueError("name a DATASET, such as a folder with labels.tsv; see docs/data.md")
+    check_datasets(options.dataset, options)
+    if options.sheet and not storage.url_of(options.sheet) and not options.sheet.parent.is_dir():
+        raise ValueError(f"--sheet {options.sheet}: no such folder; name a file in another one")
+    alphabet = Alphabet.parse(options.alphabet) if options.alphabet else None
+    chosen: list[Entry] = []
+    odd: set[str] = set()
+    faulty = False
+    for name in options.dataset:
+        dataset = find_dataset(name, options)
+        seen, faults = _look(dataset)
+        print(f"{dataset}\n{_figures(seen)}" if seen else dataset)
+        findings, found_odd = _findings(seen, alphabet)
+        for finding in findings:
+            print(finding)
+        if faults:
+            print(f"rows that cannot be used: {len(faults):,}{fault_list(faults)}")
+            faulty = True
+        if not seen:
+            raise ValueError(f"{name}: none of its {len(dataset.rows):,} rows can be used")
+        odd |= found_odd
+        chosen += _choose(seen, found_odd, SHOWN // len(options.dataset) or 1)
+    if options.sheet:
+        with storage.output_folder(options.sheet.parent) as folder:
+            _sheet(chosen, odd).save(folder / options.sheet.name)
+        print(f"some of the images: {options.sheet}", file=sys.stderr)
+    return 1 if faulty else 0
+
+
+def _look(dataset: Dataset) -> tuple[list[Seen], list[Fault]]:
+    """Decode every image once. Returns what was seen, and the rows that cannot be used."""
+    seen, faults = [], []
+    for row in dataset.rows:
+        if isinstance(row, Fault):
+            faults.append(row)
+            continue
+        try:
+            pixels = load_image(row)  # (rows, columns, 1)
+        except (OSError, imaging.ImageError) as error:
+            faults.append(Fault(row.place, str(error)))
+            continue
+        size = pixels.shape[1], pixels.shape[0]
+        digest = hashlib.sha1(repr(size).encode() + pixels.tobytes()).digest()
+        seen.append(Seen(row, size, digest, int(np.ptp(pixels)) < FLAT))
+    return seen, faults
+
+
+def _spread(values: Iterable[int]) -> str:
+    found = np.array(list(values))
+    return f"{found.min():,} to {found.max():,}, median {np.median(found):,.0f}"
+
+
+def _figures(seen: list[Seen]) -> str:
+    """Lengths, sizes, and how many labels have each character."""
+    labels = [each.entry.label for each in seen]
+    widths, heights = zip(*(each.size for each in seen))
+    counts = Counter(character for label in labels for character in set(label))
+    common = " ".join(f"{visible(c)} {counts[c]:,}" for c in sorted(counts) if counts[c] >= RARE)
+    rare = " ".join(f"{visible(c)} {counts[c]:,}" for c in sorted(counts) if counts[c] < RARE)
+    lengths = Counter(map(len, labels))
+    return (
+        f"characters per label: {', '.join(f'{n} ({lengths[n]:,}x)' for n in sorted(lengths))}\n"
+        f"widths in pixels: {_spread(widths)}; heights: {_spread(heights)}\n"
+        f"labels with each character: {common or 'none with enough'}\n"
+        f"rare characters, in fewer than {RARE} labels: {rare or 'none'}"
+    )
+
+
+def _findings(seen: list[Seen], alphabet: Alphabet | None) -> tuple[list[Finding], set[str]]:
+    """(what is odd, places of the images that are)."""
+    by_pixels: dict[bytes, list[Entry]] = defaultdict(list)
+    for each in seen:
+        by_pixels[each.digest].append(each.entry)
+    twice = [entries for entries in by_pixels.values() if len(entries) > 1]
+    differing = [entries for entries in twice if len({entry.label for entry in entries}) > 1]
+    same = [entries for entries in twice if entries not in differing]
+    small = [each for each in seen if min(each.size) < SMALL]
+    blank = [each for each in seen if each.blank and each.entry.label]
+    findings = [
+        Finding("the same image with different labels", [_group(each) for each in differing]),
+        Finding("the same image several times", [_group(each) for each in same]),
+        Finding(
+            f"images under {SMALL} pixels",
+            [f"{each.entry.place}: {each.size[0]} x {each.size[1]} pixels" for each in small],
+        ),
+        Finding(
+            "blank images with a label",
+            [f"{each.entry.place}: label {quoted(each.entry.label)}" for each in blank],
+        ),
+        *_too_long(seen),
+    ]
+    odd = {entry.place for entries in differing for entry in entries}
+    odd |= {each.entry.place for each in (*small, *blank)}
+    if alphabet:
+        reasons = [(each.entry, outside_alphabet(each.entry.label, alphabet)) for each in seen]
+        outside = [f"{entry.place}: {reason}" for entry, reason in reasons if reason]
+        odd |= {entry.place for entry, reason in reasons if reason}
+        findings.append(Finding("labels with characters outside --alphabet", outside))
+    return findings, odd
+
+
+def _group(entries: list[Entry]) -> str:
+    return "; ".join(f"{entry.place} {quoted(entry.label)}" for entry in entries)
+
+
+def _too_long(seen: list[Seen]) -> list[Finding]:
+    """Labels that need more time steps than their image gives, for encoders of each stride."""
+    names: dict[int, list[str]] = defaultdict(list)
+    for name, encoder in ENCODERS.items():
+        names[encoder.stride].append(name)
+    findings = []
+    for _, same_stride in sorted(names.items()):
+        spec = ModelSpec(architecture=same_stride[0])
+        reasons = ((e.entry, too_long(e.size, e.entry.label, spec)) for e in seen)
+        places = [f"{entry.place}: {reason}" for entry, reason in reasons if reason]
+        title = f"labels too long for --architecture {', '.join(same_stride)}"
+        findings.append(Finding(title, places))
+    return findings
+
+
+# --- the sheet --------------------------------------------------------------------------------
+
+
+def _choose(seen: list[Seen], odd: set[str], count: int) -> list[Entry]:
+    """Up to `count` entries, in order: odd ones, at most half, and others evenly spread."""
+    strange = [each.entry for each in seen if each.entry.place in odd][: count // 2]
+    others = [each.entry for each in seen if each.entry.place not in odd]
+    room = min(len(others), count - len(strange))
+    return strange + [others[i * len(others) // room] for i in range(room)]
+
+
+def _sheet(entries: list[Entry], odd: set[str]) -> Image.Image:
+    """The entries under their labels: red if something is odd about one."""
+    pixels = [load_image(entry, channels=3) for entry in entries]
+    colors = [WRONG if entry.place in odd else "black" for entry in entries]
+    return pictures.lines(pixels, [visible(entry.label) for entry in entries], None, colors)

@@ -1,0 +1,106 @@
+"""What a data set consists of: labelled images, and rows that cannot be used."""
+
+import contextlib
+import csv
+import tempfile
+import unicodedata
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple, TextIO
+
+from ocr_simple import storage
+from ocr_simple.datasets import lmdb_files
+from ocr_simple.text import escape_controls, first_ten, normalise_text
+
+JOINERS = "\u200c\u200d"  # part of the spelling of Persian, Hindi and others
+FILLERS = "\u034f\u115f\u1160\u3164\uffa0"  # draw nothing, but count as letters or marks
+FIRST_JOINED = "\u0600"  # scripts that need joiners begin here: Arabic, then those of India
+SHOWN = 100  # characters of a name or a label in a message
+
+
+class Entry(NamedTuple):
+    """A labelled image of a data set."""
+
+    place: str  # file and row, such as annotations.txt:12
+    name: str  # the image's file name, as the data set has it
+    label: str  # NFC, single spaces; empty if there is nothing to read
+    file: str  # the file that holds the encoded image
+    start: int = 0  # where the image begins in it, in bytes
+    size: int = -1  # in bytes; -1: to the end of the file
+    key: str = ""  # of the image, if the file is an LMDB database
+
+    def image_bytes(self) -> bytes:
+        """The encoded image. Raises OSError."""
+        if self.key:
+            return lmdb_files.value(self.file, self.key)
+        if url := storage.url_of(self.file):
+            return storage.read(url, start=self.start, size=self.size)
+        with open(self.file, "rb") as file:
+            file.seek(self.start)
+            return file.read(self.size)
+
+
+class Fault(NamedTuple):
+    """A row of a data set that cannot be used."""
+
+    place: str  # file and row
+    reason: str
+
+
+def quoted(text: str) -> str:
+    """A name or label as messages show it: on one line, in quotes, its beginning if it is long."""
+    text = escape_controls(text)
+    return repr(text if len(text) <= SHOWN else text[: SHOWN - 1] + "…")
+
+
+def fault_list(found: Iterable[Entry | Fault]) -> str:
+    """The faults among `found` for a message, each on a new line.
+
+    If there are more than ten, the rest is counted, and a temporary file lists all.
+    """
+    faults = [row for row in found if isinstance(row, Fault)]
+    listed = first_ten([f"{place}: {escape_controls(reason)}" for place, reason in faults])
+    if len(faults) > 10:
+        with contextlib.suppress(OSError):  # the error itself matters more
+            handle, name = tempfile.mkstemp(prefix="unusable-rows-", suffix=".tsv")
+            with open(handle, "w", encoding="utf-8", newline="") as file:
+                write_faults(file, faults)
+            listed += f"\n  all of them: {name}"
+    return listed
+
+
+def write_faults(file: TextIO, faults: Iterable[Fault]) -> None:
+    """Write the place and the reason of each fault to an open text file, separated by a tab."""
+    csv.writer(file, "excel-tab").writerows(faults)
+
+
+# --- labels -----------------------------------------------------------------------------------
+
+
+def _invisible(text: str) -> Iterator[int]:
+    """The places of the characters of `text` that draw nothing."""
+    for place, character in enumerate(text):
+        if character in JOINERS and place and text[place - 1] >= FIRST_JOINED:
+            continue
+        if unicodedata.category(character) in ("Cc", "Cf") or character in FILLERS:
+            yield place
+
+
+def to_label(text: str, clean: bool = False) -> str:
+    """A label as it is trained on: NFC, single spaces.
+
+    clean: whether to remove invisible characters, for which ValueError is raised otherwise.
+    """
+    label = normalise_text(text)
+    if not (places := list(_invisible(label))):
+        return label
+    if clean:
+        return normalise_text("".join(c for i, c in enumerate(label) if i not in places))
+    names = dict.fromkeys(_name(label[place]) for place in places)
+    raise ValueError(
+        f"label {quoted(label)} has invisible characters: {', '.join(names)}; correct it, or "
+        "remove them with --clean-labels"
+    )
+
+
+def _name(character: str) -> str:
+    return f"U+{ord(character):04X} {unicodedata.name(character, 'control character')}"

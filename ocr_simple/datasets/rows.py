@@ -1,0 +1,327 @@
+"""Annotation files: the path and the label that each row means.
+
+`parse` recognises the layout by the content, not by the name:
+
+- rows of a path and a label, separated by a tab, a comma or a space, with quoted labels as ICDAR
+  writes them (word_1.png, "say \\"hi\\"");
+- CSV and TSV whose header names the two columns;
+- JSON ({"1.jpg": "text"}) and JSON Lines ({"file_name": "1.jpg", "text": "text"});
+- what `inference.py --format tsv` prints.
+
+Whether the images exist is not looked at here. Rows end at LF or CR LF alone: other characters
+that end a line in Unicode can be part of a label.
+"""
+
+import csv
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ocr_simple.datasets.entries import quoted
+from ocr_simple.errors import DatasetError
+
+PATH_COLUMNS = (
+    "file_name", "filename", "file", "image_path", "image", "img_path", "img", "filepath",
+    "file_path", "image_name", "image_file", "path", "name",
+)  # fmt: skip
+LABEL_COLUMNS = (
+    "text", "label", "labels", "words", "word", "transcription", "transcript", "plate_text",
+    "ground_truth", "gt", "sentence", "annotation",
+)  # fmt: skip
+CONFIDENCE = re.compile(r"[01]\.\d{5}")  # as inference.py --format tsv writes it
+ESCAPE = re.compile(r"\\(\\|[abfnrtv]|x[0-9a-f]{2}|u[0-9a-f]{4})")
+BOXES = re.compile(r"\d{2,5}(?:, *\d{2,5}){7},|\d+(?: [01]?\.\d+){4}$")  # of ICDAR, of YOLO
+THREE = "columns; a path and a label are two"
+
+
+class Split(NamedTuple):
+    """One way to read a row."""
+
+    name: str  # of the image's file
+    label: str
+    kind: str  # what separates the two, for people
+    fault: str = ""  # why it cannot be meant
+
+
+class Row(NamedTuple):
+    """A row of an annotation file."""
+
+    number: int  # from 1
+    splits: list[Split]  # the ways to read it, the most likely first
+
+
+class Rows(NamedTuple):
+    """What is in an annotation file."""
+
+    rows: list[Row]
+    layout: str = ""  # for people; empty: by the kind of its splits
+    notes: tuple[str, ...] = ()  # what else was noticed
+
+
+def parse(path: Path) -> Rows:
+    """The rows of an annotation file. Raises DatasetError if it cannot be one."""
+    text = _decode(path)
+    suffix = path.suffix.lower()
+    if suffix in (".jsonl", ".ndjson"):
+        numbered = _json_lines(path, text)
+        return Rows([Row(n, [_of_json(path, n, item)]) for n, item in numbered], "JSON Lines")
+    if suffix == ".json" or text.lstrip().startswith(("{", "[{")):
+        return _parse_json(path, text)
+    if "\r" in text and "\n" not in text:
+        raise DatasetError(f"{path}: its rows end in CR; save it with the line endings LF or CR LF")
+    lines = [line.replace("\r", " ") for line in re.split(r"\r?\n", text)]
+    first = next((line for line in lines if line.strip()), "")
+    if columns := _header(path, first):
+        return _with_header(path, lines, *columns)
+    one_only = suffix == ".csv"  # elsewhere a label may have commas
+    rows = [
+        Row(number, _splits(line, one_only)) for number, line in enumerate(lines, 1) if line.strip()
+    ]
+    for row in rows:
+        for split in row.splits:
+            refuse_boxes(split.label, f"{path}:{row.number}")
+    return Rows(rows)
+
+
+def _decode(path: Path) -> str:
+    content = path.read_bytes()
+    kinds = {b"PK\x03\x04": "a zip archive", b"\x1f\x8b": "a compressed file"}
+    if kind := next((kind for start, kind in kinds.items() if content.startswith(start)), ""):
+        raise DatasetError(f"{path}: is {kind} without TFRecords in it; unpack it first, and save")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        what = f"neither TFRecords nor UTF-8 text ({error})"
+        if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
+            what = "UTF-16 text"
+        raise DatasetError(f"{path}: {what}; save it as UTF-8") from error
+
+
+def refuse_boxes(label: str, place: str) -> None:
+    """Raise DatasetError for a label that is the boxes of lines in a page."""
+    if label.startswith('[{"') or BOXES.match(label):
+        raise DatasetError(
+            f"{place}: the label {quoted(label)} looks like boxes, for the detection of text; "
+            "cut the lines out of the images, and label each with its text"
+        )
+
+
+# --- rows of a path and a label ---------------------------------------------------------------
+
+
+def _splits(line: str, one_only: bool) -> list[Split]:
+    """The ways to read a row without a header.
+
+    one_only: whether a comma can only separate columns.
+    """
+    splits = []
+    row = line.strip()
+    if "\t" in line.lstrip():
+        splits.append(_at_tab(line.lstrip()))
+    if " " in row:
+        name, label = row.split(" ", 1)
+        splits.append(Split(name, label.strip(), "spaces"))
+    if "," in row:
+        splits.append(_at_comma(row, one_only))
+    if ";" in row:
+        name, label = row.split(";", 1)
+        fault = "separated by a semicolon; put a tab or a comma between path and label"
+        splits.append(Split(name.strip().strip('"'), label, "semicolons", fault))
+    fault = f"no label for {quoted(row)}; put a tab and the label behind the path"
+    return [*splits, Split(row, "", "nothing", fault)]
+
+
+def _at_tab(row: str) -> Split:
+    name, *cells = (cell.strip() for cell in row.split("\t"))
+    while len(cells) > 1 and not cells[-1]:
+        cells.pop()
+    if len(cells) == 1:
+        return Split(name, cells[0], "tabs")
+    if CONFIDENCE.fullmatch(cells[1]) and cells[2:] in ([], ["sure"], ["unsure"]):
+        return Split(_unescape(name), _unescape(cells[0]), "readings")
+    fault = f"has {len(cells) + 1} {THREE}: remove the others, or name all of them in a first row"
+    return Split(name, cells[0], "tabs", fault)
+
+
+def _unescape(text: str) -> str:
+    return ESCAPE.sub(lambda found: found[0].encode().decode("unicode_escape"), text)
+
+
+def _at_comma(row: str, one_only: bool) -> Split:
+    more = f"has more than two {THREE}: put quotes around a label with commas, or use a tab"
+    if row.startswith('"'):
+        cells, fault = _cells(row)
+        if len(cells) > 2:
+            fault = more
+        return Split(cells[0].strip(), cells[1].strip() if cells[1:] else "", "commas", fault)
+    name, label = (cell.strip() for cell in row.split(",", 1))
+    if not label.startswith('"'):
+        return Split(name, label, "commas", more if one_only and "," in label else "")
+    cells, fault = _cells(label)
+    if len(cells) > 1:
+        fault = more
+    return Split(name, cells[0], "commas", fault)
+
+
+def _cells(text: str) -> tuple[list[str], str]:
+    """(quoted cells separated by commas, what is wrong with them).
+
+    A quote inside of them is written twice, or after a backslash as ICDAR does.
+    """
+    escape = "\\" if '\\"' in text else None
+    try:
+        return next(csv.reader([text], skipinitialspace=True, escapechar=escape, strict=True)), ""
+    except csv.Error as error:
+        fault = f"cannot be read as CSV ({error}); write a quote inside of quotes twice"
+        return [text.split(",", 1)[0].strip('"')], fault
+
+
+# --- with a header ----------------------------------------------------------------------------
+
+
+def _columns(names: list[str], place: str) -> tuple[int, int] | None:
+    """The places of path and label among the names of columns; None if none is a path's.
+
+    Raises DatasetError if it is not clear which column is which.
+    """
+    plain = [name.strip().lower().replace(" ", "_") for name in names]
+    found = []
+    for wanted, what in ((PATH_COLUMNS, "file_name"), (LABEL_COLUMNS, "text")):
+        places = [i for i, name in enumerate(plain) if name in wanted]
+        if not places and what == "file_name":
+            return None
+        if len(places) != 1:
+            several = f"{len(places)} columns could be it" if places else "no column is it"
+            raise DatasetError(
+                f"{place}: which of the columns {', '.join(names)} is the "
+                f"{'path' if what == 'file_name' else 'label'}? {several}; call it {what}"
+            )
+        found.append(places[0])
+    return found[0], found[1]
+
+
+def _header(path: Path, first: str) -> tuple[str, int, int] | None:
+    """(separator, column of the path, column of the label) that a first row names."""
+    for separator in "\t,;":
+        try:
+            names = next(csv.reader([first], delimiter=separator, skipinitialspace=True), [])
+        except csv.Error:  # a cell of over 100,000 characters
+            continue
+        if len(names) > 1 and (columns := _columns(names, str(path))):
+            if separator == ";":
+                raise DatasetError(
+                    f"{path}: its columns are separated by semicolons; save it with commas or tabs"
+                )
+            return separator, *columns
+    return None
+
+
+def _with_header(path: Path, lines: list[str], separator: str, name: int, label: int) -> Rows:
+    reader = csv.reader(
+        (f"{line}\n" for line in lines), delimiter=separator, skipinitialspace=True, strict=True
+    )
+    rows: list[Row] = []
+    names: list[str] = []
+    try:
+        for cells in reader:
+            if not any(cell.strip() for cell in cells):
+                continue
+            if not names:
+                names = cells
+                continue
+            fault = ""
+            if len(cells) != len(names):
+                fault = f"has {len(cells)} columns, and the first row {len(names)}; put quotes "
+                fault += "around a label with commas"
+            cells = [cell.strip() for cell in cells] + [""] * (len(names) - len(cells))
+            rows.append(Row(reader.line_num, [Split(cells[name], cells[label], "", fault)]))
+            refuse_boxes(cells[label], f"{path}:{reader.line_num}")
+    except csv.Error as error:
+        raise DatasetError(
+            f"{path}:{reader.line_num}: cannot be read as CSV ({error}); put quotes around such a "
+            "cell, and write each quote inside of it twice"
+        ) from error
+    others = [each.strip() or "(no name)" for i, each in enumerate(names) if i not in (name, label)]
+    layout = f"{'TSV' if separator == chr(9) else 'CSV'} with the columns {names[name].strip()} "
+    layout += f"and {names[label].strip()}"
+    return Rows(rows, layout + (f" (not used: {', '.join(others)})" if others else ""))
+
+
+# --- JSON -------------------------------------------------------------------------------------
+
+
+def _parse_json(path: Path, text: str) -> Rows:
+    """The rows of JSON, or of JSON Lines whatever the file is called."""
+    try:
+        content = json.loads(text, object_pairs_hook=_unique)
+    except DatasetError as error:
+        raise DatasetError(f"{path}: {error}") from error
+    except (ValueError, RecursionError):
+        numbered = list(_json_lines(path, text))
+        return Rows([Row(n, [_of_json(path, n, item)]) for n, item in numbered], "JSON Lines")
+    if isinstance(content, dict) and _of_object(content) is None:
+        content = [[name, label] for name, label in content.items()]
+    elif not isinstance(content, list):
+        content = [content]
+    items = enumerate(content, 1)
+    return Rows([Row(number, [_of_json(path, number, item)]) for number, item in items], "JSON")
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object, whose names must differ: Python would keep the last of two."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise DatasetError(f"{quoted(twice)} is there twice; keep one of them")
+    return found
+
+
+def _json_lines(path: Path, text: str) -> Iterator[tuple[int, Any]]:
+    """(number, value) of each row. Raises DatasetError."""
+    for number, line in enumerate(re.split(r"\r?\n", text), 1):
+        if line.strip():
+            try:
+                yield number, json.loads(line, object_pairs_hook=_unique)
+            except DatasetError as error:
+                raise DatasetError(f"{path}:{number}: {error}") from error
+            except (ValueError, RecursionError) as error:
+                raise DatasetError(
+                    f"{path}:{number}: not JSON ({error}); save it as one object, or one a row"
+                ) from error
+
+
+def _of_object(item: dict[str, Any]) -> tuple[Any, Any] | None:
+    """(path, label) of an object that names both, or None. Raises DatasetError."""
+    names = list(item)
+    columns = _columns(names, "it") if any(n.lower() in LABEL_COLUMNS for n in names) else None
+    return None if columns is None else (item[names[columns[0]]], item[names[columns[1]]])
+
+
+def _of_json(path: Path, number: int, item: Any) -> Split:
+    """The path and the label of a JSON value. Raises DatasetError for one of another kind."""
+    place = f"{path}:{number}"
+    found = item
+    if isinstance(item, dict):
+        try:
+            found = _of_object(item)
+        except DatasetError as error:
+            raise DatasetError(f"{place}: {error}") from error
+    if not isinstance(found, (list, tuple)) or len(found) != 2 or not isinstance(found[0], str):
+        raise DatasetError(
+            f"{place}: {quoted(json.dumps(item, ensure_ascii=False))} is no image with its label; "
+            'write {"1.png": "text", …}, or a row {"file_name": "1.png", "text": "text"} for each'
+        )
+    name, label = found
+    if isinstance(label, (dict, list)):
+        raise DatasetError(
+            f"{place}: the label of {quoted(name)} is not a text but {type(label).__name__}, as "
+            "for the detection of text; cut the lines out, and label each with its text"
+        )
+    if not isinstance(label, str):
+        shown = json.dumps(label)
+        return Split(name, shown, "", f"the label {shown} is not a text; put it in quotes")
+    refuse_boxes(label, place)
+    return Split(name, label, "")

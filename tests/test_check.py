@@ -1,0 +1,81 @@
+"""`aocr check`: what it reports about a data set."""
+
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+from support.commands import status_of
+from support.datasets import annotate, picture
+
+from aocr import cli
+
+
+@pytest.fixture
+def odd_folder(tmp_path, monkeypatch):
+    """A folder with one image of each kind that is reported, and two that are fine."""
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "odd"
+    for name, size in (("a.png", (90, 30)), ("b.png", (80, 20)), ("tiny.png", (40, 5)),
+                       ("narrow.png", (30, 30))):  # fmt: skip
+        picture(folder / name, size, seed=len(name))
+    shutil.copy(folder / "a.png", folder / "same.png")
+    shutil.copy(folder / "a.png", folder / "other.png")
+    Image.fromarray(np.full((30, 90), 250, np.uint8)).save(folder / "blank.png")
+    Image.fromarray(np.full((30, 95), 250, np.uint8)).save(folder / "nothing.png")
+    annotate(
+        folder / "labels.tsv", "a.png\t12", "b.png\té3", "tiny.png\t4", "narrow.png\t1234567890",
+        "same.png\t12", "other.png\t13", "blank.png\t5", "nothing.png\t",
+    )  # fmt: skip
+    return folder
+
+
+def test_what_is_in_a_data_set_and_what_is_odd_is_printed(odd_folder, capsys):
+    before = sorted(odd_folder.iterdir())
+    assert cli.main(["check", "odd", "--alphabet", "digits"]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith(
+        "odd: labels.tsv, rows separated by tabs; 8 images, labels of 0 to 10 characters, "
+        "alphabet 0123456789é (11); 1 empty labels\n"
+    )
+    assert "characters per label: 0 (1x), 1 (2x), 2 (4x), 10 (1x)\n" in out
+    assert "widths in pixels: 30 to 95, median 90; heights: 5 to 30, median 30\n" in out
+    assert "rare characters, in fewer than 10 labels: 0 1 1 4 2 3" in out
+    for line in (
+        "the same image with different labels: 1\n  odd/labels.tsv:1 '12'; odd/labels.tsv:5 '12'; "
+        "odd/labels.tsv:6 '13'\n",
+        "the same image several times: 0\n",
+        "images under 8 pixels: 1\n  odd/labels.tsv:3: 40 x 5 pixels\n",
+        "blank images with a label: 1\n  odd/labels.tsv:7: label '5'\n",
+        "labels with characters outside --alphabet: 1\n  odd/labels.tsv:2: label 'é3' has 'é'",
+    ):
+        assert line in out
+    assert "labels too long for --architecture fine" in out
+    assert "label '1234567890' needs 10 time steps, its image of 30 x 30 pixels gives 8" in out
+    assert sorted(odd_folder.iterdir()) == before
+    assert Image.open("check.png").width == 1000
+
+
+def test_rows_that_cannot_be_used_are_exit_status_1(odd_folder, capsys):
+    with open(odd_folder / "labels.tsv", "a", encoding="utf-8") as file:
+        file.write("gone.png\t1\n")
+    assert cli.main(["check", "odd", "--sheet", "None"]) == 1
+    assert (
+        "rows that cannot be used: 1\n  odd/labels.tsv:9: no such image" in capsys.readouterr().out
+    )
+    assert not (odd_folder.parent / "check.png").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ([], "name a DATASET"),
+        (["gone"], "gone: no data set there"),
+        (["odd", "--sheet", "no_folder/a.png"], "--sheet no_folder/a.png: no such folder"),
+        (["bad.txt"], "bad.txt: none of its 1 rows can be used"),
+    ],
+)
+def test_what_cannot_work_is_exit_status_2(odd_folder, arguments, message, capsys):
+    annotate(odd_folder.parent / "bad.txt", "gone.png\t1")
+    assert status_of(cli.main, ["check", *arguments]) == 2
+    assert message in capsys.readouterr().err
