@@ -3,8 +3,14 @@
 A model sees class ids. `Alphabet` turns text into them and back. Id 0 is the blank of CTC (Graves
 et al. 2006, "Connectionist Temporal Classification"), the end symbol of an attention head, and the
 padding of label arrays.
+
+Texts are in logical order, as they are typed, in labels, files and output. A model reads from left
+to right, so it sees right-to-left text in visual order, as it is drawn. `to_visual` and
+`Alphabet.in_logical_order` convert between the two; `aocr/reader.py` and `aocr/graph.py` do the
+latter for exports.
 """
 
+import difflib
 import itertools
 import re
 import string
@@ -25,6 +31,9 @@ NAMED_ALPHABETS = {
     "alnum": string.digits + string.ascii_lowercase,
     "ascii": "".join(map(chr, range(32, 127))),  # the printable characters and the space
 }
+FILE_NAME = re.compile(r"[^/\\]*\w\.[A-Za-z]\w{1,4}")  # with an extension, and without a folder
+SHOWN = 200  # characters of an alphabet that a message has at most
+TEXT_FILES = (".txt", ".text", ".chars", ".charset", ".dict", ".list", ".utf8")
 
 
 def normalise_text(text: str) -> str:
@@ -54,6 +63,81 @@ def first_ten(items: list[str]) -> str:
     return "".join(f"\n  {item}" for item in items[:10] + more)
 
 
+def unique_characters(characters: Iterable[str]) -> str:
+    """The characters, each once, as an alphabet: combining marks do not join their neighbours."""
+    unique = "".join(dict.fromkeys(characters))
+    if unicodedata.normalize("NFC", unique) == unique:
+        return unique
+    # at the beginning, marks have nothing to join; Unicode orders them by their combining class
+    return "".join(
+        sorted(unique, key=lambda c: (not unicodedata.combining(c), unicodedata.combining(c), c))
+    )
+
+
+# --- right-to-left text -----------------------------------------------------------------------
+
+# What a character does to the direction of text, in one letter: its class in the Unicode
+# bidirectional algorithm (https://unicode.org/reports/tr9/). "O" is any other class.
+KINDS = {
+    "R": "R", "AL": "A", "L": "L", "EN": "E", "AN": "N",
+    "ES": "S", "CS": "C", "ET": "T", "NSM": "M",
+}  # fmt: skip
+RIGHT_TO_LEFT = re.compile(  # blocks that have such characters
+    "[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefe\U00010800-\U00010fff\U0001e800-\U0001efff]"
+)
+NUMBER = "E+(?:[SC]E+)*"  # 1,250.00 and 050-1234567
+LEFT_TO_RIGHT = re.compile(  # what is written from left to right within right-to-left text
+    "(?:(?:T*E[^RANL]*)?L(?:[^RAN]*(?:ET*|L))?"  # words, with the numbers beside them
+    f"|T*{NUMBER}(?:T+{NUMBER})*T*"  # numbers, with signs such as %
+    "|N+(?:CN+)*)+"  # numbers in Arabic digits
+)
+
+
+def kinds_of(text: str) -> str:
+    """The kind of each character, one letter each; see KINDS."""
+    return "".join(KINDS.get(unicodedata.bidirectional(c), "O") for c in text)
+
+
+def is_right_to_left(text: str) -> bool:
+    """Whether a line is laid out from right to left: if any of its characters is.
+
+    So are lines of a Hebrew or Arabic document, also those that begin with a Latin word.
+    """
+    return RIGHT_TO_LEFT.search(text) is not None and re.search("[RAN]", kinds_of(text)) is not None
+
+
+def to_visual(text: str) -> str:
+    """A text in visual order, from left to right as it is drawn; brackets are mirrored."""
+    if not is_right_to_left(text):
+        return text
+    from bidi.algorithm import get_display  # not needed for other scripts
+
+    return get_display(text, base_dir="R")
+
+
+def reading_order(kinds: str) -> list[tuple[int, bool]]:
+    """(place, whether it is right-to-left) of each character, in logical order.
+
+    kinds: of the characters in visual order. A picture does not tell "abc 12" from "12 abc" within
+    right-to-left text: the former is assumed. The same function is in aocr/reader.py.
+    """
+    if not re.search("[RAN]", kinds):
+        return [(place, False) for place in range(len(kinds))]
+    # marks belong to a Latin letter on their left, or else to the letter on their right
+    kinds = re.sub("(?<=L)M+", lambda marks: "L" * len(marks[0]), kinds).replace("M", "R")
+    # after an Arabic letter, digits are Arabic too
+    kinds = re.sub("(?<![^RA])[^RAL]+(?=A)", lambda run: run[0].replace("E", "N"), kinds)
+    order, end = [], len(kinds)
+    for run in reversed(list(LEFT_TO_RIGHT.finditer(kinds))):
+        order += [(place, True) for place in reversed(range(run.end(), end))]
+        order += [(place, False) for place in range(run.start(), run.end())]
+        end = run.start()
+    return order + [(place, True) for place in reversed(range(end))]
+
+
+# --- the alphabet -----------------------------------------------------------------------------
+
+
 @dataclass(frozen=True)
 class Alphabet:
     """The characters that a model can read, in the order of their class ids, which start at 1.
@@ -63,6 +147,7 @@ class Alphabet:
 
     characters: str
     ids: dict[str, int] = field(init=False, repr=False, compare=False)
+    right_to_left: bool = field(init=False, repr=False, compare=False)  # whether any character is
 
     def __post_init__(self):
         if not self.characters:
@@ -73,13 +158,20 @@ class Alphabet:
         if repeated:
             raise ValueError(f"the alphabet repeats {''.join(repeated)!r}; name each once")
         object.__setattr__(self, "ids", {c: i for i, c in enumerate(self.characters, start=1)})
+        object.__setattr__(self, "right_to_left", is_right_to_left(self.characters))
+
+    def __str__(self) -> str:
+        """How many characters there are, and which."""
+        count, shown = len(self.characters), self.characters[:SHOWN]
+        more = f" and {count - SHOWN:,} more" if count > SHOWN else ""
+        return f"{count:,} characters, {printable(shown)!r}{more}"
 
     @classmethod
     def parse(cls, specification: str) -> "Alphabet":
         """The alphabet named `digits`, `alnum` or `ascii`, or the characters of a file or string.
 
-        Files are UTF-8; their line breaks are ignored. Raises ValueError for an empty alphabet, or
-        a file that is not UTF-8.
+        Files are UTF-8; their line breaks are ignored. Raises ValueError for an empty alphabet, a
+        file that is missing or not UTF-8, or a misspelt name.
         """
         if specification in NAMED_ALPHABETS:
             return cls(NAMED_ALPHABETS[specification])
@@ -92,8 +184,14 @@ class Alphabet:
                     f"alphabet file {specification}: not UTF-8 ({error}); save it as UTF-8"
                 ) from error
             characters = characters.replace("\r", "").replace("\n", "")
-        characters = unicodedata.normalize("NFC", characters)
-        return cls("".join(dict.fromkeys(characters)))
+        else:
+            _check_is_no_name(specification)
+        return cls(unique_characters(unicodedata.normalize("NFC", characters)))
+
+    @property
+    def kinds(self) -> str:
+        """The kind of each character, one letter each; see KINDS."""
+        return kinds_of(self.characters)
 
     @property
     def classes(self) -> int:
@@ -112,11 +210,44 @@ class Alphabet:
                 f"label {text!r} has {unknown!r}, not in the alphabet {self.characters!r}; "
                 "add it with --alphabet, or leave the label out"
             )
+        return self.ids_of(self.to_visual(text))
+
+    def ids_of(self, text: str) -> list[int]:
+        """The class ids of a text in visual order, all of whose characters are known."""
         return [self.ids[c] for c in text]
 
     def decode(self, ids: Iterable[int]) -> str:
-        """The text of class ids, without blanks."""
+        """The text of class ids, without blanks, in visual order."""
         return "".join(self.characters[i - 1] for i in ids if i != BLANK)
+
+    def to_visual(self, text: str) -> str:
+        """A text in visual order. A bracket without its counterpart here is not mirrored."""
+        if not self.right_to_left:
+            return text
+        return "".join(c if c in self.ids else mirrored(c) for c in to_visual(text))
+
+    def mirrored(self, character: str) -> str:
+        """The counterpart of a bracket; other characters unchanged."""
+        counterpart = mirrored(character)
+        return counterpart if counterpart in self.ids else character
+
+    def in_logical_order(self, line: "Line") -> "Line":
+        """A line that was read in visual order, in logical order with all its characters."""
+        if not self.right_to_left:
+            return line
+        order = reading_order(kinds_of(line.text))
+        texts = [self.mirrored(line.text[i]) if flip else line.text[i] for i, flip in order]
+        characters = [line.characters[i]._replace(text=text) for (i, _), text in zip(order, texts)]
+        return line._replace(text="".join(texts), characters=tuple(characters))
+
+
+def mirrored(character: str) -> str:
+    """The counterpart of a bracket or similar sign in right-to-left text."""
+    if not unicodedata.mirrored(character):
+        return character
+    from bidi.mirror import MIRRORED
+
+    return MIRRORED.get(character, character)
 
 
 def _is_file(name: str) -> bool:
@@ -124,6 +255,28 @@ def _is_file(name: str) -> bool:
         return Path(name).is_file()
     except (OSError, ValueError):  # a string too long, or with a NUL, to be a path
         return False
+
+
+def _check_is_no_name(characters: str) -> None:
+    """Raise ValueError for what looks like the name of a missing file, or a misspelt name."""
+    if "\0" in characters or len(characters) > 255:
+        return
+    path, repeats = Path(characters), len(set(characters)) < len(characters)
+    in_folder = path.name != characters and path.parent != Path("/") and path.parent.is_dir()
+    is_text = path.suffix.lower() in TEXT_FILES
+    if is_text or (repeats and (in_folder or FILE_NAME.fullmatch(characters))):
+        raise ValueError(
+            f"--alphabet {characters}: no such file; give an existing file, a name "
+            f"({', '.join(NAMED_ALPHABETS)}), or the characters, each once"
+        )
+    in_order = "".join(sorted(set(characters)))
+    if characters.isascii() and characters.isalpha() and characters != in_order:
+        close = difflib.get_close_matches(characters.lower(), [*NAMED_ALPHABETS, "auto"], 1, 0.75)
+        if close:
+            raise ValueError(
+                f"--alphabet {characters}: no such alphabet; did you mean {close[0]}? If these "
+                f"letters are the alphabet, give them in order: {in_order}"
+            )
 
 
 def ctc_steps_needed(text: str) -> int:
@@ -141,8 +294,13 @@ class Character(NamedTuple):
 
 
 class Line(NamedTuple):
-    """A line of text that was read."""
+    """A line of text that was read.
+
+    Its text and characters are in logical order, as they are typed; in right-to-left text, a later
+    character is further to the left.
+    """
 
     text: str
     confidence: float  # probability that the whole line is right, 0 to 1
     characters: tuple[Character, ...]
+    turned: int = 0  # degrees, counter-clockwise, by which its image was turned to be read

@@ -6,11 +6,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ocr_simple.decoding.greedy import attention_greedy, ctc_greedy, softmax
-from ocr_simple.text import Alphabet
+from ocr_simple.text import KINDS, Alphabet, reading_order
 
 tf = pytest.importorskip("tensorflow")
 
 from aocr import graph, reader
+from aocr.reading_order import ReadingOrder
 
 ALPHABET = Alphabet("abc")
 SEEDS = st.integers(0, 2**32 - 1)
@@ -76,3 +77,30 @@ def test_both_attention_decoders_read_the_same(seed, steps, sharpness, temperatu
     ]
     outputs = {"logits": tf.constant(logits), "attention": tf.constant(attention)}
     assert_equal_lines(graph.attention_greedy(outputs, tf.constant(steps), temperature), lines)
+
+
+OF_KIND = dict(zip("RALENSCTMO", "אاa1١+.%\u05b4!"))  # a character of each kind
+
+
+@given(st.lists(st.text("".join(OF_KIND), max_size=12), min_size=1, max_size=6))
+@settings(max_examples=150, deadline=None)
+def test_the_graph_puts_right_to_left_text_into_the_same_order(lines):
+    assert set(OF_KIND) == {*KINDS.values(), "O"}
+    alphabet = Alphabet("\u05b4" + "".join(c for c in OF_KIND.values() if c != "\u05b4") + "()")
+    ids = np.zeros((len(lines), max(1, *map(len, lines))), np.int32)
+    for row, line in zip(ids, lines):
+        row[: len(line)] = [alphabet.ids[OF_KIND[kind]] for kind in line]
+    places, found = (values.numpy() for values in ReadingOrder(alphabet)(tf.constant(ids)))
+    for i, line in enumerate(lines):
+        order = [place for place, _ in reading_order(line)]
+        assert places[i, : len(line)].tolist() == order
+        assert found[i, : len(line)].tolist() == ids[i, order].tolist()
+        assert not found[i, len(line) :].any()
+
+
+def test_the_graph_mirrors_brackets_of_right_to_left_text_alone():
+    alphabet = Alphabet("אa()")
+    texts = ["(a)", "א(a", "(א)a"]
+    rows = [alphabet.encode(text) + [0] * (4 - len(text)) for text in texts]
+    found = ReadingOrder(alphabet)(tf.constant(rows)).ids.numpy()
+    assert [alphabet.decode(row) for row in found] == texts

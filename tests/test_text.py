@@ -1,5 +1,7 @@
 """The alphabet, label ids and normalised text."""
 
+import re
+
 import pytest
 
 from ocr_simple.text import BLANK, Alphabet, ctc_steps_needed, escape_controls, normalise_text
@@ -91,3 +93,39 @@ def test_one_line_escapes_what_would_break_the_line_and_nothing_else():
 @pytest.mark.parametrize(("text", "needed"), [("", 0), ("a", 1), ("ab", 2), ("aa", 3), ("aaba", 5)])
 def test_steps_needed_counts_a_blank_between_equal_neighbours(text, needed):
     assert ctc_steps_needed(text) == needed
+
+
+# --- which alphabet ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "name", ["my_charakters.txt", "chars/german.txt", "letters.dat", "gone.chars", "./alphabet"]
+)
+def test_a_name_that_looks_like_a_missing_file_is_an_error(name):
+    with pytest.raises(ValueError, match=f"{re.escape(name)}: no such file"):
+        Alphabet.parse(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [("alnm", "alnum"), ("digts", "digits"), ("asci", "ascii"), ("ASCII", "ascii"),
+     ("number", "numbers"), ("nubmers", "numbers"), ("Digits", "digits")],
+)  # fmt: skip
+def test_a_misspelt_name_is_an_error_that_suggests_the_right_one(name, meant):
+    with pytest.raises(ValueError, match=f"did you mean {meant}"):
+        Alphabet.parse(name)
+
+
+@pytest.mark.parametrize(
+    "characters",
+    ["almn", "dgist", "0123456789./-", "0123456789.,:-/ ", "abc", "aeiou", "xyz", "bcdfghjklmnp",
+     "0123456789.ab", "ACGT", "αβγδ", "a/b", "/", ".", "1.2", "nein", "A1.B2"],
+)  # fmt: skip
+def test_characters_that_are_no_name_are_an_alphabet(characters):
+    assert Alphabet.parse(characters).characters == "".join(dict.fromkeys(characters))
+
+
+def test_an_alphabet_says_how_many_and_which_characters_it_has():
+    assert str(AB) == "2 characters, 'ab'"
+    many = Alphabet("".join(map(chr, range(0x4E00, 0x4E00 + 3000))))
+    assert str(many).startswith("3,000 characters, '一") and str(many).endswith("and 2,800 more")

@@ -2,11 +2,14 @@
 
 import re
 import string
+import sys
+import types
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from ocr_simple.drawing.texts import Texts, number
+from ocr_simple.drawing.texts import Texts, alphabet_of, check_text_options, number
 from ocr_simple.errors import LineError
 from ocr_simple.options import TRDG_FOLDER, LineOptions
 
@@ -148,3 +151,80 @@ def test_wikipedia_without_a_network_names_other_sources(monkeypatch):
     monkeypatch.setenv("NO_PROXY", "")
     with pytest.raises(LineError, match=r"Wikipedia cannot be reached .*dictionary.*--strings"):
         texts(text_source="wikipedia", alphabet="ascii")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"words": 3}, r"--words: --text-source random does not use it; add --text-source dictio"),
+        ({"strings": ("12",)}, r"--strings: .* add --text-source strings"),
+        ({"strings_file": Path("a.txt"), "text_source": "mixed"}, r"--strings-file: .*mixed does"),
+        ({"words": 2, "text_source": "strings", "strings": ("12",)}, "--words: .*strings does not"),
+    ],
+)
+def test_texts_that_would_be_ignored_are_an_error(options, message):
+    with pytest.raises(LineError, match=message):
+        check_text_options(LineOptions(**options))
+
+
+def test_texts_that_the_source_uses_are_none():
+    check_text_options(LineOptions(words=3, text_source="mixed"))
+    check_text_options(LineOptions(strings=("12",), text_source="strings"))
+    check_text_options(LineOptions())
+
+
+# --- the alphabet of the texts ------------------------------------------------------------------
+
+
+def alphabet(**options):
+    return alphabet_of(LineOptions(alphabet="auto", **options)).characters
+
+
+def test_the_alphabet_of_a_dictionary_is_its_characters_and_no_word_is_left_out():
+    german = alphabet(text_source="dictionary", language="de")
+    assert set("äöüßÄÖÜ") <= set(german)
+    source = texts(text_source="dictionary", language="de", alphabet=german)
+    assert source.left_out == 0
+    assert " " not in alphabet(text_source="dictionary", language="he")
+    assert " " in alphabet(text_source="dictionary", language="he", words=3)
+
+
+def test_the_alphabet_of_a_dictionary_follows_the_case():
+    assert not set("abcß") & set(alphabet(text_source="dictionary", language="de", case="upper"))
+
+
+def test_the_alphabet_of_mixed_lines_has_both_cases_digits_and_punctuation():
+    characters = set(alphabet(text_source="mixed", language="fr"))
+    assert set("éÉ" + string.digits + ".,:%") <= characters
+
+
+def test_the_alphabet_of_strings_is_their_characters_with_inner_spaces():
+    found = alphabet(text_source="strings", strings=(" né ", "a  b", "e\u0301"))
+    assert set(found) == set("néab ")
+
+
+def test_invisible_characters_never_become_classes():
+    source = {"text_source": "strings", "strings": ("ab\u200b", "c\ufeff", "d")}
+    assert set(alphabet(**source)) == set("abcd")
+    with pytest.raises(LineError, match=r"u200b"):
+        texts(alphabet="abcd", **source)
+
+
+def test_sources_that_make_texts_up_have_digits():
+    for source in ("random", "numbers"):
+        assert alphabet(text_source=source) == string.digits
+
+
+def test_wikipedia_is_asked_once_for_alphabet_and_lines(monkeypatch):
+    asked = []
+
+    def sentences(least, count, language):
+        asked.append(language)
+        return ["Grüße aus Köln", "Ein Satz"]
+
+    module = types.ModuleType("trdg.string_generator")
+    module.create_strings_from_wikipedia = sentences
+    monkeypatch.setitem(sys.modules, "trdg.string_generator", module)
+    found = alphabet(text_source="wikipedia", language="de")
+    source = texts(text_source="wikipedia", language="de", alphabet=found)
+    assert asked == ["de"] and source.left_out == 0 and "ü" in found

@@ -1,27 +1,33 @@
 """A line composed from cached glyphs, with exactly the pixels that trdg draws.
 
 Each font renders a glyph once, which makes this many times faster than trdg. Vertical text is left
-to trdg.
+to trdg. Text that needs shaping (see shaping.py) is drawn by Pillow in one piece, which trdg cannot
+do.
 """
 
 import functools
+import logging
 import random
-from pathlib import Path
 from typing import NamedTuple
 
 from PIL import Image, ImageColor, ImageFilter
 
 from ocr_simple.command_line import option_name
+from ocr_simple.drawing.shaping import needs_shaping, pieces_of
 from ocr_simple.drawing.trdg_renderer import (
     Font,
     background,
     distort,
     mean_grey,
+    pictures_in,
     render,
     text_width,
 )
 from ocr_simple.errors import LineError
 from ocr_simple.options import Drawing
+from ocr_simple.text import first_ten, is_right_to_left
+
+log = logging.getLogger("ocr_simple")
 
 
 def check_drawing(options: Drawing) -> None:
@@ -44,23 +50,19 @@ def check_drawing(options: Drawing) -> None:
                 "#282828"
             ) from error
     if options.background_type == 3:
-        pictures = list(Path(options.image_dir).glob("*"))
-        broken = [p.name for p in pictures if not _is_picture(p)]
-        if not pictures or broken:
+        pictures, left_out = pictures_in(str(options.image_dir))
+        if left_out:
+            _warn(str(options.image_dir), left_out)
+        if not pictures:
             raise LineError(
-                f"--image-dir {options.image_dir}: "
-                + (f"{broken[0]} is no picture" if broken else "no pictures there")
-                + "; give a folder that holds only pictures"
+                f"--image-dir {options.image_dir}: no pictures there; give a folder of pictures"
             )
 
 
-def _is_picture(path: Path) -> bool:
-    try:
-        with Image.open(path) as picture:
-            picture.load()
-    except OSError:
-        return False
-    return True
+@functools.lru_cache  # so that it warns once
+def _warn(folder: str, left_out: tuple[str, ...]) -> None:
+    names = first_ten(list(left_out))
+    log.warning("--image-dir %s: %d files left out, no pictures:%s", folder, len(left_out), names)
 
 
 # --- glyphs -----------------------------------------------------------------------------------
@@ -86,11 +88,13 @@ class _Face:
     def glyph(self, text: str) -> _Glyph:
         if text in self.glyphs:
             return self.glyphs[text]
-        plain = stroked = self.font.getmask2(text, "L", anchor="la")
+        direction = "rtl" if is_right_to_left(text) else None
+        plain = stroked = self.font.getmask2(text, "L", direction=direction, anchor="la")
         if self.stroke_width:
             stroked = self.font.getmask2(
-                text, "L", stroke_width=self.stroke_width, anchor="la", stroke_filled=True
-            )
+                text, "L", direction=direction, stroke_width=self.stroke_width, anchor="la",
+                stroke_filled=True,
+            )  # fmt: skip
         width, height = text_width(self.font, text), self.font.getsize(text)[1]
         glyph = _Glyph(width, height, plain, stroked)
         if len(text) == 1:
@@ -115,27 +119,54 @@ def _random_colour(colours: str, rng: random.Random) -> tuple[int, ...]:
     return tuple(rng.randint(low, high) for low, high in _bounds(colours))
 
 
+def _room(
+    glyphs: list[_Glyph], widths: list[int], spacing: int, size: tuple[int, int]
+) -> tuple[int, int, tuple[int, int]]:
+    """(columns on the left, rows above, size) that also have room for what sticks out of a text.
+
+    Marks may stand above the line, and letters reach to the left and right of their place.
+    """
+    lefts, tops, rights, bottoms = [0], [0], [size[0]], [size[1]]
+    x = 0
+    for glyph, width in zip(glyphs, widths):
+        mask, (left, top) = glyph.stroked
+        lefts.append(x + left)
+        tops.append(top)
+        rights.append(x + left + mask.size[0])
+        bottoms.append(top + mask.size[1])
+        x += width + spacing
+    left, top = min(lefts), min(tops)
+    return -left, -top, (max(rights) - left, max(bottoms) - top)
+
+
 def _compose(
     text: str, face: _Face, options: Drawing, fill: tuple, stroke: tuple, grey: bool
 ) -> Image.Image:
     """The text at the size of its font, on a transparent background: mode LA or RGBA."""
     pieces: str | list[str] = text
     spacing = options.character_spacing
-    if options.word_split:
+    shaped = needs_shaping(text)
+    if shaped:
+        pieces, spacing = pieces_of(text, options), 0 if options.word_split else spacing
+    elif options.word_split:
         pieces = [piece for word in text.split(" ") for piece in (word, " ")][:-1]
         spacing = 0
     glyphs = [face.glyph(piece) for piece in pieces]
     space = int(face.space * options.space_width)
     widths = [space if piece == " " else glyph.width for piece, glyph in zip(pieces, glyphs)]
     size = (sum(widths) + spacing * (len(pieces) - 1), max(glyph.height for glyph in glyphs))
+    left, above = 0, 0
+    if shaped:
+        left, above, size = _room(glyphs, widths, spacing, size)
     picture = Image.new("LA" if grey else "RGBA", size)
-    x = 0
+    x = left
     for glyph, width in zip(glyphs, widths):
         layers = [(glyph.plain, fill)]
         if options.stroke_width:  # a stroke of the same colour is drawn alone
             layers = [(glyph.stroked, stroke)] + layers * (fill != stroke)
-        for (mask, (left, top)), ink in layers:
-            box = (x + left, top, x + left + mask.size[0], top + mask.size[1])
+        for (mask, (beside, top)), ink in layers:
+            start, top = x + beside, above + top
+            box = (start, top, start + mask.size[0], top + mask.size[1])
             picture.im.paste((ink[0], 255) if grey else (*ink, 255), box, mask)
         x += width + spacing
     return picture.crop(picture.getbbox()) if options.fit else picture

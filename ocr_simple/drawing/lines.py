@@ -22,6 +22,7 @@ from ocr_simple.drawing.counter import draw_counter
 from ocr_simple.drawing.fonts import characters_drawn
 from ocr_simple.drawing.glyphs import check_drawing, draw
 from ocr_simple.drawing.marks import Marks
+from ocr_simple.drawing.shaping import check_scripts, needs_shaping
 from ocr_simple.drawing.texts import Texts
 from ocr_simple.errors import LineError
 from ocr_simple.options import LineOptions
@@ -67,9 +68,13 @@ class Lines:
         self.alphabet = Alphabet(spec.alphabet)
         check_ranges(options, LineError)
         check_drawing(options)
+        check_scripts(spec.alphabet, options)
+        self.shaped = needs_shaping(spec.alphabet)
         self.texts = Texts(options, self.alphabet)
         drawn = {font: characters_drawn(font, self.alphabet.characters) for font in fonts}
         self.fonts = [font for font in fonts if drawn[font].strip()]
+        if self.shaped:  # a font of digits and punctuation alone would draw hardly any line
+            self.fonts = [font for font in fonts if needs_shaping(drawn[font])] or self.fonts
         self.partial = {f: c for f, c in drawn.items() if len(c) < len(self.alphabet.characters)}
         missing = "".join(
             c for c in self.alphabet.characters if not any(c in chars for chars in drawn.values())
@@ -118,7 +123,8 @@ class Lines:
         if font in self.partial and set(text) - set(self.partial[font]):
             raise Redraw("the font lacks a character")
         shown = text
-        if happens(recipe.marks.share, rng):
+        # between letters that join, a mark would change them
+        if happens(recipe.marks.share, rng) and not self.shaped:
             shown = self._with_marks(text, font, recipe, rng)
         extra, photo = 0, CLEAN  # pixels between characters; the recipe of the photograph
         if self.augment:

@@ -1,12 +1,14 @@
 """Texts of generated lines: random characters, words, numbers, your own strings, Wikipedia.
 
-To add a text source, write a function that draws one text, and another one that reads the texts to
-choose from, if there are any; add a row to SOURCES, at the end, and the name to `text_source` in
-options.py. To add a kind of number, see `number`. To add a mark, which is drawn but is no part of
-the label, see marks.py.
+To add a text source, write a function that draws one text; if it chooses from given texts, also one
+that reads them, and one that keeps those in the alphabet. Add a row to SOURCES, at the end, and the
+name to `text_source` in options.py. To add a kind of number, see `number`. To add a mark, which is
+drawn but is no part of the label, see marks.py.
 """
 
+import functools
 import string
+import unicodedata
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -14,7 +16,7 @@ import numpy as np
 
 from ocr_simple.errors import LineError
 from ocr_simple.options import TRDG_FOLDER, TextOptions
-from ocr_simple.text import Alphabet, first_ten, normalise_text
+from ocr_simple.text import Alphabet, first_ten, normalise_text, unique_characters
 
 PRICES = 0.3  # share of prices among numbers, at least: receipts are full of them
 NUMBERS = 0.6  # share of printed numbers in the source numbers; the others are plain digits
@@ -95,44 +97,59 @@ def in_case(text: str, case: str) -> str:
     return text.upper() if case == "upper" else text.lower()
 
 
-def read_dictionary(options: TextOptions, alphabet: Alphabet) -> Pool:
-    """The words of trdg's dictionary for a language."""
+def dictionary_words(options: TextOptions) -> list[str]:
+    """The words of trdg's dictionary for a language. Raises LineError."""
     path = TRDG_FOLDER / "dicts" / f"{options.language}.txt"
     if not path.is_file():
         known = ", ".join(sorted(p.stem for p in path.parent.glob("*.txt")))
         raise LineError(f"--language {options.language!r}: no dictionary; choose from {known}")
-    words = path.read_text(encoding="utf-8", errors="ignore").splitlines()
-    return _in_alphabet("dictionary", words, options, alphabet)
+    return path.read_text(encoding="utf-8", errors="ignore").splitlines()
 
 
-def read_wikipedia(options: TextOptions, alphabet: Alphabet) -> Pool:
-    """The beginnings of random articles, from the network."""
+def read_dictionary(options: TextOptions, alphabet: Alphabet) -> Pool:
+    """The words of a dictionary that are written in the alphabet."""
+    return _in_alphabet("dictionary", dictionary_words(options), options, alphabet)
+
+
+def wikipedia_sentences(options: TextOptions) -> list[str]:
+    """The beginnings of random articles, from the network. Raises LineError."""
+    return _downloaded(options.min_length, options.language)
+
+
+@functools.lru_cache(maxsize=1)  # the alphabet is made of the texts that are drawn
+def _downloaded(min_words: int, language: str) -> list[str]:
     try:
         from trdg.string_generator import create_strings_from_wikipedia
 
-        found = create_strings_from_wikipedia(options.min_length, 200, options.language)
+        return create_strings_from_wikipedia(min_words, 200, language)
     except Exception as error:  # requests, JSON and Wikipedia itself fail in many ways
         raise LineError(
             f"Wikipedia cannot be reached ({type(error).__name__}); use --text-source "
             "dictionary, or your own lines with --text-source strings --strings-file FILE"
         ) from error
-    return _in_alphabet("Wikipedia", found, options, alphabet)
+
+
+def read_wikipedia(options: TextOptions, alphabet: Alphabet) -> Pool:
+    """The sentences that are written in the alphabet."""
+    return _in_alphabet("Wikipedia", wikipedia_sentences(options), options, alphabet)
 
 
 def _in_alphabet(name: str, found: list[str], options: TextOptions, alphabet: Alphabet) -> Pool:
     """The texts that are written in the alphabet; the others are counted."""
     cased = dict.fromkeys(in_case(normalise_text(text), options.case) for text in found)
-    texts = tuple(text for text in cased if text and not alphabet.unknown(text))
+    cased.pop("", None)
+    texts = tuple(text for text in cased if not alphabet.unknown(text))
     if not texts:
         raise LineError(
             f"none of the {len(cased):,} {name} texts fits the alphabet "
-            f"{alphabet.characters!r}; give --alphabet ascii, or --case lower with alnum"
+            f"{alphabet.characters!r}; give --alphabet ascii, auto for all of their characters, or "
+            "--case lower with alnum"
         )
     return Pool(texts, left_out=len(cased) - len(texts))
 
 
-def read_strings(options: TextOptions, alphabet: Alphabet) -> Pool:
-    """Your own strings, from the options and a file; all of them must be in the alphabet."""
+def own_strings(options: TextOptions) -> list[tuple[str, str]]:
+    """(place, text) of your own strings, from the options and a file. Raises LineError."""
     found = [(f"strings[{i}]", text) for i, text in enumerate(options.strings)]
     path = options.strings_file
     if path is not None:
@@ -141,6 +158,12 @@ def read_strings(options: TextOptions, alphabet: Alphabet) -> Pool:
         except (OSError, UnicodeDecodeError) as error:
             raise LineError(f"--strings-file {path}: cannot be read ({error})") from error
         found += [(f"{path}:{i}", row) for i, row in enumerate(rows, 1) if row.strip()]
+    return found
+
+
+def read_strings(options: TextOptions, alphabet: Alphabet) -> Pool:
+    """Your own strings; all of them must be in the alphabet."""
+    found = own_strings(options)
     labels = [(place, in_case(normalise_text(text), options.case)) for place, text in found]
     faults = [f"{place}: empty" for place, text in labels if not text] + [
         f"{place}: {text!r} has {alphabet.unknown(text)!r}"
@@ -172,6 +195,22 @@ def read_nothing(options: TextOptions, alphabet: Alphabet) -> Pool:
     return Pool()
 
 
+def check_text_options(options: TextOptions) -> None:
+    """Raise LineError for texts that were given, but that the text source does not use."""
+    source = options.text_source
+    unused = {
+        "--words": options.words > 1 and source not in ("dictionary", "mixed"),
+        "--strings": bool(options.strings) and source != "strings",
+        "--strings-file": options.strings_file is not None and source != "strings",
+    }
+    for name, given in unused.items():
+        if given:
+            instead = "dictionary, or mixed" if name == "--words" else "strings"
+            raise LineError(
+                f"{name}: --text-source {source} does not use it; add --text-source {instead}"
+            )
+
+
 # --- drawing one text -------------------------------------------------------------------------
 
 
@@ -192,6 +231,9 @@ class Texts:
                 )
             if not alphabet.characters.strip():
                 raise LineError("the alphabet has nothing but spaces; add characters that show")
+        # combining marks, and what else a random text can have
+        self.marks = {c for c in alphabet.characters if unicodedata.category(c)[0] == "M"}
+        self.unmarked = "".join(c for c in alphabet.characters if c not in self.marks)
         self.pool, self.places, self.left_out = SOURCES[options.text_source].read(options, alphabet)
 
     def draw(self, rng: np.random.Generator) -> str:
@@ -209,6 +251,8 @@ def draw_random(texts: Texts, rng: np.random.Generator) -> str:
     length = _random_length(texts.options, rng)
     while True:  # until no space is at an end or beside another one, where it would not show
         text = _random_characters(length, texts.alphabet.characters, rng)
+        if texts.marks and texts.unmarked.strip():
+            text = _with_marks_on_letters(text, texts, rng)
         if normalise_text(text) == text:
             return text
 
@@ -223,6 +267,19 @@ def _random_characters(length: int, characters: str, rng: np.random.Generator) -
         start, end = np.sort(rng.integers(0, length + 1, 2)).tolist()
         ids[start:end] = ids[start : start + 1] * (end - start)
     return "".join([characters[i] for i in ids])
+
+
+def _with_marks_on_letters(text: str, texts: Texts, rng: np.random.Generator) -> str:
+    """The text with other characters in place of marks that do not follow a letter.
+
+    They would be drawn on a dotted circle.
+    """
+    shown = ""
+    for character in text:
+        if character in texts.marks and not shown[-1:].isalpha():
+            character = texts.unmarked[rng.integers(len(texts.unmarked))]
+        shown += character
+    return shown
 
 
 def draw_number(texts: Texts, rng: np.random.Generator) -> str:
@@ -272,13 +329,42 @@ class Source(NamedTuple):
 
     read: Callable[[TextOptions, Alphabet], Pool]
     draw: Callable[[Texts, np.random.Generator], str]
+    every: Callable[[TextOptions], list[str]] | None = None  # the texts, in any alphabet
 
 
 SOURCES = {
     "random": Source(read_nothing, draw_random),
     "numbers": Source(read_digits, draw_number),
-    "dictionary": Source(read_dictionary, draw_words),
-    "mixed": Source(read_dictionary, draw_mixed),
-    "strings": Source(read_strings, draw_one),
-    "wikipedia": Source(read_wikipedia, draw_one),
+    "dictionary": Source(read_dictionary, draw_words, dictionary_words),
+    "mixed": Source(read_dictionary, draw_mixed, dictionary_words),
+    "strings": Source(read_strings, draw_one, lambda options: [t for _, t in own_strings(options)]),
+    "wikipedia": Source(read_wikipedia, draw_one, wikipedia_sentences),
 }
+
+
+# --- the alphabet of the texts ------------------------------------------------------------------
+
+
+def characters_of(options: TextOptions) -> str:
+    """The characters of the texts that a source chooses from; none if it makes its texts up.
+
+    Invisible characters, such as zero-width spaces, are left out. Raises LineError as Texts does.
+    """
+    every, several = SOURCES[options.text_source].every, options.words > 1
+    if every is None:
+        return ""
+    texts = unicodedata.normalize("NFC", "\0".join(map(str.strip, every(options))))
+    if options.text_source == "mixed":
+        texts += texts.lower() + texts.upper() + string.digits + string.punctuation
+    found = {" " if c.isspace() else c for c in set(in_case(texts, options.case))}
+    found = {c for c in found if unicodedata.category(c)[0] != "C"} | set(" " * several)
+    return unique_characters(sorted(found))
+
+
+def alphabet_of(options: TextOptions) -> Alphabet:
+    """The alphabet that options name; auto: the characters of the texts, or digits without any.
+
+    Raises ValueError, and LineError for texts that cannot be read.
+    """
+    found = characters_of(options) if options.alphabet == "auto" else ""
+    return Alphabet(found) if found else options.parsed_alphabet()

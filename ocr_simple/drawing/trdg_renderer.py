@@ -19,7 +19,9 @@ import cv2
 import numpy as np
 from PIL import Image, ImageFont
 
+from ocr_simple.images import FORMATS
 from ocr_simple.options import Drawing
+from ocr_simple.storage import is_system_file
 
 # trdg asks for its handwriting module, which needs TensorFlow 1 and prints that it is missing
 sys.modules.setdefault("trdg.handwritten_text_generator", None)  # type: ignore[arg-type]
@@ -69,16 +71,42 @@ class _ImageStat:
     Stat = _Statistics
 
 
-class _SortedFolders:
+def pictures_in(folder: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """(the pictures in a folder, sorted; the other files there, but for an operating system's)."""
+    try:
+        changed = os.stat(folder).st_mtime_ns
+    except OSError:
+        return (), ()
+    return _pictures_in(folder, changed)
+
+
+@functools.lru_cache  # each is decoded once, to find the damaged ones
+def _pictures_in(folder: str, changed: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    names = [entry.name for entry in os.scandir(folder) if entry.is_file()]
+    names = sorted(name for name in names if not is_system_file(name))
+    pictures = tuple(name for name in names if _is_picture(os.path.join(folder, name)))
+    return pictures, tuple(name for name in names if name not in pictures)
+
+
+def _is_picture(path: str) -> bool:
+    try:
+        with Image.open(path, formats=FORMATS) as picture:
+            picture.load()
+    except Exception:  # decoders raise errors of many types
+        return False
+    return True
+
+
+class _Pictures:
     """Replaces `os` in trdg, which picks a picture by its position in the folder."""
 
     path = os.path
-    listdir = staticmethod(lambda folder: sorted(os.listdir(folder)))
+    listdir = staticmethod(lambda folder: pictures_in(folder)[0])
 
 
 _random = random.Random()  # trdg's, instead of the global one
 _lock = threading.Lock()
-background_generator.os = _SortedFolders
+background_generator.os = _Pictures
 computer_text_generator.ImageFont = _ImageFont
 trdg.ImageStat = _ImageStat
 trdg.print = lambda *_: None  # redirecting standard output would affect other threads too
