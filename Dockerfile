@@ -21,6 +21,10 @@ FROM python:3.11.14-slim-bookworm AS base
 ENV NVIDIA_DRIVER_CAPABILITIES=compute,utility \
     PYTHONDONTWRITEBYTECODE=1
 
+# FriBiDi, with which Pillow draws Hebrew, Arabic, Thai, Hindi and others
+RUN apt-get update && apt-get install -y --no-install-recommends libfribidi0 \
+    && rm -rf /var/lib/apt/lists/*
+
 ARG REQUIREMENTS=requirements.txt
 COPY ${REQUIREMENTS} /tmp/locked.txt
 RUN pip install --no-cache-dir --no-deps -r /tmp/locked.txt

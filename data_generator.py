@@ -20,12 +20,15 @@ import numpy as np
 from ocr_simple import images as imaging
 from ocr_simple.datasets import labelled_lines as labelled
 from ocr_simple.datasets.batches import Batch, Batches, Example, LineStream
+from ocr_simple.datasets.entries import fault_list
 from ocr_simple.drawing.fonts import find_fonts, split_fonts
 from ocr_simple.drawing.lines import Lines
+from ocr_simple.drawing.texts import characters_of
 from ocr_simple.network.backend import keras
 from ocr_simple.options import LARGEST_SEED, TrainOptions
 from ocr_simple.runs.journal import log
 from ocr_simple.spec import ModelSpec
+from ocr_simple.text import unique_characters
 
 VALIDATION_SEED = LARGEST_SEED + 1  # added to a run's seed: lines that no training draws,
 CALIBRATION_SEED = 2 * VALIDATION_SEED  # and others
@@ -56,16 +59,19 @@ class Data(NamedTuple):
         return (self.varied[k] for k in range(CALIBRATION_LINES))
 
 
-def gather(options: TrainOptions, spec: ModelSpec) -> Data:
+def gather(options: TrainOptions, spec: ModelSpec, known: str = "") -> Data:
     """The lines that `options` ask for, for a model of `spec`.
 
+    known: characters that an alphabet made of labels begins with.
     Raises ValueError for options, text or images that cannot be used.
     """
-    return _labelled(options, spec) if options.dataset else _generated(options, spec)
+    return _labelled(options, spec, known) if options.dataset else _generated(options, spec)
 
 
 def _generated(options: TrainOptions, spec: ModelSpec) -> Data:
     """Generated lines; validation reads fonts that training never sees."""
+    if options.alphabet == "auto":
+        spec = _with_auto_alphabet(spec, options, characters_of(options))
     lines, unseen_fonts = _lines(options, spec)
     seed = options.seed + VALIDATION_SEED
     unseen = Lines(options, spec, unseen_fonts, seed, augment=False)
@@ -75,14 +81,17 @@ def _generated(options: TrainOptions, spec: ModelSpec) -> Data:
     return Data(spec, lines, validation, about, varied)
 
 
-def _labelled(options: TrainOptions, spec: ModelSpec) -> Data:
+def _labelled(options: TrainOptions, spec: ModelSpec, known: str) -> Data:
     """Labelled images, perhaps with generated lines among them."""
-    found, found_to_validate = map(labelled.find_all_entries, (options.dataset, options.validation))
+    found, found_to_validate = (
+        labelled.find_all_entries(datasets, options, log)
+        for datasets in (options.dataset, options.validation)
+    )
     if options.alphabet == "auto":
-        known = spec.alphabet if options.init_from else ""
-        characters = dict.fromkeys(known + labelled.alphabet_of(found + found_to_validate))
-        spec = dataclasses.replace(spec, alphabet="".join(characters))
-    limits = options.max_width, options.max_height
+        drawn = characters_of(options) if options.mix_generated else ""
+        labels = labelled.alphabet_of(found + found_to_validate)
+        spec = _with_auto_alphabet(spec, options, known + labels + drawn)
+    limits = options.max_width, options.max_height, options.skip_bad
     entries, left_out = labelled.select_usable(found, spec, *limits)
     if options.validation:
         unseen, more = labelled.select_usable(found_to_validate, spec, *limits)
@@ -91,8 +100,8 @@ def _labelled(options: TrainOptions, spec: ModelSpec) -> Data:
         entries, unseen = labelled.split_entries(entries, options.validation_share, options.seed)
     if left_out:
         log(
-            f"left out by --max-width and --max-height: {len(left_out)}"
-            + labelled.fault_list(left_out)
+            f"left out by --skip-bad, --max-width and --max-height: {len(left_out):,}"
+            + fault_list(left_out)
         )
     about = f"{len(entries):,} images to train on, {len(unseen):,} to validate on"
     images = labelled.LabelledLines(entries, spec, options.seed, options)
@@ -102,6 +111,14 @@ def _labelled(options: TrainOptions, spec: ModelSpec) -> Data:
         about += f"; {options.mix_generated:.0%} of the lines are generated"
     validation = [labelled.load_example(entry, spec) for entry in unseen]
     return Data(spec, lines, validation, about, None, len(entries), labelled.fingerprint(found))
+
+
+def _with_auto_alphabet(spec: ModelSpec, options: TrainOptions, characters: str) -> ModelSpec:
+    """For --alphabet auto: `spec` with these characters, and those of the --init-from model."""
+    if not characters:
+        return spec
+    known = spec.alphabet if options.init_from else ""
+    return dataclasses.replace(spec, alphabet=unique_characters(known + characters))
 
 
 def _lines(options: TrainOptions, spec: ModelSpec) -> tuple[Lines, list[str]]:

@@ -9,6 +9,10 @@ line.text, line.confidence, line.characters
 """
 
 if __name__ == "__main__":  # --help and mistakes are answered before TensorFlow is imported
+    from ocr_simple import interrupts
+
+    interrupts.start_command()
+
     import logging
     import sys
     import warnings
@@ -35,17 +39,17 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Literal, overload
+from typing import Any, Literal, NamedTuple, overload
 
 import numpy as np
 from PIL import Image
 
 import model as models
 from ocr_simple import images as imaging
-from ocr_simple import storage
+from ocr_simple import interrupts, storage
 from ocr_simple.datasets import labelled_lines as labelled
 from ocr_simple.datasets.batches import Example, collate
-from ocr_simple.decoding.beam_search import attention_beam_search, ctc_beam_search
+from ocr_simple.decoding.beam_search import BEAM_WIDTH, attention_beam_search, ctc_beam_search
 from ocr_simple.decoding.constraints import Constraint, Lexicon, load_constraint
 from ocr_simple.decoding.greedy import (
     Prediction,
@@ -54,13 +58,14 @@ from ocr_simple.decoding.greedy import (
     ctc_greedy,
     softmax,
 )
+from ocr_simple.decoding.language_model import LanguageModel
 from ocr_simple.network.attention import StepDecoder
 from ocr_simple.network.backend import keras
-from ocr_simple.options import InferenceOptions
+from ocr_simple.options import InferenceOptions, Orientation
 from ocr_simple.reading_commands import Plan, piped, print_readings
 from ocr_simple.reports.metrics import Reading
 from ocr_simple.runs import devices
-from ocr_simple.runs.model_files import find_model
+from ocr_simple.runs.model_files import find_language_model, find_model
 from ocr_simple.spec import time_steps
 from ocr_simple.text import Alphabet, Line, escape_controls
 
@@ -71,6 +76,14 @@ LARGE = 1 << 16  # bytes of a file: smaller ones are decoded faster without a th
 log = logging.getLogger("ocr_simple")
 
 
+class _Upright(NamedTuple):
+    """An image as it is given to the model, turned to be upright."""
+
+    prepared: np.ndarray  # float32 (height, width, channels)
+    columns: int  # of the image before it was scaled
+    turned: int  # degrees, counter-clockwise
+
+
 class Recognizer:
     """A model with all that it needs to read images.
 
@@ -78,21 +91,41 @@ class Recognizer:
     """
 
     def __init__(
-        self, model: keras.Model, constraint: Constraint | None = None, beam_width: int = 1
+        self,
+        model: keras.Model,
+        constraint: Constraint | None = None,
+        beam_width: int = 1,
+        page: int = 1,
+        orientation: Orientation = "upright",
+        language_model: str | os.PathLike | None = None,
     ):
-        """constraint: which texts are possible. beam_width: 1 without a constraint is greedy."""
+        """constraint: which texts are possible. beam_width: 1 without a constraint is greedy.
+
+        page: which page of a TIFF, or frame of a GIF. orientation: auto turns each image in the
+        ways of `images.possible_turns`, and keeps the surest reading. language_model: words, the
+        shipped one, or a file; it needs a CTC head. Raises ValueError if it cannot be used.
+        """
+        self.page, self.orientation = page, orientation
         self.model, self.spec = model, model.spec
         self.alphabet = Alphabet(self.spec.alphabet)
         self.constraint, self.beam_width = constraint, beam_width
-        self.greedy = constraint is None and beam_width == 1
+        self.language_model = None
+        if language_model is not None:
+            file = find_language_model(language_model)
+            self.language_model = LanguageModel.load(file, self.spec, constraint)
+            self.beam_width = max(beam_width, BEAM_WIDTH)
+        self.greedy = constraint is None and self.beam_width == 1
         self.predict = models.predictor(model)
         if self.spec.head == "attention" and not self.greedy:
             self.decoder = StepDecoder(model)
 
     @classmethod
-    def load(cls, model: str | os.PathLike = "digits") -> "Recognizer":
-        """The recogniser of a shipped name, a model file or a run folder. Raises ValueError."""
-        return cls(models.load(find_model(model)))
+    def load(cls, model: str | os.PathLike = "digits", **how: Any) -> "Recognizer":
+        """The recogniser of a shipped name, a model file or a run folder. Raises ValueError.
+
+        how: the other arguments of the constructor.
+        """
+        return cls(models.load(find_model(model)), **how)
 
     @classmethod
     def of(cls, file: Path, options: InferenceOptions) -> "Recognizer":
@@ -101,7 +134,9 @@ class Recognizer:
         alphabet = Alphabet(model.spec.alphabet)
         constraint = load_constraint(options.lexicon, options.pattern, alphabet)
         width = max(options.beam_width, 10) if constraint else options.beam_width
-        return cls(model, constraint, width)
+        return cls(
+            model, constraint, width, options.page, options.orientation, options.language_model
+        )
 
     @overload
     def read(
@@ -118,8 +153,8 @@ class Recognizer:
     ) -> list:
         """The line in each of `images` (paths, bytes, PIL images, arrays), in order.
 
-        Spans are in pixels of the upright image. A bad image raises ImageError; with
-        errors="return" the error is returned in its place.
+        Spans are in pixels of the upright image, turned by `Line.turned`. A bad image raises
+        ImageError; with errors="return" the error is returned in its place.
         """
         return list(self.read_each(images, errors))
 
@@ -150,9 +185,13 @@ class Recognizer:
                         if isinstance(item, imaging.ImageError) and errors == "raise":
                             raise item
                     good = [item for item in loaded if not isinstance(item, imaging.ImageError)]
-                    lines = iter(self._read_prepared(good))
+                    lines = iter(self._read_prepared(list(itertools.chain(*good))))
                     for item in loaded:
-                        yield item if isinstance(item, imaging.ImageError) else next(lines)
+                        if isinstance(item, imaging.ImageError):
+                            yield item
+                        else:  # a text is surer than none: upside down, many lines look blank
+                            turned = itertools.islice(lines, len(item))
+                            yield max(turned, key=lambda line: (line.text != "", line.confidence))
             finally:
                 pool.shutdown(cancel_futures=True)
 
@@ -189,7 +228,7 @@ class Recognizer:
             loaded = self._load(image, index)
             if isinstance(loaded, imaging.ImageError):
                 raise loaded
-            prepared.append(loaded[0])
+            prepared.append(loaded[0].prepared)
         return sorted(self._predict(prepared), key=lambda output: output.place)
 
     def probabilities(self, image: imaging.Source) -> np.ndarray:
@@ -202,16 +241,22 @@ class Recognizer:
     def attention(self, image: imaging.Source) -> np.ndarray:
         """Attention weights of each character of one image: (characters, steps)."""
         output = self.outputs([image])[0]
-        return output.attention[: len(output.line.text)]
+        # rows are in the order of writing, which is from left to right
+        written = np.argsort([c.start for c in output.line.characters], kind="stable")
+        return output.attention[np.argsort(written, kind="stable")]
 
-    def _load(
-        self, source: imaging.Source, index: int = 0
-    ) -> tuple[np.ndarray, int] | imaging.ImageError:
-        """(prepared pixels, columns of the upright image), or what is wrong with the image."""
+    def _load(self, source: imaging.Source, index: int = 0) -> list[_Upright] | imaging.ImageError:
+        """The image, turned in each possible way, or what is wrong with it."""
         name = os.fspath(source) if isinstance(source, (str, os.PathLike)) else f"images[{index}]"
         try:
-            pixels = imaging.load(source, self.spec.channels, name)
-            return imaging.prepare(pixels, self.spec.height), pixels.shape[1]
+            auto = self.orientation == "auto"
+            pixels = imaging.load(
+                source, self.spec.channels, name, page=self.page, may_be_turned=auto
+            )
+            turns = imaging.possible_turns(pixels) if auto else (0,)
+            turned = ((np.rot90(pixels, turn // 90), turn) for turn in turns)
+            height = self.spec.height
+            return [_Upright(imaging.prepare(x, height), x.shape[1], turn) for x, turn in turned]
         except imaging.ImageError as error:
             return error
         except MemoryError:
@@ -219,10 +264,10 @@ class Recognizer:
                 f"{escape_controls(name)}: too large for memory; scale it down"
             )
 
-    def _read_prepared(self, items: list[tuple[np.ndarray, int]]) -> list[Line]:
+    def _read_prepared(self, items: list[_Upright]) -> list[Line]:
         lines = [Line("", 0.0, ())] * len(items)
-        for index, line, *_ in self._predict([prepared for prepared, _ in items]):
-            prepared, columns = items[index]
+        for index, line, *_ in self._predict([item.prepared for item in items]):
+            prepared, columns, turned = items[index]
             pixels_per_step = self.spec.stride * columns / prepared.shape[1]
             lines[index] = line._replace(
                 characters=tuple(
@@ -231,7 +276,8 @@ class Recognizer:
                         end=min(float(columns), c.end * pixels_per_step),
                     )
                     for c in line.characters
-                )
+                ),
+                turned=turned,
             )
         return lines
 
@@ -247,7 +293,7 @@ class Recognizer:
             steps = time_steps(x["width"], self.spec.stride)
             decode = self._decode_ctc if self.spec.head == "ctc" else self._decode_attention
             for i, (line, probabilities, attention) in zip(batch, decode(x, steps)):
-                yield Prediction(i, line, probabilities, attention)
+                yield Prediction(i, self.alphabet.in_logical_order(line), probabilities, attention)
 
     def _decode_ctc(self, x: dict[str, np.ndarray], steps: np.ndarray) -> Iterator[tuple]:
         """(line, probabilities, no attention) of each line in a batch of a CTC head."""
@@ -257,7 +303,9 @@ class Recognizer:
             if self.greedy:
                 line = ctc_greedy(rows, self.alphabet)
             else:
-                line = ctc_beam_search(rows, self.alphabet, self.constraint, self.beam_width)
+                line = ctc_beam_search(
+                    rows, self.alphabet, self.constraint, self.beam_width, self.language_model
+                )
             yield line, rows, rows[:0]
 
     def _decode_attention(self, x: dict[str, np.ndarray], steps: np.ndarray) -> Iterator[tuple]:
@@ -327,7 +375,7 @@ def _is_large(image: imaging.Source) -> bool:
 
 
 def run(plan: Plan, options: InferenceOptions) -> int:
-    """Print what each image says. Returns 0, or 1 if some or all images could not be read.
+    """Print what each image says. Returns 0; 1 if some images could not be read, 2 if all.
 
     Raises ValueError or OSError for a model that cannot be loaded.
     """
@@ -339,14 +387,17 @@ def run(plan: Plan, options: InferenceOptions) -> int:
 
 
 def main(plan: Plan, options: InferenceOptions) -> int:
-    """Run the script. Returns the exit status, 2 for a model that cannot be loaded."""
+    """Run the script. Returns the exit status: also 2 for a bad model, and 130 for Ctrl-C."""
     status = 0
     try:
-        with piped():
+        with interrupts.working(), piped():
             status = run(plan, options)
     except (ValueError, OSError) as error:
         print(f"inference.py: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("Interrupted", file=sys.stderr)
+        return 130
     return status
 
 

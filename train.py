@@ -11,13 +11,14 @@ images, that it never trained on, and all that is needed to resume is written to
 """
 
 if __name__ == "__main__":  # --help and mistakes are answered before TensorFlow is imported
-    import signal
+    from ocr_simple import interrupts
+
+    interrupts.start_command()
 
     from ocr_simple.command_line import parse
     from ocr_simple.options import TrainOptions
     from ocr_simple.runs.config import check
 
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # some imports would swallow KeyboardInterrupt
     OPTIONS = parse(TrainOptions, prog="train.py", check=check)
 
 import contextlib
@@ -55,6 +56,7 @@ from ocr_simple.runs.model_files import find_model
 from ocr_simple.runs.progress import Progress, end_of_run
 from ocr_simple.runs.run_folder import RunFolder
 from ocr_simple.runs.signals import Stopper
+from ocr_simple.text import Alphabet
 
 DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 OPTIMIZERS = {
@@ -81,19 +83,23 @@ def train(
     check(options)
     cluster = Cluster()
     spec = models.spec_to_train(options)
-    data = gather(options, spec)
+    folder = RunFolder(options.model_dir, cluster.chief)
+    grown = options.data_changed and options.resume  # the network of the run keeps its characters
+    data = gather(options, spec, known=(grown and folder.earlier("alphabet")) or "")
     options = resolve(options, data.spec.alphabet, data.images)
 
     # 2. The run folder: a new run, or one that resumes from its last checkpoint.
-    folder = RunFolder(options.model_dir, cluster.chief)
     with contextlib.closing(folder), Stopper() as stopper:
         if not options.shares:  # fixed for the life of a run, so that its batches stay the same
             shares = (folder.earlier("shares") if options.resume else None) or cluster.size
             options = dataclasses.replace(options, shares=shares)
         check_batch_size(options, cluster.devices)
         config = as_config(options) | ({"dataset_digest": data.digest} if data.labelled else {})
-        saved = folder.open(config, options.resume) if cluster.chief else None
-        cluster.from_chief()  # the other machines wait for the folder
+        saved = None
+        if cluster.chief:
+            saved = folder.open(config, options.resume, options.data_changed)
+        # the other machines wait for the folder
+        folder.data_differ = bool(cluster.from_chief([folder.data_differ])[0])
         if not cluster.chief:
             folder.fetch()
             saved = folder.last_checkpoint()
@@ -124,12 +130,20 @@ class Training:
             self.build()
             if saved is not None:
                 self.state.restore(saved)
+            if folder.data_differ:
+                self.state.forget_best()
+                log(
+                    "The labelled images have changed: the best model is chosen again, from now on."
+                    " Some images to validate on may have been trained on before; --validation "
+                    "names a fixed set"
+                )
             if cluster.from_chief([self.state.step]) != [self.state.step]:
                 raise TrainError(
                     f"--model-dir {folder.name}: is not the same folder on every machine; name "
                     "one on storage that they share"
                 )
             log(f"Device: {device}, computing in {self.model.get_layer('features').compute_dtype}")
+            log(f"Alphabet: {Alphabet(self.data.spec.alphabet)}")
             log(f"{self.model.count_params():,} parameters; {self.data.about}")
             finished = self.finished()
             batches = prefetcher.batches(self.state.step, options.steps)
@@ -343,7 +357,7 @@ def run(options: TrainOptions, command: list[str]) -> int:
     print(
         f"{result.summary()}\n{worst}\n"
         f"{time.perf_counter() - started:.0f} s in all; pictures: {where}/pictures\n"
-        f"Read your own images with: python inference.py --model {where} IMAGE..."
+        f"Read your own images with: python inference.py --model {shlex.quote(where)} IMAGE..."
     )
     return 0
 

@@ -27,8 +27,11 @@ from typing import Any
 from aocr.options import RunnerOptions
 from inference import Recognizer
 from ocr_simple import storage
-from ocr_simple.datasets.annotations import DatasetError, Entry, Fault
+from ocr_simple.datasets.annotations import DEFAULT
+from ocr_simple.datasets.entries import Entry, Fault
+from ocr_simple.datasets.labelled_lines import Limits
 from ocr_simple.datasets.tfrecords import (
+    ANY,
     RecordWriter,
     WriteSummary,
     draw_record,
@@ -39,9 +42,10 @@ from ocr_simple.datasets.tfrecords import (
     write_skipped,
 )
 from ocr_simple.drawing.lines import Lines
-from ocr_simple.options import InferenceOptions, LineOptions
+from ocr_simple.errors import DatasetError
+from ocr_simple.options import InferenceOptions, LabelOptions, LineOptions
 from ocr_simple.reading_commands import Plan, reports, summary
-from ocr_simple.runs.model_files import find_model
+from ocr_simple.runs.model_files import find_language_model, find_model
 
 JOB = "job.json"  # beside it NNNNN.items.json and NNNNN.done.json, of each shard
 
@@ -117,6 +121,7 @@ class ConvertTask(Task):
     found: list[Entry | Fault]
     force_uppercase: bool
     save_filename: bool
+    limits: Limits = ANY
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"found": []}  # workers get their items
@@ -126,6 +131,7 @@ class ConvertTask(Task):
         return {
             "force_uppercase": self.force_uppercase,
             "save_filename": self.save_filename,
+            "limits": self.limits,
             "images": _digest([row[:3] for row in self.found]),
         }
 
@@ -142,7 +148,7 @@ class ConvertTask(Task):
         with RecordWriter(file) as writer:
             for index, item in enumerate(items):
                 row = Fault(*item) if len(item) == len(Fault._fields) else Entry(*item)
-                record = to_record(row, self.force_uppercase, self.save_filename)
+                record = to_record(row, self.force_uppercase, self.save_filename, self.limits)
                 if isinstance(record, Fault):
                     faults.append((index * self.shards + shard, *record))
                 else:
@@ -151,6 +157,7 @@ class ConvertTask(Task):
             "labels": writer.labels,
             "sizes": writer.sizes,
             "capitalised": writer.capitalised,
+            "expanded": writer.expanded,
             "faults": faults,
         }
 
@@ -171,10 +178,13 @@ def convert(
     force_uppercase: bool = True,
     save_filename: bool = False,
     skip_bad: bool = False,
+    limits: Limits = ANY,
+    labels: LabelOptions = DEFAULT,
 ) -> WriteSummary:
-    """Like `tfrecords.write_labelled`, by Beam. Raises ValueError."""
-    found = find_inputs(output, dataset)
-    task = ConvertTask(_absolute(output), how.shards, found, force_uppercase, save_filename)
+    """Like `tfrecords.write_labelled`, by Beam. labels: how they are read. Raises ValueError."""
+    found = find_inputs(output, dataset, labels)
+    contents = found, force_uppercase, save_filename, limits
+    task = ConvertTask(_absolute(output), how.shards, *contents)
     written = _written(output, run_task(task, how))
     if written.faults and not (skip_bad and written.labels):
         for file in written.files:
@@ -196,6 +206,7 @@ def _written(output: Path, results: list[dict[str, Any]]) -> WriteSummary:
         [size for _, size in in_order],
         sum(result.get("capitalised", 0) for result in results),
         [Fault(place, reason) for _, place, reason in faults],
+        "".join(sorted({c for result in results for c in result.get("expanded", "")})),
     )
 
 
@@ -213,12 +224,15 @@ class PredictTask(Task):
         return self.__dict__ | {"paths": []}  # workers get their items
 
     def job(self) -> dict[str, Any]:
-        """The options, with the contents of model and lexicon, and the images by their names."""
-        options = self.options
+        """The options, with the contents of the files they name, and the images by their names."""
+        options, language_model = self.options, None
+        if options.language_model is not None:
+            language_model = zlib.crc32(find_language_model(options.language_model).read_bytes())
         return asdict(options) | {
             "paths": _digest(self.paths),
             "model": zlib.crc32(find_model(options.model).read_bytes()),
             "lexicon": zlib.crc32(options.lexicon.read_bytes()) if options.lexicon else None,
+            "language_model": language_model,
         }
 
     def items(self, shard: int) -> list:

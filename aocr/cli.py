@@ -1,5 +1,6 @@
 """The command `aocr`: from labelled images to a model, its report, its readings and its exports.
 
+    aocr check my_images/                               # what is in it, and what is odd
     aocr dataset annotations.txt training.tfrecords     # rows of: path label
     aocr dataset --generate 20000 training.tfrecords    # generated lines instead
     aocr train training.tfrecords                       # into checkpoints/
@@ -26,6 +27,7 @@ from typing import Any
 
 from aocr.options import (
     AocrTrainOptions,
+    CheckOptions,
     DatasetOptions,
     ExportOptions,
     LogOptions,
@@ -33,11 +35,13 @@ from aocr.options import (
     ServeOptions,
     TestOptions,
 )
-from ocr_simple import storage
+from ocr_simple import interrupts, storage
 from ocr_simple.command_line import parse
+from ocr_simple.network.backend import check_backend
 from ocr_simple.runs.journal import journal
 
 COMMANDS: dict[str, tuple[type, str]] = {  # options, and the module whose `run` takes them
+    "check": (CheckOptions, "aocr.check"),
     "dataset": (DatasetOptions, "aocr.dataset"),
     "train": (AocrTrainOptions, "aocr.train"),
     "test": (TestOptions, "aocr.evaluate"),
@@ -62,8 +66,11 @@ def main(arguments: list[str] | None = None) -> int:
         if isinstance(options, LogOptions):
             _choose_gpu(options.gpu_id)
             _open_log(options.log_path)
+        if name != "dataset":  # which writes TFRecords without a network
+            check_backend()
         run: Callable[[Any, list[str]], int] = importlib.import_module(module).run
-        return run(options, ["aocr", name, *given])
+        with interrupts.working():
+            return run(options, ["aocr", name, *given])
     except (ValueError, OSError) as error:
         print(f"aocr: {error}", file=sys.stderr)
         return 2
@@ -110,7 +117,7 @@ def _open_log(path: Path | None) -> None:
         handler = logging.FileHandler(folder.path / path.name, encoding="utf-8", errors="replace")
     except OSError as error:
         raise ValueError(
-            f"--log-path {path}: cannot be written ({error.strerror}); name another file, or None"
+            f"--log-path {path}: cannot be written ({error.strerror}); name another file"
         ) from error
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
     for logger in (journal, logging.getLogger("ocr_simple")):

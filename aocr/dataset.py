@@ -5,14 +5,17 @@ import logging
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
 from aocr.options import DatasetOptions
 from ocr_simple import storage
+from ocr_simple.datasets.labelled_lines import Limits
 from ocr_simple.datasets.tfrecords import SKIPPED, WriteSummary, write_generated, write_labelled
 from ocr_simple.drawing.fonts import find_fonts, split_fonts
 from ocr_simple.drawing.lines import Lines
+from ocr_simple.drawing.texts import alphabet_of, check_text_options
 from ocr_simple.spec import ModelSpec
 
 log = logging.getLogger("ocr_simple")
@@ -22,13 +25,14 @@ DEFAULT_OUTPUT = Path("dataset.tfrecords")
 
 def run(options: DatasetOptions, _: list[str]) -> int:
     """Write the files, and print what is in them. Returns the exit status. Raises ValueError."""
+    output = _output(options)
+    storage.check_writable(output.parent, "OUTPUT")
+    if output.is_dir():
+        raise ValueError(f"OUTPUT {output}: is a folder; name a file to write, in it or elsewhere")
     if options.generate:
-        if options.output:
-            raise ValueError(f"{options.annotations}: with --generate, name only the OUTPUT")
-        output = options.annotations or DEFAULT_OUTPUT
-        written = _write_generated(options, output)
+        check_text_options(options)
+        written = _write_generated(options, options.generate, output)
     elif options.annotations:
-        output = options.output or DEFAULT_OUTPUT
         written = _write_labelled(options, options.annotations, output)
     else:
         raise ValueError("name an ANNOTATIONS file, or a number of lines with --generate")
@@ -40,34 +44,50 @@ def run(options: DatasetOptions, _: list[str]) -> int:
     return 1
 
 
-def _write_generated(options: DatasetOptions, output: Path) -> WriteSummary:
+def _output(options: DatasetOptions) -> Path:
+    """The file to write. Raises ValueError where arguments could mean several."""
+    arguments = [options.annotations, options.output]
+    if options.generate:  # the only argument is the output
+        if options.output:
+            raise ValueError(f"{options.annotations}: with --generate, name only the OUTPUT")
+        arguments.reverse()
+    named = [path for path in (arguments[1], options.output_file) if path]
+    if len(named) > 1:
+        raise ValueError(f"OUTPUT {named[0]} and --output {named[1]}: name only one of them")
+    return named[0] if named else DEFAULT_OUTPUT
+
+
+def _write_generated(options: DatasetOptions, count: int, output: Path) -> WriteSummary:
     fonts, _ = split_fonts(find_fonts(options.fonts, options.language), options.held_out)
-    alphabet = options.parsed_alphabet().characters
+    alphabet = alphabet_of(options).characters
     spec = ModelSpec(alphabet, channels=3 if options.color else 1)
     lines = Lines(options, spec, fonts, options.seed, augment=options.vary)
     if options.runner:
         from aocr import beam_pipelines
 
-        return beam_pipelines.generate(lines, options.generate, output, how=options)
+        return beam_pipelines.generate(lines, count, output, how=options)
     with _progress(options.log_step) as on_line:
         return write_generated(
-            lines, options.generate, output, shards=options.shards, workers=options.workers,
-            on_line=on_line,
-        )  # fmt: skip
+            lines, count, output, shards=options.shards, workers=options.workers, on_line=on_line
+        )
 
 
 def _write_labelled(options: DatasetOptions, annotations: Path, output: Path) -> WriteSummary:
-    how = {
+    alphabet = "" if options.alphabet == "auto" else options.parsed_alphabet().characters
+    how: dict[str, Any] = {
         "force_uppercase": options.force_uppercase,
         "save_filename": options.save_filename,
         "skip_bad": options.skip_bad,
+        "limits": Limits(alphabet, options.architecture),
     }
     if options.runner:
         from aocr import beam_pipelines
 
-        return beam_pipelines.convert(annotations, output, how=options, **how)
+        return beam_pipelines.convert(annotations, output, how=options, labels=options, **how)
     with _progress(options.log_step) as on_line:
-        return write_labelled(annotations, output, shards=options.shards, on_line=on_line, **how)
+        return write_labelled(
+            annotations, output, how=options, shards=options.shards, on_line=on_line, **how
+        )
 
 
 @contextlib.contextmanager

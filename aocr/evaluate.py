@@ -12,7 +12,8 @@ import numpy as np
 from aocr.options import TestOptions
 from ocr_simple import storage
 from ocr_simple.datasets import labelled_lines as labelled
-from ocr_simple.datasets.annotations import Entry, Fault, check_datasets, fault_list
+from ocr_simple.datasets.annotations import check_datasets
+from ocr_simple.datasets.entries import Entry, Fault, fault_list
 from ocr_simple.images import ImageError
 from ocr_simple.reports import decoding_pictures as pictures
 from ocr_simple.reports.metrics import Reading, aocr_accuracy, perplexity
@@ -35,13 +36,14 @@ def run(options: TestOptions, _: list[str]) -> int:
     Raises ValueError for missing files before TensorFlow is imported, and if nothing can be read.
     """
     if not options.dataset:
-        raise ValueError("name a DATASET: TFRecords, annotations, or a folder with labels.tsv")
+        raise ValueError("name a DATASET, such as a folder with labels.tsv; see docs/data.md")
     file = find_model(options.model)
-    check_datasets(options.dataset)
+    storage.check_writable(options.output_dir, "--output-dir")
+    check_datasets(options.dataset, options)
     devices.prepare()  # before TensorFlow reads the records
     from inference import Recognizer
 
-    rows = labelled.find_all_entries(options.dataset)
+    rows = labelled.find_all_entries(options.dataset, options, log.info)
     print(f"Reading with {storage.display_name(file)}", file=sys.stderr)
     recognizer = Recognizer.load(file)
     entries, readings, faults = _read(recognizer, rows, options.distance)

@@ -33,7 +33,7 @@ from ocr_simple.reports.metrics import error_rates
 from ocr_simple.runs import devices
 from ocr_simple.runs.checkpoint import selection_key
 from ocr_simple.runs.model_files import find_model
-from ocr_simple.text import Line
+from ocr_simple.text import Alphabet, Line
 
 if TYPE_CHECKING:  # they import TensorFlow: see `export`
     from aocr.formats import Format
@@ -161,7 +161,15 @@ def describe(recognizer: "Recognizer", file: Path) -> dict[str, Any]:
             "outputs": ["log_probabilities"] if ctc else ["ids", "probabilities"],
         },
         "accuracy": _accuracy(recognizer, file),
-    }
+    } | _direction(recognizer.alphabet)
+
+
+def _direction(alphabet: Alphabet) -> dict[str, str]:
+    """What reader.py needs to know to put right-to-left text into logical order."""
+    if not alphabet.right_to_left:
+        return {}
+    mirrored = "".join(map(alphabet.mirrored, alphabet.characters))
+    return {"kinds": alphabet.kinds, "mirrored": mirrored}
 
 
 def _accuracy(recognizer: "Recognizer", file: Path) -> dict[str, Any]:
@@ -210,6 +218,7 @@ def run(options: ExportOptions, _: list[str]) -> int:
     file = find_model(options.model)
     if options.output.is_file():
         raise ValueError(f"{options.output}: is a file; name a folder to write into")
+    storage.check_writable(options.output, "DIR")
     print(f"Exporting {storage.display_name(file)}", file=sys.stderr)
     devices.prepare()
     try:

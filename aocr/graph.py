@@ -1,6 +1,6 @@
 """From encoded images to text inside a TensorFlow graph: SavedModels and frozen graphs hold it.
 
-decode -> alpha on white -> grey -> resize -> normalise -> pad -> model -> greedy decoding, with the
+decode -> no alpha -> grey -> resize -> normalise -> pad -> model -> greedy decoding, with the
 results of `ocr_simple/images.py` and `ocr_simple/decoding/greedy.py`. Images in a batch may have
 any sizes. A graph decodes PNG, JPEG, GIF and BMP; it ignores EXIF orientation, and uses the upper
 eight bits of 16-bit samples.
@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
+from aocr.reading_order import ReadingOrder
 from ocr_simple import images as imaging
 from ocr_simple.network.backend import keras
 from ocr_simple.spec import time_steps
@@ -23,7 +24,7 @@ Tensor = Any
 
 
 def decode_image(encoded: Tensor, channels: int) -> Tensor:
-    """An image file as float32 (rows, columns, channels), 0 to 255, alpha composited on white."""
+    """An image file as float32 (rows, columns, channels), 0 to 255, without alpha."""
     formats = (
         (b"\xff\xd8\xff", _decode_jpeg),
         (b"\x89PNG", _decode_png),
@@ -37,9 +38,12 @@ def decode_image(encoded: Tensor, channels: int) -> Tensor:
         rgb = tf.case(
             [(match, _call(decode, encoded)) for match, (_, decode) in zip(matches, formats)]
         )
-    if channels == 3:
-        return tf.cast(rgb, tf.float32)
-    weighted = tf.cast(rgb, tf.int32) * (19595, 38470, 7471)  # Pillow's luma, in 16 bits
+    return tf.cast(rgb, tf.float32) if channels == 3 else _luma(rgb)
+
+
+def _luma(rgb: Tensor) -> Tensor:
+    """Pillow's luma, which it computes in 16 bits: float32 (rows, columns, 1)."""
+    weighted = tf.cast(rgb, tf.int32) * (19595, 38470, 7471)
     return tf.cast((tf.reduce_sum(weighted, -1, keepdims=True) + 32768) // 65536, tf.float32)
 
 
@@ -58,7 +62,14 @@ def _decode_png(encoded: Tensor) -> Tensor:
     depth = tf.io.decode_raw(tf.strings.substr(encoded, 24, 1), tf.uint8)[0]
     filled = 2 ** tf.cast(tf.minimum(depth, 8), tf.float32) - 1
     alpha = alpha / tf.where(tf.reduce_max(alpha) == filled, filled, 255)
-    return tf.cast(tf.round(255 - alpha * (255 - rgba[..., :3])), tf.uint8)
+    rgb, luma = rgba[..., :3], _luma(rgba[..., :3])
+    on_black, on_white = _variance(alpha * luma), _variance(alpha * (255 - luma))
+    light_ink = on_black > imaging.LIGHT_INK**2 * on_white
+    return tf.cast(tf.round(tf.where(light_ink, alpha * rgb, 255 - alpha * (255 - rgb))), tf.uint8)
+
+
+def _variance(levels: Tensor) -> Tensor:
+    return tf.math.reduce_variance(tf.cast(levels, tf.float64))
 
 
 def _decode_gif(encoded: Tensor) -> Tensor:
@@ -233,7 +244,9 @@ class ServingModule(tf.Module):
         super().__init__(name="reader")
         self.model, self.spec = model, model.spec
         # by class id; the blank, which is also the end symbol, writes nothing
-        self.characters = ["", *Alphabet(self.spec.alphabet).characters]
+        alphabet = Alphabet(self.spec.alphabet)
+        self.characters = ["", *alphabet.characters]
+        self.order = ReadingOrder(alphabet) if alphabet.right_to_left else None
 
     @tf.function(input_signature=[tf.TensorSpec(None, tf.string, name="input")])
     def serving_default(self, input: Tensor) -> dict[str, Tensor]:
@@ -256,6 +269,16 @@ class ServingModule(tf.Module):
         outputs = self.model(x, training=False)
         decode = ctc_greedy if self.spec.head == "ctc" else attention_greedy
         line = decode(outputs, steps, self.spec.temperature)
+        maps = self._maps(outputs, line.ids)
+        if self.order:  # right-to-left text was read in visual order
+            order = self.order(line.ids)
+            line = line._replace(
+                ids=order.ids,
+                probabilities=order.sort(line.probabilities),
+                starts=order.sort(line.starts),
+                ends=order.sort(line.ends),
+            )
+            maps = order.sort(maps)
         pixels = self.spec.stride * columns / x["width"]  # of the original image, in a time step
         pixels = tf.cast(pixels, tf.float32)[:, None]
         characters = tf.gather(tf.constant(self.characters), line.ids)
@@ -266,7 +289,7 @@ class ServingModule(tf.Module):
             "probabilities": line.probabilities,
             "starts": line.starts * pixels,
             "ends": tf.minimum(line.ends * pixels, tf.cast(columns, tf.float32)[:, None]),
-            "maps": self._maps(outputs, line.ids),
+            "maps": maps,
             "steps": steps,
         }
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import tyro
-from annotated_types import Gt, Le
+from annotated_types import Ge, Gt, Le
 from tyro.conf import Positional
 
 from ocr_simple.options import (
@@ -14,6 +14,7 @@ from ocr_simple.options import (
     DatasetOption,
     Group,
     InferenceOptions,
+    LabelOptions,
     LineOptions,
     NotNegative,
     Positive,
@@ -29,8 +30,8 @@ class LogOptions(Group):
     """Log file and GPU."""
 
     shown = False
-    log_path: Path | None = Path("attentionocr.log")
-    """Also write messages to this file. None: no log file."""
+    log_path: Path | None = None
+    """Also write messages to this file; attention-ocr's is attentionocr.log."""
     gpu_id: int | None = None
     """Use only this GPU, by its number; -1: no GPU."""
 
@@ -58,16 +59,22 @@ class RecordOptions(Group):
 
     title = "labelled image"
     annotations: Annotated[Path | None, Positional, tyro.conf.arg(metavar="[ANNOTATIONS]")] = None
-    """File with a path and a label in each row, separated by a space, tab or comma; or a folder
-    with labels.tsv. Leave it out with --generate."""
+    """A data set in any layout of docs/data.md: a folder of images with labels, a file with a path
+    and a label in each row, TFRecords. Leave it out with --generate."""
     output: Annotated[Path | None, Positional, tyro.conf.arg(metavar="[OUTPUT]")] = None
     """File to write: dataset.tfrecords if none is named."""
+    output_file: Annotated[Path | None, tyro.conf.arg(aliases=["--output"])] = None
+    """File to write, as an option instead of an argument."""
     force_uppercase: bool = True
     """Change labels to upper case, as attention-ocr does."""
     save_filename: bool = False
     """Store the name of each image file, for reports."""
     skip_bad: bool = False
-    """Leave out rows that cannot be used, and list them in OUTPUT.skipped.tsv."""
+    """Leave out rows that cannot be used, and list them in OUTPUT.skipped.tsv. With --architecture
+    and --alphabet these are also the rows that such a model cannot learn."""
+    architecture: str = ""
+    """Encoder of the model to be trained. Labels that need more time steps than their image gives
+    cannot be used then."""
     log_step: int = 500
     """Images between two log messages, where there is no progress bar."""
 
@@ -77,7 +84,7 @@ class GenerateOptions(Group):
     """Which lines are generated."""
 
     title = "generated line"
-    generate: NotNegative = 0
+    generate: Annotated[int | None, Ge(1)] = None
     """Write this many generated lines instead of labelled images."""
     vary: bool = False
     """Vary generated lines. Rarely needed: training varies all the lines that it reads."""
@@ -92,8 +99,36 @@ class GenerateOptions(Group):
 
 
 @dataclass(frozen=True)
-class DatasetOptions(RunnerOptions, LineOptions, GenerateOptions, RecordOptions):
+class DatasetOptions(RunnerOptions, LabelOptions, LineOptions, GenerateOptions, RecordOptions):
     """Write labelled images, or generated lines, to TFRecords."""
+
+    alphabet: str = "auto"
+    """digits, numbers (digits and . , : - / and space), alnum (0-9a-z), ascii (printable), a string
+    of characters, or a UTF-8 file of them. Labels with other characters cannot be used then. By
+    default labels may have any characters, and generated lines have those of a dictionary, your own
+    strings or Wikipedia, or digits."""
+
+
+# --- check ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class LookOptions(Group):
+    """The data set and what to look for."""
+
+    title = "check"
+    dataset: Annotated[tuple[str, ...], Positional, tyro.conf.arg(metavar="DATASET ...")] = ()
+    """Data sets in any layout of docs/data.md."""
+    alphabet: str = ""
+    """Report labels with other characters than these: the name of an alphabet, such as ascii, a
+    string of characters, or a UTF-8 file of them."""
+    sheet: Path | None = Path("check.png")
+    """Picture of some images with their labels to write. None: no picture."""
+
+
+@dataclass(frozen=True)
+class CheckOptions(LabelOptions, LookOptions):
+    """Report what is in data sets, and what is odd about them, before a training."""
 
 
 # --- train ------------------------------------------------------------------------------------
@@ -104,7 +139,8 @@ class DatasetArgument(DatasetOption):
     """Your labelled images."""
 
     dataset: Annotated[tuple[str, ...], Positional, tyro.conf.arg(metavar="[DATASET ...]")] = ()
-    """TFRecords, annotation files, or folders with labels.tsv. Without any, lines are generated."""
+    """Folders of images with labels, annotation files, TFRecords: see docs/data.md. Without any,
+    lines are generated."""
 
 
 @dataclass(frozen=True)
@@ -138,7 +174,7 @@ class ReportOptions(Group):
     """Model and report."""
 
     dataset: Annotated[tuple[str, ...], Positional, tyro.conf.arg(metavar="DATASET ...")] = ()
-    """TFRecords, annotation files, or folders with labels.tsv."""
+    """Folders of images with labels, annotation files, TFRecords: see docs/data.md."""
     model: Model = "checkpoints"
     """A shipped model's name (digits, text), a model file, or a run folder."""
     output_dir: Path = Path("results")
@@ -150,7 +186,7 @@ class ReportOptions(Group):
 
 
 @dataclass(frozen=True)
-class TestOptions(LogOptions, ReportOptions):
+class TestOptions(LogOptions, LabelOptions, ReportOptions):
     """Read labelled images, and report how well they were read."""
 
     __test__ = False  # not a test of pytest
@@ -181,8 +217,6 @@ class OutputOptions(Group):
 @dataclass(frozen=True)
 class PredictOptions(LogOptions, RunnerOptions, OutputOptions, ReadingOptions):
     """Read images that are named as arguments, or one per row on standard input."""
-
-    log_path: Path | None = None
 
 
 # --- export, serve ----------------------------------------------------------------------------

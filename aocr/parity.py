@@ -93,6 +93,14 @@ def _transparent(picture: Image.Image) -> tuple[str, bytes]:
     return _encoder("png", "RGBA")(Image.merge("RGBA", (*picture.split(), alpha)))
 
 
+def _light_and_transparent(picture: Image.Image) -> tuple[str, bytes]:
+    """White ink alone: the paper is transparent."""
+    grey = picture.convert("L")
+    light = grey if np.median(np.asarray(grey)) < 128 else grey.point(lambda level: 255 - level)
+    white = Image.new("L", grey.size, 255)
+    return _encoder("png", "RGBA")(Image.merge("RGBA", (white, white, white, light)))
+
+
 def _sixteen_bits(picture: Image.Image) -> tuple[str, bytes]:
     file = io.BytesIO()
     levels = np.asarray(picture.convert("L")).astype(np.uint16) * 257
@@ -113,6 +121,7 @@ _ENCODERS = (
     ("black and white PNG", _encoder("png", "1")),
     ("PNG with a palette", _encoder("png", "P")),
     ("transparent PNG", _transparent),
+    ("transparent PNG with white ink", _light_and_transparent),
     ("colour JPEG", _encoder("jpeg", quality=75)),
     ("grey JPEG", _encoder("jpeg", "L", quality=60)),
     ("progressive JPEG", _encoder("jpeg", progressive=True, subsampling=0)),

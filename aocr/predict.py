@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from aocr.options import PredictOptions
+from ocr_simple import storage
 from ocr_simple.reading_commands import piped, plan
 
 
@@ -17,6 +18,8 @@ def run(options: PredictOptions, _: list[str]) -> int:
         )
     if options.runner and not options.output:
         raise ValueError(f"--runner {options.runner}: name a file to write to with --output")
+    if options.output:
+        storage.check_writable(options.output.parent, "--output")
     options = replace(options, paths=options.paths or ("-",))
     status = 0
     with piped():

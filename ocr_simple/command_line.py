@@ -3,8 +3,11 @@
 Neither Keras nor TensorFlow is needed, so `--help` and mistakes are answered at once.
 """
 
+import codecs
 import dataclasses
 import inspect
+import io
+import json
 import os
 import re
 import sys
@@ -16,6 +19,7 @@ from typing import Annotated, Any, TypeVar
 import annotated_types
 import tyro
 from docstring_parser import parse_from_object
+from tyro.conf import Positional
 
 from ocr_simple.options import Group
 
@@ -34,6 +38,7 @@ METAVARS: dict[Any, str] = {  # where tyro's are hard to read
     Path | None: "FILE",
     tuple[str, ...]: "STR ...",
 }
+DATA_SUFFIXES = {".tfrecords", ".tfrecord", ".tsv", ".csv", ".txt", ".json", ".jsonl", ".gz"}
 BOUNDS = (annotated_types.Ge, annotated_types.Gt, annotated_types.Le, annotated_types.Lt)
 
 
@@ -50,6 +55,7 @@ def parse(
     cannot work, and with 0 after `--help` or `--help-all`.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
+    _prepare_process()
     for word in given:
         if instead := RENAMED.get(word.partition("=")[0]):
             print(f"{prog or sys.argv[0]}: {word}: {instead}", file=sys.stderr)
@@ -73,6 +79,7 @@ def parse(
         }
     )
     try:
+        _check_not_swallowed(result, given)
         check_ranges(result)
         if check:
             check(result)
@@ -80,6 +87,50 @@ def parse(
         print(f"{prog or sys.argv[0]}: {error}", file=sys.stderr)
         raise SystemExit(2) from None
     return result
+
+
+def _prepare_process() -> None:
+    """Make the environment one in which a command that has done its work can also report it."""
+    printable(sys.stdout)
+    # matplotlib cannot be imported if this names no backend of its own; no window is opened here
+    os.environ.pop("MPLBACKEND", None)
+
+
+def printable(stream: Any) -> None:
+    """Let a stream write all text: what its encoding lacks becomes \\uXXXX, as JSON has it."""
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(errors="json_escape")
+
+
+def _json_escape(error: UnicodeError) -> tuple[str, int]:
+    assert isinstance(error, UnicodeEncodeError)
+    return json.dumps(error.object[error.start : error.end])[1:-1], error.end
+
+
+codecs.register_error("json_escape", _json_escape)
+
+
+def _check_not_swallowed(options: Any, given: list[str]) -> None:
+    """Raise ValueError if an option with a list of values seems to have taken an argument, too.
+
+    In `--held-out none lines.tfrecords` the file would be one more value of --held-out.
+    """
+    hints = typing.get_type_hints(type(options), include_extras=True)
+    positional = {n for n, hint in hints.items() if Positional in getattr(hint, "__metadata__", ())}
+    if not positional:
+        return
+    for field in _fields(options):
+        values = getattr(options, field.name)
+        if field.name in positional or field.default == values or not isinstance(values, tuple):
+            continue
+        last = str(values[-1]) if len(values) > 1 else ""
+        is_file = Path(last).suffix.lower() in DATA_SUFFIXES or Path(last).is_dir()
+        if last in given and is_file and field.name != "fonts":
+            name = option_name(field.name)
+            raise ValueError(
+                f"{last}: is it one more value of {name}, or an argument? Arguments come before "
+                f"options with several values: ... {last} {name} {values[0]}"
+            )
 
 
 def discard_output() -> None:

@@ -7,3 +7,7 @@ class LineError(ValueError):
 
 class TrainError(ValueError):
     """Training cannot start or continue."""
+
+
+class DatasetError(ValueError):
+    """A data set that cannot be used. The message names each place, the problem and the fix."""

@@ -34,6 +34,9 @@ Share = Annotated[float, Ge(0), Le(1)]
 Strength = Annotated[float, Ge(0)]
 
 
+Orientation = Literal["upright", "auto"]
+
+
 class Group:
     """Options that belong together; its docstring is their heading in `--help`."""
 
@@ -50,7 +53,8 @@ class TextOptions(Group):
 
     alphabet: str = "digits"
     """digits, numbers (digits and . , : - / and space), alnum (0-9a-z), ascii (printable), a string
-    of characters, or a UTF-8 file of characters."""
+    of characters, or a UTF-8 file of characters. auto: the characters of a dictionary, your own
+    strings or Wikipedia; digits without any."""
     text_source: Literal["random", "numbers", "dictionary", "mixed", "strings", "wikipedia"] = (
         "random"
     )
@@ -73,7 +77,7 @@ class TextOptions(Group):
     """Change the case of words and strings, for an alphabet that has one case."""
 
     def parsed_alphabet(self) -> Alphabet:
-        """The alphabet; auto means digits here. Raises ValueError."""
+        """The alphabet; auto means digits here: see `texts.alphabet_of`. Raises ValueError."""
         return Alphabet.parse("digits" if self.alphabet == "auto" else self.alphabet)
 
 
@@ -197,7 +201,19 @@ class DatasetOption(Group):
     """Your labelled images."""
 
     dataset: tuple[str, ...] = ()
-    """Folders with labels.tsv, annotation files or TFRecords. Without any, lines are generated."""
+    """Folders of images with labels, annotation files, TFRecords: see docs/data.md. Without any,
+    lines are generated."""
+
+
+@dataclass(frozen=True)
+class LabelOptions(Group):
+    """How labels are read."""
+
+    shown = False
+    labels_from_names: bool = False
+    """The name of each image file is its label, as in text_0.jpg of trdg, or 2b827.png."""
+    clean_labels: bool = False
+    """Remove invisible characters from labels, such as zero-width spaces."""
 
 
 @dataclass(frozen=True)
@@ -212,6 +228,8 @@ class LabelledImageOptions(Group):
     """Share of generated lines among the labelled ones; helps when you have few images."""
     init_from: str | None = None
     """Start from this model and its network: a shipped model's name, a file, or a run folder."""
+    skip_bad: bool = False
+    """Leave out labelled images that cannot be used, and list them."""
     max_width: NotNegative = 0
     """Leave out labelled images wider than this, in pixels, and list them; 0 leaves out none."""
     max_height: NotNegative = 0
@@ -271,6 +289,8 @@ class RunOptions(Group):
     """Run folder for config, models, checkpoint, metrics and pictures."""
     resume: bool = True
     """Resume the run in the folder. --no-resume moves it aside and starts a new one."""
+    data_changed: bool = False
+    """Resume although the labelled images have changed since the run began."""
     seed: NotNegative = 0
     """Random seed for weights and data."""
     workers: NotNegative = WORKERS
@@ -334,6 +354,7 @@ class TrainOptions(
     OptimisationOptions,
     ModelOptions,
     LabelledImageOptions,
+    LabelOptions,
     DatasetOption,
     LineOptions,
 ):
@@ -341,8 +362,8 @@ class TrainOptions(
 
     alphabet: str = "auto"
     """digits, numbers (digits and . , : - / and space), alnum (0-9a-z), ascii (printable), a string
-    of characters, or a UTF-8 file of them. auto: the characters of the labels (with --init-from
-    also that model's), or digits if there are no labels."""
+    of characters, or a UTF-8 file of them. auto: the characters of the labels, or of a dictionary,
+    your own strings or Wikipedia (with --init-from also that model's); digits without any."""
 
     @property
     def highest_rate(self) -> float:
@@ -381,8 +402,17 @@ class InferenceOptions(Group):
     """UTF-8 file of the possible texts, one per row; the most probable of them is read."""
     pattern: str | None = None
     r"""Regular expression that the whole text must match, such as \d{5}."""
+    language_model: str | None = None
+    """words (English), or a file made by pretrained/language_model.py: prefer what looks like its
+    words to random strings; for models with a CTC head."""
     min_confidence: Share = 0.0
     """Mark lines read with less confidence than this as unsure. The report of aocr test shows how
     many lines each threshold accepts, and how many of those are right."""
     beam_width: Positive = 1
-    """Beam width; 1 is greedy decoding. With --pattern or --lexicon, at least 10 is used."""
+    """Beam width; 1 is greedy decoding. With --pattern, --lexicon or --language-model, at least 10
+    is used."""
+    page: Positive = 1
+    """Which page of a TIFF, or frame of a GIF, to read."""
+    orientation: Orientation = "upright"
+    """auto: read each image upright and upside down, and sideways if it is taller than wide, and
+    keep the surest; this takes twice the time or more."""

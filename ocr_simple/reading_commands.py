@@ -15,10 +15,12 @@ from typing import NamedTuple
 
 from ocr_simple import images as imaging
 from ocr_simple import storage
-from ocr_simple.command_line import discard_output
+from ocr_simple.command_line import discard_output, printable
 from ocr_simple.decoding.constraints import load_constraint
+from ocr_simple.decoding.language_model import LanguageModel
+from ocr_simple.network.backend import check_backend
 from ocr_simple.options import InferenceOptions
-from ocr_simple.runs.model_files import TEST_IMAGES, find_model
+from ocr_simple.runs.model_files import TEST_IMAGES, find_language_model, find_model
 from ocr_simple.spec import read_spec
 from ocr_simple.text import Alphabet, Line, escape_controls
 
@@ -34,10 +36,11 @@ class Plan(NamedTuple):
 
 
 def plan(options: InferenceOptions) -> Plan:
-    """The model and the images that options name. Raises ValueError.
+    """The model and the images that options name. Raises ValueError, also without a backend.
 
-    If none of the images exists, that is reported, and SystemExit raised with status 1.
+    If none of the images exists, that is reported, and SystemExit raised with status 2.
     """
+    check_backend()
     images, passed_over = find_images(options.paths or [os.path.relpath(TEST_IMAGES)])
     if not images:
         raise ValueError(f"no image in {', '.join(options.paths) or TEST_IMAGES}")
@@ -45,8 +48,11 @@ def plan(options: InferenceOptions) -> Plan:
     if not any(storage.url_of(path) or os.path.lexists(path) for path in images):
         missing = [imaging.ImageError(f"{escape_controls(path)}: no such file") for path in images]
         raise SystemExit(print_readings(found, missing, options))
-    alphabet = Alphabet(read_spec(found.model).alphabet)
-    load_constraint(options.lexicon, options.pattern, alphabet)  # reports what is wrong with them
+    spec = read_spec(found.model)
+    # reports what is wrong with them
+    constraint = load_constraint(options.lexicon, options.pattern, Alphabet(spec.alphabet))
+    if options.language_model is not None:
+        LanguageModel.load(find_language_model(options.language_model), spec, constraint)
     return found
 
 
@@ -68,9 +74,9 @@ def print_readings(
 @contextlib.contextmanager
 def piped() -> Iterator[None]:
     """Standard input and output for names that need not be UTF-8, and readers that stop early."""
-    for stream, errors in ((sys.stdin, "surrogateescape"), (sys.stdout, "backslashreplace")):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors=errors)
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        sys.stdin.reconfigure(errors="surrogateescape")
+    printable(sys.stdout)
     try:
         yield
     except BrokenPipeError:  # `| head` is done
@@ -78,12 +84,16 @@ def piped() -> Iterator[None]:
 
 
 def find_images(paths: Iterable[str]) -> tuple[list[str], int]:
-    """(image files in `paths`, folders searched in order of name; number of other files there)."""
+    """(image files in `paths`, folders searched in order of name; number of other files there).
+
+    Files that an operating system puts into folders are neither.
+    """
     found, passed_over = [], 0
     for path in paths:
         if path == "-":
             found += [name for line in sys.stdin if (name := line.rstrip("\r\n"))]
         elif (url := storage.url_of(path)) and (inside := storage.list_files(url)):
+            inside = [name for name in inside if not storage.is_system_file(name)]
             images = [name for name in inside if Path(name).suffix.lower() in imaging.EXTENSIONS]
             passed_over += len(inside) - len(images)
             found += [f"{url}/{name}" for name in images]
@@ -92,6 +102,7 @@ def find_images(paths: Iterable[str]) -> tuple[list[str], int]:
                 Path(folder, name)
                 for folder, _, names in os.walk(path, onerror=_not_searched)
                 for name in names
+                if not storage.is_system_file(os.path.join(os.path.relpath(folder, path), name))
             )
             named = [str(p) for p in files if p.suffix.lower() in imaging.EXTENSIONS]
             passed_over += len(files) - len(named)
@@ -137,6 +148,7 @@ def format_line(path: str, line: Line, style: str, min_confidence: float = 0.0) 
             "text": line.text,
             "confidence": round(line.confidence, 5),
             **({"sure": sure} if min_confidence > 0 else {}),
+            **({"turned": line.turned} if line.turned else {}),
             "characters": characters,
         },
         ensure_ascii=False,
@@ -172,11 +184,14 @@ def reports(
 def summary(
     options: InferenceOptions, images: int, failed: int, unsure: int, passed_over: int
 ) -> int:
-    """Report on standard error what was not read, or not surely. Returns the exit status."""
+    """Report on standard error what was not read, or not surely. Returns the exit status.
+
+    0: all images were read; 1: some could not be read; 2: none could.
+    """
     if passed_over:
         print(f"other files skipped: {passed_over}", file=sys.stderr)
     if options.min_confidence:
         print(f"unsure: {unsure} of {images - failed} images", file=sys.stderr)
     if failed:
         print(f"{failed} of {images} images could not be read", file=sys.stderr)
-    return 1 if failed else 0
+    return 0 if not failed else 1 if failed < images else 2

@@ -8,8 +8,10 @@ written in one request: it is there completely, or as it was before.
 import atexit
 import contextlib
 import functools
+import gzip
 import os
 import re
+import shlex
 import shutil
 import tempfile
 import time
@@ -24,6 +26,7 @@ URL = re.compile(r"([a-z][a-z0-9+.-]+):/+(.+)")  # a Path keeps only one of the 
 ATTEMPTS = 5  # per request, besides fsspec's own retries
 FIRST_WAIT = 0.5  # seconds before the second attempt; doubled before each further one
 THREADS = 16  # downloads at the same time
+SYSTEM_FILES = {".ds_store", "thumbs.db", "desktop.ini"}  # of macOS and Windows
 
 _origins: dict[str, str] = {}  # local copy of a file or folder -> its URL
 _folders: list[str] = []  # the folder of this process's local copies, once there is one
@@ -48,11 +51,24 @@ def display_name(path: str | os.PathLike) -> str:
     return url_of(path) or os.fspath(path)
 
 
+def is_system_file(path: str | os.PathLike) -> bool:
+    """Whether an operating system put a file into a folder: `._a.png`, `__MACOSX/a.png`, ...
+
+    path: relative to the folder that is searched.
+    """
+    *folders, name = Path(path).parts
+    return name.startswith("._") or name.lower() in SYSTEM_FILES or "__MACOSX" in folders
+
+
 # --- requests ---------------------------------------------------------------------------------
 
 
 def _file_system(url: str) -> tuple[Any, str]:
     """fsspec's file system for a URL, and the path in it. Raises StorageError."""
+    if url.startswith(("http://", "https://")):
+        raise StorageError(
+            f"{url}: web addresses are not read; download it first: curl -O {shlex.quote(url)}"
+        )
     try:
         system, path = fsspec.core.url_to_fs(url, use_listings_cache=False)
     except (ImportError, ValueError) as error:
@@ -173,6 +189,17 @@ def local_file(path: str | os.PathLike) -> Path:
     return place / name
 
 
+def unpacked(path: str | os.PathLike) -> Path:
+    """A decompressed copy of a GZIP file, kept until this process ends.
+
+    Raises OSError, EOFError or zlib.error for a damaged file.
+    """
+    place = Path(tempfile.mkdtemp(dir=_copies())) / Path(path).name
+    with gzip.open(path) as packed, open(place, "wb") as file:
+        shutil.copyfileobj(packed, file)
+    return place
+
+
 @functools.cache
 def local_folder(url: str) -> Path:
     """A copy of a folder that no longer changes, kept until this process ends."""
@@ -247,6 +274,26 @@ class Mirror:
             p.relative_to(self.path).as_posix(): (p.stat().st_mtime_ns, p.stat().st_size)
             for p in files
         }
+
+
+def check_writable(folder: str | os.PathLike, option: str) -> None:
+    """Raise ValueError, naming the option, if files cannot be written to a local folder.
+
+    The folder is not made if it is missing; then its first parent that exists is tried.
+    """
+    place = Path(folder)
+    if url_of(place):
+        return
+    found = next((p for p in (place, *place.parents) if os.path.lexists(p)), place)
+    try:
+        with tempfile.TemporaryFile(dir=found):
+            pass
+    except NotADirectoryError as error:
+        raise ValueError(f"{option} {found}: is a file; name a folder") from error
+    except OSError as error:
+        raise ValueError(
+            f"{option} {place}: cannot be written to ({error.strerror}); name another folder"
+        ) from error
 
 
 @contextlib.contextmanager

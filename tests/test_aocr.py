@@ -35,7 +35,8 @@ def project(tmp_path_factory):
             rows.append(f"datasets/images/{k}.png {text}\n")
         (path / "datasets" / f"annotations-{kind}.txt").write_text("".join(rows))
         assert run(f"dataset ./datasets/annotations-{kind}.txt ./datasets/{kind}.tfrecords") == 0
-    assert run(f"train ./datasets/training.tfrecords {TINY}") == 0
+    log = "--log-path attentionocr.log"
+    assert run(f"train ./datasets/training.tfrecords {TINY} {log}") == 0
     yield path
     os.chdir(before)
 
@@ -64,7 +65,8 @@ def test_options_may_come_before_the_command(project):
 
 
 def test_the_report_has_every_line(project, capsys):
-    assert run("test --visualize ./datasets/testing.tfrecords") == 0
+    log = "--log-path attentionocr.log"
+    assert run(f"test --visualize ./datasets/testing.tfrecords {log}") == 0
     assert "report: results/report.md" in capsys.readouterr().out
     log = (project / "attentionocr.log").read_text()
     steps = re.findall(

@@ -39,6 +39,19 @@ def test_the_output_is_named_as_aocr_names_it(image_folder):
         (["annotations.txt", "--shards", "0"], "--shards 0: give"),
         (["--generate", "9", "--workers", "0", "out.tfrecords"], "workers 0: give"),
         (["--generate", "-1", "out.tfrecords"], "generate -1: give"),
+        (["--generate", "0", "out.tfrecords"], "generate 0: give a number of at least 1"),
+        (["--generate", "9", "--words", "3", "a.tfrecords"], "add --text-source dictionary"),
+        (["--generate", "9", "images"], "OUTPUT images: is a folder; name a file"),
+        (["--generate", "9", "a", "--output", "b"], "OUTPUT a and --output b: name only one"),
+        (
+            ["--generate", "5", "--held-out", "none", "lines.tfrecords"],
+            "lines.tfrecords: is it one more value of --held-out, or an argument?",
+        ),
+        (
+            ["--generate", "5", "--recipe", "photo", "images"],
+            "images: is it one more value of --recipe, or an argument?",
+        ),
+        (["annotations.txt", "annotations.txt/out.tfrecords"], "annotations.txt: is a file"),
         (["--generate", "9", "a.txt", "out.tfrecords"], "with --generate, name only the OUTPUT"),
         (["--generate", "9", "--fonts", "no_folder"], "fonts 'no_folder'"),
     ],
@@ -51,6 +64,22 @@ def test_what_cannot_work_is_exit_status_2_with_the_fix(image_folder, arguments,
     assert sorted(image_folder.rglob("*")) == before
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--generate", "3", "--held-out", "none", "--output", "named/out.tfrecords"],
+        ["--generate", "3", "named/out.tfrecords", "--held-out", "none", "Sansation"],
+        ["annotations.txt", "--output", "named/out.tfrecords"],
+    ],
+)
+def test_the_output_can_be_an_option(image_folder, arguments):
+    annotate(image_folder / "annotations.txt", *["images/a.png 12"] * 3)
+    (image_folder / "named").mkdir()
+    assert cli.main(["dataset", *arguments]) == 0
+    assert len(find_entries("named/out.tfrecords")) == 3
+    assert not (image_folder / "attentionocr.log").exists()
+
+
 def test_generated_lines_are_the_same_for_any_number_of_processes(image_folder):
     for workers in (1, 2):
         arguments = ["--generate", "150", f"{workers}.tfrecords", "--workers", str(workers)]
@@ -60,6 +89,27 @@ def test_generated_lines_are_the_same_for_any_number_of_processes(image_folder):
     found = find_entries(one)
     assert len(found) == 150 and all(isinstance(entry, Entry) for entry in found)
     assert all(re.fullmatch("[0-9]{1,10}", entry.label) for entry in found)
+
+
+def test_what_a_model_cannot_learn_is_left_out_when_its_limits_are_known(image_folder, capsys):
+    rows = ("images/a.png\t12", "images/a.png\tStraße", "images/b.jpg\t01234567890123456789")
+    annotate(image_folder / "a.txt", *rows)
+    options = ["dataset", "a.txt", "out.tfrecords", "--skip-bad", "--no-force-uppercase"]
+    assert cli.main(options) == 0
+    assert cli.main([*options, "--alphabet", "ascii", "--architecture", "plain"]) == 1
+    assert [entry.label for entry in find_entries("out.tfrecords")] == ["12"]
+    left_out = (image_folder / "out.tfrecords.skipped.tsv").read_text()
+    assert "'ß', not in --alphabet" in left_out and "needs 20 time steps" in left_out
+    assert status_of(cli.main, [*options, "--architecture", "none"]) == 2
+    assert "architecture 'none': choose from" in capsys.readouterr().err
+
+
+def test_upper_case_that_is_several_characters_is_reported(image_folder, capsys):
+    annotate(image_folder / "a.txt", "images/a.png\tStraße", "images/b.jpg\tGut")
+    assert cli.main(["dataset", "a.txt", "out.tfrecords"]) == 0
+    out = capsys.readouterr().out
+    assert "labels changed to upper case: 2 (ß became SS; --no-force-uppercase keeps labels)" in out
+    assert [entry.label for entry in find_entries("out.tfrecords")] == ["STRASSE", "GUT"]
 
 
 def test_bad_rows_can_be_left_out_and_are_listed(bad_rows, image_folder, capsys):

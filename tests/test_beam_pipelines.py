@@ -145,7 +145,7 @@ def test_a_command_whose_strings_have_changed_is_refused(tmp_path, capsys):
     ],
 )
 def test_a_pipeline_that_cannot_run_is_status_2(options, message, tmp_path, capsys):
-    assert run_aocr("dataset", *GENERATE, *options, tmp_path / "set.tfrecords") == 2
+    assert run_aocr("dataset", tmp_path / "set.tfrecords", *GENERATE, *options) == 2
     assert message in capsys.readouterr().err
 
 

@@ -54,7 +54,10 @@ BEFORE = {
     ServeOptions: "--name x --host ::1 --port 1 --token x --batch 8 --max-body 9 --max-images 9 "
     "--max-pixels 9 --max-waiting 9 --timeout 9",
 }
-NEW = {"context", "stroke_weight"}
+NEW = {"context", "stroke_weight"} | {
+    "labels_from_names", "clean_labels", "skip_bad", "data_changed", "architecture",
+    "page", "orientation", "output_file", "language_model",
+}  # fmt: skip
 ARGUMENTS = {  # which have no name on the command line
     TrainOptions: set(),
     InferenceOptions: {"paths"},
@@ -264,7 +267,8 @@ def test_an_option_out_of_its_range_ends_training_with_status_2(options, message
     [
         ("train --interval 0", "--interval 0: give a number of at least 1"),
         ("train --steps 0", "--steps 0: give a number of at least 1"),
-        ("dataset --generate -1", "--generate -1: give a number of at least 0"),
+        ("dataset --generate -1", "--generate -1: give a number of at least 1"),
+        ("dataset --generate 0", "--generate 0: give a number of at least 1"),
         ("dataset --workers 0", "--workers 0: give a number of at least 1"),
         ("dataset --shards 0", "--shards 0: give a number of at least 1"),
         ("predict --beam-width 0", "--beam-width 0: give a number of at least 1"),

@@ -9,6 +9,7 @@ from ocr_simple.datasets.batches import Batches
 from ocr_simple.drawing.fonts import split_fonts
 from ocr_simple.drawing.lines import Lines
 from ocr_simple.options import HELD_OUT, LineOptions, TrainOptions
+from ocr_simple.runs.config import resolve
 from ocr_simple.spec import ModelSpec
 
 
@@ -74,3 +75,21 @@ def test_generated_lines_can_be_mixed_with_labelled_ones(labelled_folder):
     data = gather(options, options.spec())
     names = [data.lines[k][2] for k in range(20)]
     assert names.count(OPEN_SANS) == 10 and "50% of the lines are generated" in data.about
+
+
+def test_the_automatic_alphabet_is_that_of_the_texts_in_the_run_and_its_config():
+    options = TrainOptions(
+        fonts=("matplotlib",), validation_lines=5, text_source="strings",
+        strings=("Grüße", "Äpfel"), held_out=("none",),
+    )  # fmt: skip
+    data = gather(options, options.spec())
+    assert set(data.spec.alphabet) == set("GrüßeÄpfel")
+    assert {data.lines[k][1] for k in range(20)} == {"Grüße", "Äpfel"}
+    assert resolve(options, data.spec.alphabet, data.images).alphabet == data.spec.alphabet
+
+
+def test_without_texts_the_automatic_alphabet_is_digits():
+    options = TrainOptions(fonts=("matplotlib",), validation_lines=5, held_out=("none",))
+    data = gather(options, options.spec())
+    assert data.spec.alphabet == "0123456789"
+    assert resolve(options, data.spec.alphabet, data.images).alphabet == "digits"

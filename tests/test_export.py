@@ -31,6 +31,7 @@ IMAGES = [
     if path.suffix in {".png", ".jpg", ".gif", ".bmp"} and path.name != "crate.jpg"  # on its side
 ]
 FILES = {"1", "frozen_graph.pb", "model.onnx", "model.tflite", "model_8bit.tflite"}
+HEBREW = "0123 abאבגד(),."
 ALL = sorted({form.name for form in formats.FORMATS})
 
 
@@ -85,6 +86,7 @@ def test_every_format_of_digits_reads_as_the_model_does(exported):
         ({"context": "lstm", "architecture": "fine", "alphabet": "ab漢"}, ["onnx", "litert"]),
         ({"context": "attention", "architecture": "deep"}, ALL),
         ({"architecture": "residual", "channels": 3}, ["onnx"]),
+        ({"alphabet": HEBREW}, ["savedmodel", "onnx"]),
     ],
     ids=[
         "attention-digits",
@@ -93,6 +95,7 @@ def test_every_format_of_digits_reads_as_the_model_does(exported):
         "lstm",
         "self-attention",
         "residual-colour",
+        "right-to-left",
     ],
 )
 def test_every_kind_of_model_can_be_exported(tmp_path, options, formats):
@@ -192,9 +195,13 @@ def test_it_answers_serialised_requests_as_tensorflow_serving_asks(signatures):
     assert [text.decode() for text in texts] == [line.text for line in lines]
 
 
-@pytest.mark.parametrize("head", ["ctc", "attention"])
-def test_the_read_signature_gives_the_place_of_each_character(tmp_path, head):
-    file = DIGITS if head == "ctc" else untrained(tmp_path / "a.keras", head="attention")
+@pytest.mark.parametrize(
+    ("head", "alphabet"),
+    [("ctc", ""), ("attention", "0123456789"), ("ctc", HEBREW), ("attention", HEBREW)],
+)
+def test_the_read_signature_gives_the_place_of_each_character(tmp_path, head, alphabet):
+    options = {"head": head, "alphabet": alphabet}
+    file = untrained(tmp_path / "a.keras", **options) if alphabet else DIGITS
     recognizer = Recognizer.load(file)
     module = ServingModule(recognizer.model)
     found = {name: value.numpy() for name, value in module.read(tf.constant(IMAGES)).items()}
@@ -208,6 +215,18 @@ def test_the_read_signature_gives_the_place_of_each_character(tmp_path, head):
         ):
             assert found[name][i][:count] == pytest.approx(of_line, abs=0.01)
             assert not found[name][i][count:].any()
+
+
+def test_attention_follows_the_characters_of_right_to_left_text(tmp_path):
+    file = untrained(tmp_path / "a.keras", head="attention", alphabet=HEBREW)
+    recognizer = Recognizer.load(file)
+    module = ServingModule(recognizer.model)
+    found = module.look(tf.constant(IMAGES[:4]))
+    for image, maps, steps in zip(IMAGES, found["maps"].numpy(), found["steps"].numpy()):
+        attention = recognizer.attention(image)
+        assert len(attention) and maps[: len(attention), :steps] == pytest.approx(
+            attention, abs=1e-4
+        )
 
 
 def test_an_input_that_is_not_an_image_is_an_error_that_names_the_formats(signatures):
@@ -275,13 +294,40 @@ def test_the_reader_reads_files_and_pictures(exported):
 @pytest.mark.parametrize("name", ["model.onnx", "model.tflite"])
 def test_the_reader_reads_many_in_their_order(name, exported, monkeypatch):
     monkeypatch.setattr(reader, "BATCH_SIZE", 2)
-    monkeypatch.setattr(reader, "OPEN_FILES", 5)
+    monkeypatch.setattr(reader, "CHUNK", 5)
     portable = reader.Reader(exported[0] / name)
     paths = sorted(p for p in TEST_IMAGES.iterdir() if p.suffix in imaging.EXTENSIONS)
     assert len(paths) > 5 and portable.read_many([]) == []
     for (text, confidence), path in zip(portable.read_many(paths), paths, strict=True):
         alone = portable.read(path)
         assert text == alone[0] and confidence == pytest.approx(alone[1], abs=1e-4)
+
+
+def test_the_reader_reads_good_files_among_bad_ones(exported, tmp_path, capsys):
+    (tmp_path / "bad.png").write_bytes(b"no image")
+    portable = reader.Reader(exported[0] / "model.onnx")
+    good, bad = TEST_IMAGES / "sticker.png", tmp_path / "bad.png"
+    first, error, last = portable.read_many([good, bad, good], errors="return")
+    assert first == last == pytest.approx(portable.read(good))
+    assert str(error) == f"{bad}: not an image, or damaged"
+    with pytest.raises(ValueError, match=r"bad\.png: not an image"):
+        portable.read_many([good, bad])
+    model = str(exported[0] / "model.onnx")
+    for names, status in (([good], 0), ([bad, good], 1), ([bad, tmp_path / "gone.png"], 2)):
+        assert reader.main([model, *map(str, names)]) == status
+    assert f"{tmp_path}/gone.png: No such file or directory" in capsys.readouterr().err
+
+
+def test_the_graph_decodes_ink_on_transparency_as_images_py_does():
+    grey = 255 - np.tile(np.linspace(0, 255, 60).astype(np.uint8), (20, 1))
+    for level in (0, 40, 128, 200, 210, 230, 255):
+        for channels in (1, 3):
+            ink = Image.new("RGBA", (60, 20), (level, level, min(255, level + 9), 0))
+            ink.putalpha(Image.fromarray(grey))
+            file = io.BytesIO()
+            ink.save(file, "PNG")
+            seen = graph.decode_image(tf.constant(file.getvalue()), channels).numpy()
+            assert np.abs(seen - imaging.load(file.getvalue(), channels)).max() <= 1, level
 
 
 def test_the_examples_beside_an_export_run_as_they_stand(exported, monkeypatch):

@@ -19,7 +19,7 @@ from support.lines import FONTS, OPEN_SANS
 from trdg.generators import GeneratorFromStrings
 
 from ocr_simple.drawing import glyphs
-from ocr_simple.drawing.glyphs import draw
+from ocr_simple.drawing.glyphs import check_drawing, draw
 from ocr_simple.options import TRDG_FOLDER, Drawing
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -206,3 +206,22 @@ def test_a_drawing_option_has_an_effect(name, tmp_path):
         value = tmp_path
     before, after = pixels(seed=3, **needed), pixels(seed=3, **needed | {name: value})
     assert before.shape != after.shape or (before != after).any()
+
+
+def test_a_folder_of_pictures_uses_the_good_ones_and_names_the_others_once(tmp_path, caplog):
+    Image.new("RGB", (400, 400), "#aabbcc").save(tmp_path / "b.png")
+    options = Drawing(background_type=3, image_dir=tmp_path)
+    alone = np.asarray(draw("12", OPEN_SANS, options, 5))
+    whole = (tmp_path / "b.png").read_bytes()
+    for name, content in {
+        "a_cut.png": whole[: len(whole) // 2], "._b.png": b"x", ".DS_Store": b"x",
+        "page.eps": b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "z.txt": b"text",
+    }.items():  # fmt: skip
+        (tmp_path / name).write_bytes(content)
+    (tmp_path / "more").mkdir()
+    for _ in range(2):
+        check_drawing(options)
+    (message,) = caplog.messages
+    names = [row.strip() for row in message.splitlines()[1:]]
+    assert "3 files left out" in message and names == ["a_cut.png", "page.eps", "z.txt"]
+    assert (np.asarray(draw("12", OPEN_SANS, options, 5)) == alone).all()

@@ -1,5 +1,6 @@
 """From an image file to a model's input: any mode, upright, on white, or a clear error."""
 
+import importlib.util
 import io
 import logging
 import os
@@ -7,8 +8,9 @@ import struct
 
 import numpy as np
 import pytest
-from PIL import Image, ImageOps
+from PIL import Image, ImageColor, ImageDraw, ImageFont, ImageOps
 from support.images import encoded, off_by, png
+from support.lines import OPEN_SANS
 
 from ocr_simple import images as imaging
 from ocr_simple.images import ImageError, load, pad_batch, prepare, resize, scaled_width
@@ -408,7 +410,7 @@ def warned(caplog, source):
 def test_further_frames_are_reported_and_the_first_read(caplog, kind):
     frames = [Image.new("L", (40, 20), level) for level in (200, 100, 50)]
     content = encoded(frames[0], kind, save_all=True, append_images=frames[1:])
-    assert warned(caplog, content) == ["it: has 3 frames; the first is read"]
+    assert warned(caplog, content) == ["it: has 3 pages; the first is read, --page N reads another"]
     assert off_by(load(content), np.full((20, 40, 1), 200)) <= 1
 
 
@@ -531,6 +533,149 @@ def test_a_batch_is_a_multiple_of_32_columns_or_of_what_is_asked(width, columns)
     assert pad_batch([image], multiple=1)["image"].shape == (1, 32, width, 3)
 
 
-def test_extensions_are_those_of_formats_that_are_opened():
+def test_the_extensions_are_those_that_pillow_lists_for_the_formats_and_those_of_heif():
     known = Image.registered_extensions()
-    assert {known[extension] for extension in imaging.EXTENSIONS} <= set(imaging.FORMATS)
+    heif = {".heic", ".heif", ".hif"}
+    assert heif | {e for e, f in known.items() if f in imaging.FORMATS} == imaging.EXTENSIONS
+
+
+# --- ink on transparency --------------------------------------------------------------------
+
+
+def ink(colour, size=(120, 32)):
+    """A few strokes of one colour on nothing: RGBA, with soft edges."""
+    mask = Image.new("L", (4 * size[0], 4 * size[1]))
+    draw = ImageDraw.Draw(mask)
+    for x in range(40, 4 * size[0] - 40, 60):
+        draw.line((x, 24, x + 20, 4 * size[1] - 24), 255, 14)
+    picture = Image.new("RGBA", size, (*ImageColor.getrgb(colour), 0))
+    picture.putalpha(mask.resize(size, Image.Resampling.BOX))
+    return picture
+
+
+@pytest.mark.parametrize("colour", ["white", "#f0f0f0", "yellow", "#d8d8d8"])
+def test_light_ink_is_put_on_black(colour):
+    pixels = load(encoded(ink(colour)), channels=3)
+    alpha = np.asarray(ink(colour))[..., 3:] / 255
+    assert off_by(pixels, alpha * ImageColor.getrgb(colour)) <= 1
+    assert off_by(load(ink(colour)), load(np.asarray(ink(colour)))) == 0
+
+
+@pytest.mark.parametrize("colour", ["black", "#282828", "red", "blue", "#808080", "#c8c8c8"])
+def test_darker_ink_is_put_on_white_as_ever(colour):
+    picture = ink(colour)
+    white = Image.new("RGBA", picture.size, "white")
+    expected = np.asarray(Image.alpha_composite(white, picture).convert("L"))[..., None]
+    assert off_by(load(encoded(picture)), expected) == 0
+
+
+def test_a_picture_with_transparent_corners_stays_on_white():
+    paper = Image.new("RGBA", (120, 40), "#f8f8f8")
+    paper.paste(ink("#303030"), (0, 4), ink("#303030"))
+    corners = Image.new("L", paper.size, 0)
+    ImageDraw.Draw(corners).rounded_rectangle((0, 0, 119, 39), 18, fill=255)
+    paper.putalpha(corners)
+    assert load(encoded(paper))[0, 0, 0] == 255
+
+
+def test_an_opaque_picture_with_alpha_is_the_same_without_it():
+    light = Image.fromarray(np.maximum(ramp(), 200))
+    assert off_by(load(encoded(light.convert("RGBA")), 3), load(encoded(light), 3)) == 0
+
+
+@pytest.mark.parametrize("picture", [Image.new("RGBA", (40, 20)), Image.new("LA", (40, 20))])
+def test_a_picture_with_nothing_to_see_is_white(picture):
+    assert load(encoded(picture)).min() == 255
+
+
+# --- pages ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["GIF", "TIFF", "WEBP"])
+def test_another_page_is_read_when_asked_for(caplog, kind):
+    pages = [Image.new("L", (40, 20), level) for level in (200, 100, 50)]
+    content = encoded(pages[0], kind, save_all=True, append_images=pages[1:])
+    assert [load(content, page=page).max() // 10 for page in (2, 3)] == [10, 5]
+    assert not caplog.messages
+    message = "scan: has 3 pages, and no page 4; give a smaller --page"
+    assert failure(content, name="scan", page=4) == message
+    assert "has 1 page, and no page 2" in failure(encoded(pages[0]), page=2)
+
+
+def test_pictures_of_the_caller_stay_at_their_page():
+    pages = [Image.new("L", (40, 20), level) for level in (200, 100)]
+    content = encoded(pages[0], "TIFF", save_all=True, append_images=pages[1:])
+    assert load(Image.open(io.BytesIO(content)), page=2).max() == 200
+
+
+# --- what may be a mistake ------------------------------------------------------------------
+
+
+def printed(text, **options):
+    """Printed text on white, cropped: uint8 (rows, columns, 1)."""
+    picture = Image.new("L", (700, 300), 255)
+    font = ImageFont.truetype(OPEN_SANS, 40)
+    ImageDraw.Draw(picture).text((30, 30), text, 30, font, **options)
+    left, top, right, bottom = ImageOps.invert(picture).getbbox()
+    box = (left - 6, top - 6, right + 6, bottom + 6)
+    return np.asarray(picture.crop(box))[..., None]
+
+
+@pytest.mark.parametrize("invert", [False, True])
+@pytest.mark.parametrize("text", ["First line\nsecond one", "4711 0815\n2003 12"])
+def test_two_lines_in_one_picture_are_a_warning(caplog, text, invert):
+    pixels = printed(text, spacing=10)
+    content = encoded(Image.fromarray((255 - pixels if invert else pixels)[..., 0]))
+    message = "it: looks like two lines; only single lines can be read; crop it to the line"
+    assert warned(caplog, content) == [message]
+    load(content, warn=False)
+    assert len(caplog.messages) == 1
+
+
+@pytest.mark.parametrize(
+    "text", ["First line", "1 = 2 = 3 = 4", "i:j:i:j", "÷÷÷÷÷", "ÄÖÜ äöü", "8"]
+)
+def test_a_single_line_is_no_warning(text):
+    assert not imaging.shows_two_lines(printed(text))
+
+
+def test_a_display_without_middle_segments_is_one_line():
+    display = np.full((40, 200, 1), 255, np.uint8)
+    for x in range(10, 190, 30):  # the digit 0, which leaves its middle segment out
+        display[4:18, [x, x + 1, x + 14, x + 15]] = display[22:36, [x, x + 1, x + 14, x + 15]] = 0
+        display[[4, 5, 34, 35], x : x + 16] = 0
+    assert not imaging.shows_two_lines(display)
+
+
+# --- HEIC -----------------------------------------------------------------------------------
+
+
+def test_a_heic_picture_is_read_or_the_package_that_it_needs_is_named(tmp_path):
+    if importlib.util.find_spec("pillow_heif"):
+        import pillow_heif
+
+        pillow_heif.from_pillow(Image.fromarray(ramp())).save(tmp_path / "a.heic", quality=-1)
+        assert off_by(load(tmp_path / "a.heic", 3), ramp()) <= 8
+    else:
+        (tmp_path / "a.heic").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(50))
+        assert "a.heic: a HEIC picture, which needs the package pillow-heif" in failure(
+            tmp_path / "a.heic"
+        )
+
+
+# --- sideways -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("size", "turns"),
+    [((100, 32), (0, 180)), ((32, 100), (90, 270)), ((20, 32), (0, 180, 90, 270))],
+)
+def test_the_shape_of_a_picture_says_how_it_may_be_turned(size, turns):
+    assert imaging.possible_turns(np.zeros((*size[::-1], 1))) == turns
+
+
+def test_a_tall_picture_that_may_be_turned_is_no_warning_but_has_the_same_limit(caplog):
+    assert load(Image.new("L", (20, 100)), may_be_turned=True).shape == (100, 20, 1)
+    assert not caplog.messages
+    tall = Image.new("L", (2, 2000))
+    assert "too long for one line" in failure(tall, may_be_turned=True)

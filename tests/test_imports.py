@@ -32,7 +32,6 @@ for name in sys.argv[1:]:
 print(json.dumps(found))
 """
 COMMANDS = ("dataset", "train", "test", "predict", "export", "serve")
-NO_LOG = ("--log-path", "None")
 MEMORY = 250  # MB, of a process that draws
 
 
@@ -79,17 +78,18 @@ def poisoned(tmp_path_factory):
         (["train.py", "--help-all"], 0, "usage: train.py"),
         (["train.py", "--steps", "0"], 2, "steps 0: give"),
         (["inference.py", "--help"], 0, "usage: inference.py"),
-        (["inference.py", "no_such.png"], 1, "no_such.png: no such file"),
+        (["inference.py", "no_such.png"], 2, "no_such.png: no such file"),
         (["inference.py", "--model", "no_such"], 2, "no such file or folder"),
         (["-m", "aocr", "--help"], 0, "usage: aocr"),
         *((["-m", "aocr", name, "--help"], 0, f"usage: aocr {name}") for name in COMMANDS),
         (["-m", "aocr", "dataset", "no_such.txt"], 2, "no_such.txt"),
-        (["-m", "aocr", "train", "no_such/", *NO_LOG], 2, "no_such/: no data set"),
-        (["-m", "aocr", "test", "no_such.tsv", "--model", "text", *NO_LOG], 2, "no_such.tsv: no"),
-        (["-m", "aocr", "test", "x", "--model", "no_such", *NO_LOG], 2, "no such file or folder"),
-        (["-m", "aocr", "predict", "no_such.png", "--model", "text"], 1, "no_such.png: no such"),
-        (["-m", "aocr", "export", "--model", "no_such", *NO_LOG], 2, "no such file or folder"),
+        (["-m", "aocr", "train", "no_such/"], 2, "no_such/: no data set"),
+        (["-m", "aocr", "test", "no_such.tsv", "--model", "text"], 2, "no_such.tsv: no"),
+        (["-m", "aocr", "test", "x", "--model", "no_such"], 2, "no such file or folder"),
+        (["-m", "aocr", "predict", "no_such.png", "--model", "text"], 2, "no_such.png: no such"),
+        (["-m", "aocr", "export", "--model", "no_such"], 2, "no such file or folder"),
         (["-m", "aocr", "serve", "no_such"], 2, "no_such: holds no SavedModel"),
+        (["-m", "aocr", "serve", "no such"], 2, "write one with: aocr export 'no such'"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, ImageDraw, ImageSequence
+from PIL import Image, ImageDraw, ImageFilter, ImageSequence
 from support.images import encoded, png
 from support.in_process import run_aocr, run_inference
 
@@ -430,6 +430,77 @@ def test_what_cannot_be_read_is_named_and_the_rest_is_read(script, folder):
     assert err[4] == "3 of 6 images could not be read"
 
 
+def test_if_nothing_can_be_read_the_status_is_2(script, folder):
+    (folder / "a.jpg").write_bytes(b"no image")
+    status, out, err = script(folder / "a.jpg")
+    assert (status, out, err[-1]) == (2, [], "1 of 1 images could not be read")
+    status, out, err = script(folder / "none.png", folder / "gone.png")
+    assert (status, out, err[-1]) == (2, [], "2 of 2 images could not be read")
+
+
+def test_files_of_an_operating_system_are_passed_over_silently(script, folder):
+    whole = (folder / "b.png").read_bytes()
+    for name in ("__MACOSX/b.png", "._b.png", "more/._c.webp", ".DS_Store", "Thumbs.db"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_bytes(whole)
+    status, out, err = script(folder)
+    assert (status, len(out), len(err)) == (0, 3, 1)
+
+
+def test_every_format_that_is_read_is_found_in_a_folder(folder):
+    kinds = {"jfif": "JPEG", "avif": "AVIF", "jp2": "JPEG2000", "pgm": "PPM", "pnm": "PPM"}
+    for extension, kind in kinds.items():
+        (folder / f"more/x.{extension}").write_bytes(encoded(line_image(), kind))
+    found, passed_over = find_images([str(folder / "more")])
+    assert {Path(path).suffix for path in found} == {".webp", *(f".{e}" for e in kinds)}
+    assert passed_over == 0
+
+
+def test_another_page_is_read_when_asked_for(script, tmp_path, recognizer):
+    pages = [line_image(str(k) * 4, seed=k) for k in range(3)]
+    content = encoded(pages[0], "TIFF", save_all=True, append_images=pages[1:])
+    (tmp_path / "scan.tif").write_bytes(content)
+    expected = recognizer.read([pages[2]])[0]
+    _, out, _ = script(tmp_path, "--format", "tsv", "--page", "3")
+    assert out[0].split("\t")[1] == expected.text
+    status, _, err = script(tmp_path, "--page", "4")
+    assert status == 2 and "scan.tif: has 3 pages, and no page 4" in err[1]
+
+
+# --- turned images ----------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def turning():
+    return Recognizer.load("digits", orientation="auto")
+
+
+@pytest.mark.parametrize("degrees", [0, 90, 180, 270])
+def test_a_turned_image_is_read_as_the_upright_one(turning, degrees):
+    upright = Image.open(TEST_IMAGES / "sticker.png").convert("L")
+    stored = np.rot90(np.asarray(upright), -degrees // 90)
+    line, expected = turning.read([stored])[0], Recognizer.load("digits").read([upright])[0]
+    assert line.turned == degrees and line.confidence > 0.5
+    assert line._replace(turned=0) == expected or same(line, expected)
+
+
+def test_a_line_that_looks_blank_upside_down_is_read_upright(turning):
+    blank, line = turning.read([np.full((32, 90), 200, np.uint8), np.asarray(line_image("7"))])
+    assert blank.text == "" and line.text
+
+
+def test_images_are_taken_as_upright_unless_told_otherwise():
+    stored = np.rot90(np.asarray(Image.open(TEST_IMAGES / "sticker.png").convert("L")), 2)
+    assert Recognizer.load("digits").read([stored])[0].turned == 0
+
+
+def test_json_says_how_an_image_was_turned(tmp_path, capsys):
+    upright = Image.open(TEST_IMAGES / "sticker.png").convert("L")
+    upright.transpose(Image.Transpose.ROTATE_180).save(tmp_path / "a.png")
+    assert run_inference(tmp_path / "a.png", "--format", "json", "--orientation", "auto") == 0
+    assert json.loads(capsys.readouterr().out)["turned"] == 180
+
+
 def test_a_folder_that_cannot_be_searched_is_named(tmp_path, caplog):
     readings._not_searched(PermissionError(13, "Permission denied", f"{tmp_path}/more"))
     assert f"{tmp_path}/more: the folder cannot be searched (Permission denied)" in caplog.text
@@ -576,7 +647,7 @@ def test_a_hostile_folder(tmp_path, model_file):
     assert err[0] == f"Reading with {model_file}"
     assert err[-2] == "other files skipped: 1"
     assert err[-1] == f"{len(bad)} of {len(good) + len(bad)} images could not be read"
-    warnings = ("frames", "EXIF cannot be read", "taller than wide")
+    warnings = ("pages; ", "EXIF cannot be read", "taller than wide")
     failures = [line for line in err[1:-2] if not any(word in line for word in warnings)]
     escaped = [name.replace("\t", "\\t").replace("\n", "\\n") for name in bad]
     assert sorted(line.split(": ")[0] for line in failures) == sorted(
@@ -608,6 +679,26 @@ def words(tmp_path):
     return str(tmp_path / "words.txt")
 
 
+def test_a_language_model_reads_words_where_the_image_is_unclear(tmp_path, capsys):
+    texts = ("Heritage", "MEAT", "Station", "hotel", "Colorado", "Welcome", "street", "12-B4")
+    files = [tmp_path / f"{text}.png" for text in texts]
+    for i, (file, text) in enumerate(zip(files, texts)):
+        image = line_image(text, 16 * len(text) + 12, seed=i)
+        image.filter(ImageFilter.GaussianBlur(2.3)).save(file)
+    alone, helped = (
+        [line.text for line in Recognizer.load("text", **how).read(files)]
+        for how in ({}, {"language_model": "words"})
+    )
+    right_alone, right = (sum(map(str.__eq__, texts, found)) for found in (alone, helped))
+    assert right > right_alone + 1
+    command = (*map(str, files), "--model", "text", "--language-model", "words")
+    assert run_inference(*command, "--format", "tsv") == 0
+    script = capsys.readouterr().out
+    assert [row.split("\t")[1] for row in script.splitlines()] == helped
+    assert run_aocr("predict", *command, "--format", "tsv") == 0
+    assert capsys.readouterr().out == script
+
+
 def test_a_pattern_and_a_lexicon_constrain_what_is_read(words, capsys):
     image = str(TEST_IMAGES / "water_meter.png")
     assert run_inference(image, "--format", "json") == 0
@@ -626,6 +717,7 @@ def test_a_pattern_and_a_lexicon_constrain_what_is_read(words, capsys):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        (["--language-model", "nowhere.npz"], "nowhere.npz: no such file"),
         (["--pattern", "(1"], "pattern '(1'"),
         (["--pattern", "[a-z]+"], "matches no text in the alphabet"),
         (["--lexicon", "nowhere.txt"], "lexicon nowhere.txt: cannot be read"),

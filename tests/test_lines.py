@@ -248,7 +248,7 @@ def test_text_always_wider_than_a_fixed_width_is_an_error():
         ({"photo": 1.5}, "--photo 1.5: give a number"),
         ({"zoom": float("nan")}, "--zoom nan"),
         ({"alphabet": " "}, "nothing but spaces"),
-        ({"background_type": 3, "image_dir": ROOT / "tests"}, "is no picture"),
+        ({"background_type": 3, "image_dir": ROOT / "tests"}, "no pictures there"),
         ({"background_type": 3, "image_dir": Path("nowhere")}, "no pictures there"),
     ],
 )  # fmt: skip

@@ -21,7 +21,9 @@ from support.in_process import run_aocr
 from support.lines import OPEN_SANS
 from support.serving import serving
 
+from aocr.server.served_model import to_png
 from inference import Recognizer
+from ocr_simple import images as imaging
 from ocr_simple.drawing.glyphs import draw
 from ocr_simple.options import Drawing
 from ocr_simple.runs.model_files import TEST_IMAGES
@@ -370,3 +372,13 @@ def test_compose_serves_the_exported_folder_by_both():
     assert "--model_base_path=/models/aocr" in services["tensorflow-serving"]["command"]
     assert services["tensorflow-serving"]["volumes"] == ["./exported:/models/aocr:ro"]
     assert all(port.startswith("127.0.0.1:") for s in services.values() for port in s["ports"])
+
+
+def test_an_upload_with_white_ink_reaches_the_model_on_black():
+    ink = Image.new("RGBA", (60, 20), (255, 255, 255, 0))
+    ink.paste((255, 255, 255, 255), (10, 4, 14, 16))
+    file = io.BytesIO()
+    ink.save(file, "PNG")
+    seen = np.asarray(Image.open(io.BytesIO(to_png(file.getvalue(), 1, "upload", 10_000))))
+    assert (seen == imaging.load(file.getvalue())[..., 0]).all()
+    assert seen[0, 0] == 0 and seen[10, 12] == 255

@@ -119,6 +119,16 @@ def finished(short_run, tmp_path):
     return Path(shutil.copytree(short_run, tmp_path / "run"))
 
 
+def test_the_command_that_reads_with_the_model_is_quoted_for_the_shell(finished, capsys):
+    folder = finished.rename(finished.with_name("it's mine"))
+    assert run(folder) == 0
+    printed = capsys.readouterr().out
+    command = re.search("Read your own images with: (.*)", printed)[1]
+    assert shlex.split(command) == [
+        "python", "inference.py", "--model", str(folder), "IMAGE...",
+    ]  # fmt: skip
+
+
 # --- interrupt and resume ----------------------------------------------------------------------
 
 

@@ -10,6 +10,7 @@ The newest version is served; a newer one is loaded while requests are answered.
 import errno
 import logging
 import os
+import shlex
 import signal
 import socket
 import sys
@@ -90,7 +91,9 @@ def run(options: ServeOptions, _: list[str]) -> int:
     """
     found, where = newest(options.folder), storage.display_name(options.folder)
     if found is None:
-        raise ValueError(f"{where}: holds no SavedModel; write one with: aocr export {where}")
+        raise ValueError(
+            f"{where}: holds no SavedModel; write one with: aocr export {shlex.quote(where)}"
+        )
     options = replace(options, token=options.token or os.environ.get("OCR_TOKEN", ""))
     devices.prepare()
     listening = _listen(options.host, options.port)

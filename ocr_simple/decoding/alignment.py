@@ -78,7 +78,7 @@ def aligned_line(probabilities: np.ndarray, text: str, alphabet: Alphabet) -> Li
     """
     if not text:
         return Line("", float(probabilities[:, BLANK].min()), ())
-    ids = alphabet.encode(text)
+    ids = alphabet.ids_of(text)
     runs = ctc_align(probabilities, ids)
     characters = tuple(
         Character(character, float(probabilities[first:end, i].max()), left, right)

@@ -1,7 +1,8 @@
 """Constraints on the text that is read: a list of words, or a regular expression.
 
 A `Constraint` says which texts are allowed, and which prefixes can still become one. The words of
-a `Lexicon` are also a `Trie`, in which many prefixes are extended at once. NumPy and regex only.
+a `Lexicon` are also a `Trie`, in which many prefixes are extended at once. All of them are in
+visual order, as a model reads them; see `ocr_simple/text.py`. NumPy and regex only.
 """
 
 from bisect import bisect_left
@@ -179,7 +180,9 @@ class Lexicon:
                 f"{name}: {len(faults)} of {len(places)} words cannot be read in the alphabet "
                 f"{alphabet.characters!r}; correct or remove them:" + first_ten(faults)
             )
-        self.words = sorted(set(words))
+        self.texts = sorted(set(words))  # as they are typed
+        visual = set(map(alphabet.to_visual, words)) if alphabet.right_to_left else None
+        self.words = self.texts if visual is None else sorted(visual)
         self.alphabet = alphabet
         self.trie = Trie(self.words, alphabet)
 
@@ -195,11 +198,11 @@ class Lexicon:
 
     def matching(self, pattern: Pattern) -> "Lexicon":
         """The words that match `pattern`. Raises ValueError if none does."""
-        words = [word for word in self.words if pattern.allows(word)]
+        words = [text for text in self.texts if pattern.allows(text)]
         if not words:
             raise ValueError(
                 f"--pattern {pattern.pattern!r} matches none of the lexicon's {len(self.words)} "
-                f"words, such as {self.words[0]!r}; correct the pattern, or leave it out"
+                f"words, such as {self.texts[0]!r}; correct the pattern, or leave it out"
             )
         return Lexicon(words, self.alphabet)
 
@@ -209,12 +212,18 @@ def load_constraint(
 ) -> Constraint | None:
     """The constraint of a lexicon file, a regular expression, or both; None without either.
 
-    Raises ValueError as Lexicon and Pattern do, and if no text in the alphabet matches the pattern.
+    Raises ValueError as Lexicon and Pattern do, and for a pattern alone if no text in the alphabet
+    matches it, or if the alphabet has right-to-left letters.
     """
     matching = Pattern(pattern) if pattern is not None else None
     if lexicon is not None:
         words = Lexicon.load(lexicon, alphabet)
         return words.matching(matching) if matching else words
+    if matching and alphabet.right_to_left:
+        raise ValueError(
+            f"--pattern {pattern!r}: patterns are matched from left to right, and this model reads "
+            "right-to-left text; list the possible texts with --lexicon"
+        )
     if matching and not matching.can_be_written(alphabet.characters):
         raise ValueError(
             f"--pattern {pattern!r}: matches no text in the alphabet {alphabet.characters!r}; "

@@ -3,7 +3,8 @@
 `ctc_greedy` takes the best path of CTC (Graves et al. 2006, "Connectionist Temporal
 Classification"): the most probable class at each time step; then runs of one class are collapsed
 and blanks are dropped. `attention_greedy` takes the most probable class of each character that an
-attention head wrote, up to the end symbol. NumPy only.
+attention head wrote, up to the end symbol. Both give lines in visual order, from left to right;
+`Alphabet.in_logical_order` converts right-to-left text. NumPy only.
 
 Exports decode by themselves: aocr/graph.py in TensorFlow, aocr/reader.py beside ONNX and LiteRT.
 tests/test_decoders_agree.py compares the three.
@@ -25,7 +26,7 @@ class Prediction(NamedTuple):
     """What a model gives for an image: the line, and the figures that it was decoded from."""
 
     place: int  # of the image in its list
-    line: Line  # spans in time steps
+    line: Line  # in logical order; spans in time steps
     probabilities: np.ndarray  # (steps, classes); attention: (characters and further rows, classes)
     attention: np.ndarray  # (characters and further rows, steps); empty for a CTC head
 

@@ -7,14 +7,20 @@ whatever its log level: they are dropped.
 """
 
 import contextlib
+import functools
 import importlib
+import importlib.util
 import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from ocr_simple import interrupts
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+BACKENDS = ("tensorflow", "jax", "torch")  # each the name of its package, too
 
 
 @contextlib.contextmanager
@@ -34,8 +40,7 @@ class _LazyKeras:
     """The module `keras`, imported at the first look at one of its names."""
 
     def __getattr__(self, name: str) -> Any:
-        with standard_error_closed():
-            value = getattr(importlib.import_module("keras"), name)
+        value = getattr(_import_keras(), name)
         setattr(self, name, value)
         return value
 
@@ -43,11 +48,42 @@ class _LazyKeras:
 keras: Any = _LazyKeras()
 
 
+def _settings_file() -> Path:
+    return Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras") / "keras.json"
+
+
 def backend() -> str:
     """The backend that Keras uses, or will: tensorflow, jax or torch. Does not import it."""
     if name := os.environ.get("KERAS_BACKEND"):
         return name
-    folder = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
-    with contextlib.suppress(OSError, ValueError, AttributeError):
-        return json.loads((folder / "keras.json").read_text(encoding="utf-8"))["backend"]
+    with contextlib.suppress(OSError, ValueError, LookupError, TypeError, RuntimeError):
+        return json.loads(_settings_file().read_text(encoding="utf-8"))["backend"]
     return "tensorflow"
+
+
+def check_backend() -> None:
+    """Raises ValueError for a backend that is unknown, or that is not installed."""
+    name = backend()
+    if os.environ.get("KERAS_BACKEND"):
+        setting, fix = f"KERAS_BACKEND={name}", "unset KERAS_BACKEND"
+    else:
+        setting, fix = f'{_settings_file()}: "backend": "{name}"', "set KERAS_BACKEND=tensorflow"
+    if name not in BACKENDS:
+        raise ValueError(f"{setting}: no such backend; choose from {', '.join(BACKENDS)}, or {fix}")
+    if importlib.util.find_spec(name) is None:
+        install = "install it"
+        if name == "tensorflow":
+            install, fix = "install requirements.txt", "set KERAS_BACKEND to jax or torch"
+        raise ValueError(f"{setting}: the package {name} is not installed; {install}, or {fix}")
+
+
+@functools.cache
+def _import_keras() -> Any:
+    check_backend()
+    with interrupts.importing(), standard_error_closed():
+        module = importlib.import_module("keras")
+    # keras.json of a user may hold others, for which the networks here are not made
+    module.config.set_image_data_format("channels_last")
+    module.config.set_floatx("float32")
+    module.config.set_epsilon(1e-7)
+    return module

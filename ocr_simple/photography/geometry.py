@@ -18,6 +18,8 @@ from ocr_simple.options import Variation
 from ocr_simple.photography.camera import photograph
 from ocr_simple.photography.recipes import CLEAN, PHOTO, Recipe
 
+CUT = 0.3  # share of `shift` by which a crop may cut its line above or below
+
 cv2.setNumThreads(0)  # small images: OpenCV's threads cost more time than they save
 
 
@@ -69,15 +71,13 @@ def _place(
     """A random size, rotation, shear, crop and shift."""
     rows, columns, _ = pixels.shape
     photo, crop = recipe.photographed, recipe.crop
-    top, bottom = 0, rows
-    if photo and crop.ink_height:
-        top, bottom = inked_rows(pixels, paper)
-        zoom_y = rng.uniform(*crop.ink_height) * rows / (bottom - top)
-        spare = 0.8 * max(0.0, rows - zoom_y * (bottom - top))
+    ink_height = crop.ink_height if photo else None
+    top, bottom = inked_rows(pixels, paper) if ink_height else (0, rows)
+    if ink_height:
+        zoom_y = rng.uniform(*ink_height) * rows / (bottom - top)
     else:
         shrink = min(2 * variation.zoom, crop.shrink) if photo else 2 * variation.zoom
         zoom_y = math.exp(rng.uniform(-shrink, variation.zoom) + rng.uniform(-0.1, 0.15) * photo)
-        spare = max(0.0, 1 - zoom_y) * rows
     zoom_x = zoom_y * math.exp(rng.uniform(-variation.stretch, variation.stretch))
     shear = rng.uniform(-variation.shear, variation.shear)
     shear *= recipe.warp.distortion if photo else 1.0
@@ -86,6 +86,15 @@ def _place(
     rotation = variation.rotation + recipe.warp.rotation * photo
     # a long line turns less: its ends would leave the image
     angle = math.radians(rng.uniform(-rotation, rotation)) * min(1.0, 4 * rows / columns)
+    shift = variation.shift * rows
+    if ink_height:  # a crop encloses its line, also one that is turned; of points little is cut off
+        upright = zoom_y * (bottom - top)
+        turned = math.cos(angle) * upright + abs(math.sin(angle)) * zoom_x * columns
+        fit = min(1.0, max(rows, upright) / turned)
+        zoom_x, zoom_y = fit * zoom_x, fit * zoom_y
+        shift_y = CUT * shift + 0.4 * max(0.0, rows - fit * turned)
+    else:
+        shift_y = shift + max(0.0, 1 - zoom_y) * rows / 2
     left = rng.uniform(*crop.left) * rows * photo
     right = rng.uniform(*crop.right) * rows * photo
     return _Placement(
@@ -96,8 +105,8 @@ def _place(
         shear=shear,
         angle=angle,
         crop_x=(left - right) / 2,
-        shift_x=rng.uniform(-1, 1) * variation.shift * rows,
-        shift_y=rng.uniform(-1, 1) * (variation.shift * rows + spare / 2),
+        shift_x=rng.uniform(-1, 1) * shift,
+        shift_y=rng.uniform(-1, 1) * shift_y,
     )
 
 

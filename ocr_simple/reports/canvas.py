@@ -18,7 +18,7 @@ from matplotlib.font_manager import get_font
 from PIL import Image, ImageColor, ImageDraw, ImageFont
 
 from ocr_simple.options import TRDG_FOLDER
-from ocr_simple.text import printable
+from ocr_simple.text import is_right_to_left, printable
 
 WIDTH = 1000  # pixels of a page of lines
 DEJAVU = Path(get_data_path(), "fonts", "ttf")
@@ -54,7 +54,10 @@ def _open_font(font: Path, size: float) -> ImageFont.FreeTypeFont:
 def _split_by_font(
     text: str, size: float = TEXT, bold: bool = False, mono: bool = False
 ) -> list[tuple[str, ImageFont.FreeTypeFont]]:
-    """`text` in pieces, each with a font that has its characters."""
+    """`text` in pieces, each with a font that has its characters; right-to-left text in one."""
+    if is_right_to_left(text):
+        chosen = DEJAVU / f"DejaVuSans{'-Bold' * bold}.ttf"
+        return [(text, _open_font(chosen, size))]
     runs = itertools.groupby(text, lambda character: _font_for(character, bold, mono))
     return [("".join(run), _open_font(font, size)) for font, run in runs]
 

@@ -100,6 +100,10 @@ class TrainState:
         self.waited = 0 if better else self.waited + 1
         return better
 
+    def forget_best(self) -> None:
+        """Choose the best model again: the lines to validate on have changed."""
+        self.best, self.waited = (math.inf, math.inf), 0
+
     def as_bytes(self) -> bytes:
         """A checkpoint."""
         names = ("step", "losses", "rows", "best", "best_step", "waited")

@@ -8,16 +8,21 @@ from typing import Any
 from ocr_simple import storage
 from ocr_simple.command_line import check_ranges, option_name
 from ocr_simple.datasets.annotations import check_datasets
+from ocr_simple.drawing.texts import check_text_options
 from ocr_simple.errors import TrainError
+from ocr_simple.network.backend import check_backend
 from ocr_simple.options import LARGEST_SEED, TrainOptions
 from ocr_simple.photography.recipes import Mix
 from ocr_simple.runs.model_files import find_model
 from ocr_simple.spec import FORMER_CONTEXTS
+from ocr_simple.text import NAMED_ALPHABETS
 
-# Options that say how to run, not what to train: a resumed run may change them.
-# The last two act through alphabet and clip_norm.
-NOT_COMPARED = {"model_dir", "resume", "workers", "worst_fonts", "log_path", "gpu_id"} | {
+# Options that say how to run, not what to train: a resumed run may change them. The second row acts
+# through alphabet and clip_norm, the third through the labelled images, which have a checksum.
+NOT_COMPARED = {
+    "model_dir", "resume", "workers", "worst_fonts", "log_path", "gpu_id",
     "full_ascii", "gradient_clipping",
+    "labels_from_names", "clean_labels", "skip_bad", "data_changed",
 }  # fmt: skip
 
 
@@ -27,8 +32,8 @@ def resolve(options: TrainOptions, alphabet: str, images: int) -> TrainOptions:
     images: number of labelled images to train on.
     """
     if options.alphabet == "auto":
-        known = bool(images or options.init_from)
-        options = dataclasses.replace(options, alphabet=alphabet if known else "digits")
+        given = bool(images or options.init_from) or alphabet != NAMED_ALPHABETS["digits"]
+        options = dataclasses.replace(options, alphabet=alphabet if given else "digits")
     if options.num_epoch:
         lines = options.num_epoch * images / (1 - options.mix_generated)
         steps = math.ceil(lines / options.batch_size)
@@ -43,8 +48,8 @@ def as_config(options: TrainOptions) -> dict[str, Any]:
 
 
 def updated(config: dict[str, Any]) -> dict[str, Any]:
-    """A config.json with the names that options have today."""
-    config = dict(config)
+    """A config.json with the options that there are today; new ones have their defaults."""
+    config = as_config(TrainOptions()) | config
     if "rnn" in config:
         former = config.pop("rnn")
         config["context"] = FORMER_CONTEXTS.get(former, former)
@@ -69,11 +74,14 @@ def check(options: TrainOptions) -> None:
                     f"{option_name(name)} needs labelled images; add --dataset, or DATASET with "
                     "aocr train"
                 )
+    check_text_options(options)
     options.spec()
     Mix(options.recipe, fonts=[])
-    check_datasets((*options.dataset, *options.validation))
+    check_datasets((*options.dataset, *options.validation), options)
     if options.init_from and not storage.url_of(options.init_from):
         find_model(options.init_from)
+    check_backend()
+    storage.check_writable(options.model_dir, "--model-dir")
 
 
 def check_batch_size(options: TrainOptions, devices: int) -> None:

@@ -20,11 +20,14 @@ from ocr_simple.runs.journal import log
 # 1. It is empty or missing: a new run starts. config.json is written before the first step.
 # 2. --no-resume: the folder is renamed to FOLDER.1, .2, ...; then as in 1.
 # 3. The options differ from config.json: an error names them. More --steps are allowed, and any
-#    --patience.
+#    --patience; with --data-changed, other labelled images of the same alphabet too.
 # 4. The run is finished: a message says so, and how to continue it.
 # 5. Otherwise the run resumes from its last checkpoint, as if it had never stopped. If the disk has
 #    damaged that one, it resumes from the one before, and a message says so.
 # A folder takes one run at a time: another process gets an error.
+
+
+DATA = {"dataset", "validation", "dataset_digest"}  # in config.json: the labelled images
 
 
 class RunFolder:
@@ -42,6 +45,7 @@ class RunFolder:
         self.metrics = self.path / "metrics.csv"
         self.best, self.last = self.path / "best.keras", self.path / "last.keras"
         self.pictures = self.path / "pictures"
+        self.data_differ = False  # whether an opened run goes on with other labelled images
         self._locked: int | None = None  # file descriptor of the folder, locked
         self.fetch()
 
@@ -58,10 +62,13 @@ class RunFolder:
             log(f"{self.name}: some files could not be written; they are kept in {self.path}")
             raise
 
-    def open(self, config: dict[str, Any], resume: bool) -> dict[str, np.ndarray] | None:
+    def open(
+        self, config: dict[str, Any], resume: bool, data_changed: bool = False
+    ) -> dict[str, np.ndarray] | None:
         """The checkpoint to resume from, or None for a new run. Raises TrainError.
 
-        config: the options that make the run what it is, as JSON holds them.
+        config: the options that make the run what it is, as JSON holds them. data_changed: whether
+        its labelled images may differ from those of the run.
         """
         if self.path.exists() and not self.path.is_dir():
             raise TrainError(f"--model-dir {self.name}: is a file; name a folder")
@@ -75,7 +82,7 @@ class RunFolder:
             if not resume:
                 self.move_aside()
         if self.config.exists():
-            self._check_same(config)
+            self._check_same(config, data_changed)
         self.pictures.mkdir(parents=True, exist_ok=True)
         self._lock()
         write_whole(self.config, json.dumps(config, indent=1, ensure_ascii=False).encode())
@@ -135,7 +142,7 @@ class RunFolder:
         with contextlib.suppress(OSError, ValueError, AttributeError):
             return json.loads(self.config.read_text(encoding="utf-8")).get(name)
 
-    def _check_same(self, config: dict[str, Any]) -> None:
+    def _check_same(self, config: dict[str, Any], data_changed: bool) -> None:
         try:
             before = updated(json.loads(self.config.read_text(encoding="utf-8")))
         except ValueError as error:
@@ -148,13 +155,23 @@ class RunFolder:
             if before.get(name) != value
             and name != "patience"
             and not (name == "steps" and value > before.get(name, 0))
+            and not (name in DATA and data_changed)
         ]
-        if different and before.get("dataset_digest") != config.get("dataset_digest"):
+        changed = before.get("dataset_digest") != config.get("dataset_digest")
+        start = f"--init-from {self.name} with another --model-dir"
+        new = sorted(set(config.get("alphabet", "")) - set(before.get("alphabet", "")))
+        if changed and new:
+            raise TrainError(
+                f"--model-dir {self.name}: the labelled images have changed, and the network lacks "
+                f"some of their characters: {''.join(new)!r}. Start a new run: {start}"
+            )
+        if different and changed and not data_changed:
             raise TrainError(
                 f"--model-dir {self.name}: the labelled images have changed since this run began. "
-                f"Start a new run: --init-from {self.name} with another --model-dir, or "
+                f"Resume it all the same with --data-changed, or start a new run: {start}, or "
                 "--no-resume to move this one aside"
             )
+        self.data_differ = changed and data_changed
         if different:
             raise TrainError(
                 f"--model-dir {self.name}: holds a run with other options "
