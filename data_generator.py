@@ -103,6 +103,12 @@ def _labelled(options: TrainOptions, spec: ModelSpec, known: str) -> Data:
             f"left out by --skip-bad, --max-width and --max-height: {len(left_out):,}"
             + fault_list(left_out)
         )
+    if both := labelled.in_both(entries, unseen):
+        log(
+            f"{len(both):,} of {len(unseen):,} images to validate on are also trained on (first: "
+            f"{both[0].place}), so the validation looks better than it is; remove them from one "
+            "of the two"
+        )
     about = f"{len(entries):,} images to train on, {len(unseen):,} to validate on"
     images = labelled.LabelledLines(entries, spec, options.seed, options)
     lines: LineStream = images

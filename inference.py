@@ -162,9 +162,7 @@ class Recognizer:
         self, images: Iterable[imaging.Source], errors: Literal["raise", "return"] = "raise"
     ) -> Iterator[Line | imaging.ImageError]:
         """Like `read`, but one after the other, for more images than fit in memory."""
-        if isinstance(images, (str, bytes)):  # whose items are characters
-            raise TypeError("read takes a list of images; put a single one in brackets")
-        images, indices = map(_decoded_if_pil, images), itertools.count()
+        images, indices = map(_decoded_if_pil, _several(images)), itertools.count()
         with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
 
             def load_chunk() -> list:
@@ -198,12 +196,17 @@ class Recognizer:
     def evaluate(self, examples: Sequence[Example], losses: bool = False) -> list[Reading]:
         """Labelled lines with what was read in them, for `reports.metrics.evaluate`.
 
-        examples: (pixels, truth, name) each. losses: whether to compute -log p(truth) of each line.
+        examples: (pixels, truth, name) each. losses: whether to compute -log p(truth) of each line,
+        whose image is turned as it was read.
         """
         lines = self.read([pixels for pixels, _, _ in examples])
-        found = self.losses(examples) if losses else [math.nan] * len(examples)
+        upright = [
+            (np.rot90(pixels, line.turned // 90), truth, name)
+            for line, (pixels, truth, name) in zip(lines, examples)
+        ]
+        found = self.losses(upright) if losses else [math.nan] * len(examples)
         return [
-            Reading(name, truth, line, float(loss))
+            Reading(name, truth, line, float(loss), self.alphabet.unknown(truth))
             for (_, truth, name), line, loss in zip(examples, lines, found)
         ]
 
@@ -224,7 +227,7 @@ class Recognizer:
     def outputs(self, images: Iterable[imaging.Source]) -> list[Prediction]:
         """All that the model says about each image; spans in time steps. Raises ImageError."""
         prepared = []
-        for index, image in enumerate(images):
+        for index, image in enumerate(_several(images)):
             loaded = self._load(image, index)
             if isinstance(loaded, imaging.ImageError):
                 raise loaded
@@ -342,6 +345,21 @@ class Recognizer:
         attention = found.states["attention"][0, :, :steps]
         line = attention_line(self.alphabet.decode(found.ids), found.probabilities, attention[:-1])
         return line, softmax(found.states["logits"][0], self.spec.temperature), attention
+
+
+def _several(images: Any) -> Iterable[imaging.Source]:
+    """`images` itself. Raises TypeError for a single image, whose items are no images, or none."""
+    single = isinstance(images, np.ndarray) and (
+        images.ndim < 3 or (images.ndim == 3 and images.shape[2] <= 4)  # (rows, columns, channels)
+    )
+    single = single or isinstance(images, (str, bytes, bytearray, memoryview))
+    if single or not isinstance(images, Iterable):
+        raise TypeError(
+            f"images is a single {type(images).__name__}; give a list of images, such as [image]"
+            if images is not None
+            else "images is None; give a list of images, such as ['photo.jpg']"
+        )
+    return images
 
 
 def _decoded_if_pil(image: imaging.Source) -> imaging.Source:

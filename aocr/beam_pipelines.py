@@ -182,7 +182,7 @@ def convert(
     labels: LabelOptions = DEFAULT,
 ) -> WriteSummary:
     """Like `tfrecords.write_labelled`, by Beam. labels: how they are read. Raises ValueError."""
-    found = find_inputs(output, dataset, labels)
+    found = find_inputs(output, dataset, labels, how.shards)
     contents = found, force_uppercase, save_filename, limits
     task = ConvertTask(_absolute(output), how.shards, *contents)
     written = _written(output, run_task(task, how))

@@ -1,19 +1,21 @@
 """`aocr check`: what is in a data set, and what is odd about it, before a training."""
 
 import hashlib
+import io
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterable
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from aocr.options import CheckOptions
 from ocr_simple import images as imaging
 from ocr_simple import storage
 from ocr_simple.datasets.annotations import Dataset, check_datasets, find_dataset
-from ocr_simple.datasets.entries import Entry, Fault, fault_list, quoted
+from ocr_simple.datasets.entries import Entry, Fault, fault_list, image_fault, quoted
 from ocr_simple.datasets.labelled_lines import load_image, outside_alphabet, too_long
 from ocr_simple.network.encoders import ENCODERS
 from ocr_simple.reports import pictures
@@ -25,6 +27,7 @@ SMALL = 8  # pixels: no character can be read in fewer rows, or columns
 FLAT = 16  # grey levels between darkest and lightest of a blank image
 RARE = 10  # a character that occurs in fewer labels is hard to learn
 SHOWN = 48  # images of the sheet
+MARK = ("Software", "aocr check")  # in the text of a sheet's PNG: it may be replaced
 
 
 class Seen(NamedTuple):
@@ -51,10 +54,11 @@ def run(options: CheckOptions, _: list[str]) -> int:
     if not options.dataset:
         raise ValueError("name a DATASET, such as a folder with labels.tsv; see docs/data.md")
     check_datasets(options.dataset, options)
-    if options.sheet and not storage.url_of(options.sheet) and not options.sheet.parent.is_dir():
-        raise ValueError(f"--sheet {options.sheet}: no such folder; name a file in another one")
+    if options.sheet:
+        _check_sheet(options.sheet)
     alphabet = Alphabet.parse(options.alphabet) if options.alphabet else None
     chosen: list[Entry] = []
+    everything: list[list[Seen]] = []  # of each data set
     odd: set[str] = set()
     faulty = False
     for name in options.dataset:
@@ -70,12 +74,39 @@ def run(options: CheckOptions, _: list[str]) -> int:
         if not seen:
             raise ValueError(f"{name}: none of its {len(dataset.rows):,} rows can be used")
         odd |= found_odd
+        everything.append(seen)
         chosen += _choose(seen, found_odd, SHOWN // len(options.dataset) or 1)
+    if len(everything) > 1:
+        print(_in_several(everything))
     if options.sheet:
+        text = PngImagePlugin.PngInfo()
+        text.add_text(*MARK)
         with storage.output_folder(options.sheet.parent) as folder:
-            _sheet(chosen, odd).save(folder / options.sheet.name)
+            _sheet(chosen, odd).save(folder / options.sheet.name, pnginfo=text)
         print(f"some of the images: {options.sheet}", file=sys.stderr)
     return 1 if faulty else 0
+
+
+def _check_sheet(sheet: Path) -> None:
+    """Raise ValueError for a sheet that cannot be written, or would replace a user's picture."""
+    url = storage.url_of(sheet)
+    if sheet.suffix.lower() != ".png":
+        raise ValueError(f"--sheet {sheet}: name a .png file, such as {sheet.stem}.png")
+    if not url and not sheet.parent.is_dir():
+        raise ValueError(f"--sheet {sheet}: no such folder; name a file in another one")
+    storage.check_writable(sheet.parent, "--sheet")
+    if not (storage.is_file(url) if url else sheet.exists()):
+        return
+    try:
+        with Image.open(io.BytesIO(storage.read(url)) if url else sheet) as picture:
+            ours = picture.info.get(MARK[0]) == MARK[1]
+    except (OSError, Image.DecompressionBombError):  # a folder, not an image, or a huge one
+        ours = False
+    if not ours:
+        raise ValueError(
+            f"--sheet {sheet}: is there already, and aocr check did not make it, so it is not "
+            "replaced; name another file, or None for no picture"
+        )
 
 
 def _look(dataset: Dataset) -> tuple[list[Seen], list[Fault]]:
@@ -88,7 +119,7 @@ def _look(dataset: Dataset) -> tuple[list[Seen], list[Fault]]:
         try:
             pixels = load_image(row)  # (rows, columns, 1)
         except (OSError, imaging.ImageError) as error:
-            faults.append(Fault(row.place, str(error)))
+            faults.append(image_fault(row, error))
             continue
         size = pixels.shape[1], pixels.shape[0]
         digest = hashlib.sha1(repr(size).encode() + pixels.tobytes()).digest()
@@ -112,7 +143,7 @@ def _figures(seen: list[Seen]) -> str:
     return (
         f"characters per label: {', '.join(f'{n} ({lengths[n]:,}x)' for n in sorted(lengths))}\n"
         f"widths in pixels: {_spread(widths)}; heights: {_spread(heights)}\n"
-        f"labels with each character: {common or 'none with enough'}\n"
+        f"labels with each character: {common or f'none is in {RARE} labels or more'}\n"
         f"rare characters, in fewer than {RARE} labels: {rare or 'none'}"
     )
 
@@ -126,6 +157,7 @@ def _findings(seen: list[Seen], alphabet: Alphabet | None) -> tuple[list[Finding
     differing = [entries for entries in twice if len({entry.label for entry in entries}) > 1]
     same = [entries for entries in twice if entries not in differing]
     small = [each for each in seen if min(each.size) < SMALL]
+    sideways = [each for each in seen if each.size[1] > each.size[0] and len(each.entry.label) > 1]
     blank = [each for each in seen if each.blank and each.entry.label]
     findings = [
         Finding("the same image with different labels", [_group(each) for each in differing]),
@@ -135,19 +167,39 @@ def _findings(seen: list[Seen], alphabet: Alphabet | None) -> tuple[list[Finding
             [f"{each.entry.place}: {each.size[0]} x {each.size[1]} pixels" for each in small],
         ),
         Finding(
+            "images taller than wide with several characters: turn them, so that the text is level",
+            [_shape(each) for each in sideways],
+        ),
+        Finding(
             "blank images with a label",
             [f"{each.entry.place}: label {quoted(each.entry.label)}" for each in blank],
         ),
         *_too_long(seen),
     ]
     odd = {entry.place for entries in differing for entry in entries}
-    odd |= {each.entry.place for each in (*small, *blank)}
+    odd |= {each.entry.place for each in (*small, *sideways, *blank)}
     if alphabet:
         reasons = [(each.entry, outside_alphabet(each.entry.label, alphabet)) for each in seen]
         outside = [f"{entry.place}: {reason}" for entry, reason in reasons if reason]
         odd |= {entry.place for entry, reason in reasons if reason}
         findings.append(Finding("labels with characters outside --alphabet", outside))
     return findings, odd
+
+
+def _in_several(everything: list[list[Seen]]) -> Finding:
+    """The images that several data sets have, whatever their files are called."""
+    by_pixels: dict[bytes, dict[int, Entry]] = defaultdict(dict)
+    for number, seen in enumerate(everything):
+        for each in seen:
+            by_pixels[each.digest].setdefault(number, each.entry)
+    shared = [list(entries.values()) for entries in by_pixels.values() if len(entries) > 1]
+    title = "the same image in several data sets; do not validate on what is trained on"
+    return Finding(title, [_group(entries) for entries in shared])
+
+
+def _shape(seen: Seen) -> str:
+    width, height = seen.size
+    return f"{seen.entry.place}: {width} x {height} pixels, label {quoted(seen.entry.label)}"
 
 
 def _group(entries: list[Entry]) -> str:

@@ -36,7 +36,7 @@ from aocr.options import (
     TestOptions,
 )
 from ocr_simple import interrupts, storage
-from ocr_simple.command_line import parse
+from ocr_simple.command_line import discard_output, parse
 from ocr_simple.network.backend import check_backend
 from ocr_simple.runs.journal import journal
 
@@ -70,7 +70,12 @@ def main(arguments: list[str] | None = None) -> int:
             check_backend()
         run: Callable[[Any, list[str]], int] = importlib.import_module(module).run
         with interrupts.working():
-            return run(options, ["aocr", name, *given])
+            status = run(options, ["aocr", name, *given])
+            sys.stdout.flush()  # here, where a reader that has gone is noticed
+            return status
+    except BrokenPipeError:  # `| head` is done
+        discard_output()
+        return 0
     except (ValueError, OSError) as error:
         print(f"aocr: {error}", file=sys.stderr)
         return 2

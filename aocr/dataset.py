@@ -12,7 +12,13 @@ from tqdm import tqdm
 from aocr.options import DatasetOptions
 from ocr_simple import storage
 from ocr_simple.datasets.labelled_lines import Limits
-from ocr_simple.datasets.tfrecords import SKIPPED, WriteSummary, write_generated, write_labelled
+from ocr_simple.datasets.tfrecords import (
+    SKIPPED,
+    WriteSummary,
+    check_replaceable,
+    write_generated,
+    write_labelled,
+)
 from ocr_simple.drawing.fonts import find_fonts, split_fonts
 from ocr_simple.drawing.lines import Lines
 from ocr_simple.drawing.texts import alphabet_of, check_text_options
@@ -31,6 +37,7 @@ def run(options: DatasetOptions, _: list[str]) -> int:
         raise ValueError(f"OUTPUT {output}: is a folder; name a file to write, in it or elsewhere")
     if options.generate:
         check_text_options(options)
+        check_replaceable(output, options.shards)
         written = _write_generated(options, options.generate, output)
     elif options.annotations:
         written = _write_labelled(options, options.annotations, output)

@@ -13,11 +13,11 @@ from aocr.options import TestOptions
 from ocr_simple import storage
 from ocr_simple.datasets import labelled_lines as labelled
 from ocr_simple.datasets.annotations import check_datasets
-from ocr_simple.datasets.entries import Entry, Fault, fault_list
+from ocr_simple.datasets.entries import Entry, Fault, fault_list, image_fault, is_part
 from ocr_simple.images import ImageError
 from ocr_simple.reports import decoding_pictures as pictures
 from ocr_simple.reports.metrics import Reading, aocr_accuracy, perplexity
-from ocr_simple.reports.report import safe_file_name, write_report
+from ocr_simple.reports.report import FILES, safe_file_name, write_report
 from ocr_simple.runs import devices
 from ocr_simple.runs.model_files import find_model
 from ocr_simple.text import escape_controls, visible
@@ -44,8 +44,14 @@ def run(options: TestOptions, _: list[str]) -> int:
     from inference import Recognizer
 
     rows = labelled.find_all_entries(options.dataset, options, log.info)
+    for report_file in (options.output_dir / name for name in FILES):
+        if is_part(report_file, rows):
+            raise ValueError(
+                f"--output-dir {options.output_dir}: the report would replace {report_file}, which "
+                "is part of the data set; name another folder"
+            )
     print(f"Reading with {storage.display_name(file)}", file=sys.stderr)
-    recognizer = Recognizer.load(file)
+    recognizer = Recognizer.load(file, orientation=options.orientation)
     entries, readings, faults = _read(recognizer, rows, options.distance)
     if faults:
         reasons = fault_list(faults)
@@ -56,7 +62,7 @@ def run(options: TestOptions, _: list[str]) -> int:
         )
 
     def pixels_of(index: int) -> np.ndarray:
-        return labelled.load_image(entries[index], channels=3)
+        return _upright(entries[index], readings[index], channels=3)
 
     title = f"{', '.join(options.dataset)}, read with {storage.display_name(file)}"
     with storage.output_folder(options.output_dir, fetch=True) as folder:
@@ -64,6 +70,8 @@ def run(options: TestOptions, _: list[str]) -> int:
         _remove_pictures(folder)
         if options.visualize:
             _draw_pictures(recognizer, entries, readings, folder)
+        if evaluation.unknown_note:
+            print(evaluation.unknown_note)
         print(f"{evaluation}\nreport: {storage.display_name(folder / 'report.md')}")
     return 1 if faults else 0
 
@@ -86,7 +94,7 @@ def _read(
                 examples.append((pixels, entry.label, entry.name))
                 good.append(entry)
             except (OSError, ImageError) as error:
-                faults[entry.place] = Fault(entry.place, str(error))
+                faults[entry.place] = image_fault(entry, error)
         started = time.perf_counter()
         found = recognizer.evaluate(examples, losses=True)
         seconds = (time.perf_counter() - started) / len(chunk)
@@ -114,6 +122,11 @@ def _log_line(
     )
 
 
+def _upright(entry: Entry, reading: Reading, channels: int) -> np.ndarray:
+    """An entry's image, turned as it was read: uint8 (rows, columns, channels)."""
+    return np.rot90(labelled.load_image(entry, channels), reading.line.turned // 90)
+
+
 # --- pictures ---------------------------------------------------------------------------------
 
 
@@ -125,7 +138,7 @@ def _draw_pictures(
         kind = "correct" if reading.exact else "incorrect"
         folder = output / kind / safe_file_name(f"{number:05}_{Path(entry.name).stem}")
         folder.mkdir(parents=True, exist_ok=True)
-        pixels = labelled.load_image(entry, recognizer.spec.channels)
+        pixels = _upright(entry, reading, recognizer.spec.channels)
         draw = _draw_time_steps if recognizer.spec.head == "ctc" else _draw_attention
         draw(recognizer, pixels, reading, folder)
 

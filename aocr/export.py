@@ -39,6 +39,11 @@ if TYPE_CHECKING:  # they import TensorFlow: see `export`
     from aocr.formats import Format
     from inference import Recognizer
 
+MARKS = {  # files that replace an earlier export's, and what only an export writes into them
+    "model.json": '"made_from": ',
+    "reader.py": str(reader.__doc__).partition(".")[0],
+    "README.md": "Exported by ocr_simple from ",
+}
 ACCURACY_LINES = 200  # generated lines that an accuracy is measured on, where no run has one
 
 
@@ -50,11 +55,35 @@ class Exported(NamedTuple):
     parity: Parity
 
 
+def check_replaceable(output: Path) -> None:
+    """Raise ValueError for a file that an export would replace and that no export has written."""
+    for name, mark in MARKS.items():
+        file = output / name
+        if file.exists() and not (
+            file.is_file() and mark in file.read_text(encoding="utf-8", errors="replace")
+        ):
+            raise ValueError(
+                f"{storage.display_name(file)}: is there already, and aocr export did not write "
+                "it, so it is not replaced; name another DIR, such as exported"
+            )
+
+
+def _check_models(output: Path, formats: Sequence["Format"]) -> None:
+    """Raise ValueError for models to replace that no export has written: there is no model.json."""
+    names = [form.file for form in formats if (output / form.file).exists()]
+    if names and not (output / "model.json").exists():
+        raise ValueError(
+            f"{storage.display_name(output / names[0])}: is there already, without the model.json "
+            "of an export, so it is not replaced; name another DIR, such as exported"
+        )
+
+
 def export(file: Path, output: Path, formats: Sequence[str]) -> list[Exported]:
     """Write a model file into a folder; formats: names in `formats.FORMATS`, or "all".
 
-    Raises ValueError for a file that is not a model, OSError, and ExportError for a format that
-    the model does not convert to or that reads differently; nothing is written then.
+    Raises ValueError for a file that is not a model, and for files in the folder that would be
+    replaced and that no export has written; OSError; and ExportError for a format that the model
+    does not convert to or that reads differently. Nothing is written then.
     """
     if backend() != "tensorflow":
         raise ValueError("exporting needs TensorFlow; run it without KERAS_BACKEND")
@@ -62,6 +91,9 @@ def export(file: Path, output: Path, formats: Sequence[str]) -> list[Exported]:
     from aocr.formats import FORMATS
     from inference import Recognizer
 
+    chosen = [form for form in FORMATS if form.name in formats or "all" in formats]
+    check_replaceable(output)
+    _check_models(output, chosen)
     model = models.load(file)
     for layer in model._flatten_layers():
         if hasattr(layer, "use_cudnn"):  # neither ONNX nor LiteRT has its operation
@@ -76,9 +108,7 @@ def export(file: Path, output: Path, formats: Sequence[str]) -> list[Exported]:
         (staged / "model.json").write_text(about)
         shutil.copy(reader.__file__, staged / "reader.py")
         version = _next_version(output)
-        for form in FORMATS:
-            if form.name not in formats and "all" not in formats:
-                continue
+        for form in chosen:
             path = staged / form.file.format(version=version)
             parity = _write_and_check(form, model, path, images, expected)
             if path.is_dir():
@@ -219,6 +249,7 @@ def run(options: ExportOptions, _: list[str]) -> int:
     if options.output.is_file():
         raise ValueError(f"{options.output}: is a file; name a folder to write into")
     storage.check_writable(options.output, "DIR")
+    check_replaceable(options.output)
     print(f"Exporting {storage.display_name(file)}", file=sys.stderr)
     devices.prepare()
     try:

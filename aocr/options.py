@@ -17,6 +17,7 @@ from ocr_simple.options import (
     LabelOptions,
     LineOptions,
     NotNegative,
+    Orientation,
     Positive,
     TrainOptions,
 )
@@ -123,7 +124,8 @@ class LookOptions(Group):
     """Report labels with other characters than these: the name of an alphabet, such as ascii, a
     string of characters, or a UTF-8 file of them."""
     sheet: Path | None = Path("check.png")
-    """Picture of some images with their labels to write. None: no picture."""
+    """Picture of some images with their labels to write, a .png file. It replaces no file but
+    such a picture. None: no picture."""
 
 
 @dataclass(frozen=True)
@@ -179,6 +181,9 @@ class ReportOptions(Group):
     """A shipped model's name (digits, text), a model file, or a run folder."""
     output_dir: Path = Path("results")
     """Folder for the report and the pictures."""
+    orientation: Orientation = "upright"
+    """auto: also read each image upside down, and sideways if it is taller than wide, and keep the
+    surest reading."""
     visualize: bool = False
     """Draw, for every line, where each of its characters was read."""
     distance: bool = True
@@ -227,7 +232,8 @@ class FormatOptions(Group):
     """Format and model."""
 
     output: Annotated[Path, Positional, tyro.conf.arg(metavar="[DIR]")] = Path("exported")
-    """Folder to write to. Each SavedModel goes into a subfolder, named by the next version."""
+    """Folder to write to. Each SavedModel goes into a subfolder, named by the next version. Files
+    of an earlier export are replaced, and no others."""
     format: Literal["savedmodel", "frozengraph", "onnx", "litert", "all"] = "savedmodel"
     """savedmodel: TensorFlow and TensorFlow Serving; frozengraph: one .pb file for TensorFlow;
     onnx: any ONNX runtime; litert: phones and small devices, in 32 and in 8 bits."""

@@ -152,6 +152,8 @@ def _open(source: Source, name: str) -> Image.Image:
             encoded = file.read()
     if not encoded:
         raise ImageError(f"{name}: the file is empty; save it again")
+    if bytes(encoded[: len(storage.LFS_POINTER)]) == storage.LFS_POINTER:
+        raise ImageError(f"{name}: a pointer of Git LFS, not the image; fetch it with git lfs pull")
     return Image.open(io.BytesIO(encoded), formats=_formats(bytes(encoded[:12]), name))
 
 
@@ -347,7 +349,9 @@ def _odd_shape(pixels: np.ndarray, may_be_turned: bool) -> str | None:
     """A warning about an image that is probably not a single line; None for others."""
     height, width = pixels.shape[:2]
     if height > 2 * width:  # a single digit is taller than wide
-        return None if may_be_turned else f"taller than wide ({width} x {height}); {ONE_LINE}"
+        turned = "if the line runs from top to bottom, read it with --orientation auto"
+        taller = f"taller than wide ({width} x {height}); {ONE_LINE}, or {turned}"
+        return None if may_be_turned else taller
     if height > 300 and width < 2 * height:
         return f"looks like a page ({width} x {height}); {ONE_LINE}"
     return f"looks like two lines; {ONE_LINE}" if shows_two_lines(pixels) else None

@@ -391,8 +391,8 @@ class InferenceOptions(Group):
     """Read the line in each image."""
 
     paths: Annotated[tuple[str, ...], Positional, tyro.conf.arg(metavar="[PATH ...]")] = ()
-    """Images and folders of them; - takes names from standard input.
-    Without any, inference_test_imgs/ is read."""
+    """Images, folders of them, and patterns such as 'scans/*.png'; - takes names from standard
+    input. Without any, inference_test_imgs/ is read."""
     format: Literal["text", "tsv", "json", "aocr"] = "text"
     """text: for people; tsv: path, text, confidence; json: JSON Lines with characters; aocr: the
     format of aocr predict."""

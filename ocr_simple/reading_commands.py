@@ -4,6 +4,7 @@ Neither Keras nor TensorFlow is needed, so that mistakes are reported before the
 """
 
 import contextlib
+import glob
 import io
 import json
 import logging
@@ -86,10 +87,11 @@ def piped() -> Iterator[None]:
 def find_images(paths: Iterable[str]) -> tuple[list[str], int]:
     """(image files in `paths`, folders searched in order of name; number of other files there).
 
-    Files that an operating system puts into folders are neither.
+    Files that an operating system puts into folders are neither. A path may be a pattern, such as
+    'scans/*.png', in quotes that keep the shell from replacing it.
     """
     found, passed_over = [], 0
-    for path in paths:
+    for path in _expanded(paths):
         if path == "-":
             found += [name for line in sys.stdin if (name := line.rstrip("\r\n"))]
         elif (url := storage.url_of(path)) and (inside := storage.list_files(url)):
@@ -110,6 +112,13 @@ def find_images(paths: Iterable[str]) -> tuple[list[str], int]:
         else:
             found.append(path)
     return found, passed_over
+
+
+def _expanded(paths: Iterable[str]) -> Iterator[str]:
+    """The paths, and what is there for a pattern; one for which nothing is stays as it is."""
+    for path in paths:
+        found = not os.path.lexists(path) and not storage.url_of(path) and sorted(glob.glob(path))
+        yield from found or [path]
 
 
 def _not_searched(error: OSError) -> None:

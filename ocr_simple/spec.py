@@ -14,6 +14,7 @@ import numpy as np
 
 from ocr_simple.network.backend import backend
 from ocr_simple.network.encoders import ENCODERS
+from ocr_simple.storage import LFS_POINTER
 from ocr_simple.text import Alphabet, ctc_steps_needed
 
 SCHEMA = 1
@@ -129,6 +130,9 @@ def pack_labels(steps: list[int], labels: list[list[int]]) -> np.ndarray:
 def read_spec(path: str | os.PathLike) -> ModelSpec:
     """The validated spec of a model file. Raises ValueError that names the file and the fix."""
     try:
+        with open(path, "rb") as file:
+            if file.read(len(LFS_POINTER)) == LFS_POINTER:
+                raise ValueError("a pointer of Git LFS; fetch the file with git lfs pull")
         with zipfile.ZipFile(path) as archive:
             if sum(entry.file_size for entry in archive.infolist()) > MAX_ARCHIVE_BYTES:
                 raise ValueError(f"unpacks to over {MAX_ARCHIVE_BYTES:,} bytes")

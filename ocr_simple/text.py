@@ -57,6 +57,11 @@ def visible(text: str) -> str:
     return f"◌{text}" if unicodedata.combining(text[0]) else text
 
 
+def counted(number: int, thing: str) -> str:
+    """A number of things whose plural ends in s: 1 image, 1,200 images."""
+    return f"{number:,} {thing}" + "s" * (number != 1)
+
+
 def first_ten(items: list[str]) -> str:
     """The first ten items, each on a new line, and how many more there are."""
     more = [f"... and {len(items) - 10} more"] if len(items) > 10 else []

@@ -10,6 +10,7 @@ from support.datasets import annotate, picture
 from ocr_simple.datasets.annotations import (
     DatasetError,
     Fault,
+    find_dataset,
     find_entries,
     read_labels,
     require_entries,
@@ -100,10 +101,28 @@ def test_a_folder_means_its_images_whatever_is_in_the_working_directory(image_fo
             "images/a.png\ta\u200eb",
             "U+200E LEFT-TO-RIGHT MARK; correct it, or remove",
         ),
+        ("images/a.png\tlove \u2764\ufe0f", "U+FE0F VARIATION SELECTOR-16; correct it, or remove"),
+        ("images/a.png\t\U0001f468\u200d\U0001f469", "U+200D ZERO WIDTH JOINER; correct it"),
         ("images/a.png\ta\x07b", "U+0007 control character"),
         ("images/a.png\tab\u200d", "U+200D ZERO WIDTH JOINER"),
         ("images/with space.png", "no label for 'images/with space.png'"),
         ("images hello", "no such image 'images'"),
+        ("images/A.PNG hello", "'images/a.png' is there: write that path"),
+        ("scans/a.png hello", "'images/a.png' is there: write that path"),
+        ("images/a\thello", "'images/a.png' is there: write that path"),
+        ("C:\\Users\\Max\\a.png\thello", "'images/a.png' is there: write that path"),
+        ("/data/upload/1/1f2e3d4c-a.png\thello", "'images/a.png' is there: write that path"),
+        ("/data/local-files/?d=set/a.png\thello", "'images/a.png' is there: write that path"),
+        ("file:///elsewhere/with%20space.png\thello", "'images/with space.png' is there"),
+        ("https://example.org/a.png?raw=1\thello", "'images/a.png' is there: write that path"),
+        ("https://example.org/gone.png\thello", "web addresses are not read: download the images"),
+        ("'images/a.png'\thello", "'images/a.png' is there: write that path"),
+        ("hello\timages/a.png", "path and label are in each other's place: write the path first"),
+        ("images/a.png|hello", "put a tab instead of '|' between the path and the label"),
+        ("images/a.png: hello you", "put a tab instead of ':' between the path and the label"),
+        ("images/a.png->hello", "put a tab instead of '->' between the path and the label"),
+        ("0,images/a.png,hello", "the path is not the first column: name all columns in a first"),
+        ("# one comment", "if it is a comment, remove this row"),
         ("x" * 5000 + " hello", "no such image"),
         ("a\0b hello", "no such image"),
     ],
@@ -112,6 +131,79 @@ def test_a_bad_row_is_reported_with_its_place(image_folder, line, reason):
     (_, fault) = find_entries(annotate(image_folder / "annotations.txt", "images/a.png 1", line))
     assert isinstance(fault, Fault) and reason in fault.reason
     assert fault.place.endswith("annotations.txt:2")
+
+
+@pytest.mark.parametrize(
+    "name, rows, labels",
+    [
+        ("a.csv", ["images/a.png , AB-1", "images/b.jpg , 2 3"], ["AB-1", "2 3"]),
+        ("a.csv", ["images/a.png,AB,,,", 'images/b.jpg,"C",,'], ["AB", "C"]),
+        ("a.csv", ["images/a.png one", "images/b.jpg 1,50"], ["one", "1,50"]),
+        ("a.csv", ["filename,text", "images/a.png,AB,,,"], ["AB"]),
+        ("a.csv", ["sep=,", "filename,text", "images/a.png,AB"], ["AB"]),
+        ("a.csv", ['"sep=,"', "images/a.png,AB"], ["AB"]),
+        ("a.tsv", ['images/a.png\t"AB"', 'images/b.jpg\t"say ""hi"""'], ["AB", 'say "hi"']),
+        ("a.txt", ['images/a.png "A B"', 'images/b.jpg "C"'], ["A B", "C"]),
+        ("a.txt", ['images/a.png "AB"', "images/b.jpg C"], ['"AB"', "C"]),
+        ("a.txt", ["images/a.png -5", "images/b.jpg -6"], ["-5", "-6"]),
+        ("a.txt", ["images/a.png , 5", "images/b.jpg 6"], [", 5", "6"]),
+        ("a.json", ['{"images/a.png": "- 1", "images/b.jpg": "- 2"}'], ["- 1", "- 2"]),
+    ],
+)
+def test_columns_are_separated_as_the_file_means_it(image_folder, name, rows, labels):
+    found = find_entries(annotate(image_folder / name, *rows))
+    assert [entry.label for entry in found] == labels
+
+
+@pytest.mark.parametrize("separator", [",", ";", ":", "|", "=", "-", "->", "=>", "–"])
+def test_a_separator_is_no_part_of_every_label(image_folder, separator):
+    rows = (f"images/a.png {separator} AB", f"images/b.jpg {separator} C")
+    file = annotate(image_folder / "a.txt", *rows)
+    with pytest.raises(DatasetError, match=r"a\.txt: every label begins with .* put only a t") as e:
+        find_entries(file)
+    assert repr(separator) in str(e.value)
+
+
+def test_labels_in_single_quotes_are_refused(image_folder):
+    file = annotate(image_folder / "a.txt", "images/a.png 'AB'", "images/b.jpg 'C'")
+    with pytest.raises(DatasetError, match=r"every label is in single quotes, .*'AB'.*; remove"):
+        find_entries(file)
+
+
+@pytest.mark.parametrize(
+    "label", ['"=""00451"""', "'00451", "1.23457E+12", "#NAME?", "########", '"=""AB"""']
+)
+def test_labels_that_a_spreadsheet_changed_are_counted(image_folder, label):
+    rows = ("filename,text", f"images/a.png,{label}", "images/b.jpg,1e5 C#")
+    (note,) = find_dataset(annotate(image_folder / "a.csv", *rows)).notes
+    assert note.startswith("labels that a spreadsheet may have changed: 1 (first: ")
+
+
+@pytest.mark.parametrize("separator", [",", "\t", ";", " "])
+def test_a_header_with_unknown_names_is_told_from_a_missing_image(image_folder, separator):
+    rows = (f"Dateiname{separator}Text", f"images/a.png{separator}one")
+    fault = find_entries(annotate(image_folder / "a.txt", *rows))[0]
+    assert fault.reason == (
+        "'Dateiname' looks like the name of a column; call that of the paths file_name, and that "
+        "of the labels text"
+    )
+
+
+def test_of_images_with_the_same_name_the_folders_decide(image_folder):
+    for folder in ("train", "test"):
+        picture(image_folder / "scans" / folder / "c.png")
+    rows = ("D:/scans/test/c.png\tone", "test/c.png\tone", "c.png\tone")
+    reasons = [fault.reason for fault in find_entries(annotate(image_folder / "a.tsv", *rows))]
+    assert all(
+        reason.endswith("'scans/test/c.png' is there: write that path") for reason in reasons[:2]
+    )
+    assert "is there" not in reasons[2]
+
+
+def test_a_file_name_is_found_in_any_unicode_form(image_folder):
+    picture(image_folder / "u\u0308ber.png")
+    file = annotate(image_folder / "a.tsv", "\u00fcber.png\tone")
+    assert labels(find_entries(file)) == [("u\u0308ber.png", "one")]
 
 
 @pytest.mark.parametrize("content", [b"", b"\n\n", b"\xff\xfe\x00 caf\xe9 not UTF-8 at all"])

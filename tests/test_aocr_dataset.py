@@ -1,11 +1,13 @@
 """`aocr dataset`: what it writes, prints and refuses."""
 
 import csv
+import gzip
 import re
 
+import fsspec
 import pytest
 from support.commands import status_of
-from support.datasets import annotate
+from support.datasets import annotate, picture
 
 from aocr import cli
 from ocr_simple.datasets.annotations import Entry, find_entries
@@ -62,6 +64,58 @@ def test_what_cannot_work_is_exit_status_2_with_the_fix(image_folder, arguments,
     assert status_of(cli.main, ["dataset", *arguments]) == 2
     assert message in capsys.readouterr().err
     assert sorted(image_folder.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["images", "images/labels.tsv"], "images/labels.tsv: is part of the data set"),
+        (["images", "images/a.png"], "images/a.png: is part of the data set"),
+        (["images", "other.tsv"], "other.tsv: is there already, and is not TFRecords"),
+        (["images", "--output", "picture.png"], "picture.png: is there already, and is not"),
+        (
+            ["images", "lines.txt", "--shards", "2"],
+            "lines-00001-of-00002.txt: is there already, and is not TFRecords",
+        ),
+        (["pairs", "pairs/a.gt.txt"], "pairs/a.gt.txt: is part of the data set"),
+        (["--generate", "3", "other.tsv"], "other.tsv: is there already, and is not TFRecords"),
+    ],
+)
+def test_no_file_of_the_user_is_replaced(image_folder, arguments, message, capsys):
+    annotate(image_folder / "images" / "labels.tsv", "a.png\tone")
+    annotate(image_folder / "other.tsv", "images/b.jpg\ttwo")
+    annotate(image_folder / "lines-00001-of-00002.txt", "images/b.jpg\ttwo")
+    picture(image_folder / "picture.png")
+    annotate(picture(image_folder / "pairs" / "a.png").with_name("a.gt.txt"), "one")
+    before = {path: path.read_bytes() for path in image_folder.rglob("*") if path.is_file()}
+    assert status_of(cli.main, ["dataset", *arguments]) == 2
+    assert message in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in image_folder.rglob("*") if path.is_file()} == before
+
+
+def test_tfrecords_are_replaced_and_so_is_an_empty_file(image_folder):
+    annotate(image_folder / "a.txt", "images/a.png one")
+    (image_folder / "out.tfrecords").touch()
+    for label in ("ONE", "TWO"):
+        annotate(image_folder / "a.txt", f"images/a.png {label}")
+        assert cli.main(["dataset", "a.txt", "out.tfrecords"]) == 0
+        assert [entry.label for entry in find_entries("out.tfrecords")] == [label]
+    before = (image_folder / "out.tfrecords").read_bytes()
+    with gzip.open("packed.tfrecords.gz", "wb") as file:
+        file.write(before)
+    assert status_of(cli.main, ["dataset", "packed.tfrecords.gz", "packed.tfrecords.gz"]) == 2
+    assert cli.main(["dataset", "a.txt", "packed.tfrecords.gz"]) == 0
+
+
+def test_in_a_bucket_too_only_tfrecords_are_replaced(image_folder, capsys):
+    annotate(image_folder / "a.txt", "images/a.png one")
+    bucket = fsspec.filesystem("memory")
+    bucket.pipe_file("/bucket/labels.tsv", b"1.png\tthe user's")
+    assert status_of(cli.main, ["dataset", "a.txt", "memory://bucket/labels.tsv"]) == 2
+    assert "memory://bucket/labels.tsv: is there already" in capsys.readouterr().err
+    assert bucket.cat_file("/bucket/labels.tsv") == b"1.png\tthe user's"
+    for _ in range(2):
+        assert cli.main(["dataset", "a.txt", "memory://bucket/out.tfrecords"]) == 0
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,15 @@
 """`aocr check`: what it reports about a data set."""
 
+import os
 import shutil
+import subprocess
+import sys
 
+import fsspec
 import numpy as np
 import pytest
 from PIL import Image
-from support.commands import status_of
+from support.commands import ROOT, status_of
 from support.datasets import annotate, picture
 
 from aocr import cli
@@ -36,7 +40,7 @@ def test_what_is_in_a_data_set_and_what_is_odd_is_printed(odd_folder, capsys):
     out = capsys.readouterr().out
     assert out.startswith(
         "odd: labels.tsv, rows separated by tabs; 8 images, labels of 0 to 10 characters, "
-        "alphabet 0123456789é (11); 1 empty labels\n"
+        "alphabet 0123456789é (11); 1 empty label\n"
     )
     assert "characters per label: 0 (1x), 1 (2x), 2 (4x), 10 (1x)\n" in out
     assert "widths in pixels: 30 to 95, median 90; heights: 5 to 30, median 30\n" in out
@@ -72,10 +76,75 @@ def test_rows_that_cannot_be_used_are_exit_status_1(odd_folder, capsys):
         ([], "name a DATASET"),
         (["gone"], "gone: no data set there"),
         (["odd", "--sheet", "no_folder/a.png"], "--sheet no_folder/a.png: no such folder"),
+        (["odd", "--sheet", "a.xyz"], "--sheet a.xyz: name a .png file, such as a.png"),
+        (["odd", "--sheet", "odd/a.png"], "--sheet odd/a.png: is there already, and aocr check"),
+        (["odd", "--sheet", "folder.png"], "--sheet folder.png: is there already"),
         (["bad.txt"], "bad.txt: none of its 1 rows can be used"),
     ],
 )
 def test_what_cannot_work_is_exit_status_2(odd_folder, arguments, message, capsys):
     annotate(odd_folder.parent / "bad.txt", "gone.png\t1")
+    (odd_folder.parent / "folder.png").mkdir()
+    before = (odd_folder / "a.png").read_bytes()
     assert status_of(cli.main, ["check", *arguments]) == 2
     assert message in capsys.readouterr().err
+    assert (odd_folder / "a.png").read_bytes() == before
+
+
+def test_its_own_picture_is_replaced_and_no_other(odd_folder):
+    picture(odd_folder.parent / "check.png")
+    assert cli.main(["check", "odd"]) == 2
+    (odd_folder.parent / "check.png").unlink()
+    assert cli.main(["check", "odd"]) == cli.main(["check", "odd"]) == 0
+
+
+def test_the_same_image_in_several_data_sets_is_found(odd_folder, capsys):
+    other = odd_folder.parent / "other"
+    for file in ("a.png", "b.png"):
+        picture(other / file, (70, 21), seed=7 + len(file))
+    shutil.copy(odd_folder / "b.png", other / "copy.png")
+    annotate(other / "labels.tsv", "a.png\t1", "copy.png\t2")
+    (odd_folder.parent / "link").symlink_to("odd")
+    assert cli.main(["check", "odd", "other", "--sheet", "None"]) == 0
+    out = capsys.readouterr().out
+    assert (
+        "the same image in several data sets; do not validate on what is trained on: 1\n"
+        "  odd/labels.tsv:2 'é3'; other/labels.tsv:2 '2'\n"
+    ) in out
+    assert "other: images there without a row that can be used: 1 (first: other/b.png)" in out
+    assert cli.main(["check", "odd", "link", "--sheet", "None"]) == 0
+    assert "several data sets; do not validate on what is trained on: 6\n" in (
+        capsys.readouterr().out
+    )
+
+
+def test_an_image_on_its_side_is_to_be_turned(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    for name, size in (("1.png", (32, 110)), ("2.png", (20, 32))):
+        picture(tmp_path / "set" / name, size)
+    annotate(tmp_path / "set" / "labels.tsv", "1.png\tAB-123", "2.png\t7")
+    assert cli.main(["check", "set", "--sheet", "None"]) == 0
+    out = capsys.readouterr().out
+    assert (
+        "images taller than wide with several characters: turn them, so that the text is level: 1\n"
+        "  set/labels.tsv:1: 32 x 110 pixels, label 'AB-123'\n"
+    ) in out
+    assert "gives 3; the image is taller than wide: turn it" in out
+
+
+def test_a_reader_that_stops_early_is_no_error(odd_folder):
+    gone, output = os.pipe()
+    os.close(gone)
+    command = [sys.executable, "-m", "aocr", "check", str(odd_folder), "--sheet", "None"]
+    done = subprocess.run(command, cwd=ROOT, stdout=output, stderr=subprocess.PIPE, text=True)
+    os.close(output)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_its_picture_in_a_bucket_is_replaced_and_no_other(odd_folder):
+    bucket = fsspec.filesystem("memory")
+    bucket.pipe_file("/pictures/mine.png", b"the user's")
+    assert cli.main(["check", "odd", "--sheet", "memory://pictures/mine.png"]) == 2
+    assert bucket.cat_file("/pictures/mine.png") == b"the user's"
+    for _ in range(2):
+        assert cli.main(["check", "odd", "--sheet", "memory://pictures/check.png"]) == 0

@@ -1,5 +1,7 @@
 """Where the lines of a run come from, and the Keras Sequence that `model.fit` takes."""
 
+import shutil
+
 import numpy as np
 from support.lines import FONTS, OPEN_SANS
 
@@ -93,3 +95,18 @@ def test_without_texts_the_automatic_alphabet_is_digits():
     data = gather(options, options.spec())
     assert data.spec.alphabet == "0123456789"
     assert resolve(options, data.spec.alphabet, data.images).alphabet == "digits"
+
+
+def test_images_to_validate_on_that_are_trained_on_are_counted(labelled_folder, tmp_path, capsys):
+    shutil.copytree(labelled_folder, tmp_path / "copy")
+    (tmp_path / "link").symlink_to(labelled_folder)
+    for other in (labelled_folder, tmp_path / "copy", tmp_path / "link"):
+        options = TrainOptions(dataset=(str(labelled_folder),), validation=(str(other),))
+        gather(options, options.spec())
+        assert "12 of 12 images to validate on are also trained on" in capsys.readouterr().err
+    twice = TrainOptions(dataset=(str(labelled_folder), str(tmp_path / "link")))
+    gather(twice, twice.spec())
+    assert "2 of 2 images to validate on are also trained on" in capsys.readouterr().err
+    options = TrainOptions(dataset=(str(labelled_folder),))
+    gather(options, options.spec())
+    assert "also trained on" not in capsys.readouterr().err

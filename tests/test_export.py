@@ -122,15 +122,29 @@ def by_mean(pixels):
 @pytest.mark.parametrize("before", [False, True], ids=["fresh", "over-another"])
 def test_a_wrong_normalisation_in_the_graph_is_refused(tmp_path, monkeypatch, before):
     monkeypatch.setattr(graph, "normalise", by_mean)
+    earlier = {"frozen_graph.pb": b"earlier", "model.json": b'{"made_from": "m.keras"}'}
     if before:
         (tmp_path / "out").mkdir()
-        (tmp_path / "out" / "frozen_graph.pb").write_bytes(b"earlier")
+        for name, content in earlier.items():
+            (tmp_path / "out" / name).write_bytes(content)
     with pytest.raises(
         export.ExportError, match=r"frozen_graph.pb: gives other results than the Keras"
     ):
         export.export(DIGITS, tmp_path / "out", ["frozengraph"])
-    left = [path.name for path in (tmp_path / "out").iterdir()] if before else []
-    assert left == ["frozen_graph.pb"] * before and (tmp_path / "out").exists() == before
+    left = {path.name: path.read_bytes() for path in tmp_path.glob("out/*")}
+    assert left == (earlier if before else {}) and (tmp_path / "out").exists() == before
+
+
+@pytest.mark.parametrize("name", ["README.md", "reader.py", "model.json", "frozen_graph.pb"])
+def test_a_file_that_no_export_wrote_is_not_replaced(tmp_path, name):
+    (tmp_path / name).write_bytes(b"the user's")
+    with pytest.raises(ValueError, match=rf"{name}: is there already, .* name another DIR"):
+        export.export(DIGITS, tmp_path, ["frozengraph"])
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {name: b"the user's"}
+
+
+def test_the_files_of_an_export_are_known_as_such(exported):
+    export.check_replaceable(exported[0])
 
 
 def test_a_wrong_normalisation_in_the_reader_is_refused(tmp_path, monkeypatch):

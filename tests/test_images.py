@@ -424,8 +424,15 @@ def test_a_phones_picture_with_a_preview_is_one_picture(caplog):
 def test_a_picture_taller_than_wide(caplog):
     content = encoded(Image.new("L", (20, 80)))
     assert warned(caplog, content) == [
-        "it: taller than wide (20 x 80); only single lines can be read; crop it to the line"
+        "it: taller than wide (20 x 80); only single lines can be read; crop it to the "
+        "line, or if the line runs from top to bottom, read it with --orientation auto"
     ]
+
+
+def test_a_pointer_of_git_lfs():
+    pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n"
+    with pytest.raises(ImageError, match=r"it: a pointer of Git LFS, .* git lfs pull"):
+        load(pointer, name="it")
 
 
 def test_a_page(caplog):

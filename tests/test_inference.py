@@ -213,7 +213,13 @@ def test_no_images_are_no_lines(recognizer):
     assert recognizer.read(iter(())) == []
 
 
-@pytest.mark.parametrize("single", ["line.png", b"\x89PNG"])
+@pytest.mark.parametrize(
+    "single",
+    [
+        "line.png", b"\x89PNG", Path("line.png"), None, 7, np.zeros((32, 90), np.uint8),
+        np.zeros((32, 90, 3), np.uint8), Image.new("L", (90, 32)),
+    ],
+)  # fmt: skip
 def test_a_single_image_is_asked_for_in_a_list(recognizer, single):
     with pytest.raises(TypeError, match="a list of images"):
         recognizer.read(single)
@@ -454,6 +460,14 @@ def test_every_format_that_is_read_is_found_in_a_folder(folder):
     found, passed_over = find_images([str(folder / "more")])
     assert {Path(path).suffix for path in found} == {".webp", *(f".{e}" for e in kinds)}
     assert passed_over == 0
+
+
+def test_a_pattern_names_images(folder):
+    (folder / "[1].png").write_bytes((folder / "b.png").read_bytes())
+    found, _ = find_images([str(folder / "*.png")])
+    assert found == sorted(map(str, folder.glob("*.png"))) and len(found) > 1
+    assert find_images([str(folder / "[1].png")])[0] == [str(folder / "[1].png")]
+    assert find_images([str(folder / "no*.png")])[0] == [str(folder / "no*.png")]
 
 
 def test_another_page_is_read_when_asked_for(script, tmp_path, recognizer):

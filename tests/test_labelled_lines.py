@@ -114,6 +114,18 @@ def test_empty_labels_train(labelled_folder, tmp_path, head):
     assert all(np.isfinite(float(value)) for row in rows[1:] for value in row.split(","))
 
 
+def test_only_empty_labels_give_no_alphabet(labelled_folder, tmp_path):
+    shutil.copy(labelled_folder / "0.png", tmp_path)
+    (tmp_path / "labels.tsv").write_text("0.png\t\n")
+    with pytest.raises(
+        DatasetError, match=r"only empty labels \(1\); .* if there is nothing to read$"
+    ):
+        labelled.alphabet_of(find_entries(tmp_path))
+    (tmp_path / "labels.tsv").write_text("gone.png\t1\n")
+    with pytest.raises(DatasetError, match=r"can be used; correct these:\n.*gone.png"):
+        labelled.alphabet_of(find_entries(tmp_path))
+
+
 def test_images_over_the_limits_are_counted_and_listed(labelled_folder):
     found = find_entries(labelled_folder)
     widths = {entry.name: Image.open(entry.file).width for entry in found}
@@ -131,7 +143,7 @@ def test_the_share_to_validate_on_is_drawn_by_the_seed(labelled_folder):
     assert len(validate_on) == 3 and sorted(train_on + validate_on) == sorted(entries)
     assert labelled.split_entries(entries, 0.25, 0) == (train_on, validate_on)
     assert labelled.split_entries(entries, 0.25, 1) != (train_on, validate_on)
-    with pytest.raises(DatasetError, match=r"too few to keep .*--validation"):
+    with pytest.raises(DatasetError, match=r"0.25 of 1 labelled image leaves none .*--validation"):
         labelled.split_entries(entries[:1], 0.25, 0)
 
 
@@ -276,3 +288,22 @@ def test_a_run_starts_from_a_model_that_knows_other_characters(labelled_folder, 
     assert run(tmp_path / "run", "--dataset", str(tmp_path), "--init-from", str(start)) == 0
     assert f"Not in {start}, trained from scratch: '1'" in capsys.readouterr().err
     assert read_spec(tmp_path / "run" / "best.keras").alphabet == "7x21"
+
+
+def test_a_label_that_is_too_long_is_reported_with_what_helps():
+    reasons = {
+        ((30, 32), "1234567890"): "try --architecture fine, or correct the label",
+        ((30, 32), "1234567890123456"): "no --architecture gives enough; correct the label",
+        ((32, 110), "123456"): "the image is taller than wide: turn it, so that its text is level",
+    }
+    for (size, label), fix in reasons.items():
+        assert str(labelled.too_long(size, label, SPEC)).endswith(fix)
+    assert labelled.too_long((110, 32), "1234567890", SPEC) is None
+
+
+def test_images_of_any_layout_are_compared(labelled_folder, tmp_path):
+    entries = entries_of(labelled_folder)
+    write_labelled(labelled_folder, tmp_path / "set.tfrecords")
+    records = find_entries(tmp_path / "set.tfrecords")
+    assert labelled.in_both(entries[3:], records) == records[3:]
+    assert labelled.in_both(entries[:3], entries[3:]) == []

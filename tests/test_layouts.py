@@ -14,9 +14,11 @@ from support.datasets import annotate, picture
 
 from ocr_simple.datasets.annotations import find_dataset, find_entries
 from ocr_simple.datasets.entries import Entry, Fault
-from ocr_simple.datasets.labelled_lines import load_image
+from ocr_simple.datasets.labelled_lines import load_image, select_usable
 from ocr_simple.errors import DatasetError
 from ocr_simple.options import LabelOptions
+from ocr_simple.spec import ModelSpec, read_spec
+from ocr_simple.text import counted
 
 DOCS = Path(__file__).resolve().parents[1] / "docs" / "data.md"
 FROM_NAMES = LabelOptions(labels_from_names=True)
@@ -105,7 +107,7 @@ def test_each_documented_example_is_read(layout, file, lines, labels, tmp_path, 
     found = find_dataset(dataset, how)
     assert labels_of(found.rows) == labels
     assert all(load_image(entry).size for entry in found.entries)
-    assert f"{len(labels):,} images" in str(found) and "alphabet" in str(found)
+    assert counted(len(labels), "image") in str(found) and "alphabet" in str(found)
 
 
 # --- what is recognised -----------------------------------------------------------------------
@@ -139,9 +141,9 @@ def test_a_home_folder_is_found(image_folder, monkeypatch):
 
 def test_windows_rows_and_a_byte_order_mark_are_read(image_folder):
     (image_folder / "a.csv").write_bytes(
-        b'\xef\xbb\xbffilename,words\r\nimages\\a.png,one\r\n\r\nimages\\b.jpg,"two\r\nthree"\r\n'
+        b"\xef\xbb\xbffilename,words\r\nimages\\a.png,one\r\n\r\nimages\\b.jpg,two\r\n"
     )
-    assert labels_of(find_entries("a.csv")) == ["one", "two three"]
+    assert labels_of(find_entries("a.csv")) == ["one", "two"]
 
 
 def test_an_index_column_and_others_are_named_and_not_used(image_folder):
@@ -167,8 +169,10 @@ def test_an_image_beside_the_annotations_comes_first_and_that_is_said(image_fold
         found = find_dataset(dataset)
         assert [Path(entry.file).parent.name for entry in found.entries] == ["set", "set"]
         (note,) = found.notes
-        assert note.startswith("1 images are both beside it and in the working directory, and diff")
-        assert "first: 1.png" in note
+        assert note == (
+            "images beside it for which the working directory has different ones of the same name: "
+            "1 (first: 1.png); those beside it are used"
+        )
 
 
 def test_a_missing_image_is_reported_with_the_folders_that_were_searched(image_folder):
@@ -201,6 +205,53 @@ def test_names_are_labels_only_when_asked(tmp_path):
     assert labels_of(find_entries(f"{tmp_path}/*_?.png", FROM_NAMES)) == ["12"]
 
 
+def test_images_in_a_folder_beside_the_annotations_are_found(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    picture(tmp_path / "train" / "images" / "1.png", seed=1)
+    picture(tmp_path / "1.png", seed=2)
+    annotate(tmp_path / "train" / "labels.json", '{"1.png": "one"}')
+    found = find_dataset("train")
+    assert [entry.file for entry in found.entries] == ["train/images/1.png"]
+    assert found.notes[0].startswith("images beside it for which the working directory has differ")
+
+
+def test_images_of_the_working_directory_are_named(image_folder):
+    annotate(image_folder / "images" / "labels.tsv", "images/a.png\tone")
+    found = find_dataset("images/labels.tsv")
+    assert found.notes == (
+        f"images found only in the working directory {image_folder}, not beside it: 1 "
+        "(first: images/a.png)",
+    )
+    annotate(image_folder / "here.tsv", "images/a.png\tone")
+    assert find_dataset("here.tsv").notes == ()
+
+
+MJSYNTH = {"1_CHIFFON_12000.jpg": "CHIFFON", "2_3rd_77.jpg": "3rd"}
+
+
+def test_mjsynth_is_read_by_its_file_names(tmp_path):
+    for name in MJSYNTH:
+        picture(tmp_path / "2911" / "6" / name)
+    rows = (f"./2911/6/{name} {name[:-4].rpartition('_')[2]}" for name in MJSYNTH)
+    annotate(tmp_path / "annotation_train.txt", *rows)
+    found = find_dataset(tmp_path / "annotation_train.txt")
+    assert labels_of(found.rows) == list(MJSYNTH.values())
+    assert "indexes into MJSynth's lexicon" in str(found)
+    assert labels_of(find_entries(tmp_path, FROM_NAMES)) == list(MJSYNTH.values())
+
+
+def test_a_number_at_the_end_of_a_file_name_may_be_the_label(tmp_path):
+    for name in ("0_meter_4711.jpg", "1_meter_4712.jpg"):
+        picture(tmp_path / name)
+    annotate(tmp_path / "a.txt", "0_meter_4711.jpg 4711", "1_meter_4712.jpg 4712")
+    assert labels_of(find_entries(tmp_path / "a.txt")) == ["4711", "4712"]
+
+
+def test_empty_labels_alone_are_reported(image_folder):
+    annotate(image_folder / "a.tsv", "images/a.png\t", "images/b.jpg\t")
+    assert str(find_dataset("a.tsv")).endswith("; 2 images; all labels are empty")
+
+
 def test_labels_are_cleaned_when_asked(image_folder):
     annotate(image_folder / "a.txt", "images/a.png\ta\u200bb\ufeff c\u200e")
     assert labels_of(find_entries("a.txt", LabelOptions(clean_labels=True))) == ["ab c"]
@@ -220,7 +271,13 @@ def test_labels_are_cleaned_when_asked(image_folder):
         ("a.jsonl", ['{"file_name": "images/a.png", "texte": "1"}'], "a.jsonl:1: .*is no image"),
         ("a.csv", ["filename;words", "images/a.png;one"], "separated by semicolons; save it with"),
         ("a.csv", ["filename,size", "images/a.png,1"], "which of the columns filename, size is"),
-        ("a.csv", ["filename,text,label", "images/a.png,1,2"], "2 columns could be it; call"),
+        ("a.csv", ["filename,text,label", "images/a.png,1,2"], "text and label could be it; rem"),
+        ("a.csv", ["filename,text,text", "images/a.png,1,2"], "text and text could be it; rem"),
+        ("a.csv", ["image,xmin,ymin,xmax,ymax,label", "images/a.png,1,2,3,4,x"], "look like boxes"),
+        ("a.csv", ["image,label,x1,y1,x2,y2", "images/a.png,x,1,2,3,4"], "x1, y1, x2, y2 look l"),
+        ("a.csv", ["filename,region_shape_attributes", "images/a.png,1"], "look like boxes"),
+        ("a.jsonl", ['{"image": "a.png", "text": "x", "bbox": [1, 2]}'], "bbox look.* like boxes"),
+        ("a.csv", ["filename,text", 'images/a.png,"{""text"": ""x""}"'], "a.csv:2: .*is JSON, as"),
         ("a.csv", ["filename,words", 'images/a.png,"one"x'], "a.csv:2: cannot be read as CSV"),
     ],
 )  # fmt: skip
@@ -238,6 +295,13 @@ def test_a_file_of_another_kind_is_refused_with_what_it_looks_like(
     [
         ("a.csv", ["images/a.png,1,50"], "has more than two columns"),
         ("a.csv", ["filename,words", "images/a.png,1,50"], "has 3 columns, and the first row 2"),
+        (
+            "a.csv",
+            ["filename,text,region", "images/a.png,1"],
+            "has 2 columns, and the first row 3",
+        ),
+        ("a.csv", ["filename,text", 'images/a.png,"one', 'two"'], "2 rows; a label is one line"),
+        ("a.json", ['{"images/a.png": "one\\ntwo"}'], "2 rows; a label is one line of text"),
         ("a.json", ['{"images/a.png": 12}'], "the label 12 is not a text; put it in quotes"),
         ("images/a.gt.txt", ["one", "two"], "2 rows; a label is one line of text"),
     ],
@@ -253,8 +317,15 @@ def test_a_row_that_cannot_be_meant_is_a_fault(image_folder, name, rows, reason)
     [
         ("images/a.png one".encode("utf-16"), "UTF-16 text; save it as UTF-8"),
         (b"images/a.png one\rimages/b.jpg two\r", "its rows end in CR; save it"),
-        (b"PK\x03\x04 and so on, more than that", "is a zip archive"),
-        (gzip.compress(b"images/a.png one\n"), "is a compressed file"),
+        (b"PK\x03\x04 and so on, more than that", "is a zip archive; unpack it first$"),
+        ("images/a.png one".encode("utf-16-le"), "is UTF-16 text; save it as UTF-8"),
+        ("images/a.png one".encode("utf-16-be"), "is UTF-16 text; save it as UTF-8"),
+        (b"MATLAB 7.3 MAT-file" + bytes(100), "is a MATLAB file, not a label file; write"),
+        (b"PAR1 one two three PAR1", "is a Parquet file, not a label file; write"),
+        (bytes(range(32)) * 9, "is a binary file, not a label file; write its labels"),
+        (b"<?xml version='1.0'?><annotations/>", "is XML, which is not read; write a labels.tsv"),
+        (b"<annotation><filename>1.png</filename></annotation>", "is XML, which is not read"),
+        (gzip.compress(b"images/a.png one\n", mtime=0), "is a compressed file"),
     ],
 )
 def test_a_file_in_another_encoding_is_refused(image_folder, content, reason):
@@ -263,9 +334,38 @@ def test_a_file_in_another_encoding_is_refused(image_folder, content, reason):
         find_entries("a.txt")
 
 
+def test_a_spreadsheet_is_saved_as_csv(image_folder):
+    Path("a.xlsx").write_bytes(b"PK\x03\x04 and so on, more than that")
+    with pytest.raises(DatasetError, match=r"a\.xlsx: is a spreadsheet; save it as CSV, in UTF-8"):
+        find_entries("a.xlsx")
+
+
 def test_an_image_is_no_data_set(image_folder):
     with pytest.raises(DatasetError, match=r"images/a\.png: is an image; name"):
         find_entries("images/a.png")
+
+
+@pytest.mark.parametrize(
+    "files, fix",
+    [
+        (["1.png", "annotations.csv"], "labels, and 'annotations.csv': name the file, if it"),
+        (["1.png", "a.txt", "Labels.tsv"], "'a.txt': name the file that has the labels. Otherwi"),
+        (["a.csv", "b.csv", "c.csv", "d.csv", "1.png"], "'b.csv', 'c.csv' and 1 more: name the"),
+        (["my set/labels.tsv", "my set/1.png"], "The data set is in 'my set/': name that folder"),
+        (["x/test/gt.txt", "train/metadata.csv"], "data sets in 'train/' and 'x/test/': name"),
+        (["MJ/MJ_train/data.mdb"], "The data set is in 'MJ/MJ_train/': name that folder"),
+        (["images/1.png", "annotations.xml"], "1 image without labels, and XML, which is not read"),
+        (["12.png", "34.png"], "2 images without labels: .* text; or give --labels-from-names if"),
+        (["img_07.png", "img_08.png"], "such as 'img_07.png', tab, text$"),
+        (["alpha/1.png", "beta/1.png"], "'alpha/1.png', tab, 'alpha', if the names of the folders"),
+    ],
+)  # fmt: skip
+def test_a_folder_without_labels_is_told_what_it_has(tmp_path, files, fix):
+    for name in files:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+    with pytest.raises(DatasetError, match=f"no data set there; name .*{fix}"):
+        find_entries(tmp_path)
 
 
 def test_tfrecords_of_fsns_are_refused(image_folder):
@@ -294,6 +394,12 @@ def test_an_lmdb_of_another_kind_is_refused(tmp_path):
     ]  # fmt: skip
 
 
+def test_an_lmdb_may_be_counted_from_0(tmp_path):
+    keys = {f"{kind}-{k:09}": b"%d" % k for kind in ("image", "label") for k in range(3)}
+    database = write_lmdb(tmp_path / "set", {"num-samples": b"3", **keys})
+    assert labels_of(find_entries(database)) == ["0", "1", "2"]
+
+
 # --- many faults ------------------------------------------------------------------------------
 
 
@@ -309,3 +415,95 @@ def test_the_first_ten_faults_are_listed_and_a_file_has_all(image_folder):
     file = Path(re.fullmatch("  all of them: (.+)", listed[11])[1])
     assert len(file.read_text("utf-8").splitlines()) == 25
     file.unlink()
+
+
+# --- images without labels, and labels without images -------------------------------------------
+
+
+def test_images_that_no_row_names_are_counted(image_folder):
+    annotate(image_folder / "images" / "labels.tsv", "a.png\tone", "../images/b.jpg\ttwo")
+    assert find_dataset("images").notes == (
+        "images there without a row that can be used: 2 (first: images/com,ma.png)",
+    )
+    assert find_dataset("images/labels.tsv").notes == (), "another file may have their labels"
+    rows = ("a.png\tone", "b.jpg\ttwo", "with space.png\t3", "com,ma.png\t4")
+    annotate(image_folder / "images" / "labels.tsv", *rows)
+    Path("link").symlink_to("images")
+    annotate(
+        image_folder / "images" / "labels.tsv", *(f"{Path('link').absolute()}/{r}" for r in rows)
+    )
+    assert find_dataset("images").notes == ()
+
+
+def test_a_text_without_an_image_is_counted(tmp_path):
+    picture(tmp_path / "a.png")
+    for name in ("a.gt.txt", "b.gt.txt", "more/c.gt.txt", "README.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("one")
+    found = find_dataset(tmp_path)
+    assert labels_of(found.rows) == ["one"]
+    assert found.notes == (f"texts without an image: 2 (first: {tmp_path / 'b.gt.txt'})",)
+
+
+# --- TFRecords ----------------------------------------------------------------------------------
+
+
+def test_other_tfrecords_are_named_by_what_they_are(image_folder):
+    boxes = {"image/encoded": b"x", "image/object/bbox/xmin": b"0"}
+    write_example_record(Path("boxes.tfrecords"), boxes)
+    with pytest.raises(DatasetError, match=r"boxes.tfrecords:1: .* looks like boxes"):
+        find_entries("boxes.tfrecords")
+    write_example_record(Path("other.tfrecords"), {"image/encoded": b"x", "image/height": b"3"})
+    with pytest.raises(DatasetError, match=r"instead of image and label; write"):
+        find_entries("other.tfrecords")
+
+
+def test_a_number_as_a_label_says_what_to_write(image_folder):
+    tf = pytest.importorskip("tensorflow")
+    feature = {
+        "image": tf.train.Feature(bytes_list=tf.train.BytesList(value=[b"x"])),
+        "label": tf.train.Feature(int64_list=tf.train.Int64List(value=[7])),
+    }
+    example = tf.train.Example(features=tf.train.Features(feature=feature))
+    with tf.io.TFRecordWriter("numbers.tfrecords") as writer:
+        writer.write(example.SerializeToString())
+    (fault,) = find_entries("numbers.tfrecords")
+    assert fault.reason == "its label is a number; write it as text in UTF-8, in a bytes_list"
+
+
+def test_a_damaged_file_is_reported_without_the_names_of_operations(image_folder):
+    values = {"image": Path("images/a.png").read_bytes(), "label": b"one"}
+    content = write_example_record(Path("cut.tfrecords"), values).read_bytes()
+    Path("cut.tfrecords").write_bytes(content[:-30])
+    with pytest.raises(DatasetError, match=r"^cut.tfrecords: damaged after record 0 \(") as error:
+        find_entries("cut.tfrecords")
+    assert "{{" not in str(error.value) and "[Op" not in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["labels.tsv", "lines.tfrecords"])
+def test_a_pointer_of_git_lfs_is_to_be_fetched(tmp_path, name):
+    pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n"
+    (tmp_path / name).write_bytes(pointer)
+    with pytest.raises(DatasetError, match=r"is a pointer of Git LFS.* fetch .* git lfs pull"):
+        find_entries(tmp_path / name)
+    with pytest.raises(ValueError, match=r"not a model of ocr_simple \(a pointer of Git LFS"):
+        read_spec(tmp_path / name)
+
+
+def test_an_empty_file_of_tfrecords_is_to_be_written_again(image_folder):
+    Path("none.tfrecords").touch()
+    with pytest.raises(DatasetError, match=r"^none.tfrecords: is empty; .*with aocr dataset"):
+        find_entries("none.tfrecords")
+
+
+def test_the_place_of_a_bad_image_is_named_once(image_folder):
+    write_example_record(Path("bad.tfrecords"), {"image": b"no image", "label": b"one"})
+    with pytest.raises(DatasetError) as error:
+        select_usable(find_entries("bad.tfrecords"), ModelSpec(alphabet="eno"))
+    assert str(error.value).count("bad.tfrecords:1: ") == 1
+
+
+def test_a_label_of_several_parts_is_named_as_json_names_it(image_folder):
+    Path("a.json").write_text('{"images/a.png": {"text": "a"}}')
+    with pytest.raises(DatasetError, match="is not a text but an object"):
+        find_entries("a.json")

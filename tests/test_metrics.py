@@ -109,3 +109,17 @@ def test_worst_lines_and_suspects_are_in_order():
 def test_aocr_accuracy(truth, text, accuracy):
     assert aocr_accuracy(truth, text) == accuracy
     assert aocr_accuracy(truth, text, distance=False) == (truth == text)
+
+
+def test_a_label_that_the_model_cannot_read_is_no_suspected_label_error():
+    found = evaluate(
+        [
+            reading("AB-1", "1", 0.99, unknown="AB-"),
+            reading("12", "13", 0.95),
+            reading("7", "7"),
+            reading("B2", "82", 0.2, unknown="B"),
+        ]
+    )
+    assert found.suspects == (1,) and set(found.worst) == {0, 1, 3}
+    assert found.unknown_note == ("2 of 4 labels have characters that the model cannot read: - A B")
+    assert evaluate([reading("7", "7")]).unknown_note == ""

@@ -114,3 +114,11 @@ def test_a_file_in_place_of_the_folder_is_an_error(tmp_path):
     for place in (file, file / "under"):
         with pytest.raises(ValueError, match="a file is in the way"):
             write_report([reading("1", "1")], place, pixels)
+
+
+def test_labels_that_the_model_cannot_read_are_counted(tmp_path):
+    write_report([reading("A", "4", 0.99, unknown="A"), reading("1", "1")], tmp_path, pixels)
+    text = (tmp_path / "report.md").read_text("utf-8")
+    assert r"1 of 2 labels have characters that the model cannot read\: A." in text
+    assert "Suspected label errors" not in text
+    assert json.loads((tmp_path / "report.json").read_text("utf-8"))["unknown_lines"] == 1

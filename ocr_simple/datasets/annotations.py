@@ -26,12 +26,21 @@ from ocr_simple import images as imaging
 from ocr_simple import storage
 from ocr_simple.datasets import lmdb_files
 from ocr_simple.datasets.entries import Entry, Fault, fault_list
-from ocr_simple.datasets.folders import images_in, read_names, read_pairs, text_beside, why_none
+from ocr_simple.datasets.folders import (
+    images_in,
+    read_names,
+    read_pairs,
+    text_beside,
+    texts_alone,
+    unlabelled,
+    why_none,
+)
 from ocr_simple.datasets.records import is_tfrecords, read_lmdb, read_tfrecords
-from ocr_simple.datasets.row_images import read_annotations, spellings
+from ocr_simple.datasets.row_images import IMAGES, read_annotations, spellings
 from ocr_simple.datasets.rows import parse
 from ocr_simple.errors import DatasetError
 from ocr_simple.options import LabelOptions
+from ocr_simple.text import counted
 
 LABELS = "labels.tsv"  # the annotation file that this project writes
 LABEL_FILES = (  # of a folder; the first that is there is used
@@ -62,37 +71,21 @@ class Dataset(NamedTuple):
         labels = [entry.label for entry in self.entries]
         alphabet = "".join(sorted(set("".join(labels))))
         shown = alphabet[:SHOWN_CHARACTERS] + "…" * (len(alphabet) > SHOWN_CHARACTERS)
-        about = f"{self.name}: {self.layout}; {len(labels):,} images"
-        if labels:
-            lengths = f"{min(map(len, labels))} to {max(map(len, labels))}"
-            about += f", labels of {lengths} characters, alphabet {shown} ({len(alphabet):,})"
+        about = f"{self.name}: {self.layout}; {counted(len(labels), 'image')}"
+        if alphabet:
+            shortest, longest = min(map(len, labels)), max(map(len, labels))
+            lengths = counted(longest, "character")
+            if shortest < longest:
+                lengths = f"{shortest} to {longest} characters"
+            about += f", labels of {lengths}, alphabet {shown} ({len(alphabet):,})"
         if empty := labels.count(""):
-            about += f"; {empty:,} empty labels"
+            about += f"; {counted(empty, 'empty label')}" if alphabet else "; all labels are empty"
         if faults := len(self.rows) - len(labels):
-            about += f"; {faults:,} rows cannot be used"
+            about += f"; {counted(faults, 'row')} cannot be used"
         return "\n".join((about, *(f"{self.name}: {note}" for note in self.notes)))
 
 
 # --- which layout -----------------------------------------------------------------------------
-
-
-def _locate(dataset: str | os.PathLike, how: LabelOptions) -> list[tuple[Kind, Path]]:
-    """(layout, path) of each part of a local data set. Raises DatasetError if there is none."""
-    path = Path(dataset).expanduser()
-    parts = [path] if path.exists() else [Path(p) for p in sorted(glob.glob(f"{path}"))]
-    if how.labels_from_names:
-        found: list[tuple[Kind, Path]] = [("names", part) for part in parts if _images(part)]
-    else:
-        found = [located for part in parts for located in _locate_part(part)]
-    if found:
-        return found
-    if how.labels_from_names and parts:
-        raise DatasetError(f"{dataset}: no images there, whose names --labels-from-names could use")
-    about = why_none(path) if path.is_dir() else ""
-    raise DatasetError(
-        f"{dataset}: no data set there; name an annotation file, a folder with {LABELS} (file "
-        f"name, tab, label), or TFRecords; docs/data.md shows all layouts{about}"
-    )
 
 
 def _images(path: Path) -> list[Path]:
@@ -109,7 +102,8 @@ def _locate_part(path: Path) -> list[tuple[Kind, Path]]:
     if path.is_file():
         if path.suffix.lower() in imaging.EXTENSIONS:
             raise DatasetError(f"{path}: is an image; name its folder, or a file with its label")
-        return [("tfrecords" if is_tfrecords(path) else "annotations", path)]
+        named = any(path.match(pattern) for pattern in RECORDS)  # if empty or damaged too
+        return [("tfrecords" if named or is_tfrecords(path) else "annotations", path)]
     if label_files := _label_files(path):
         return _locate_part(label_files[0])
     if records := sorted({file for pattern in RECORDS for file in path.glob(pattern)}):
@@ -120,6 +114,33 @@ def _locate_part(path: Path) -> list[tuple[Kind, Path]]:
 def _label_files(folder: Path) -> list[Path]:
     """The files in a folder that have the name of an annotation file, the best one first."""
     return [folder / name for name in LABEL_FILES if (folder / name).is_file()]
+
+
+def _is_dataset(folder: Path) -> bool:
+    """Whether a folder can be read as a data set."""
+    try:
+        return bool(_locate_part(folder))
+    except OSError:  # not allowed to look into it
+        return False
+
+
+def _locate(dataset: str | os.PathLike, how: LabelOptions) -> list[tuple[Kind, Path]]:
+    """(layout, path) of each part of a local data set. Raises DatasetError if there is none."""
+    path = Path(dataset).expanduser()
+    parts = [path] if path.exists() else [Path(p) for p in sorted(glob.glob(f"{path}"))]
+    if how.labels_from_names:
+        found: list[tuple[Kind, Path]] = [("names", part) for part in parts if _images(part)]
+    else:
+        found = [located for part in parts for located in _locate_part(part)]
+    if found:
+        return found
+    if how.labels_from_names and parts:
+        raise DatasetError(f"{dataset}: no images there, whose names --labels-from-names could use")
+    about = why_none(path, _is_dataset) if path.is_dir() else ""
+    raise DatasetError(
+        f"{dataset}: no data set there; name an annotation file, a folder with {LABELS} (file "
+        f"name, tab, label), or TFRecords; docs/data.md shows all layouts{about}"
+    )
 
 
 # --- data sets --------------------------------------------------------------------------------
@@ -146,8 +167,15 @@ def find_dataset(dataset: str | os.PathLike, how: LabelOptions = DEFAULT) -> Dat
         used, *others = (file.name for file in _label_files(folder))
         layouts = {f"{used}, {layout}": count for layout, count in layouts.items()}
         notes += [f"{', '.join(others)} not used, only {used}"] if others else []
+        if left := unlabelled(folder, (row for row in rows if isinstance(row, Entry))):
+            notes.append(
+                f"images there without a row that can be used: {len(left):,} (first: {left[0]})"
+            )
     if not rows:
-        raise DatasetError(f"{dataset}: is empty; add images with their labels")
+        fix = "add images with their labels"
+        if parts[0][0] == "tfrecords":
+            fix = "write its images and labels to it with aocr dataset"
+        raise DatasetError(f"{dataset}: is empty; {fix}")
     shown = [f"{count} files of {name}" if count > 1 else name for name, count in layouts.items()]
     return Dataset(os.fspath(dataset), " and ".join(shown), rows, tuple(notes))
 
@@ -162,8 +190,11 @@ def _read(kind: Kind, path: Path, clean: bool) -> tuple[str, list[Entry | Fault]
         case "lmdb":
             return "LMDB database", list(read_lmdb(path, clean)), ()
         case "pairs":
-            pairs = list(read_pairs(path, images_in(path), clean))
-            return "images with a text file beside each", pairs, ()
+            images = images_in(path)
+            pairs = list(read_pairs(path, images, clean))
+            alone = texts_alone(path, images)
+            note = f"texts without an image: {len(alone):,} (first: {alone[0]})" if alone else ""
+            return "images with a text file beside each", pairs, (note,) if note else ()
         case "names":
             return *read_names(_images(path), clean), ()
 
@@ -191,8 +222,9 @@ def _find_in_bucket(url: str, how: LabelOptions) -> Dataset:
             folder, file = url, storage.local_file(f"{url}/{chosen}")
             url = f"{url}/{chosen}"
     if folder and not is_tfrecords(file) and not lmdb_files.is_lmdb(file):
-        rows = parse(file).rows
-        named = {name for row in rows for split in row.splits for name in spellings(split.name)}
+        splits = (split for row in parse(file).rows for split in row.splits)
+        named = {name for split in splits for name in spellings(split.name)}
+        named |= {f"{IMAGES}/{name}" for name in named}
         storage.download(folder, file.parent, sorted(named & set(storage.list_files(folder))))
     try:
         found = find_dataset(file, how)

@@ -2,16 +2,20 @@
 
 import contextlib
 import csv
+import os
+import re
 import tempfile
 import unicodedata
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import NamedTuple, TextIO
 
 from ocr_simple import storage
 from ocr_simple.datasets import lmdb_files
 from ocr_simple.text import escape_controls, first_ten, normalise_text
 
-JOINERS = "\u200c\u200d"  # part of the spelling of Persian, Hindi and others
+JOINERS = "\u200c\u200d"  # after a letter, part of the spelling of Persian, Hindi and others
+VARIATION = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]")  # selects how a character is drawn
 FILLERS = "\u034f\u115f\u1160\u3164\uffa0"  # draw nothing, but count as letters or marks
 FIRST_JOINED = "\u0600"  # scripts that need joiners begin here: Arabic, then those of India
 SHOWN = 100  # characters of a name or a label in a message
@@ -44,6 +48,22 @@ class Fault(NamedTuple):
 
     place: str  # file and row
     reason: str
+
+
+def image_fault(entry: Entry, error: Exception) -> Fault:
+    """The fault of an entry whose image cannot be read. Its place is not repeated in the reason."""
+    return Fault(entry.place, str(error).removeprefix(f"{escape_controls(entry.place)}: "))
+
+
+def is_part(file: Path, rows: Iterable[Entry | Fault]) -> bool:
+    """Whether a local file is an image, a label file or TFRecords that some of the rows are in."""
+    if not file.exists():
+        return False
+    parts = set()
+    for row in rows:  # a place is a file, or file:row
+        parts |= {row.place, row.place.rpartition(":")[0]}
+        parts |= {row.file} if isinstance(row, Entry) else set()
+    return any(os.path.exists(part) and file.samefile(part) for part in parts)
 
 
 def quoted(text: str) -> str:
@@ -79,17 +99,27 @@ def write_faults(file: TextIO, faults: Iterable[Fault]) -> None:
 def _invisible(text: str) -> Iterator[int]:
     """The places of the characters of `text` that draw nothing."""
     for place, character in enumerate(text):
-        if character in JOINERS and place and text[place - 1] >= FIRST_JOINED:
+        if character in JOINERS and place and _is_joined(text[place - 1]):
             continue
-        if unicodedata.category(character) in ("Cc", "Cf") or character in FILLERS:
+        category = unicodedata.category(character)
+        if category in ("Cc", "Cf") or character in FILLERS or VARIATION.match(character):
             yield place
+
+
+def _is_joined(character: str) -> bool:
+    """Whether a joiner after a character is part of the spelling: not after an emoji."""
+    is_letter = unicodedata.category(character)[0] in "LM" and not VARIATION.match(character)
+    return character >= FIRST_JOINED and is_letter
 
 
 def to_label(text: str, clean: bool = False) -> str:
     """A label as it is trained on: NFC, single spaces.
 
-    clean: whether to remove invisible characters, for which ValueError is raised otherwise.
+    clean: whether to remove invisible characters, for which ValueError is raised otherwise. It is
+    raised for a label of several rows too.
     """
+    if "\n" in text.strip():
+        raise ValueError(f"{text.strip().count(chr(10)) + 1} rows; a label is one line of text")
     label = normalise_text(text)
     if not (places := list(_invisible(label))):
         return label

@@ -1,23 +1,31 @@
 """Folders of images: labels in a text file beside each image, or in the images' names."""
 
+import itertools
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from ocr_simple import images as imaging
 from ocr_simple.datasets.entries import Entry, Fault, quoted, to_label
+from ocr_simple.datasets.row_labels import mjsynth_word
 from ocr_simple.datasets.rows import refuse_boxes
 from ocr_simple.errors import DatasetError
+from ocr_simple.text import counted
 
 NUMBERED = re.compile(r"(.*)_\d+")  # the names of images that trdg draws: text_0.jpg
+COUNTER = re.compile(r"(\D*)(\d+)")  # names such as img_001
 ENDINGS = (".gt.txt", ".txt")  # of the text beside an image
+LABEL_SUFFIXES = (".tsv", ".csv", ".txt", ".json", ".jsonl", ".ndjson")
 
 
-def images_in(folder: Path) -> list[Path]:
-    """The images in a folder and the folders in it, sorted; hidden ones are left out."""
+def images_in(folder: Path, most_folders: int | None = None) -> list[Path]:
+    """The images in a folder and the folders in it, sorted; hidden ones are left out.
+
+    most_folders: how many of these are looked into; None: all.
+    """
     found = []
-    for place, folders, names in os.walk(folder):
+    for place, folders, names in itertools.islice(os.walk(folder), most_folders):
         folders[:] = [name for name in folders if not name.startswith((".", "__MACOSX"))]
         found += [
             Path(place, name)
@@ -32,6 +40,23 @@ def text_beside(image: Path) -> Path | None:
     stems = dict.fromkeys((image.stem, image.name.partition(".")[0]))
     files = (image.with_name(stem + ending) for ending in ENDINGS for stem in stems)
     return next((file for file in files if file.is_file()), None)
+
+
+def texts_alone(folder: Path, images: Iterable[Path]) -> list[Path]:
+    """The .gt.txt files in a folder, and the folders in it, that belong to none of its images."""
+    used = {text_beside(image) for image in images}
+    return sorted(file for file in folder.rglob(f"*{ENDINGS[0]}") if file not in used)
+
+
+def unlabelled(folder: Path, entries: Iterable[Entry]) -> list[Path]:
+    """The images in a folder, and the folders in it, that are no entry's."""
+    files = {os.path.abspath(entry.file) for entry in entries}
+    left = [image for image in images_in(folder) if os.path.abspath(image) not in files]
+    if not left:
+        return []
+    # symbolic links give a file several paths
+    real = {os.path.realpath(file) for file in files}
+    return [image for image in left if os.path.realpath(image) not in real]
 
 
 def read_pairs(
@@ -51,8 +76,6 @@ def read_pairs(
         try:
             label = text.read_bytes().decode("utf-8-sig").rstrip("\r\n")
             refuse_boxes(label, str(text))
-            if "\n" in label:
-                raise ValueError(f"{label.count(chr(10)) + 1} rows; a label is one line of text")
             yield Entry(str(text), name, to_label(label, clean), str(image))
         except DatasetError:
             raise
@@ -65,28 +88,80 @@ def read_pairs(
 def read_names(images: list[Path], clean: bool = False) -> tuple[str, list[Entry | Fault]]:
     """(what was recognised, the rows) of images whose names are their labels.
 
-    If all names end as trdg ends them, in _ and a number, the label is what comes before it.
+    If all names end as trdg ends them, in _ and a number, the label is what comes before it. If all
+    are MJSynth's, such as 2911/6/77_Heartbreak_35885.jpg, the label is the word.
     """
-    numbered = all(NUMBERED.fullmatch(image.stem) for image in images)
+    stems = [image.stem for image in images]
+    layout = "labels from file names"
+    if all(words := [mjsynth_word(image.as_posix()) for image in images]):
+        stems, layout = [word[0] for word in words if word], f"{layout} of MJSynth"
+    elif all(numbered := [NUMBERED.fullmatch(stem) for stem in stems]):
+        stems = [found[1] for found in numbered if found]
+        layout += ", without the number at the end"
     rows: list[Entry | Fault] = []
-    for image in images:
-        found = NUMBERED.fullmatch(image.stem) if numbered else None
+    for image, stem in zip(images, stems, strict=True):
         try:
-            label = to_label(found[1] if found else image.stem, clean)
+            label = to_label(stem, clean)
             rows.append(Entry(str(image), image.name, label, str(image)))
         except ValueError as error:
             rows.append(Fault(str(image), str(error)))
-    layout = "labels from file names" + (", without the number at the end" if numbered else "")
     return layout, rows
 
 
-def why_none(folder: Path) -> str:
-    """What a folder without labels has, and the fix; empty if it has no image."""
+# --- folders that are no data set -------------------------------------------------------------
+
+
+def why_none(folder: Path, is_dataset: Callable[[Path], bool]) -> str:
+    """What a folder without labels has instead, and the fix; empty if it has no image.
+
+    is_dataset: whether a folder in it is a data set.
+    """
+    if inside := [repr(f"{each}/") for each in _folders_in(folder) if is_dataset(folder / each)]:
+        if len(inside) == 1:
+            return f". The data set is in {inside[0]}: name that folder"
+        return f". There are data sets in {_listed(inside)}: name those folders"
     images = images_in(folder)
     if not images:
         return ""
-    return (
-        f". It has {len(images):,} images without labels: write a labels.tsv with rows such as "
-        f"{quoted(images[0].relative_to(folder).as_posix())}, tab, text; or give "
-        "--labels-from-names if the file names are the labels"
-    )
+    names = sorted(file.name for file in folder.iterdir() if file.is_file())
+    files = [repr(name) for name in names if Path(name).suffix.lower() in LABEL_SUFFIXES]
+    about = f". It has {counted(len(images), 'image')} without labels"
+    if any(name.lower().endswith(".xml") for name in names):
+        about += ", and XML, which is not read"
+    if files:
+        which = "the file, if it" if len(files) == 1 else "the file that"
+        about += f", and {_listed(files)}: name {which} has the labels. Otherwise"
+    else:
+        about += ":"
+    first = images[0].relative_to(folder)
+    about += f" write a labels.tsv with rows such as {quoted(first.as_posix())}, tab, "
+    stems = [image.stem for image in images]
+    if len(set(stems)) < len(stems) and len(first.parts) > 1:  # counted in each folder
+        return f"{about}{quoted(first.parts[-2])}, if the names of the folders are the labels"
+    if _are_counters(stems):
+        return f"{about}text"
+    return f"{about}text; or give --labels-from-names if the file names are the labels"
+
+
+def _folders_in(folder: Path) -> list[str]:
+    """The folders in a folder and in those, relative to it, sorted; hidden ones are left out."""
+    found = (each for pattern in ("*/", "*/*/") for each in folder.glob(pattern) if each.is_dir())
+    names = (each.relative_to(folder).as_posix() for each in found)
+    return sorted(name for name in names if not name.startswith((".", "__MACOSX")))
+
+
+def _listed(names: list[str]) -> str:
+    """Names for a message: the first three, and how many more there are."""
+    if len(names) > 3:
+        names = [*names[:3], f"{len(names) - 3:,} more"]
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
+
+
+def _are_counters(stems: list[str]) -> bool:
+    """Whether names such as img_001, img_002 only count the images."""
+    found = [match for stem in stems if (match := COUNTER.fullmatch(stem))]
+    if len(found) < len(stems) or len(stems) < 2:
+        return False
+    numbers = sorted(int(match[2]) for match in found)
+    consecutive = numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+    return consecutive and len({match[1] for match in found}) == 1

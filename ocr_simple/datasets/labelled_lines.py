@@ -4,6 +4,8 @@
 function of (seed, k) alone, so that batches, workers and resuming work the same way for both.
 """
 
+import hashlib
+import os
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -13,18 +15,21 @@ from typing import Any
 import numpy as np
 
 from ocr_simple import images as imaging
+from ocr_simple import storage
 from ocr_simple.datasets.annotations import DEFAULT, find_dataset
 from ocr_simple.datasets.batches import Example, LineStream
-from ocr_simple.datasets.entries import Entry, Fault, fault_list, quoted
+from ocr_simple.datasets.entries import Entry, Fault, fault_list, image_fault, quoted
 from ocr_simple.errors import DatasetError
+from ocr_simple.network.encoders import ENCODERS
 from ocr_simple.options import LabelOptions, Variation
 from ocr_simple.photography.geometry import augment
 from ocr_simple.photography.recipes import Mix
 from ocr_simple.spec import ModelSpec, time_steps
-from ocr_simple.text import Alphabet, unique_characters
+from ocr_simple.text import Alphabet, counted, unique_characters
 
 ATTEMPTS = 10  # variations of an image that are tried before it is used unchanged
 DETAIL = 2  # times the model's height: more pixels do not improve a variation
+FINEST = min(encoder.stride for encoder in ENCODERS.values())  # of any encoder, such as fine
 TOO_NARROW = "varied, its label needs more time steps than the image gives"
 
 
@@ -45,13 +50,44 @@ def find_all_entries(
     return found
 
 
+def _encoded_size(entry: Entry) -> int:
+    """Bytes of an entry's encoded image; -1 for one in a bucket, which is not read for it."""
+    if entry.key:
+        return len(entry.image_bytes())
+    if entry.size >= 0 or storage.url_of(entry.file):
+        return entry.size
+    return os.path.getsize(entry.file)
+
+
+def _digest(entry: Entry) -> bytes:
+    return hashlib.sha1(entry.image_bytes()).digest()
+
+
+def in_both(training: Iterable[Entry], validation: Iterable[Entry]) -> list[Entry]:
+    """The entries to validate on whose image, byte for byte, is also one to train on.
+
+    Images are read only where the other side has one of the same size. Raises OSError.
+    """
+    by_size: dict[int, list[Entry]] = {}
+    for entry in training:
+        by_size.setdefault(_encoded_size(entry), []).append(entry)
+    alike = [(entry, size) for entry in validation if (size := _encoded_size(entry)) in by_size]
+    known = {_digest(entry) for size in {size for _, size in alike} for entry in by_size[size]}
+    return [entry for entry, _ in alike if _digest(entry) in known]
+
+
 def alphabet_of(found: list[Entry | Fault]) -> str:
     """The characters of all labels, sorted. Raises DatasetError if there is no label."""
     characters = {character for row in found if isinstance(row, Entry) for character in row.label}
     if not characters:
+        if any(isinstance(row, Fault) for row in found):
+            raise DatasetError(
+                "no row of the data set has a label that can be used; correct these:"
+                + fault_list(found)
+            )
         raise DatasetError(
-            "no row of the data set has a label that can be used; correct them, or name an "
-            "--alphabet if there is nothing to read:" + fault_list(found)
+            f"the data set has only empty labels ({len(found):,}); add the text of each image, or "
+            "name an --alphabet if there is nothing to read"
         )
     return unique_characters(sorted(characters))
 
@@ -92,12 +128,20 @@ def too_long(size: tuple[int, int], label: str, spec: ModelSpec) -> str | None:
     columns, rows = size
     if 0 < spec.max_prediction < len(label):
         return f"label {quoted(label)} is longer than --max-prediction {spec.max_prediction}"
+    needed = spec.steps_needed(label)
     steps = time_steps(imaging.scaled_width(columns, rows, spec.height), spec.stride)
-    if spec.steps_needed(label) <= steps:
+    if needed <= steps:
         return None
+    fix = "no --architecture gives enough; correct the label"
+    if rows > columns and needed <= time_steps(
+        imaging.scaled_width(rows, columns, spec.height), spec.stride
+    ):
+        fix = "the image is taller than wide: turn it, so that its text is level"
+    elif needed <= time_steps(imaging.scaled_width(columns, rows, spec.height), FINEST):
+        fix = "try --architecture fine, or correct the label"
     return (
-        f"label {quoted(label)} needs {spec.steps_needed(label)} time steps, its image of "
-        f"{columns} x {rows} pixels gives {steps}; try --architecture fine, or correct the label"
+        f"label {quoted(label)} needs {needed} time steps, its image of {columns} x {rows} pixels "
+        f"gives {steps}; {fix}"
     )
 
 
@@ -156,7 +200,7 @@ def select_usable(
         try:
             pixels = load_image(row)
         except (OSError, imaging.ImageError) as error:
-            faults.append(Fault(row.place, str(error)))
+            faults.append(image_fault(row, error))
             continue
         rows, columns, _ = pixels.shape
         if 0 < max_width < columns or 0 < max_height < rows:
@@ -187,8 +231,8 @@ def split_entries(entries: list[Entry], share: float, seed: int) -> tuple[list[E
     count = max(1, round(share * len(entries)))
     if count >= len(entries):
         raise DatasetError(
-            f"{len(entries)} labelled images are too few to keep {share} of them for validation; "
-            "name a separate set with --validation"
+            f"--validation-share {share} of {counted(len(entries), 'labelled image')} leaves none "
+            "to train on; add images, or name a separate set with --validation"
         )
     order = np.random.default_rng((seed, len(entries))).permutation(len(entries)).tolist()
     return [entries[i] for i in sorted(order[count:])], [entries[i] for i in sorted(order[:count])]

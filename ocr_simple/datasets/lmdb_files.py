@@ -1,7 +1,8 @@
 """LMDB databases of labelled images, as deep-text-recognition-benchmark and PARSeq have them.
 
 They hold `num-samples`, and `image-000000001` (encoded bytes) and `label-000000001` (UTF-8) for
-each image, counted from 1. The package lmdb is optional, and imported when one is read.
+each image, counted from 1, or from 0 as some tools write them. The package lmdb is optional, and
+imported when one is read.
 """
 
 import functools
@@ -64,7 +65,8 @@ def samples(path: str) -> Iterator[tuple[str, bytes | None, bool]]:
                 f"{path}: an LMDB database without num-samples (it begins with {keys or 'nothing'})"
                 "; make it with num-samples, image-000000001, label-000000001 and so on"
             )
-        for number in range(1, int(bytes(count)) + 1):
+        first = 0 if transaction.get(b"image-000000000") else 1
+        for number in range(first, first + int(bytes(count))):
             key = f"image-{number:09}"
             label = transaction.get(f"label-{number:09}".encode())
             image = transaction.get(key.encode())

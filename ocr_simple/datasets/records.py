@@ -1,6 +1,6 @@
 """Files that hold images and labels together: TFRecords, GZIP or not, and LMDB databases."""
 
-import gzip
+import re
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,21 +15,26 @@ from ocr_simple.text import escape_controls
 RECORD_HEADER = 12  # bytes before the content of a TFRecord: its length, and a checksum of that
 RECORD_FOOTER = 4  # bytes after it: its checksum
 GZIP = b"\x1f\x8b"
+GZIP_HEADER = 1 << 16  # bytes of a GZIP file that surely hold the first of its content
+GZIP_BITS = 16 + zlib.MAX_WBITS  # tells zlib to expect a GZIP header
+INTERNAL = re.compile(r"\{\{.*?\}\} *| *\[Op:.*", re.DOTALL)  # in TensorFlow's messages
 LONGEST = 1 << 40  # bytes of a record; the first 8 bytes of a text would be a length of exabytes
 
 
 def is_tfrecords(path: Path) -> bool:
-    """Whether a file is TFRecords, GZIP or not."""
-    with open(path, "rb") as file:
-        start = file.read(RECORD_HEADER)
-    most = path.stat().st_size
+    """Whether a file, which may be in a bucket, is TFRecords, GZIP or not."""
+    if url := storage.url_of(path):
+        start, most = storage.read(url, size=GZIP_HEADER), LONGEST
+    else:
+        with open(path, "rb") as file:
+            start, most = file.read(GZIP_HEADER), path.stat().st_size
     if start.startswith(GZIP):
         most = LONGEST
         try:
-            with gzip.open(path) as content:
-                start = content.read(RECORD_HEADER)
-        except (OSError, EOFError, zlib.error):
+            start = zlib.decompressobj(GZIP_BITS).decompress(start, RECORD_HEADER)
+        except zlib.error:
             return False
+    start = start[:RECORD_HEADER]
     return len(start) == RECORD_HEADER and int.from_bytes(start[:8], "little") < most
 
 
@@ -44,7 +49,10 @@ def read_tfrecords(path: Path, clean: bool = False) -> Iterator[Entry | Fault]:
     from google.protobuf.message import DecodeError
 
     with open(path, "rb") as start_of_file:
-        packed = start_of_file.read(len(GZIP)) == GZIP
+        start_bytes = start_of_file.read(len(storage.LFS_POINTER))
+    if start_bytes == storage.LFS_POINTER:
+        raise DatasetError(f"{path}: is a pointer of Git LFS; fetch the file with git lfs pull")
+    packed = start_bytes.startswith(GZIP)
     number, start = 0, 0
     try:
         file = storage.unpacked(path) if packed else path
@@ -53,7 +61,7 @@ def read_tfrecords(path: Path, clean: bool = False) -> Iterator[Entry | Fault]:
             features = tf.train.Example.FromString(record).features.feature
             keys = [key for key in features if features[key].bytes_list.value]
             if keys and "image" not in keys and "label" not in keys:
-                raise DatasetError(_other_schema(place, sorted(keys)))
+                raise DatasetError(_other_schema(place, sorted(features)))
             encoded, label, comment = (
                 b"".join(features[key].bytes_list.value[:1])
                 for key in ("image", "label", "comment")
@@ -64,12 +72,13 @@ def read_tfrecords(path: Path, clean: bool = False) -> Iterator[Entry | Fault]:
                 image = str(file), offset, len(encoded)
                 yield _entry(place, name, _decode_label(label), image, clean)
             else:
-                yield Fault(place, f"no {'label' if encoded else 'image'} in its Example")
+                key = "label" if encoded else "image"
+                yield Fault(place, _why_missing(key, features[key].WhichOneof("kind")))
             start += RECORD_HEADER + len(record) + RECORD_FOOTER
     except (tf.errors.OpError, DecodeError, OSError, EOFError, zlib.error) as error:
         raise DatasetError(
-            f"{path}: damaged after record {number:,} ({escape_controls(str(error))}); make it "
-            "again with aocr dataset"
+            f"{path}: damaged after record {number:,} ({_reason(error)}); make it again with "
+            "aocr dataset"
         ) from error
 
 
@@ -98,8 +107,25 @@ def _decode_label(label: bytes) -> str:
         return label.decode("latin-1")  # as aocr writes them
 
 
+def _reason(error: Exception) -> str:
+    """What is wrong with a file, without the names of TensorFlow's operations."""
+    return escape_controls(INTERNAL.sub("", str(error)).strip())
+
+
+def _why_missing(key: str, kind: str | None) -> str:
+    """Why an Example gives no `key`; kind: of the values that it has under it, if it has any."""
+    if kind in ("int64_list", "float_list"):
+        what = "text in UTF-8" if key == "label" else "bytes of an image file"
+        return f"its {key} is a number; write it as {what}, in a bytes_list"
+    return f"no {key} in its Example; add one, or leave the record out with --skip-bad"
+
+
 def _other_schema(place: str, keys: list[str]) -> str:
-    like = "; it looks like FSNS, several views of a street sign" if "image/encoded" in keys else ""
+    like = ""
+    if any(key.startswith("image/object/") for key in keys):
+        like = "; it looks like boxes, for the detection of text or objects"
+    elif {"image/unpadded_class", "image/text"} & set(keys):
+        like = "; it looks like FSNS, several views of a street sign"
     return (
         f"{place}: an Example with {', '.join(keys)} instead of image and label{like}; write the "
         "images and a labels.tsv, and aocr dataset makes TFRecords of them"

@@ -2,46 +2,67 @@
 
 import filecmp
 import os
+import unicodedata
 from collections import Counter
 from pathlib import Path
 
 from ocr_simple import images as imaging
 from ocr_simple import storage
 from ocr_simple.datasets.entries import Entry, Fault, quoted, to_label
-from ocr_simple.datasets.rows import Row, parse
+from ocr_simple.datasets.missing_images import NearbyImages
+from ocr_simple.datasets.row_labels import check_labels
+from ocr_simple.datasets.rows import Row, Split, parse
 from ocr_simple.errors import DatasetError
 from ocr_simple.text import escape_controls
 
 READINGS = "its third column is a confidence, as inference.py --format tsv prints it: not used"
+IMAGES = "images"  # a folder beside an annotation file, as docTR has it
 
 
 def spellings(name: str) -> list[str]:
-    """A path as it stands in a file, and with slashes where Windows has back-slashes."""
-    return list(dict.fromkeys((name, name.replace("\\", "/"))))
+    """A path as it stands in a file, with slashes for back-slashes, and in both Unicode forms."""
+    slashed = name.replace("\\", "/")
+    forms = (unicodedata.normalize(form, slashed) for form in ("NFC", "NFD"))
+    return list(dict.fromkeys((name, slashed, *forms)))
 
 
 class ImageFinder:
-    """Finds images beside an annotation file, or else in the working directory."""
+    """Finds images beside an annotation file, in images/ beside it, or in the working directory."""
 
     def __init__(self, annotations: Path):
         self.folder = annotations.parent
+        self.nearby = NearbyImages(self.folder)
         self.differing: list[str] = []  # images that both have, and that are not the same
+        self.elsewhere: list[str] = []  # images of the working directory that are used
 
     def find(self, name: str) -> Path | None:
-        """The image file that a row names; its path may begin with ~, or have back-slashes."""
+        """The image file that a row names; its path may begin with ~, or have back-slashes.
+
+        What is said about the working directory is in `notes`.
+        """
+        beside, here = self._locate(name)
+        if beside is None and here is not None:
+            self.elsewhere.append(name)
+        elif beside is not None and here is not None and not self._same(beside, here):
+            self.differing.append(name)
+        return beside or here
+
+    def exists(self, name: str) -> bool:
+        """Whether there is an image of this path."""
+        return self._locate(name) != (None, None)
+
+    def _locate(self, name: str) -> tuple[Path | None, Path | None]:
+        """(the image beside the annotation file, the one in the working directory)."""
         for spelling in spellings(name):
             try:
                 here = Path(spelling).expanduser()
-                beside = self.folder / here  # `here` itself, if that is absolute
-                if beside.is_file():
-                    if here.is_file() and not self._same(beside, here):
-                        self.differing.append(name)
-                    return beside
-                if here.is_file():
-                    return here
+                places = (self.folder / here, self.folder / IMAGES / here)  # `here`, if absolute
+                beside = next((file for file in places if file.is_file()), None)
+                if beside or here.is_file():
+                    return beside, here if here.is_file() else None
             except (OSError, ValueError, RuntimeError):  # not a valid path, or no such ~user
                 continue
-        return None
+        return None, None
 
     @staticmethod
     def _same(one: Path, other: Path) -> bool:
@@ -49,17 +70,25 @@ class ImageFinder:
 
     def searched(self) -> str:
         """The folders in which images were looked for."""
-        folders = dict.fromkeys((os.path.abspath(self.folder), os.getcwd()))
+        beside = [self.folder, *filter(Path.is_dir, [self.folder / IMAGES])]
+        folders = dict.fromkeys((*map(os.path.abspath, beside), os.getcwd()))
         return " or ".join(storage.display_name(folder) for folder in folders)
 
-    def note(self) -> str:
-        """What is said about images that are in both folders; empty if there is none."""
-        if not self.differing:
-            return ""
-        return (
-            f"{len(self.differing):,} images are both beside it and in the working directory, and "
-            f"differ (first: {escape_controls(self.differing[0])}); those beside it are used"
-        )
+    def notes(self) -> list[str]:
+        """What is said about images in the working directory."""
+        notes = []
+        if self.elsewhere:
+            notes.append(
+                f"images found only in the working directory {os.getcwd()}, not beside it: "
+                f"{len(self.elsewhere):,} (first: {escape_controls(self.elsewhere[0])})"
+            )
+        if self.differing:
+            notes.append(
+                "images beside it for which the working directory has different ones of the same "
+                f"name: {len(self.differing):,} (first: {escape_controls(self.differing[0])}); "
+                "those beside it are used"
+            )
+        return notes
 
 
 def read_annotations(
@@ -70,41 +99,72 @@ def read_annotations(
     clean: whether to remove invisible characters from labels. Raises DatasetError.
     """
     found, finder = parse(path), ImageFinder(path)
-    kinds: Counter[str] = Counter()
-    rows: list[Entry | Fault] = []
+    if not found.rows:
+        raise DatasetError(f"{path}: is empty; add rows of a path and a label")
+    rows: list[tuple[str, Split, Path] | Fault] = []
     for row in found.rows:
         place = f"{path}:{row.number}"
-        split = next((split for split in row.splits if (file := finder.find(split.name))), None)
-        if split is None:
-            rows.append(Fault(place, _why_no_image(row, finder)))
-        elif split.fault:
-            rows.append(Fault(place, split.fault))
+        for split in row.splits:
+            if file := finder.find(split.name):
+                rows.append(Fault(place, split.fault) if split.fault else (place, split, file))
+                break
         else:
-            kinds[split.kind] += 1
-            try:
-                rows.append(Entry(place, split.name, to_label(split.label, clean), str(file)))
-            except ValueError as error:
-                rows.append(Fault(place, str(error)))
-    if not rows:
-        raise DatasetError(f"{path}: is empty; add rows of a path and a label")
+            rows.append(Fault(place, _why_no_image(row, finder)))
+    used = [row for row in rows if not isinstance(row, Fault)]
+    others = (split.name for row in found.rows[1:] for split in row.splits)
+    if isinstance(rows[0], Fault) and not found.layout and any(map(finder.exists, others)):
+        rows[0] = _like_a_header(rows[0], found.rows[0])
     layout = found.layout
     if not layout:
+        kinds = Counter(split.kind for _, split, _ in used)
         usual = kinds.most_common(1)[0][0] if kinds else "tabs, commas or spaces"
         layout = f"rows separated by {usual}" if usual != "readings" else "readings"
-    notes = (READINGS if kinds["readings"] else "", finder.note())
-    return layout, rows, tuple(filter(None, notes))
+    labels = check_labels(
+        str(path),
+        [split.name for _, split, _ in used],
+        [split.label for _, split, _ in used],
+        columns=bool(found.layout) or layout == "readings",
+    )
+    texts = iter(labels.texts)
+    entries = [row if isinstance(row, Fault) else _entry(*row, next(texts), clean) for row in rows]
+    readings = [READINGS] if any(split.kind == "readings" for _, split, _ in used) else []
+    return layout, entries, (*readings, *labels.notes, *finder.notes())
+
+
+def _entry(place: str, split: Split, file: Path, text: str, clean: bool) -> Entry | Fault:
+    try:
+        return Entry(place, split.name, to_label(text, clean), str(file))
+    except ValueError as error:
+        return Fault(place, str(error))
+
+
+def _like_a_header(fault: Fault, row: Row) -> Fault:
+    """The fault of a first row, whose image is not there as it is the names of columns."""
+    name = row.splits[0].name
+    if len(row.splits) < 2 or Path(name).suffix or "/" in name or name.startswith("#"):
+        return fault
+    return fault._replace(
+        reason=f"{quoted(name)} looks like the name of a column; call that of the paths file_name, "
+        "and that of the labels text"
+    )
 
 
 def _why_no_image(row: Row, finder: ImageFinder) -> str:
     """The fault of a row that names no image, in whatever way it is read."""
     names = [split.name for split in row.splits]
     whole = names[-1]
+    if whole.startswith("#"):
+        return f"no such image {quoted(names[0])}; if it is a comment, remove this row"
     spaces = [place for place, character in enumerate(whole) if character == " "]
     for place in spaces[1:]:  # the path up to the first one has been looked for
-        if finder.find(whole[:place]):
+        if finder.exists(whole[:place]):
             return (
                 f"the path {quoted(whole[:place])} has a space; put a tab between it and the label"
             )
-    like_images = (n for n in names[:-1] if Path(n).suffix.lower() in imaging.EXTENSIONS)
-    name = next(like_images, names[0])
-    return f"no such image {quoted(name)} in {finder.searched()}"
+    like_images = (s for s in row.splits[:-1] if Path(s.name).suffix.lower() in imaging.EXTENSIONS)
+    likely = next(like_images, row.splits[0])
+    fixes = (finder.nearby.why_missing(split.name, split.label) for split in (likely, *row.splits))
+    fix = next(filter(None, fixes), "") or finder.nearby.why_not_split(whole)
+    return f"no such image {quoted(likely.name)} in {finder.searched()}" + (
+        f"; {fix}" if fix else ""
+    )

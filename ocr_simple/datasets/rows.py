@@ -19,8 +19,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ocr_simple.datasets.annotation_text import read_text
 from ocr_simple.datasets.entries import quoted
 from ocr_simple.errors import DatasetError
+from ocr_simple.text import counted
 
 PATH_COLUMNS = (
     "file_name", "filename", "file", "image_path", "image", "img_path", "img", "filepath",
@@ -34,6 +36,14 @@ CONFIDENCE = re.compile(r"[01]\.\d{5}")  # as inference.py --format tsv writes i
 ESCAPE = re.compile(r"\\(\\|[abfnrtv]|x[0-9a-f]{2}|u[0-9a-f]{4})")
 BOXES = re.compile(r"\d{2,5}(?:, *\d{2,5}){7},|\d+(?: [01]?\.\d+){4}$")  # of ICDAR, of YOLO
 THREE = "columns; a path and a label are two"
+BOX_COLUMNS = (  # names of columns that together are the place of a line in a page
+    {"xmin", "ymin", "xmax", "ymax"}, {"x_min", "y_min", "x_max", "y_max"},
+    {"x1", "y1", "x2", "y2"}, {"x0", "y0", "x1", "y1"}, {"x", "y", "w", "h"},
+    {"x", "y", "width", "height"}, {"left", "top", "width", "height"},
+    {"left", "top", "right", "bottom"}, {"bbox"}, {"bboxes"}, {"box"}, {"boxes"}, {"polygon"},
+    {"points"}, {"region_shape_attributes"},
+)  # fmt: skip
+SEPARATOR_LINE = re.compile(r'"?sep=.?"?')  # tells Excel what separates columns
 
 
 class Split(NamedTuple):
@@ -62,7 +72,7 @@ class Rows(NamedTuple):
 
 def parse(path: Path) -> Rows:
     """The rows of an annotation file. Raises DatasetError if it cannot be one."""
-    text = _decode(path)
+    text = read_text(path)
     suffix = path.suffix.lower()
     if suffix in (".jsonl", ".ndjson"):
         numbered = _json_lines(path, text)
@@ -72,31 +82,19 @@ def parse(path: Path) -> Rows:
     if "\r" in text and "\n" not in text:
         raise DatasetError(f"{path}: its rows end in CR; save it with the line endings LF or CR LF")
     lines = [line.replace("\r", " ") for line in re.split(r"\r?\n", text)]
+    if SEPARATOR_LINE.fullmatch(lines[0].strip()):
+        lines[0] = ""
     first = next((line for line in lines if line.strip()), "")
     if columns := _header(path, first):
         return _with_header(path, lines, *columns)
-    one_only = suffix == ".csv"  # elsewhere a label may have commas
+    is_csv = suffix == ".csv"  # elsewhere a label may have commas
     rows = [
-        Row(number, _splits(line, one_only)) for number, line in enumerate(lines, 1) if line.strip()
+        Row(number, _splits(line, is_csv)) for number, line in enumerate(lines, 1) if line.strip()
     ]
     for row in rows:
         for split in row.splits:
             refuse_boxes(split.label, f"{path}:{row.number}")
     return Rows(rows)
-
-
-def _decode(path: Path) -> str:
-    content = path.read_bytes()
-    kinds = {b"PK\x03\x04": "a zip archive", b"\x1f\x8b": "a compressed file"}
-    if kind := next((kind for start, kind in kinds.items() if content.startswith(start)), ""):
-        raise DatasetError(f"{path}: is {kind} without TFRecords in it; unpack it first, and save")
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        what = f"neither TFRecords nor UTF-8 text ({error})"
-        if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
-            what = "UTF-16 text"
-        raise DatasetError(f"{path}: {what}; save it as UTF-8") from error
 
 
 def refuse_boxes(label: str, place: str) -> None:
@@ -106,25 +104,50 @@ def refuse_boxes(label: str, place: str) -> None:
             f"{place}: the label {quoted(label)} looks like boxes, for the detection of text; "
             "cut the lines out of the images, and label each with its text"
         )
+    if _is_json_object(label):
+        raise DatasetError(
+            f"{place}: the label {quoted(label)} is JSON, as an annotation tool writes it; write "
+            "the text alone"
+        )
+
+
+def _is_json_object(label: str) -> bool:
+    try:
+        return label.startswith('{"') and isinstance(json.loads(label), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _refuse_box_columns(names: list[str], place: str) -> None:
+    """Raise DatasetError if columns are the place of a line in a page."""
+    for columns in BOX_COLUMNS:
+        if columns <= set(names):
+            shown = ", ".join(name for name in names if name in columns)
+            raise DatasetError(
+                f"{place}: the columns {shown} look like boxes, for the detection of text; cut the "
+                "lines out of the images. If that is done, remove these columns"
+            )
 
 
 # --- rows of a path and a label ---------------------------------------------------------------
 
 
-def _splits(line: str, one_only: bool) -> list[Split]:
+def _splits(line: str, is_csv: bool) -> list[Split]:
     """The ways to read a row without a header.
 
-    one_only: whether a comma can only separate columns.
+    is_csv: whether a comma can only separate columns, and does so before a space.
     """
     splits = []
     row = line.strip()
     if "\t" in line.lstrip():
         splits.append(_at_tab(line.lstrip()))
+    if is_csv and "," in row:
+        splits.append(_at_comma(row, is_csv))
     if " " in row:
         name, label = row.split(" ", 1)
         splits.append(Split(name, label.strip(), "spaces"))
-    if "," in row:
-        splits.append(_at_comma(row, one_only))
+    if "," in row and not is_csv:
+        splits.append(_at_comma(row, is_csv))
     if ";" in row:
         name, label = row.split(";", 1)
         fault = "separated by a semicolon; put a tab or a comma between path and label"
@@ -149,20 +172,31 @@ def _unescape(text: str) -> str:
     return ESCAPE.sub(lambda found: found[0].encode().decode("unicode_escape"), text)
 
 
-def _at_comma(row: str, one_only: bool) -> Split:
+def _at_comma(row: str, is_csv: bool) -> Split:
     more = f"has more than two {THREE}: put quotes around a label with commas, or use a tab"
     if row.startswith('"'):
         cells, fault = _cells(row)
+        cells = _without_empty_end(cells, 2)
         if len(cells) > 2:
             fault = more
         return Split(cells[0].strip(), cells[1].strip() if cells[1:] else "", "commas", fault)
     name, label = (cell.strip() for cell in row.split(",", 1))
     if not label.startswith('"'):
-        return Split(name, label, "commas", more if one_only and "," in label else "")
+        if is_csv:  # spreadsheets write empty cells at the end
+            label = label.rstrip(", ")
+        return Split(name, label, "commas", more if is_csv and "," in label else "")
     cells, fault = _cells(label)
+    cells = _without_empty_end(cells, 1)
     if len(cells) > 1:
         fault = more
     return Split(name, cells[0], "commas", fault)
+
+
+def _without_empty_end(cells: list[str], least: int) -> list[str]:
+    """Cells without the empty ones at the end, but not fewer than `least`."""
+    while len(cells) > least and not cells[-1].strip():
+        cells = cells[:-1]
+    return cells
 
 
 def _cells(text: str) -> tuple[list[str], str]:
@@ -187,16 +221,21 @@ def _columns(names: list[str], place: str) -> tuple[int, int] | None:
     Raises DatasetError if it is not clear which column is which.
     """
     plain = [name.strip().lower().replace(" ", "_") for name in names]
+    if any(name in PATH_COLUMNS for name in plain):
+        _refuse_box_columns(plain, place)
     found = []
     for wanted, what in ((PATH_COLUMNS, "file_name"), (LABEL_COLUMNS, "text")):
         places = [i for i, name in enumerate(plain) if name in wanted]
         if not places and what == "file_name":
             return None
         if len(places) != 1:
-            several = f"{len(places)} columns could be it" if places else "no column is it"
+            fix = f"no column is it; call it {what}"
+            if places:
+                fix = f"{' and '.join(names[i].strip() for i in places)} could be it; remove or "
+                fix += "rename all but one"
             raise DatasetError(
                 f"{place}: which of the columns {', '.join(names)} is the "
-                f"{'path' if what == 'file_name' else 'label'}? {several}; call it {what}"
+                f"{'path' if what == 'file_name' else 'label'}? {fix}"
             )
         found.append(places[0])
     return found[0], found[1]
@@ -232,9 +271,13 @@ def _with_header(path: Path, lines: list[str], separator: str, name: int, label:
                 names = cells
                 continue
             fault = ""
+            cells = _without_empty_end(cells, len(names))
             if len(cells) != len(names):
-                fault = f"has {len(cells)} columns, and the first row {len(names)}; put quotes "
-                fault += "around a label with commas"
+                fault = f"has {counted(len(cells), 'column')}, and the first row {len(names)}; "
+                if len(cells) > len(names):
+                    fault += "put quotes around a label with commas"
+                else:
+                    fault += "write the separators of empty cells too"
             cells = [cell.strip() for cell in cells] + [""] * (len(names) - len(cells))
             rows.append(Row(reader.line_num, [Split(cells[name], cells[label], "", fault)]))
             refuse_boxes(cells[label], f"{path}:{reader.line_num}")
@@ -316,8 +359,9 @@ def _of_json(path: Path, number: int, item: Any) -> Split:
         )
     name, label = found
     if isinstance(label, (dict, list)):
+        kind = "an object" if isinstance(label, dict) else "a list"
         raise DatasetError(
-            f"{place}: the label of {quoted(name)} is not a text but {type(label).__name__}, as "
+            f"{place}: the label of {quoted(name)} is not a text but {kind}, as "
             "for the detection of text; cut the lines out, and label each with its text"
         )
     if not isinstance(label, str):

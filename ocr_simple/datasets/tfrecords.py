@@ -25,8 +25,16 @@ from ocr_simple import images as imaging
 from ocr_simple import storage
 from ocr_simple.datasets.annotations import DEFAULT, find_dataset
 from ocr_simple.datasets.batches import LineStream
-from ocr_simple.datasets.entries import Entry, Fault, fault_list, write_faults
+from ocr_simple.datasets.entries import (
+    Entry,
+    Fault,
+    fault_list,
+    image_fault,
+    is_part,
+    write_faults,
+)
 from ocr_simple.datasets.labelled_lines import Limits
+from ocr_simple.datasets.records import is_tfrecords
 from ocr_simple.datasets.workers import WorkerPool, in_order
 from ocr_simple.errors import DatasetError
 from ocr_simple.network.backend import standard_error_closed
@@ -84,6 +92,21 @@ def shard_files(output: str | os.PathLike, shards: int) -> list[Path]:
     return [path.with_name(name) for name in names] if shards > 1 else [path]
 
 
+def check_replaceable(output: str | os.PathLike, shards: int = 1) -> None:
+    """Raise DatasetError for a file of an output that is there, and is anything but TFRecords."""
+    for file in shard_files(output, shards):
+        url = storage.url_of(file)
+        if not (storage.is_file(url) if url else os.path.exists(file)):
+            continue
+        if not url and not os.path.isfile(file):
+            raise DatasetError(f"{file}: is a pipe or device; name a file to write")
+        if (url or os.path.getsize(file)) and not is_tfrecords(file):
+            raise DatasetError(
+                f"{url or file}: is there already, and is not TFRecords, so it is not replaced; "
+                "name another output, such as lines.tfrecords"
+            )
+
+
 class Record(NamedTuple):
     """A labelled image to write."""
 
@@ -99,11 +122,12 @@ class RecordWriter:
     """Writes TFRecord files, a context manager: they are complete when it ends without an error.
 
     After an error, no file is written and existing ones are unchanged. Record number n goes to file
-    n % shards.
+    n % shards. Raises DatasetError for an existing file that is not TFRecords.
     """
 
     def __init__(self, output: str | os.PathLike, shards: int = 1):
         names = [file.name for file in shard_files(output, shards)]
+        check_replaceable(output, shards)
         self._mirror = storage.Mirror(Path(output).parent)
         self.files = [self._mirror.path / name for name in names]
         unique = uuid.uuid4().hex  # another process may be writing the same files
@@ -184,15 +208,22 @@ class RecordWriter:
 
 
 def find_inputs(
-    output: str | os.PathLike, dataset: str | os.PathLike, how: LabelOptions = DEFAULT
+    output: str | os.PathLike,
+    dataset: str | os.PathLike,
+    how: LabelOptions = DEFAULT,
+    shards: int = 1,
 ) -> list[Entry | Fault]:
-    """As `find_entries`, of a data set that is not itself the output. Raises DatasetError."""
+    """As `find_entries`. Raises DatasetError, also for an output that would replace a user's file.
+
+    Such a file is one of the data set, or any other that is not TFRecords.
+    """
     found = find_dataset(dataset, how)
-    places = (dataset, *dict.fromkeys(entry.file for entry in found.entries))
-    if Path(output).exists() and any(
-        os.path.exists(place) and Path(output).samefile(place) for place in places
-    ):
-        raise DatasetError(f"{output}: is the data set itself; name another output")
+    for file in shard_files(output, shards):
+        if file.exists() and os.path.exists(dataset) and file.samefile(dataset):
+            raise DatasetError(f"{file}: is the data set itself; name another output")
+        if is_part(file, found.rows):
+            raise DatasetError(f"{file}: is part of the data set; name another output")
+    check_replaceable(output, shards)
     log.info("%s", found)
     return found.rows
 
@@ -210,7 +241,7 @@ def to_record(
         encoded = row.image_bytes()
         height, width, _ = imaging.load(encoded, name=row.name, warn=False).shape
     except (OSError, imaging.ImageError) as error:
-        return Fault(row.place, str(error))
+        return image_fault(row, error)
     label = row.label.upper() if force_uppercase else row.label
     if reason := limits.why_unusable((width, height), label):
         return Fault(row.place, reason)
@@ -257,9 +288,10 @@ def write_labelled(
     limits: of the model to be trained; what it cannot learn cannot be used. how: labels are read.
     on_line: called with the number of rows done and the number of all rows.
     Raises DatasetError that lists every row that cannot be used. With `skip_bad` these rows are
-    left out and listed in OUTPUT.skipped.tsv.
+    left out and listed in OUTPUT.skipped.tsv. Raises it too for an output that is there already,
+    unless that is TFRecords of other images.
     """
-    found, faults = find_inputs(output, dataset, how), []
+    found, faults = find_inputs(output, dataset, how, shards), []
     convert = functools.partial(
         to_record, force_uppercase=force_uppercase, save_filename=save_filename, limits=limits
     )

@@ -17,7 +17,7 @@ from PIL import Image, ImageFont
 
 from ocr_simple.errors import LineError
 from ocr_simple.options import TRDG_FOLDER
-from ocr_simple.storage import is_system_file
+from ocr_simple.storage import LFS_POINTER, is_system_file
 from ocr_simple.text import first_ten
 
 MATPLOTLIB_FOLDER = Path(str(importlib.util.find_spec("matplotlib").origin)).parent  # type: ignore[union-attr]
@@ -29,7 +29,6 @@ MATPLOTLIB_TEXT = ("DejaVu", "STIXGeneral", "cmb", "cmr", "cmss", "cmti", "cmtt"
 # Small letters that look different from their capitals, except in fonts of small capitals.
 DISTINCT_LETTERS = "abdeghnqrt"
 
-LFS_POINTER = b"version https://git-lfs"
 # What fontTools raises for damaged tables, besides its TTLibError
 DAMAGES = (AttributeError, AssertionError, IndexError, KeyError, ValueError, struct.error)
 

@@ -21,10 +21,11 @@ import numpy as np
 from rapidfuzz.distance import Levenshtein
 
 from ocr_simple.reports.markdown import markdown_table
-from ocr_simple.text import Line
+from ocr_simple.text import Line, visible
 
 BINS = 10  # of confidence
 GOALS = (0.95, 0.99, 0.995)  # shares of exact lines that may be required of those accepted
+SHOWN_CHARACTERS = 100  # of those that a model cannot read
 SURE = 0.9  # a line that is misread with this confidence may have a wrong label
 
 
@@ -36,6 +37,7 @@ class Reading:
     truth: str
     line: Line
     loss: float = math.nan  # -log p(truth) of the whole line, in nats; nan if not computed
+    unknown: str = ""  # characters of the truth that the model does not have
 
     @property
     def exact(self) -> bool:
@@ -116,7 +118,10 @@ class Evaluation:
     calibration: tuple[Bin, ...]  # lowest first, with the empty ones
     coverage: tuple[CoveragePoint, ...]  # one for each of GOALS
     worst: tuple[int, ...]  # indices of wrong readings: least similar first, then most confident
-    suspects: tuple[int, ...]  # of those with a confidence from SURE on, most confident first
+    # of those with a confidence from SURE on, most confident first; none with unknown characters
+    suspects: tuple[int, ...]
+    unknown_lines: int = 0  # lines whose truth has characters that the model does not have
+    unknown_characters: str = ""  # these characters, sorted
 
     def __str__(self) -> str:
         """The main figures as a Markdown table."""
@@ -133,6 +138,18 @@ class Evaluation:
             figures |= {"mean loss": f"{self.loss:.4g}", "perplexity": f"{self.perplexity:.4g}"}
         return "\n".join(markdown_table(figures, [list(figures.values())]))
 
+    @property
+    def unknown_note(self) -> str:
+        """One line on labels that the model cannot read; empty if there are none."""
+        if not self.unknown_lines:
+            return ""
+        shown = " ".join(map(visible, self.unknown_characters[:SHOWN_CHARACTERS]))
+        more = " …" * (len(self.unknown_characters) > SHOWN_CHARACTERS)
+        return (
+            f"{self.unknown_lines:,} of {self.lines:,} labels have characters that the model "
+            f"cannot read: {shown}{more}"
+        )
+
 
 def evaluate(readings: Iterable[Reading]) -> Evaluation:
     """The figures of `readings`. Raises ValueError if there are none."""
@@ -143,7 +160,8 @@ def evaluate(readings: Iterable[Reading]) -> Evaluation:
     truths = [reading.truth.split() for reading in readings]
     edits = sum(Levenshtein.distance(t, r.line.text.split()) for t, r in zip(truths, readings))
     wrong = [i for i, reading in enumerate(readings) if not reading.exact]
-    sure = [i for i in wrong if readings[i].line.confidence >= SURE]
+    unknown = [reading.unknown for reading in readings if reading.unknown]
+    sure = [i for i in wrong if readings[i].line.confidence >= SURE and not readings[i].unknown]
     known = [reading for reading in readings if not math.isnan(reading.loss)]
     loss = float(sum(reading.loss for reading in known))
     bins, confusions = _calibration(readings), _confusions(readings)
@@ -166,6 +184,8 @@ def evaluate(readings: Iterable[Reading]) -> Evaluation:
             sorted(wrong, key=lambda i: (readings[i].similarity, -readings[i].line.confidence))
         ),
         suspects=tuple(sorted(sure, key=lambda i: -readings[i].line.confidence)),
+        unknown_lines=len(unknown),
+        unknown_characters="".join(sorted(set("".join(unknown)))),
     )
 
 

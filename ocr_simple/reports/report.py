@@ -25,6 +25,10 @@ from ocr_simple.reports.metrics import Evaluation, Reading, coverage_curve, eval
 from ocr_simple.reports.report_text import report_text
 from ocr_simple.text import escape_controls
 
+FILES = (  # of a report
+    "report.md", "report.json", "lines.tsv",
+    "reliability.png", "coverage.png", "confusions.png", "worst.png", "suspects.png",
+)  # fmt: skip
 SHEET = 24  # lines in a picture
 RESERVED = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³])\s*(\.|$)", re.I)
 

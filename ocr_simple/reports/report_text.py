@@ -21,6 +21,12 @@ def _reading_table(readings: Sequence[Reading], indices: Sequence[int]) -> list[
     return markdown_table(("name", "truth", "read", "confidence"), rows)
 
 
+def _unknown(evaluation: Evaluation) -> list[str]:
+    if not (note := evaluation.unknown_note):
+        return []
+    return [f"{cell(note)}. These lines count as wrong, and the mean loss is infinite.", ""]
+
+
 def _errors(evaluation: Evaluation, readings: Sequence[Reading]) -> list[str]:
     if not evaluation.worst:
         return ["## Wrong lines", "", "None: every line was read exactly.", ""]
@@ -128,6 +134,7 @@ def report_text(evaluation: Evaluation, readings: Sequence[Reading], title: str)
         "",
         *str(evaluation).splitlines(),
         "",
+        *_unknown(evaluation),
         "CER and WER: edits per character and per word of the truth. 1-NED: the mean of 1 - edits "
         "/ the length of the longer text. ECE: expected calibration error. lines.tsv has all "
         "lines, report.json all figures.",

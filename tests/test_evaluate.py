@@ -1,0 +1,50 @@
+"""`aocr test`: what it reports about images on their side and labels of other characters."""
+
+import json
+import shutil
+
+import pytest
+from PIL import Image
+from support.in_process import run_aocr as run
+
+from ocr_simple.datasets.annotations import read_labels
+
+
+@pytest.fixture
+def folder(labelled_folder, tmp_path, monkeypatch):
+    """A copy of the labelled images in the working directory."""
+    monkeypatch.chdir(tmp_path)
+    return shutil.copytree(labelled_folder, tmp_path / "lines")
+
+
+def report():
+    return json.loads(open("results/report.json", encoding="utf-8").read())
+
+
+def test_images_on_their_side_are_read_if_asked_for(folder):
+    labels = {name: label for name, label in read_labels(folder).items() if len(label) > 2}
+    upright = {name: label for name, label in labels.items() if set(label) & set("347")}
+    for name in upright:  # the others could be read upside down, such as 898
+        Image.open(folder / name).rotate(90, expand=True).save(folder / name)
+    rows = [f"{name}\t{label}" for name, label in upright.items()]
+    (folder / "labels.tsv").write_text("\n".join(rows))
+    assert run("test lines --model digits --orientation auto --visualize") == 0
+    assert report()["exact"] == 1 and report()["loss"] < 1
+    assert len(list(folder.parent.glob("results/correct/*/time_steps.png"))) == len(upright) == 6
+
+
+def test_labels_of_other_characters_are_counted_and_no_suspects(folder, capsys):
+    text = (folder / "labels.tsv").read_text().splitlines()
+    (folder / "labels.tsv").write_text("\n".join([f"{text[0]}-A", f"{text[1]}B", *text[2:]]))
+    assert run("test lines --model digits") == 0
+    out = capsys.readouterr().out
+    assert "2 of 12 labels have characters that the model cannot read: - A B\n" in out
+    assert report()["suspects"] == [] and len(report()["worst"]) == 2
+
+
+def test_a_report_does_not_replace_a_file_of_the_data_set(folder, capsys):
+    (folder / "labels.tsv").rename(folder / "lines.tsv")
+    before = (folder / "lines.tsv").read_bytes()
+    assert run("test lines/lines.tsv --model digits --output-dir lines") == 2
+    assert "--output-dir lines: the report would replace lines/lines.tsv" in capsys.readouterr().err
+    assert (folder / "lines.tsv").read_bytes() == before
