@@ -86,7 +86,7 @@ def test_a_word_that_needs_more_steps_than_there_are_does_not_come_out():
     assert ctc_steps_needed("11") == 3
     assert ctc_beam_search(probabilities, ONES, Lexicon(["11", "a"], ONES)).text == "a"
     assert ctc_beam_search(probabilities, ONES, Lexicon(["11"], ONES)) == Line("", 0.0, ())
-    assert ctc_beam_search(probabilities, ONES, Pattern("11")) == ("", 0.0, ())
+    assert ctc_beam_search(probabilities, ONES, Pattern("11")) == Line("", 0.0, ())
 
 
 def test_a_single_step_has_a_single_character_at_most():
@@ -101,7 +101,7 @@ def test_no_steps_are_an_empty_line():
     nothing = np.zeros((0, ONES.classes), np.float32)
     assert ctc_beam_search(nothing, ONES) == ctc_greedy(nothing, ONES)
     assert ctc_beam_search(nothing, ONES, Pattern("1*")) == Line("", 1.0, ())
-    assert ctc_beam_search(nothing, ONES, Pattern("1+")) == ("", 0.0, ())
+    assert ctc_beam_search(nothing, ONES, Pattern("1+")) == Line("", 0.0, ())
 
 
 def test_an_empty_text_can_be_allowed():

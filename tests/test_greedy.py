@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ocr_simple.decoding.greedy import attention_greedy, ctc_greedy, softmax
-from ocr_simple.text import Alphabet, ctc_steps_needed
+from ocr_simple.text import Alphabet, Line, ctc_steps_needed
 
 AB = Alphabet("ab")
 
@@ -62,7 +62,7 @@ def test_an_empty_line_has_the_least_blank_probability():
 
 
 def test_no_steps_are_an_empty_line():
-    assert ctc_greedy(np.zeros((0, 3), np.float32), AB) == ("", 1.0, ())
+    assert ctc_greedy(np.zeros((0, 3), np.float32), AB) == Line("", 1.0, ())
 
 
 def test_neighbours_meet_halfway_across_the_blanks_between_them():
@@ -127,7 +127,7 @@ def test_a_single_character_reaches_as_far_as_it_was_looked_for():
 
 
 def test_an_empty_line_is_as_sure_as_its_end_symbol():
-    assert decoded([(0, 0.7)], one_hot(3)) == ("", pytest.approx(0.7), ())
+    assert decoded([(0, 0.7)], one_hot(3)) == Line("", pytest.approx(0.7), ())
 
 
 def test_rows_behind_the_end_do_not_count():

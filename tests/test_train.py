@@ -484,7 +484,7 @@ def test_the_same_seed_gives_the_same_run(finished, tmp_path):
         ("--min-length 5", "--min-length 5 and --max-length 3"),
         ("--fonts nowhere", "--fonts 'nowhere': no font file there"),
         (f"--fonts {FONT} --held-out OpenSans", "every font is held out"),
-        ("--text-source strings --strings 12a", "strings[0]: '12a' has 'a'"),
+        ("--alphabet digits --text-source strings --strings 12a", "strings[0]: '12a' has 'a'"),
         ("--text-source strings --strings-file missing.txt", "--strings-file missing.txt"),
         ("--text-color '#ffffff'", "--text-color too close to the background"),
         ("--width 12 --min-length 3", "text wider than --width 12"),
