@@ -92,22 +92,23 @@ def our_engine(model: str, language_model: str | None = None) -> Engine:
 def onnx_engine(model: str) -> Engine:
     """An exported model.onnx as an engine: read by the reader.py that lies beside it."""
     portable = reader.Reader(model)
-    named: set[Path] = set()
+    named: set[str] = set()
+
+    def unread(error: ValueError) -> Result:
+        if str(error) not in named:  # files are read several times
+            print(error, file=sys.stderr)
+        named.add(str(error))
+        return UNREAD
 
     def one(path: Path) -> Result:
         try:
             return portable.read(path)
-        except OSError as error:
-            if path not in named:  # files are read several times
-                print(f"{path}: {error}", file=sys.stderr)
-            named.add(path)
-            return UNREAD
+        except ValueError as error:
+            return unread(error)
 
     def many(paths: Sequence[Path]) -> list[Result]:
-        try:
-            return portable.read_many(paths)
-        except OSError:  # about one of them, which `one` names
-            return list(map(one, paths))
+        results = portable.read_many(paths, errors="return")
+        return [unread(result) if isinstance(result, ValueError) else result for result in results]
 
     return Engine(f"ocr_simple {Path(model).parent.name}, ONNX", one, many)
 

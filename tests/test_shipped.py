@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from itertools import pairwise
@@ -31,6 +32,10 @@ PRINT = ("Aller", "DroidSans", "Lato-Bold", "Lato-Medium", "Lato-Regular", "Open
 MATPLOTLIB = find_fonts(("matplotlib",))
 GENERATED = {  # model: (the lines' options, their fonts)
     "digits": ({}, FONTS + MATPLOTLIB),
+    "numbers": (
+        {"text_source": "numbers"},
+        [font for font in FONTS if Path(font).name.startswith(PRINT)] + MATPLOTLIB,
+    ),
     "text": (
         {"text_source": "dictionary", "words": 3},
         [font for font in FONTS if Path(font).name.startswith(PRINT)] + MATPLOTLIB,
@@ -70,14 +75,30 @@ def test_all_test_images_together_are_read_as_each_alone(digits):
     )
 
 
-@pytest.mark.parametrize("name", GENERATED)
-def test_a_model_reads_at_least_97_percent_of_generated_lines(recognizers, name):
+@pytest.mark.parametrize(("name", "share"), [("digits", 0.97), ("text", 0.97), ("numbers", 0.95)])
+def test_a_model_reads_nearly_all_generated_lines(recognizers, name, share):
     recognizer, (options, fonts) = recognizers[name], GENERATED[name]
     options = LineOptions(alphabet=recognizer.spec.alphabet, **options)
     lines = Lines(options, recognizer.spec, fonts, seed=0, augment=False)
     readings = recognizer.evaluate([lines[k] for k in range(300)])
     wrong = [(r.truth, r.line.text, Path(r.name).name) for r in readings if not r.exact]
-    assert len(wrong) <= 9, wrong
+    assert len(wrong) <= 300 * (1 - share), wrong
+
+
+@pytest.mark.parametrize("text", ["00483617", "14.09", "-12.5", "1,250.00", "29/03/2024", "17:45"])
+def test_the_numbers_model_reads_points_signs_dates_and_times(recognizers, text):
+    font = next(font for font in MATPLOTLIB if font.endswith("DejaVuSans.ttf"))
+    assert recognizers["numbers"].read([draw(text, font, Drawing(), 0)])[0].text == text
+
+
+def test_the_numbers_model_reads_the_digits_of_the_test_images(recognizers):
+    lines = recognizers["numbers"].read([TEST_IMAGES / name for name in LABELS])
+    wrong = [
+        (label, line.text)
+        for label, line in zip(LABELS.values(), lines)
+        if re.sub(r"\D", "", line.text) != label
+    ]
+    assert len(wrong) <= 1, wrong
 
 
 @pytest.mark.parametrize("text", ["Total: $48.20", "INVOICE", "Received with thanks", "29/03/2024"])
@@ -123,3 +144,39 @@ def test_a_blank_image_is_empty_text_with_its_confidence(digits, level, size):
     line = digits.read([np.full(size[::-1], level, np.uint8)])[0]
     assert (line.text, line.characters) == ("", ())
     assert 0 < line.confidence <= 1
+
+
+def textured_crops():
+    """Ten crops without text, grey or colour of their own: uint8 (rows, columns)."""
+    rng = np.random.default_rng(0)
+
+    def x(columns):
+        return np.linspace(0, 1, columns)[None, :]
+
+    def y(rows):
+        return np.linspace(0, 1, rows)[:, None]
+
+    frame = np.full((50, 300), 200.0)
+    frame[5:-5, 6:-6] = 120
+    shadow = np.full((36, 120), 90.0) + 4 * rng.normal(size=(36, 120))
+    shadow[:, 55:] += 70
+    rule = np.full((40, 400), 235.0)
+    rule[30:32] = 30
+    crops = (
+        np.full((20, 20), 255.0),
+        40 + 180 * x(300) + 0 * y(48),
+        128 + 40 * rng.normal(size=(32, 200)),  # noise
+        225 + 6 * rng.normal(size=(100, 800)),  # paper
+        np.where(x(400) + 0.2 * y(64) < 0.4, 40.0, 210.0),  # an edge
+        120 + 40 * np.sin(40 * y(60) + 6 * np.sin(5 * x(240))),  # wood
+        np.where((np.arange(60)[:, None] % 6 < 2) & (np.arange(360)[None] % 6 < 2), 90.0, 220.0),
+        frame,
+        shadow,
+        rule,
+    )
+    return [np.clip(crop, 0, 255).astype(np.uint8) for crop in crops]
+
+
+@pytest.mark.parametrize("name", ["digits", "numbers"])
+def test_nothing_is_read_where_there_is_nothing_to_read(recognizers, name):
+    assert [line.text for line in recognizers[name].read(textured_crops())] == [""] * 10
