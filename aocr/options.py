@@ -178,7 +178,7 @@ class ReportOptions(Group):
     dataset: Annotated[tuple[str, ...], Positional, tyro.conf.arg(metavar="DATASET ...")] = ()
     """Folders of images with labels, annotation files, TFRecords: see docs/data.md."""
     model: Model = "checkpoints"
-    """A shipped model's name (digits, text), a model file, or a run folder."""
+    """A shipped model's name (digits, numbers, text), a model file, or a run folder."""
     output_dir: Path = Path("results")
     """Folder for the report and the pictures."""
     orientation: Orientation = "upright"
@@ -207,7 +207,7 @@ class ReadingOptions(InferenceOptions):
     """aocr: status, confidence, text, as attention-ocr prints them; text: for people; tsv:
     path, text, confidence; json: JSON Lines with characters."""
     model: Model = "checkpoints"
-    """A shipped model's name (digits, text), a model file, or a run folder."""
+    """A shipped model's name (digits, numbers, text), a model file, or a run folder."""
 
 
 @dataclass(frozen=True)
@@ -238,7 +238,7 @@ class FormatOptions(Group):
     """savedmodel: TensorFlow and TensorFlow Serving; frozengraph: one .pb file for TensorFlow;
     onnx: any ONNX runtime; litert: phones and small devices, in 32 and in 8 bits."""
     model: Model = "checkpoints"
-    """A shipped model's name (digits, text), a model file, or a run folder."""
+    """A shipped model's name (digits, numbers, text), a model file, or a run folder."""
 
 
 @dataclass(frozen=True)

@@ -397,7 +397,7 @@ class InferenceOptions(Group):
     """text: for people; tsv: path, text, confidence; json: JSON Lines with characters; aocr: the
     format of aocr predict."""
     model: Annotated[str, tyro.conf.arg(aliases=["--model-dir", "--job-dir"])] = "digits"
-    """A shipped model's name (digits, text), a model file, or a run folder."""
+    """A shipped model's name (digits, numbers, text), a model file, or a run folder."""
     lexicon: Path | None = None
     """UTF-8 file of the possible texts, one per row; the most probable of them is read."""
     pattern: str | None = None

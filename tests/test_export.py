@@ -170,7 +170,7 @@ def test_a_model_that_does_not_convert_is_refused_with_the_reason(tmp_path, monk
     ("arguments", "message"),
     [
         ("--model-dir docs", "model docs: holds no model yet; train one with"),
-        ("--model nothing.keras", "no such file or folder; shipped models: digits, text"),
+        ("--model nothing.keras", "no such file or folder; shipped models: digits, numbers, text"),
         ("--model pretrained/digits.md", "pretrained/digits.md: not a model of ocr_simple"),
         ("README.md --model digits", "README.md: is a file; name a folder to write into"),
     ],
