@@ -38,7 +38,7 @@ class ImageFinder:
     def find(self, name: str) -> Path | None:
         """The image file that a row names; its path may begin with ~, or have back-slashes.
 
-        What is said about the working directory is in `notes`.
+        `notes` has messages about images in the working directory.
         """
         beside, here = self._locate(name)
         if beside is None and here is not None:
@@ -75,7 +75,7 @@ class ImageFinder:
         return " or ".join(storage.display_name(folder) for folder in folders)
 
     def notes(self) -> list[str]:
-        """What is said about images in the working directory."""
+        """Messages about images in the working directory."""
         notes = []
         if self.elsewhere:
             notes.append(

@@ -89,7 +89,7 @@ def _refuse_separators(place: str, labels: list[str]) -> None:
 
 
 def _spreadsheet(labels: list[str]) -> str:
-    """What is said about labels that a spreadsheet has changed; empty if there is none."""
+    """A message about labels that a spreadsheet has changed; empty if there are none."""
     changed = [label for label in labels if SPREADSHEET.fullmatch(label)]
     if len(labels) > 1 and all(label.startswith("'") and label[1:] for label in labels):
         changed = labels

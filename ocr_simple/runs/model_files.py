@@ -13,19 +13,25 @@ PRETRAINED = HERE / "pretrained"
 TEST_IMAGES = HERE / "inference_test_imgs"
 
 
+def _shipped_or_file(name: str | os.PathLike, suffix: str) -> Path | None:
+    """The file of a shipped model's name, at a URL, or of that name; None if there is none."""
+    shipped = PRETRAINED / f"{name}{suffix}"
+    if os.path.isfile(shipped) and Path(name).parent == Path():
+        return shipped
+    url = storage.url_of(name)
+    if url and storage.is_file(url):
+        return storage.local_file(url)
+    return Path(name) if os.path.isfile(name) else None
+
+
 def find_model(model: str | os.PathLike) -> Path:
     """The file of a shipped model's name, a model file, or a run folder's best model.
 
     A URL is fetched: the file is a local copy. Raises ValueError.
     """
-    shipped = PRETRAINED / f"{model}.keras"
-    if os.path.isfile(shipped) and Path(model).parent == Path():
-        return shipped
+    if file := _shipped_or_file(model, ".keras"):
+        return file
     url = storage.url_of(model)
-    if url and storage.is_file(url):
-        return storage.local_file(url)
-    if os.path.isfile(model):
-        return Path(model)
     if os.path.isdir(model) or (url and not url.endswith(".keras")):
         return _best_of_run(Path(model), url)
     known = ", ".join(sorted(path.stem for path in PRETRAINED.glob("*.keras"))) or "none"
@@ -37,14 +43,8 @@ def find_language_model(name: str | os.PathLike) -> Path:
 
     A URL is fetched, as by `find_model`.
     """
-    shipped = PRETRAINED / f"{name}.npz"
-    if os.path.isfile(shipped) and Path(name).parent == Path():
-        return shipped
-    url = storage.url_of(name)
-    if url and storage.is_file(url):
-        return storage.local_file(url)
-    if os.path.isfile(name):
-        return Path(name)
+    if file := _shipped_or_file(name, ".npz"):
+        return file
     known = ", ".join(sorted(path.stem for path in PRETRAINED.glob("*.npz"))) or "none"
     raise ValueError(
         f"--language-model {os.fspath(name)}: no such file; shipped language models: {known}"

@@ -45,7 +45,7 @@ class RunFolder:
         self.metrics = self.path / "metrics.csv"
         self.best, self.last = self.path / "best.keras", self.path / "last.keras"
         self.pictures = self.path / "pictures"
-        self.data_differ = False  # whether an opened run goes on with other labelled images
+        self.data_differ = False  # whether the run resumes with other labelled images
         self._locked: int | None = None  # file descriptor of the folder, locked
         self.fetch()
 
