@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from support.lines import FONTS, OPEN_SANS
 
-from ocr_simple.drawing.counter import HALF, draw_counter, turns
+from ocr_simple.drawing.counter import HALF, counter_text, draw_counter, turns
 from ocr_simple.drawing.lines import Lines
 from ocr_simple.options import LineOptions
 from ocr_simple.spec import ModelSpec
@@ -33,6 +33,20 @@ def test_a_counter_is_as_high_as_asked_and_wider_with_more_wheels():
     one, five = (draw_counter(t, OPEN_SANS, 40, np.random.default_rng(3)) for t in ("1", "12345"))
     assert one.dtype == five.dtype == np.uint8
     assert len(one) == len(five) == 40 and one.shape[1] < five.shape[1]
+
+
+def test_a_counter_shows_digits_alone_often_with_zeros_in_front():
+    shown = [counter_text("-12.45", "0123456789", np.random.default_rng(k)) for k in range(200)]
+    assert set(shown) == {"1245", "0245", "0045"}
+    assert 0.6 < np.mean([text == "1245" for text in shown]) < 0.9
+    without = {counter_text("12", "12", np.random.default_rng(k)) for k in range(50)}
+    assert without == {"12"}, "a model that reads no zero is shown none"
+    assert counter_text("abc", "abc0", np.random.default_rng(0)) == "abc"
+
+
+def test_a_counter_of_anything_but_digits_is_refused():
+    with pytest.raises(ValueError, match="'1a' is not of digits alone"):
+        draw_counter("1a", OPEN_SANS, 40, np.random.default_rng(0))
 
 
 @pytest.mark.parametrize("channels", [1, 3])

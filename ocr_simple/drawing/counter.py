@@ -3,10 +3,11 @@
 Each wheel is turned by itself. Most rest, the last one often stands between two digits, and a wheel
 that passes from 9 to 0 turns its left neighbour with it. The label of a wheel is the digit of which
 more shows. The wheel curves away above and below, where parts of the neighbouring digits show; the
-last wheels may have other colours; there are gaps, teeth and a frame.
+last wheels may have other colours; there are gaps, teeth, a window and what is printed beside it.
 """
 
 import functools
+import string
 from dataclasses import dataclass
 
 import cv2
@@ -53,7 +54,7 @@ class _Counter:
 
 def _measures(rows: int, rng: np.random.Generator) -> _Counter:
     height = rows * rng.uniform(0.5, 0.85)
-    columns = round(height * rng.uniform(0.7, 1.15))
+    columns = round(height * rng.uniform(0.7, 1.35))
     return _Counter(
         rows=rows,
         columns=columns,
@@ -122,20 +123,67 @@ def _beside(counter: _Counter, turned: float, last: bool) -> list[np.ndarray]:
 def _plate(counter: _Counter, font: str, rows: int, rng: np.random.Generator) -> np.ndarray:
     """What is printed beside the window: a small digit, which is no part of the number."""
     level = rng.uniform(0, 1)
-    plate = np.full((rows, round(rows * rng.uniform(0.15, 0.6))), level, np.float32)
+    plate = np.full((rows, round(rows * rng.uniform(0.15, 0.7))), level, np.float32)
     glyph = _glyph(font, str(rng.integers(10)))
-    height = max(1, round(counter.height * rng.uniform(0.25, 0.5)))
+    height = max(1, round(counter.height * rng.uniform(0.2, 0.42)))
     width = min(max(1, round(glyph.shape[1] * height / glyph.shape[0])), plate.shape[1])
     glyph = cv2.resize(glyph, (width, height), interpolation=cv2.INTER_AREA)
-    top = int(rng.integers(0, rows - height + 1))
+    top = int(rng.integers(-height // 2, rows - height // 2))  # the crop may cut it
     left = int(rng.integers(0, plate.shape[1] - width + 1))
-    shown = plate[top : top + height, left : left + width]
+    shown = plate[max(0, top) : top + height, left : left + width]
+    glyph = glyph[max(0, -top) :][: len(shown)]
     shown += (float(level < 0.5) - shown) * glyph
     return plate
 
 
+def _window(wheels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """The wheels in a window with round corners, and its surroundings: more at the sides."""
+    rows, columns = wheels.shape
+    above, below = (round(rows * rng.uniform(0, 0.25)) for _ in range(2))
+    left, right = (round(rows * rng.uniform(0, 0.6)) for _ in range(2))
+    opening = np.zeros((rows, columns), np.float32)
+    radius = max(1, round(rows * rng.uniform(0.02, 0.3)))
+    cv2.rectangle(opening, (radius, 0), (columns - 1 - radius, rows - 1), 1, cv2.FILLED)
+    cv2.rectangle(opening, (0, radius), (columns - 1, rows - 1 - radius), 1, cv2.FILLED)
+    for x in (radius, columns - 1 - radius):
+        for y in (radius, rows - 1 - radius):
+            cv2.circle(opening, (x, y), radius, 1, cv2.FILLED)
+    sides = (above, below, left, right)
+    opening = cv2.copyMakeBorder(opening, *sides, cv2.BORDER_CONSTANT, value=0)
+    wheels = cv2.copyMakeBorder(wheels, *sides, cv2.BORDER_CONSTANT, value=0)
+    level = rng.uniform(0, 1)
+    drawn = wheels * opening + level * (1 - opening)
+    if rng.random() < 0.4:  # the edge of the window catches the light, or lies in shadow
+        x = left if rng.random() < 0.6 else left + columns - 1
+        start, end = sorted(rng.uniform(0, len(drawn), 2).astype(int))
+        thickness = max(1, round(rows * rng.uniform(0.02, 0.08)))
+        cv2.line(drawn, (x, int(start)), (x, int(end)), float(level < 0.5), thickness)
+    return drawn
+
+
+def counter_text(text: str, characters: str, rng: np.random.Generator) -> str:
+    """What a counter shows of a text: its digits, often with zeros in front.
+
+    characters: those that the model reads. A text without digits is left as it is.
+    """
+    digits = "".join(filter(_is_digit, text))
+    if "0" in characters and rng.random() < 0.35:
+        zeros = int(rng.integers(0, max(1, len(digits) - 1)))
+        digits = "0" * zeros + digits[zeros:]
+    return digits or text
+
+
+def _is_digit(character: str) -> bool:
+    return character in string.digits
+
+
 def draw_counter(text: str, font: str, rows: int, rng: np.random.Generator) -> np.ndarray:
-    """Digits on wheels, dark on light: uint8 (rows, columns). Raises ValueError."""
+    """Digits on wheels, dark on light: uint8 (rows, columns).
+
+    Raises ValueError where the text is not of digits alone, or the font has no ink for one.
+    """
+    if not text or not all(map(_is_digit, text)):
+        raise ValueError(f"{text!r} is not of digits alone")
     counter = _measures(OVERSAMPLING * rows, rng)
     turned = turns(text, rng)
     # the last wheels may be of other colours: fractions of a unit, in red or inverse
@@ -151,13 +199,10 @@ def draw_counter(text: str, font: str, rows: int, rng: np.random.Generator) -> n
         ink[:, : 2 * OVERSAMPLING] = np.maximum(ink[:, : 2 * OVERSAMPLING], counter.rim)
         parts += [ink, *_beside(counter, turned[i], i == len(text) - 1)]
     drawn = np.concatenate(parts, axis=1)
-    frame = round(counter.rows * rng.uniform(-0.1, 0.14))
-    if frame > 0:
-        level = rng.uniform(0, 1)
-        sides = (frame, frame, frame, frame)
-        drawn = cv2.copyMakeBorder(drawn, *sides, cv2.BORDER_CONSTANT, value=level)
-    elif frame < 0:  # the window is cut above and below
-        drawn = drawn[-frame:frame]
+    if rng.random() < 0.55:
+        drawn = _window(drawn, rng)
+    elif cut := round(counter.rows * rng.uniform(0, 0.1)):  # above and below
+        drawn = drawn[cut:-cut]
     if rng.random() < 0.3:
         plate = _plate(counter, font, len(drawn), rng)
         drawn = np.hstack((drawn, plate) if rng.random() < 0.7 else (plate, drawn))

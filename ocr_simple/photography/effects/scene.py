@@ -81,7 +81,7 @@ def _from_edge_to_edge(count: int) -> np.ndarray:
 
 
 def reflections(shot: Shot, rng: np.random.Generator) -> None:
-    """Reflections in a window or a display: lighter or darker patches with soft edges."""
+    """Reflections in a window or a display: lighter, darker or veiled patches with soft edges."""
     image = shot.image
     rows, columns, _ = image.shape
     x = np.arange(columns, dtype=np.float32)[None, :] / rows
@@ -93,7 +93,9 @@ def reflections(shot: Shot, rng: np.random.Generator) -> None:
         middle = (left + right) / 2 - slant * (y - 0.5)
         inside = np.minimum((right - left) / 2 - abs(x - middle), np.minimum(y - top, bottom - y))
         patch = np.clip(inside / soft + 0.5, 0, 1)[..., None]
-        image = image + min(120.0, shot.levels) * rng.normal(0, 0.6) * patch
+        veil = rng.uniform(0, 0.7) if rng.random() < 0.5 else 0.0  # takes contrast
+        change = min(120.0, shot.levels) * rng.normal(0, 0.6) + veil * (image.mean() - image)
+        image = image + change * patch
     shot.image = image
 
 
