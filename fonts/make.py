@@ -1,4 +1,4 @@
-"""Font files for training, in folders by kind: print, receipt, handwriting, display.
+"""Font files for training, in folders by kind: print, receipt, handwriting, display, page, sign.
 
     make fonts          (npm ci, then this script; see ../Makefile)
 
@@ -30,32 +30,46 @@ PRINTERS = 120  # fonts of receipt printers
 DISPLAYS = 120  # fonts of segments
 
 
+def files_of(name: str) -> list[Path]:
+    """The Latin files of a family: first the regular weight or the one next to it, then others.
+
+    Exits with a message for a family that is not installed.
+    """
+    files = HERE / "node_modules" / "@fontsource" / name / "files"
+    weights = ("400-normal", "700-normal", "300-normal", "500-normal", "900-normal", "400-italic")
+    found = [files / f"{name}-latin-{weight}.woff" for weight in weights]
+    found = [file for file in found if file.is_file()]
+    if not found:
+        sys.exit(f"fonts: {files} holds no file of {name}; run make fonts, which installs it")
+    return found
+
+
 def packaged() -> Iterator[tuple[str, Path]]:
-    """(kind, file) of each family in package.json.
+    """(kind, file) of the families in package.json.
 
     The regular weight of each; for receipts also the bold, for print also the italic, whose 1 is
-    like a 7.
+    like a 7, and both for pages. Signs have the families of all kinds, also in a heavy weight.
     """
-    for kind, names in json.loads((HERE / "package.json").read_text())["kinds"].items():
-        for name in names:
-            files = HERE / "node_modules" / "@fontsource" / name / "files"
-            found = [files / f"{name}-latin-{w}-normal.woff" for w in (400, 700, 300, 500)]
-            found = [file for file in found if file.is_file()]
-            if not found:
-                sys.exit(
-                    f"fonts: {files} holds no file of {name}; run make fonts, which installs it"
-                )
-            yield kind, found[0]
-            if kind == "receipt":
-                yield from ((kind, file) for file in found[1:] if "-700-" in file.name)
-            italic = files / f"{name}-latin-400-italic.woff"
-            if kind == "print" and italic.is_file():
-                yield kind, italic
+    kinds = json.loads((HERE / "package.json").read_text())["kinds"]
+    for kind, names in kinds.items():
+        for name in names if kind != "sign" else ():
+            regular, *others = files_of(name)
+            yield kind, regular
+            for file in others:
+                bold, italic = "-700-" in file.name, "-italic" in file.name
+                if (bold and kind in ("receipt", "page")) or (italic and kind in ("print", "page")):
+                    yield kind, file
+    for name in sorted({name for names in kinds.values() for name in names}):
+        regular, *others = files_of(name)
+        yield "sign", regular
+        for file in others:
+            if any(style in file.name for style in ("-700-", "-900-", "-italic")):
+                yield "sign", file
 
 
 def make(made: Path) -> dict[str, int]:
     """Make all fonts in an empty folder. Returns how many there are from each source."""
-    for kind in ("print", "receipt", "handwriting", "display"):
+    for kind in ("print", "receipt", "handwriting", "display", "page", "sign"):
         (made / kind).mkdir(parents=True)
     counts = dict.fromkeys(("npm", "collected", "strokes", "printers", "segments"), 0)
     for kind, file in packaged():

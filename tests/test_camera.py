@@ -9,10 +9,11 @@ from support.lines import FONTS
 
 from ocr_simple.drawing.glyphs import draw
 from ocr_simple.options import Drawing
-from ocr_simple.photography.camera import LEGIBLE, legibility, photograph, take
-from ocr_simple.photography.effects import EFFECTS, ink, scene, tone
+from ocr_simple.photography.camera import legibility, photograph, take
+from ocr_simple.photography.effects import EFFECTS, ink, scene, surroundings, tone
+from ocr_simple.photography.effects.craft import STYLES
 from ocr_simple.photography.effects.shot import Shot
-from ocr_simple.photography.recipes import PHOTO, Recipe, Sensor, Tone
+from ocr_simple.photography.recipes import LEGIBLE, PHOTO, Recipe, Sensor, Tone
 
 
 def with_chance(field, value=1.0):
@@ -40,12 +41,58 @@ def test_an_effect_keeps_shape_and_range(effect, channels):
     assert changed >= 10
 
 
+@pytest.mark.parametrize("style", dict.fromkeys(STYLES), ids=lambda style: style.__name__)
+@pytest.mark.parametrize("channels", [1, 3])
+def test_letters_of_every_craft_are_seen_and_no_letters_are_no_trouble(style, channels):
+    ink = np.zeros((32, 100, channels), np.float32)
+    for empty in (True, False):
+        ink[8:24, 20:80:12] = ink[8:24, 21:80:12] = ink[8:24, 22:80:12] = float(not empty)
+        for seed in range(10):
+            shot = Shot(PHOTO, ink, 200 - 150 * ink, paper=200.0, contrast=-150.0)
+            style(shot, np.random.default_rng(seed))
+            assert shot.image.shape == ink.shape and np.isfinite(shot.image).all()
+            assert empty or np.ptp(shot.image) > 20
+
+
+def test_a_photograph_behind_shows_between_the_letters_and_rarely_through_them():
+    ink = np.zeros((32, 100, 1), np.float32)
+    ink[8:24, 40:60] = 1
+    changed = np.zeros(ink.shape)
+    for seed in range(20):
+        shot = Shot(PHOTO, ink, 200 - 150 * ink, paper=200.0, contrast=-150.0)
+        surroundings.photograph_behind(shot, np.random.default_rng(seed))
+        changed += abs(shot.image - (200 - 150 * ink))
+    assert changed[ink == 0].mean() > 2 * changed[ink == 1].mean() > 0
+    assert len(surroundings.photographs(1)) >= 5, "trdg and matplotlib are always installed"
+
+
+@pytest.mark.parametrize("effect", [surroundings.rules, surroundings.cut_letters])
+def test_rules_and_cut_letters_stay_off_the_line(effect):
+    ink = np.zeros((32, 120, 1), np.float32)
+    ink[8:24, 40:80:8] = 1
+    for seed in range(30):
+        shot = Shot(PHOTO, ink, 255 * ink)
+        effect(shot, np.random.default_rng(seed))
+        assert np.array_equal(shot.ink[8:24, 40:73], ink[8:24, 40:73])
+
+
+def test_cut_lines_stand_above_and_below_the_line():
+    ink = np.zeros((32, 120, 1), np.float32)
+    ink[11:21, 10:110] = 1
+    added = np.zeros(ink.shape, bool)
+    for seed in range(30):
+        shot = Shot(PHOTO, ink, 255 * ink)
+        surroundings.cut_lines(shot, np.random.default_rng(seed))
+        added |= shot.ink > ink
+    assert added[:9].any() and added[-9:].any() and not added[11:21].any()
+
+
 def test_every_chance_of_an_effect_is_a_field_of_recipes():
     chances = {chance for chance, _ in EFFECTS if chance}
     assert all(isinstance(attrgetter(chance)(PHOTO), float) for chance in chances)
     others = {"ink.unlit_segments", "scene.unevenness"} | {
         f"tone.{name}"
-        for name in ("light_paper", "dark_paper", "dark_on_light", "outline", "relief")
+        for name in ("light_paper", "dark_paper", "dark_on_light", "hues", "outline", "relief")
     }
     assert chances | others == {
         f"{group}.{field.name}"

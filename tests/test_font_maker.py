@@ -125,6 +125,28 @@ def test_a_family_that_is_not_installed_is_named_with_the_fix(tmp_path, monkeypa
         list(make.packaged())
 
 
+def test_signs_have_every_family_with_its_bold_and_pages_the_italic(tmp_path, monkeypatch):
+    package = {"kinds": {"handwriting": ["pen"], "page": ["book"], "sign": ["wall"]}}
+    (tmp_path / "package.json").write_text(json.dumps(package))
+    names = ["pen-latin-400-normal", "book-latin-400-normal", "book-latin-400-italic"]
+    for name in (*names, "wall-latin-400-normal", "wall-latin-900-normal", "wall-latin-300-normal"):
+        file = tmp_path / "node_modules/@fontsource" / name.split("-")[0] / "files" / f"{name}.woff"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
+    monkeypatch.setattr(make, "HERE", tmp_path)
+    found = sorted((kind, file.stem.replace("-latin", "")) for kind, file in make.packaged())
+    assert found == [
+        ("handwriting", "pen-400-normal"),
+        ("page", "book-400-italic"),
+        ("page", "book-400-normal"),
+        ("sign", "book-400-italic"),
+        ("sign", "book-400-normal"),
+        ("sign", "pen-400-normal"),
+        ("sign", "wall-400-normal"),
+        ("sign", "wall-900-normal"),
+    ]
+
+
 def test_earlier_fonts_stay_until_the_new_ones_are_complete(tmp_path, monkeypatch, capsys):
     (tmp_path / "made").mkdir()
     (tmp_path / "made" / "earlier.ttf").write_bytes(b"font")

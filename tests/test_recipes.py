@@ -12,7 +12,8 @@ from ocr_simple.drawing.lines import Lines, without_line
 from ocr_simple.errors import LineError
 from ocr_simple.options import Drawing, LineOptions, Variation
 from ocr_simple.photography.geometry import background, inked_rows, warp
-from ocr_simple.photography.recipes import CLEAN, MIXED, RECIPES, Mix, Warp
+from ocr_simple.photography.mixtures import MIXTURES, Mix
+from ocr_simple.photography.recipes import CLEAN, RECIPES, Warp
 from ocr_simple.spec import ModelSpec
 
 PACIFICO = font_named("Pacifico.ttf")
@@ -24,15 +25,17 @@ def test_recipes_come_by_their_weight():
     assert 0.7 < drawn[True] / 2000 < 0.8
 
 
-def test_mixed_is_every_kind_but_clean():
-    recipes = Mix(("mixed",), FONTS).recipes
-    assert [RECIPES[name] for name in RECIPES if name != "clean"] == recipes
+def test_the_mixtures_have_every_kind_but_clean():
+    of_numbers, of_words = (Mix((name,), FONTS).recipes for name in ("mixed", "words"))
+    assert RECIPES["sign"] not in of_numbers and RECIPES["display"] not in of_words
+    names = [name for name in RECIPES if name != "clean"]
+    assert all(RECIPES[name] in of_numbers + of_words for name in names)
 
 
 def test_the_mixture_can_be_weighted_too():
     mix = Mix(("mixed:3", "clean"), FONTS)
-    assert len(mix.recipes) == len(RECIPES), "mixed is all but clean"
-    weights = sum(float(item.split(":")[1]) for item in MIXED)
+    assert len(mix.recipes) == len(MIXTURES["mixed"]) + 1
+    weights = sum(float(item.split(":")[1]) for item in MIXTURES["mixed"])
     assert mix.chances[-2] == pytest.approx(3 * weights / (3 * weights + 1))
 
 
@@ -80,6 +83,17 @@ def test_a_folder_of_a_kind_names_what_its_fonts_are_for():
     written = "mine/handwriting/anything.ttf"
     mix = Mix(("photo", "handwriting"), [FONTS[0], written])
     assert mix.fonts == [[FONTS[0]], [written]]
+
+
+def test_signs_are_drawn_in_every_family_as_often_and_others_never_in_theirs():
+    bold = [f"mine/sign/roboto-latin-{weight}-normal.woff" for weight in (400, 700, 900)]
+    fonts = ["mine/print/a.ttf", *bold, "mine/sign/noto-sans-latin-400-normal.woff"]
+    signs, photos = Mix(("sign",), fonts), Mix(("photo",), fonts)
+    rng = np.random.default_rng(0)
+    drawn = [signs.choose(rng)[1] for _ in range(1000)]
+    assert 0.45 < drawn.count(bold) / 1000 < 0.55
+    assert photos.fonts == [["mine/print/a.ttf"]]
+    assert Mix(("sign",), fonts[:1]).choose(rng)[1] == fonts[:1], "without a folder of signs"
 
 
 @pytest.mark.parametrize(

@@ -4,14 +4,17 @@ import re
 import string
 import sys
 import types
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from ocr_simple.drawing.phrases import frequencies
 from ocr_simple.drawing.texts import Texts, alphabet_of, check_text_options, number
 from ocr_simple.errors import LineError
 from ocr_simple.options import TRDG_FOLDER, LineOptions
+from pretrained.word_list import is_suitable
 
 
 def texts(**options):
@@ -33,6 +36,54 @@ def test_random_text_keeps_to_the_alphabet_and_the_lengths():
 def test_dictionary_lines_have_up_to_words_words():
     drawn = draws(texts(text_source="dictionary", alphabet="ascii", words=3))
     assert {text.count(" ") for text in drawn} == {0, 1, 2}
+
+
+@pytest.mark.parametrize("source", ["signs", "pages", "recipe"])
+@pytest.mark.parametrize("alphabet", ["ascii", "alnum", string.ascii_uppercase])
+def test_phrases_are_in_the_alphabet_and_show_something(source, alphabet):
+    source = texts(text_source=source, alphabet=alphabet, words=5)
+    for text in draws(source):
+        assert not source.alphabet.unknown(text) and " ".join(text.split()) == text != ""
+
+
+def test_signs_have_words_in_every_case_and_of_every_length_names_and_codes():
+    drawn = draws(texts(text_source="signs", alphabet="ascii", words=3), 2000)
+    for case in (str.isupper, str.islower, str.istitle):
+        assert 0.1 < sum(map(case, drawn)) / 2000 < 0.6
+    assert 0.05 < sum(len(text) > 10 for text in drawn) / 2000 < 0.3
+    assert sum(" " in text for text in drawn) / 2000 < 0.15, "most are one word"
+    codes = [text for text in drawn if re.search("[A-Z][0-9]|[0-9][A-Z]", text)]
+    assert 0.03 < len(codes) / 2000 < 0.25
+
+
+def test_pages_have_frequent_words_most_often_in_rows_of_up_to_words_words():
+    drawn = draws(texts(text_source="pages", alphabet="ascii", words=6), 1000)
+    words = Counter(" ".join(drawn).lower().split())
+    assert words["the"] > 5 * words["restaurant"] and words["the"] > 50
+    assert max(text.count(" ") for text in drawn) < 10
+    assert any(text.endswith("-") for text in drawn), "words broken at the end of a row"
+
+
+def test_the_source_recipe_draws_what_fits_a_recipe():
+    source = texts(text_source="recipe", alphabet="ascii", words=6)
+    rng = np.random.default_rng(0)
+    spaces = {
+        kind: np.mean([source.draw(rng, kind).count(" ") for _ in range(300)])
+        for kind in ("signs", "pages")
+    }
+    assert spaces["signs"] < 0.5 < 1.5 < spaces["pages"]
+
+
+def test_phrases_need_letters():
+    with pytest.raises(LineError, match=r"none of the .* fits the alphabet"):
+        texts(text_source="signs", alphabet="digits")
+
+
+def test_the_word_list_is_sorted_in_latin_letters_and_not_offensive():
+    words = list(frequencies())
+    assert words == sorted(words) and len(words) > 40_000
+    assert all(map(is_suitable, words))
+    assert frequencies()["the"] > 100 * frequencies()["library"]
 
 
 def test_dictionary_words_outside_the_alphabet_are_left_out_and_counted():

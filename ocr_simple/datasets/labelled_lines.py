@@ -23,7 +23,7 @@ from ocr_simple.errors import DatasetError
 from ocr_simple.network.encoders import ENCODERS
 from ocr_simple.options import LabelOptions, Variation
 from ocr_simple.photography.geometry import augment
-from ocr_simple.photography.recipes import Mix
+from ocr_simple.photography.mixtures import Mix
 from ocr_simple.spec import ModelSpec, time_steps
 from ocr_simple.text import Alphabet, counted, unique_characters
 

@@ -18,9 +18,11 @@ from PIL import Image
 
 from ocr_simple import images as imaging
 from ocr_simple.command_line import check_ranges
-from ocr_simple.drawing.counter import draw_counter
-from ocr_simple.drawing.fonts import characters_drawn
+from ocr_simple.drawing.counter import counter_text, draw_counter
+from ocr_simple.drawing.fonts import drawn_by_each
 from ocr_simple.drawing.glyphs import check_drawing, draw
+from ocr_simple.drawing.lettering import draw_lettering, suits
+from ocr_simple.drawing.look_alikes import is_ambiguous
 from ocr_simple.drawing.marks import Marks
 from ocr_simple.drawing.shaping import check_scripts, needs_shaping
 from ocr_simple.drawing.texts import Texts
@@ -28,11 +30,14 @@ from ocr_simple.errors import LineError
 from ocr_simple.options import LineOptions
 from ocr_simple.photography import geometry
 from ocr_simple.photography.effects.shot import happens
-from ocr_simple.photography.recipes import CLEAN, Mix, Recipe, RecipeMarks
+from ocr_simple.photography.mixtures import Mix
+from ocr_simple.photography.recipes import CLEAN, Lettering, Recipe, RecipeMarks
 from ocr_simple.spec import ModelSpec, time_steps
 from ocr_simple.text import Alphabet, ctc_steps_needed, first_ten
 
 CHARACTER_COLUMNS = 5  # columns of a model's input that common fonts give each character
+# What Pillow raises where nothing is left of a text, or a glyph of its font is damaged
+UNDRAWABLE = (ValueError, OSError, ArithmeticError, Image.DecompressionBombError)
 ATTEMPTS = 50  # draws of one line, before its options are reported as unusable
 REASONS = 5  # most reasons that this report names
 TOO_FEW_STEPS = "the label needs more time steps than its image gives"
@@ -71,10 +76,10 @@ class Lines:
         check_scripts(spec.alphabet, options)
         self.shaped = needs_shaping(spec.alphabet)
         self.texts = Texts(options, self.alphabet)
-        drawn = {font: characters_drawn(font, self.alphabet.characters) for font in fonts}
-        self.fonts = [font for font in fonts if drawn[font].strip()]
+        drawn = drawn_by_each(fonts, self.alphabet.characters)
+        self.fonts = [font for font in drawn if drawn[font].strip()]
         if self.shaped:  # a font of digits and punctuation alone would draw hardly any line
-            self.fonts = [font for font in fonts if needs_shaping(drawn[font])] or self.fonts
+            self.fonts = [font for font in drawn if needs_shaping(drawn[font])] or self.fonts
         self.partial = {f: c for f, c in drawn.items() if len(c) < len(self.alphabet.characters)}
         missing = "".join(
             c for c in self.alphabet.characters if not any(c in chars for chars in drawn.values())
@@ -115,9 +120,13 @@ class Lines:
     def _attempt(self, k: int, attempt: int) -> tuple[np.ndarray, str, str]:
         """One attempt at line k. Raises Redraw."""
         rng = np.random.default_rng((self.seed, k, attempt))
-        text, (recipe, fonts) = self.texts.draw(rng), self.recipes.choose(rng)
-        if recipe.wheels:  # a counter shows digits alone
-            text = "".join(filter(_is_digit, text)) or text
+        if self.options.text_source == "recipe":
+            recipe, fonts = self.recipes.choose(rng)
+            text = self.texts.draw(rng, recipe.texts)
+        else:
+            text, (recipe, fonts) = self.texts.draw(rng), self.recipes.choose(rng)
+        if recipe.wheels:
+            text = counter_text(text, self.alphabet.characters, rng)
         # after a failure any font: the next ones may lack the same characters
         font = fonts[int(rng.integers(len(fonts))) if attempt else k % len(fonts)]
         if font in self.partial and set(text) - set(self.partial[font]):
@@ -135,8 +144,10 @@ class Lines:
                 extra = -round(self.options.size * rng.uniform(0.02, 0.09))
         options = self._with_spacing(extra, photo.crop.fit and self.options.width == -1)
         seed = int(rng.integers(1 << 31))
-        if photo.wheels and all(map(_is_digit, text)):
+        if photo.wheels and not set(text) - set(string.digits):
             pixels = self._draw_counter(text, font, rng)
+        elif photo.lettering and not self.shaped and self.options.width == -1:
+            pixels = self._draw_lettering(shown, font, photo.lettering, rng)
         else:
             pixels = self._draw(shown, font, options, seed)
         if self.options.space_width == 0:
@@ -156,7 +167,7 @@ class Lines:
         """The picture of a text, uint8 (rows, columns, channels). Raises Redraw."""
         try:
             drawn = draw(shown, font, options, seed)
-        except ValueError as error:  # Pillow's, where nothing is left of the text
+        except UNDRAWABLE as error:
             raise Redraw(f"{Path(font).name} cannot be drawn ({error})") from error
         if drawn is None:
             raise Redraw("--text-color too close to the background")
@@ -168,7 +179,21 @@ class Lines:
         """Digits on the wheels of a counter, uint8 (rows, columns, channels). Raises Redraw."""
         try:
             drawn = draw_counter(text, font, self.options.size, rng)
-        except (ValueError, OSError) as error:
+        except UNDRAWABLE as error:
+            raise Redraw(f"{Path(font).name} cannot be drawn ({error})") from error
+        return np.repeat(drawn[..., None], self.spec.channels, axis=2)
+
+    def _draw_lettering(
+        self, text: str, font: str, how: Lettering, rng: np.random.Generator
+    ) -> np.ndarray:
+        """Letters placed one by one, uint8 (rows, columns, channels). Raises Redraw."""
+        if is_ambiguous(text, font):
+            raise Redraw("the font draws two characters alike", f"{text!r} in {Path(font).name}")
+        try:
+            if not suits(text, font):
+                raise Redraw("a script font has no words in capitals")
+            drawn = draw_lettering(text, font, self.options.size, how, rng)
+        except UNDRAWABLE as error:
             raise Redraw(f"{Path(font).name} cannot be drawn ({error})") from error
         return np.repeat(drawn[..., None], self.spec.channels, axis=2)
 
@@ -241,10 +266,6 @@ class Lines:
         free = replace(options, width=-1, background_type=1, text_color="#000000")
         whole = draw(text, font, free, 0)
         return whole is None or whole.width > options.width
-
-
-def _is_digit(character: str) -> bool:
-    return character in string.digits
 
 
 def without_line(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:

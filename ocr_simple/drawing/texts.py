@@ -1,9 +1,9 @@
-"""Texts of generated lines: random characters, words, numbers, your own strings, Wikipedia.
+"""Texts of generated lines: random characters, words, numbers, phrases, your strings, Wikipedia.
 
 To add a text source, write a function that draws one text; if it chooses from given texts, also one
 that reads them, and one that keeps those in the alphabet. Add a row to SOURCES, at the end, and the
-name to `text_source` in options.py. To add a kind of number, see `number`. To add a mark, which is
-drawn but is no part of the label, see marks.py.
+name to `text_source` in options.py. To add a kind of number, see numbers.py; of words on signs and
+pages, phrases.py; a mark, which is drawn but is no part of the label, marks.py.
 """
 
 import functools
@@ -14,56 +14,21 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ocr_simple.drawing.numbers import number
+from ocr_simple.drawing.phrases import PAGES, SIGNS, Kind, Vocabulary, frequencies, phrase
 from ocr_simple.errors import LineError
+from ocr_simple.local_files import read_bytes
 from ocr_simple.options import TRDG_FOLDER, TextOptions
 from ocr_simple.text import Alphabet, first_ten, normalise_text, unique_characters
 
-PRICES = 0.3  # share of prices among numbers, at least: receipts are full of them
 NUMBERS = 0.6  # share of printed numbers in the source numbers; the others are plain digits
+MOST_BYTES = 1 << 28  # of a file with --strings
 REPEATS = 0.15  # share of random lines with a repeated character, as in 10000 and 7788
+OF_WORDS = ("dictionary", "mixed", "signs", "pages", "recipe")  # sources that use --words
 CASES = (str, str.lower, str.upper, str.capitalize, str.title)
 
 
-# --- numbers and punctuation ------------------------------------------------------------------
-
-
-def number(rng: np.random.Generator) -> str:
-    """A number as it is printed: a price, plain, grouped, a percentage, a date, a time, a code."""
-    whole = int(10 ** rng.uniform(-1, 6))  # 0 too: 0.00 is frequent on receipts
-    price = f"{whole:,}." + ("00", _digits(1, rng) + "0", _digits(2, rng))[rng.integers(3)]
-    if rng.random() < PRICES:
-        return price
-    # of one to three places: 14.09, 0.5
-    decimal = f"{int(10 ** rng.uniform(-1, 4))}.{_digits(int(rng.integers(1, 4)), rng)}"
-    separator = "/-."[rng.integers(3)]
-    day, month, year = rng.integers(1, 32), rng.integers(1, 13), rng.integers(1950, 2035)
-    kinds = (
-        str(whole),
-        _digits(int(rng.integers(4, 14)), rng),
-        f"{whole:,}",
-        price.replace(",", ""),
-        "$" + price,
-        price.translate(str.maketrans(",.", ".,")),
-        f"-{whole}",
-        decimal,
-        "-" + decimal,
-        f"{whole % 100}%",
-        separator.join((f"{day:02}", f"{month:02}", str(year))),
-        separator.join((str(year), f"{month:02}", f"{day:02}")),
-        f"{day}{separator}{month}{separator}{year % 100:02}",
-        f"{rng.integers(24):02}:{rng.integers(60):02}",
-        f"{rng.integers(24):02}:{rng.integers(60):02}:{rng.integers(60):02}",
-        f"{day:02}/{month:02}/{year} {rng.integers(24):02}:{rng.integers(60):02}",
-        f"{whole:,}".replace(",", " "),
-        f"{_digits(3, rng)}-{_digits(4, rng)}",
-        f"#{_digits(5, rng)}",
-        f"({_digits(3, rng)})",
-    )
-    return kinds[rng.integers(len(kinds))]
-
-
-def _digits(count: int, rng: np.random.Generator) -> str:
-    return "".join(map(str, rng.integers(0, 10, count)))
+# --- punctuation ------------------------------------------------------------------------------
 
 
 def _punctuated(word: str, rng: np.random.Generator) -> str:
@@ -111,6 +76,21 @@ def read_dictionary(options: TextOptions, alphabet: Alphabet) -> Pool:
     return _in_alphabet("dictionary", dictionary_words(options), options, alphabet)
 
 
+def listed_words(options: TextOptions) -> list[str]:
+    """The words of the list of frequencies, in three cases."""
+    return [form for word in frequencies() for form in (word, word.upper(), word.capitalize())]
+
+
+def read_listed_words(options: TextOptions, alphabet: Alphabet) -> Pool:
+    """The words of the list whose small letters, or else capitals, are in the alphabet."""
+    changes = (str, str.upper) if options.case == "keep" else (str,)
+    for change in changes:
+        words = [change(word) for word in frequencies()]
+        if not all(alphabet.unknown(in_case(word, options.case)) for word in words):
+            break
+    return _in_alphabet("listed", words, options, alphabet)
+
+
 def wikipedia_sentences(options: TextOptions) -> list[str]:
     """The beginnings of random articles, from the network. Raises LineError."""
     return _downloaded(options.min_length, options.language)
@@ -154,7 +134,7 @@ def own_strings(options: TextOptions) -> list[tuple[str, str]]:
     path = options.strings_file
     if path is not None:
         try:
-            rows = path.read_text(encoding="utf-8-sig").splitlines()
+            rows = read_bytes(path, MOST_BYTES).decode("utf-8-sig").splitlines()
         except (OSError, UnicodeDecodeError) as error:
             raise LineError(f"--strings-file {path}: cannot be read ({error})") from error
         found += [(f"{path}:{i}", row) for i, row in enumerate(rows, 1) if row.strip()]
@@ -199,13 +179,15 @@ def check_text_options(options: TextOptions) -> None:
     """Raise LineError for texts that were given, but that the text source does not use."""
     source = options.text_source
     unused = {
-        "--words": options.words > 1 and source not in ("dictionary", "mixed"),
+        "--words": options.words > 1 and source not in OF_WORDS,
         "--strings": bool(options.strings) and source != "strings",
         "--strings-file": options.strings_file is not None and source != "strings",
     }
     for name, given in unused.items():
         if given:
-            instead = "dictionary, or mixed" if name == "--words" else "strings"
+            instead = "strings"
+            if name == "--words":
+                instead = f"{', '.join(OF_WORDS[:-1])}, or {OF_WORDS[-1]}"
             raise LineError(
                 f"{name}: --text-source {source} does not use it; add --text-source {instead}"
             )
@@ -236,9 +218,18 @@ class Texts:
         self.unmarked = "".join(c for c in alphabet.characters if c not in self.marks)
         self.pool, self.places, self.left_out = SOURCES[options.text_source].read(options, alphabet)
 
-    def draw(self, rng: np.random.Generator) -> str:
-        """One line of NFC text, at least one character long."""
-        return SOURCES[self.options.text_source].draw(self, rng)
+    def draw(self, rng: np.random.Generator, of_recipe: str = "mixed") -> str:
+        """One line of NFC text, at least one character long.
+
+        of_recipe: the text source of a recipe, which the source `recipe` draws from.
+        """
+        source = self.options.text_source
+        return SOURCES[of_recipe if source == "recipe" else source].draw(self, rng)
+
+    @functools.cached_property
+    def vocabulary(self) -> Vocabulary:
+        """The words of signs and pages, with their frequencies."""
+        return Vocabulary(self.pool, self.options.words)
 
     @property
     def has_space(self) -> bool:
@@ -324,6 +315,24 @@ def draw_one(texts: Texts, rng: np.random.Generator) -> str:
     return texts.pool[rng.integers(len(texts.pool))]
 
 
+def draw_sign(texts: Texts, rng: np.random.Generator) -> str:
+    """What a sign says: mostly one word."""
+    return _phrase(SIGNS, texts, rng)
+
+
+def draw_page(texts: Texts, rng: np.random.Generator) -> str:
+    """A row of a page: running text, a heading, a cell of a table, a name, a date."""
+    return _phrase(PAGES, texts, rng)
+
+
+def _phrase(kinds: tuple[tuple[Kind, float], ...], texts: Texts, rng: np.random.Generator) -> str:
+    while True:  # until all of it is in the alphabet
+        text = in_case(phrase(kinds, texts.vocabulary, rng), texts.options.case)
+        shows = any(map(str.isalnum, text))  # alone, a dash looks like other bars
+        if shows and not texts.alphabet.unknown(text) and normalise_text(text) == text:
+            return text
+
+
 class Source(NamedTuple):
     """How a text source reads the texts to choose from, and draws one."""
 
@@ -339,6 +348,9 @@ SOURCES = {
     "mixed": Source(read_dictionary, draw_mixed, dictionary_words),
     "strings": Source(read_strings, draw_one, lambda options: [t for _, t in own_strings(options)]),
     "wikipedia": Source(read_wikipedia, draw_one, wikipedia_sentences),
+    "signs": Source(read_listed_words, draw_sign, listed_words),
+    "pages": Source(read_listed_words, draw_page, listed_words),
+    "recipe": Source(read_listed_words, draw_mixed, listed_words),
 }
 
 
@@ -354,7 +366,7 @@ def characters_of(options: TextOptions) -> str:
     if every is None:
         return ""
     texts = unicodedata.normalize("NFC", "\0".join(map(str.strip, every(options))))
-    if options.text_source == "mixed":
+    if options.text_source in ("mixed", "signs", "pages", "recipe"):
         texts += texts.lower() + texts.upper() + string.digits + string.punctuation
     found = {" " if c.isspace() else c for c in set(in_case(texts, options.case))}
     found = {c for c in found if unicodedata.category(c)[0] != "C"} | set(" " * several)

@@ -9,7 +9,6 @@ from ocr_simple.photography.effects import EFFECTS
 from ocr_simple.photography.effects.shot import Shot, happens, to_uint8
 from ocr_simple.photography.recipes import Recipe
 
-LEGIBLE = 0.3  # under a `legibility` of 0.25 a trained model read one line in four
 INVISIBLE = 2 / 255  # contrast that counts as none, as a share of the drawn line's
 ATTEMPTS = 4  # pictures of a line, until one is legible
 
@@ -63,6 +62,6 @@ def photograph(pixels: np.ndarray, recipe: Recipe, rng: np.random.Generator) -> 
         shown = legibility(pixels, picture)
         if shown > most:
             most, best = shown, picture
-        if most >= LEGIBLE:
+        if most >= recipe.legible:
             break
     return best

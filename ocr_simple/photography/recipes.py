@@ -1,23 +1,18 @@
 """Recipes: the kinds of picture that a drawn line is turned into.
 
-A recipe holds the chance of each effect in effects.py, the ranges for geometry.py, and which fonts
+A recipe holds the chance of each effect in effects/, the ranges for geometry.py, and which fonts
 and marks its lines are drawn with. There is one for each kind of picture that people want to read:
-photographs, serial numbers, scanned receipts, displays, handwriting on forms. Names with weights
-mix them: ("photo:3", "receipt", "display") draws three photographs for each of the others.
+photographs, serial numbers, scanned receipts, displays, handwriting on forms, signs, pages.
+mixtures.py mixes them.
 
-To add a recipe, add it to RECIPES: `--recipe` then accepts its name. Add it to MIXED too if `mixed`
-should include it, and to the help of `recipe` in options.py. To add an effect, see effects.py.
+To add a recipe, add it to RECIPES: `--recipe` then accepts its name. Add it to a mixture in
+mixtures.py too if that should include it, and to the help of `recipe` in options.py. To add an
+effect, see effects/.
 """
 
-import math
-from collections.abc import Iterable
 from dataclasses import dataclass
-from fnmatch import fnmatch
-from pathlib import Path
 
-import numpy as np
-
-from ocr_simple.errors import LineError
+LEGIBLE = 0.3  # of camera.legibility; under 0.25 a trained model read one line in four
 
 # In all groups, a number without a unit is the share of lines that have the effect, 0 to 1.
 # A height is that of the drawn line.
@@ -29,6 +24,7 @@ class RecipeFonts:
 
     patterns: tuple[str, ...] = ()  # of FILE or FOLDER/FILE; none: all fonts
     share: float = 1.0  # of lines in these fonts; under 1, other recipes may use them too
+    by_family: bool = False  # families alike, however many files each has; for this recipe alone
 
 
 @dataclass(frozen=True)
@@ -38,6 +34,20 @@ class RecipeMarks:
     share: float = 0.0
     units: bool = True  # False: no letters, which look like digits on a display
     words: bool = False  # mostly words and letters, as beside the number of a house
+
+
+@dataclass(frozen=True)
+class Lettering:
+    """How letters are placed one by one: see drawing/lettering.py."""
+
+    uneven: float = 0.0  # letters differ in size, height, slant and distance
+    initials: float = 0.0  # capitals whose first ones are larger
+    spread: float = 0.0  # letters far apart
+    arc: float = 0.0
+    perspective: float = 0.0
+    typed: float = 0.0  # of lines in a font of fixed pitch: struck by a typewriter
+    two_spaces: float = 0.0  # after the end of a sentence
+    spaces: tuple[float, float] = (0.7, 1.3)  # width, in the font's
 
 
 @dataclass(frozen=True)
@@ -75,6 +85,10 @@ class Ink:
     neighbour_lines: float = 0.15
     separators: float = 0.05  # if frequent, a model learns to skip a large 1
     underline: float = 0.0
+    rules: float = 0.0  # of a table
+    specks: float = 0.0
+    cut_lines: float = 0.0  # more of the lines above and below than neighbour_lines shows
+    cut_letters: float = 0.0  # slivers of the words beside
     unlit_segments: float = 0.0  # a pale 8 behind each digit; for fonts of displays
 
 
@@ -86,9 +100,11 @@ class Tone:
     light_paper: float = 0.0  # the lightest paper that the contrast allows
     dark_paper: float = 0.0  # a dark picture, as far as the contrast allows
     dark_on_light: float = 0.6
+    hues: float = 0.0  # levels of two random colours, which may be nearly the same
     guilloche: float = 0.05
     outline: float = 0.08
     relief: float = 0.08
+    craft: float = 0.0  # raised, of neon or lamps, painted, in chalk, engraved: effects/craft.py
     glow: float = 0.0  # characters shine on a dark panel, whatever the fields above say
     pixel_grid: float = 0.0
     gloss: float = 0.0
@@ -106,6 +122,7 @@ class Scene:
     reflections: float = 0.0
     glare: float = 0.0
     surface: float = 0.5
+    photograph: float = 0.0  # behind the line
     tiles: float = 0.0
     small_print: float = 0.0
     sides: float = 0.0
@@ -116,10 +133,15 @@ class Scene:
 class Sensor:
     """What a camera or a scanner, and a file, do to the picture."""
 
+    exposure: float = 0.0  # too much light or too little
     blur: float = 0.5
     low_resolution: float = 0.3
+    subpixels: float = 0.0  # a screen's
+    small_picture: float = 0.0  # taken from afar: a dozen rows or two
     noise: float = 0.6
     binarisation: float = 0.0
+    halftone: float = 0.0
+    fax: float = 0.0
     jpeg: float = 0.4
 
 
@@ -130,6 +152,9 @@ class Recipe:
     photographed: bool = True  # False: the line stays as it is drawn
     wheels: bool = False  # digits are drawn as a counter's, see drawing/counter.py
     blank: bool = False  # nothing to read is left in the picture, and the label is empty
+    legible: float = LEGIBLE  # least legibility; pictures are taken again until it is reached
+    texts: str = "mixed"  # the text source that `--text-source recipe` draws from
+    lettering: Lettering | None = None  # None: letters are set side by side, as trdg does
     fonts: RecipeFonts = RecipeFonts()
     marks: RecipeMarks = RecipeMarks()
     crop: Crop = Crop()
@@ -142,6 +167,7 @@ class Recipe:
 
 CLEAN = Recipe(photographed=False, crop=Crop(fit=False, ink_height=None))
 PHOTO = Recipe(
+    texts="signs",
     marks=RecipeMarks(0.1, words=True),
     warp=Warp(rotation=5, slant=(-0.15, 0.25)),
     ink=Ink(bleed=0.1),
@@ -197,7 +223,7 @@ DISPLAY = Recipe(
         pixel_grid=0.15,
     ),
     scene=Scene(
-        frame=0.4,
+        frame=0.15,  # its bars look like a 1
         bezel=0.5,
         light=0.7,
         unevenness=0.35,
@@ -219,13 +245,13 @@ SANS = (  # upright fonts without serifs
 )  # fmt: skip
 COUNTER = Recipe(
     wheels=True,
-    fonts=RecipeFonts(SANS, share=0.8),
+    fonts=RecipeFonts(SANS, share=0.9),
     crop=Crop(fit=False, ink_height=(0.75, 1.15), left=(-0.1, 0.4), right=(-0.15, 0.4)),
     warp=Warp(rotation=2),
     ink=Ink(voids=0.05, neighbour_lines=0, separators=0),
     tone=Tone(contrast=(40, 255), dark_on_light=0.5, guilloche=0, outline=0, relief=0.03),
     scene=Scene(frame=0.3, bezel=0.25, light=0.7, unevenness=0.3, reflections=0.3, surface=0.25),
-    sensor=Sensor(blur=0.6, low_resolution=0.4, noise=0.4),
+    sensor=Sensor(blur=0.5, low_resolution=0.3, noise=0.4),
 )
 BLANK = Recipe(
     blank=True,
@@ -253,6 +279,91 @@ HANDWRITING = Recipe(
     scene=Scene(frame=0.1, light=0.3, surface=0.1),
     sensor=Sensor(blur=0.3, low_resolution=0.2, noise=0.3, binarisation=0.05),
 )  # fmt: skip
+SIGN = Recipe(  # words on shops, streets, posters and packages
+    texts="signs",
+    legible=0.45,
+    lettering=Lettering(uneven=0.15, initials=0.08, spread=0.15, arc=0.12, perspective=0.2),
+    fonts=RecipeFonts(("sign/*",), by_family=True),
+    crop=Crop(ink_height=(0.5, 1.0), left=(0.0, 0.4), right=(0.0, 0.4)),
+    warp=Warp(rotation=8, slant=(-0.15, 0.25)),
+    ink=Ink(
+        bleed=0.05,
+        voids=0.06,
+        fading=0.03,
+        neighbour_lines=0.05,
+        separators=0,
+        underline=0.03,
+        cut_lines=0.25,
+        cut_letters=0.12,
+    ),
+    tone=Tone(
+        contrast=(60, 255),
+        hues=0.3,
+        dark_on_light=0.5,
+        guilloche=0.02,
+        outline=0.06,
+        relief=0.03,
+        craft=0.25,
+        gloss=0.04,
+        drop_shadow=0.1,
+    ),
+    scene=Scene(
+        frame=0.2,
+        light=0.4,
+        reflections=0.08,
+        glare=0.04,
+        surface=0.25,
+        photograph=0.3,
+        tiles=0.05,
+        small_print=0.08,
+        sides=0.08,
+        folds=0.06,
+    ),
+    sensor=Sensor(
+        exposure=0.1, blur=0.3, low_resolution=0.12, small_picture=0.22, noise=0.25, jpeg=0.3
+    ),
+)
+PAGE = Recipe(  # printed, typed, copied and faxed pages, and screens
+    texts="pages",
+    legible=0.5,
+    lettering=Lettering(spread=0.01, typed=0.6, two_spaces=0.3, spaces=(0.75, 2.2)),
+    fonts=RecipeFonts(("page/*",), by_family=True),
+    crop=Crop(ink_height=(0.5, 1.0), left=(0.0, 0.6), right=(0.0, 0.6)),
+    warp=Warp(rotation=1, distortion=0.25),
+    ink=Ink(
+        bleed=0.1,
+        starvation=0.07,
+        voids=0.07,
+        fading=0.05,
+        neighbour_lines=0.1,
+        separators=0,
+        underline=0.04,
+        rules=0.12,
+        specks=0.15,
+        cut_lines=0.12,
+    ),
+    tone=Tone(
+        contrast=(120, 255),
+        light_paper=0.85,
+        dark_on_light=0.94,
+        hues=0.08,
+        guilloche=0.02,
+        outline=0,
+        relief=0,
+    ),
+    scene=Scene(frame=0.05, light=0.2, surface=0.2, folds=0.08),
+    sensor=Sensor(
+        blur=0.15,
+        low_resolution=0.15,
+        subpixels=0.1,
+        small_picture=0.12,
+        noise=0.15,
+        binarisation=0.25,
+        halftone=0.06,
+        fax=0.06,
+        jpeg=0.25,
+    ),
+)
 
 RECIPES = {
     "clean": CLEAN,
@@ -263,76 +374,6 @@ RECIPES = {
     "counter": COUNTER,
     "handwriting": HANDWRITING,
     "blank": BLANK,
+    "sign": SIGN,
+    "page": PAGE,
 }
-MIXED = (  # all but clean
-    "photo:2.5", "serial:1.5", "receipt:4", "display:4", "counter:3.5", "handwriting:4",
-    "blank:0.4",
-)  # fmt: skip
-
-
-def _name_and_weight(given: str) -> tuple[str, float]:
-    """Split "name:weight"; without a weight it is 1. Raises LineError."""
-    name, _, weight = given.partition(":")
-    if name not in (*RECIPES, "mixed"):
-        raise LineError(f"--recipe {name!r}: choose from {', '.join((*RECIPES, 'mixed'))}")
-    try:
-        value = float(weight or 1)
-    except ValueError:
-        value = 0.0
-    if not 0 < value < math.inf:
-        raise LineError(f"--recipe {given!r}: give a weight over 0, such as {name}:2")
-    return name, value
-
-
-def _matches(font: str, patterns: Iterable[str]) -> bool:
-    """Whether a font file, with its folder where a pattern has one, matches any pattern."""
-    path = Path(font)
-    return any(
-        fnmatch(f"{path.parent.name}/{path.name}" if "/" in pattern else path.name, pattern)
-        for pattern in patterns
-    )
-
-
-class Mix:
-    """Recipes by weight, with the fonts that each draws with.
-
-    names: of RECIPES or `mixed`, each optionally followed by a colon and a weight.
-    Raises LineError for an unknown name or a weight that is not over 0.
-    """
-
-    def __init__(self, names: Iterable[str], fonts: list[str]):
-        self.recipes: list[Recipe] = []
-        weights = []
-        for given in names:
-            name, share = _name_and_weight(given)
-            for item in MIXED if name == "mixed" else (name,):
-                kind, weight = _name_and_weight(item)
-                self.recipes.append(RECIPES[kind])
-                weights.append(share * weight)
-        if not self.recipes:
-            raise LineError("recipe: name at least one, such as photo")
-        self.chances = np.cumsum(weights) / np.sum(weights)
-        reserved = [
-            pattern
-            for recipe in RECIPES.values()
-            if recipe.fonts.share == 1
-            for pattern in recipe.fonts.patterns
-        ]
-        self.plain = [font for font in fonts if not _matches(font, reserved)] or fonts
-        self.fonts = [self._fonts_of(recipe, fonts) for recipe in self.recipes]
-
-    def _fonts_of(self, recipe: Recipe, fonts: list[str]) -> list[str]:
-        """A recipe's fonts among `fonts`; the plain ones if there are none of its kind."""
-        patterns = recipe.fonts.patterns
-        if not patterns and len(self.recipes) == 1:
-            return fonts
-        return [font for font in fonts if _matches(font, patterns)] or self.plain
-
-    def choose(self, rng: np.random.Generator) -> tuple[Recipe, list[str]]:
-        """A recipe, and the fonts to draw its line with."""
-        i = 0
-        if len(self.recipes) > 1:
-            i = int(np.searchsorted(self.chances, rng.random(), side="right"))
-        recipe = self.recipes[i]
-        share = recipe.fonts.share
-        return recipe, self.fonts[i] if share == 1 or rng.random() < share else self.plain

@@ -1,5 +1,7 @@
 """Effects: what real pictures of lines have and drawn ones lack, on ink, tone, scene and sensor.
 
+craft, surroundings and scan hold those that signs and pages need besides.
+
 EFFECTS lists them in the order in which they are applied, each with the field of a recipe that
 holds its chance. An effect changes a `Shot`, a picture in the making.
 
@@ -8,7 +10,7 @@ chance to a group in recipes.py (0 by default, so that existing recipes stay as 
 the field in the recipes that should have it. To add a recipe, see recipes.py.
 """
 
-from ocr_simple.photography.effects import ink, scene, sensor, tone
+from ocr_simple.photography.effects import craft, ink, scan, scene, sensor, surroundings, tone
 from ocr_simple.photography.effects.shot import Effect
 
 # In the order in which they are applied, each after the recipe's field that holds its chance; None
@@ -22,13 +24,19 @@ EFFECTS: tuple[tuple[str | None, Effect], ...] = (
     ("ink.neighbour_lines", ink.neighbour_lines),
     ("ink.separators", ink.separators),
     ("ink.underline", ink.underline),
+    ("ink.rules", surroundings.rules),
+    ("ink.cut_lines", surroundings.cut_lines),
+    ("ink.cut_letters", surroundings.cut_letters),
+    ("ink.specks", scan.specks),
     (None, tone.choose_tone),
     ("tone.guilloche", tone.guilloche),
     (None, tone.print_ink),  # with tone.outline, tone.relief
+    ("tone.craft", craft.craft),
     ("tone.glow", tone.glow),
     ("tone.pixel_grid", tone.pixel_grid),
     ("tone.gloss", tone.gloss),
     ("tone.drop_shadow", tone.drop_shadow),
+    ("scene.photograph", surroundings.photograph_behind),
     ("scene.tiles", scene.tiles),
     ("scene.small_print", scene.small_print),
     ("scene.sides", scene.sides),
@@ -39,9 +47,14 @@ EFFECTS: tuple[tuple[str | None, Effect], ...] = (
     ("scene.reflections", scene.reflections),
     ("scene.glare", scene.glare),
     ("scene.surface", scene.surface),
+    ("sensor.exposure", scan.exposure),
     ("sensor.blur", sensor.blur),
     ("sensor.low_resolution", sensor.low_resolution),
+    ("sensor.subpixels", scan.subpixels),
+    ("sensor.small_picture", scan.small_picture),
     ("sensor.noise", sensor.noise),
     ("sensor.binarisation", sensor.binarisation),
+    ("sensor.halftone", scan.halftone),
+    ("sensor.fax", scan.fax),
     ("sensor.jpeg", sensor.jpeg),
 )

@@ -7,6 +7,9 @@ import numpy as np
 
 from ocr_simple.photography.effects.shot import Shot, happens, softened
 
+LUMA = np.array((0.299, 0.587, 0.114), np.float32)  # share of red, green and blue in a grey level
+LEAST_CONTRAST = 18  # grey levels between two random colours
+
 
 def choose_tone(shot: Shot, rng: np.random.Generator) -> None:
     """Grey levels of paper and ink: either of them may be the lighter one."""
@@ -19,7 +22,18 @@ def choose_tone(shot: Shot, rng: np.random.Generator) -> None:
         paper = min(255 - contrast, 70) * rng.random()
     if happens(tone.dark_on_light, rng):
         paper, contrast = paper + contrast, -contrast
+    if happens(tone.hues, rng):
+        paper, contrast = _two_colours(rng)
     shot.paper, shot.contrast = paper, contrast
+
+
+def _two_colours(rng: np.random.Generator) -> tuple[float, float]:
+    """Grey levels of a random colour, and how far that of another one is from it."""
+    while True:  # until they can be told apart: red on green may be one grey
+        colours = rng.random((2, 3)) ** rng.choice([0.5, 1, 2], (2, 1))
+        paper, ink = (255 * colours @ LUMA).tolist()
+        if abs(ink - paper) > LEAST_CONTRAST:
+            return paper, ink - paper
 
 
 def guilloche(shot: Shot, rng: np.random.Generator) -> None:
@@ -78,7 +92,6 @@ LIGHTS = np.array(
     ],
     np.float32,
 )  # fmt: skip
-LUMA = np.array((0.299, 0.587, 0.114), np.float32)  # share of each in a grey level
 
 
 def glow(shot: Shot, rng: np.random.Generator) -> None:
