@@ -14,6 +14,7 @@ from PIL import Image, PngImagePlugin
 from aocr.options import CheckOptions
 from ocr_simple import images as imaging
 from ocr_simple import storage
+from ocr_simple.command_line import say
 from ocr_simple.datasets.annotations import Dataset, check_datasets, find_dataset
 from ocr_simple.datasets.entries import Entry, Fault, fault_list, image_fault, quoted
 from ocr_simple.datasets.labelled_lines import load_image, outside_alphabet, too_long
@@ -26,6 +27,7 @@ from ocr_simple.text import Alphabet, first_ten, visible
 SMALL = 8  # pixels: no character can be read in fewer rows, or columns
 FLAT = 16  # grey levels between darkest and lightest of a blank image
 RARE = 10  # a character that occurs in fewer labels is hard to learn
+LENGTHS = 12  # different lengths of labels that are listed one by one
 SHOWN = 48  # images of the sheet
 MARK = ("Software", "aocr check")  # in the text of a sheet's PNG: it may be replaced
 
@@ -64,12 +66,12 @@ def run(options: CheckOptions, _: list[str]) -> int:
     for name in options.dataset:
         dataset = find_dataset(name, options)
         seen, faults = _look(dataset)
-        print(f"{dataset}\n{_figures(seen)}" if seen else dataset)
+        say(f"{dataset}\n{_figures(seen)}" if seen else dataset)
         findings, found_odd = _findings(seen, alphabet)
         for finding in findings:
-            print(finding)
+            say(finding)
         if faults:
-            print(f"rows that cannot be used: {len(faults):,}{fault_list(faults)}")
+            say(f"rows that cannot be used: {len(faults):,}{fault_list(faults)}")
             faulty = True
         if not seen:
             raise ValueError(f"{name}: none of its {len(dataset.rows):,} rows can be used")
@@ -77,13 +79,13 @@ def run(options: CheckOptions, _: list[str]) -> int:
         everything.append(seen)
         chosen += _choose(seen, found_odd, SHOWN // len(options.dataset) or 1)
     if len(everything) > 1:
-        print(_in_several(everything))
+        say(_in_several(everything))
     if options.sheet:
         text = PngImagePlugin.PngInfo()
         text.add_text(*MARK)
         with storage.output_folder(options.sheet.parent) as folder:
             _sheet(chosen, odd).save(folder / options.sheet.name, pnginfo=text)
-        print(f"some of the images: {options.sheet}", file=sys.stderr)
+        say(f"some of the images: {options.sheet}", sys.stderr)
     return 1 if faulty else 0
 
 
@@ -132,6 +134,14 @@ def _spread(values: Iterable[int]) -> str:
     return f"{found.min():,} to {found.max():,}, median {np.median(found):,.0f}"
 
 
+def _lengths(labels: list[str]) -> str:
+    """How many labels have each length; of many lengths, only their spread."""
+    lengths = Counter(map(len, labels))
+    if len(lengths) > LENGTHS:
+        return _spread(map(len, labels))
+    return ", ".join(f"{n} ({lengths[n]:,}x)" for n in sorted(lengths))
+
+
 def _figures(seen: list[Seen]) -> str:
     """Lengths, sizes, and how many labels have each character."""
     labels = [each.entry.label for each in seen]
@@ -139,9 +149,8 @@ def _figures(seen: list[Seen]) -> str:
     counts = Counter(character for label in labels for character in set(label))
     common = " ".join(f"{visible(c)} {counts[c]:,}" for c in sorted(counts) if counts[c] >= RARE)
     rare = " ".join(f"{visible(c)} {counts[c]:,}" for c in sorted(counts) if counts[c] < RARE)
-    lengths = Counter(map(len, labels))
     return (
-        f"characters per label: {', '.join(f'{n} ({lengths[n]:,}x)' for n in sorted(lengths))}\n"
+        f"characters per label: {_lengths(labels)}\n"
         f"widths in pixels: {_spread(widths)}; heights: {_spread(heights)}\n"
         f"labels with each character: {common or f'none is in {RARE} labels or more'}\n"
         f"rare characters, in fewer than {RARE} labels: {rare or 'none'}"

@@ -1,8 +1,9 @@
 """Trains a model for each of several scripts, and measures it on lines drawn by Pillow alone.
 
-    apt-get install culmus fonts-hosny-amiri fonts-kacst fonts-sil-scheherazade fonts-thai-tlwg \\
-        fonts-gargi fonts-nakula fonts-sarai fonts-sahadeva fonts-deva-extra fonts-aksharyogini2 \\
-        fonts-sil-annapurna fonts-lohit-deva fonts-samyak-deva \\
+    apt-get install culmus culmus-fancy fonts-sil-ezra fonts-noto-core fonts-freefont-ttf \\
+        fonts-hosny-amiri fonts-kacst fonts-sil-scheherazade fonts-sil-lateef fonts-farsiweb \\
+        fonts-thai-tlwg fonts-gargi fonts-nakula fonts-sarai fonts-sahadeva fonts-deva-extra \\
+        fonts-aksharyogini2 fonts-sil-annapurna fonts-lohit-deva fonts-samyak-deva \\
         fonts-liberation fonts-linuxlibertine fonts-crosextra-carlito fonts-vollkorn
     python bench/scripts.py --languages he ar                # minutes per language
     python bench/scripts.py --print-commands                 # the trainings alone, for the shell
@@ -48,27 +49,36 @@ class Script:
 
 SCRIPTS = {
     "he": Script(
-        train=("FrankRuehl", "Hadasim", "KeterYG", "MiriamMono", "Nachlieli", "Simple"),
-        validate=("ShofarRegular",),
-        measure=("David", "MiriamCLM"),
+        train=(
+            "FrankRuehl", "Hadasim", "KeterYG", "MiriamMono", "Nachlieli", "Simple", "Shofar",
+            "Dorian", "Shmulik", "Makabi", "SILEOT", "DejaVuSans.", "DejaVuSans-Bold.", "FreeSans",
+            "FreeSerif", "FreeMono", "NotoSansHebrew", "NotoRashiHebrew",
+        ),
+        validate=("NotoSerifHebrew",),
+        measure=("DavidCLM-Medium.", "DavidCLM-Bold.", "MiriamCLM"),  # italics are cursive there
     ),
     "ar": Script(
         train=(
             "KacstBook", "KacstFarsi", "KacstLetter", "KacstNaskh", "KacstOffice", "KacstScreen",
-            "KacstTitle", "KacstPoster", "mry_Kacst", "Scheherazade",
+            "KacstTitle", "KacstPoster", "KacstQurn", "Scheherazade", "Lateef", "NotoNaskhArabic",
+            "NotoSansArabic", "NotoKufiArabic", "nazli", "titr", "homa", "DejaVuSans.",
+            "FreeSerif.",
         ),
-        validate=("KacstQurn",),
+        validate=("mry_KacstQurn",),  # the Kacst fonts lack four letters
         measure=("Amiri-Regular", "Amiri-Bold."),
     ),
     "th": Script(
-        train=("Garuda", "Kinnari", "Laksaman", "Norasi", "Tlwg", "Umpush"),
+        train=(
+            "Garuda", "Kinnari", "Laksaman", "Norasi", "Tlwg", "Umpush", "NotoSansThai",
+            "NotoSerifThai", "NotoLoopedThai",
+        ),
         validate=("Sawasdee",),
         measure=("Loma", "Waree"),
     ),
     "hi": Script(
         train=(
-            "Gargi", "Sarai", "nakula", "chandas", "samanata", "kalimati", "aksharyogini",
-            "Annapurna",
+            "Gargi", "Sarai", "nakula", "chandas", "samanata", "kalimati", "Akshar",
+            "Annapurna", "NotoSansDevanagari", "NotoSerifDevanagari", "FreeSans.", "FreeSerif.",
         ),
         validate=("sahadeva",),
         measure=("Lohit-Devanagari", "Samyak-Devanagari"),
@@ -82,7 +92,7 @@ SCRIPTS = {
 }  # fmt: skip
 COMMON = (
     "--text-source", "dictionary", "--alphabet", "auto", "--architecture", "fine",
-    "--rnn-units", "128", "--patience", "0",
+    "--rnn-units", "128", "--photo", "0.2", "--patience", "0",
 )  # fmt: skip
 
 

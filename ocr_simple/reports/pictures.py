@@ -44,9 +44,12 @@ def lines(
     """A grid of lines, each under its title.
 
     pixels: uint8 (rows, columns, channels) each; columns: of the grid, by default as many as the
-    lines' widths allow; colors: of the titles, by default black.
+    lines and titles allow; colors: of the titles, by default black.
     """
-    columns = columns or columns_for(map(natural_width, pixels))
+    if not columns:
+        columns = columns_for(map(natural_width, pixels))
+        if all(natural_width(p) < 90 and len(t) < 8 for p, t in zip(pixels, titles, strict=True)):
+            columns = 8  # single characters, mostly
     page, width, places = grid(len(pixels), columns, 78)
     for i, (left, top) in enumerate(places):
         color = colors[i] if colors else "black"
