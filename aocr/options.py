@@ -269,6 +269,10 @@ class AddressOptions(Group):
     token: str = ""
     """Secret that requests must send as Authorization: Bearer TOKEN. Safer in the environment
     variable OCR_TOKEN, which process listings do not show."""
+    allowed_host: tuple[str, ...] = ()
+    """Names by which the server may be asked, besides this machine's: the name that a proxy passes
+    on, or a domain. On 127.0.0.1 other names are refused; on other addresses all names are allowed,
+    unless some are given here."""
 
 
 @dataclass(frozen=True)
@@ -283,10 +287,26 @@ class LimitOptions(Group):
     """Largest number of images in a request."""
     max_pixels: Positive = 20_000_000
     """Largest image, in pixels."""
+    max_columns: Annotated[int | None, Ge(1)] = None
+    """Longest line: columns of an image at the model's height, usually 32 rows. By default 16,000,
+    and 4,000 for an attention head, whose time grows with their square."""
+    max_request_columns: Positive = 100_000
+    """Columns of all images of a request together."""
     max_waiting: Positive = 256
-    """Queue limit, in images; further requests get 429."""
+    """Queue limit, in images. A request may have half of what is free; others get 429."""
+    max_waiting_columns: Positive = 400_000
+    """Queue limit, in columns, likewise; about five seconds of reading on two cores."""
+    max_connections: Positive = 512
+    """Open connections; fewer if the system allows fewer open files. A further one takes the place
+    of one without a request, or gets 503."""
+    max_bodies: Positive = 128_000_000
+    """Bytes of all requests together that were not answered yet; more get 503."""
     timeout: Annotated[float, Gt(0)] = 10.0
-    """Seconds within which a request must arrive, and again within which its images are read."""
+    """Seconds within which the head of a request must arrive, then its body, and again within which
+    its images are read."""
+    grace: Annotated[float, Gt(0)] = 9.0
+    """Seconds within which the server ends after Ctrl-C or SIGTERM; open requests may take two
+    thirds of them. Docker waits for 10."""
 
 
 @dataclass(frozen=True)

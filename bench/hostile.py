@@ -1,23 +1,29 @@
 """Sends hostile requests to the server: damaged images, wrong base64, odd JSON, slow bodies.
 
-    python bench/hostile.py --requests 20000
+    python bench/hostile.py --requests 20000 --minutes 10
 
-Half of them are made here, from images damaged byte by byte; the others by schemathesis, from the
-server's OpenAPI document. Every answer has to be a 2xx or 4xx that shows nothing of the server's
-internals, and afterwards the server has to read as before. Its memory is printed after each part:
-it may be large after large images, but must not keep growing. The exit status is 1 if anything was
-wrong.
+First come attacks of all kinds in attacks.py, from 16 clients at once, for some minutes. A good
+client beside them has to get the right answer within 2 s in 95 % of cases; the memory of all
+processes of the server has to stay under 2.5 GB, and must not grow at the end.
+
+Then come requests one by one. Half of them are made here, from images damaged byte by byte; the
+others by schemathesis, from the server's OpenAPI document. Every answer has to be a 2xx or 4xx that
+shows nothing of the server's internals, and afterwards the server has to read as before. Its memory
+is printed after each part: it may be large after large images, but must not keep growing. The exit
+status is 1 if anything was wrong.
 """
 
 import asyncio
 import base64
+import contextlib
 import json
 import re
 import subprocess
 import sys
 import tempfile
+import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,12 +38,18 @@ from support.damage import damaged
 from support.serving import serving
 
 from aocr import export
+from bench.attacks import KINDS, Attack, good_client
 from bench.load import resident
+from ocr_simple.datasets.workers import WorkerPool
 from ocr_simple.runs.model_files import TEST_IMAGES, find_model
 
 PREDICT = "/v1/models/aocr:predict"
 INTERNALS = ("Traceback", "site-packages", str(ROOT), ".py")  # what no answer may contain
 EXAMPLES = 500  # that schemathesis makes for each operation, in one run
+CLIENTS = 16  # that attack
+IN_TIME, LEAST_SERVED = 2.0, 0.95  # seconds to a good client's answer, and in which share of cases
+MOST_MEMORY, MOST_LOG = 2560, 100_000  # MB; characters
+GRACE = 10.0  # seconds to end in
 
 
 @dataclass(frozen=True)
@@ -47,7 +59,11 @@ class Options:
     model: str = "digits"
     """A shipped model's name, a model file, or a run folder."""
     requests: int = 20_000
-    """At least this many requests in all."""
+    """At least this many requests, besides the attacks; 0: none."""
+    minutes: float = 10
+    """Minutes of attacks of all kinds at once."""
+    kinds: tuple[str, ...] = ()
+    """Kinds of attacks, by the names in attacks.py; by default all."""
     seed: int = 0
     """Random seed of what is sent."""
 
@@ -102,7 +118,7 @@ async def trickle(address: str) -> str:
     """The status of the answer to a body that is sent byte by byte."""
     host, port = address.removeprefix("http://").rstrip("/").split(":")
     reader, writer = await asyncio.open_connection(host, int(port))
-    writer.write(b"POST /read HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n")
+    writer.write(b"POST /read HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\n")
     answer = asyncio.create_task(reader.readline())
     while not answer.done():
         writer.write(b"x")
@@ -124,6 +140,109 @@ def schemathesis(address: str, seed: int) -> tuple[int, str]:
     if not sent:
         raise ValueError(f"schemathesis did not run\n{done.stdout}{done.stderr}")
     return int(sent[1].replace(",", "")), "" if done.returncode == 0 else done.stdout
+
+
+# --- attacks of all kinds -------------------------------------------------------------------------
+
+
+@dataclass
+class Outcome:
+    """What happened under attacks."""
+
+    answers: dict[str, Counter[str]]  # to each kind of attack
+    good: list[float]  # seconds to the good client's answers; infinite for a wrong one
+    memory: list[int]  # of all processes, in MB, every second
+
+    def is_well(self) -> bool:
+        """Whether the server kept its promises."""
+        faults = {answer for found in self.answers.values() for answer in found}
+        tail = self.memory[len(self.memory) * 2 // 3 :]
+        flat = np.mean(tail[len(tail) // 2 :]) < np.mean(tail[: len(tail) // 2]) + 100
+        served = np.mean(np.array(self.good) <= IN_TIME) >= LEAST_SERVED
+        return not faults & {"500"} and max(self.memory) <= MOST_MEMORY and bool(flat and served)
+
+    def __str__(self) -> str:
+        good = np.array(self.good)
+        rows = [f"  {kind}: {dict(sorted(found.items()))}" for kind, found in self.answers.items()]
+        return "\n".join([
+            *rows,
+            f"good client: {np.mean(good <= IN_TIME):.1%} of {len(good)} within {IN_TIME:g} s, "
+            f"median {np.median(good):.2f} s",
+            f"memory in MB: {self.memory[0]} at first, {max(self.memory)} at most, "
+            f"{self.memory[-1]} at last",
+        ])  # fmt: skip
+
+
+async def besiege(
+    process: subprocess.Popen, address: str, kinds: Sequence[Attack], options: Options
+) -> Outcome:
+    """Attack with CLIENTS clients, and measure how a good one fares beside them."""
+    until = time.monotonic() + 60 * options.minutes
+    outcome = Outcome({kind.__name__: Counter() for kind in kinds}, [], [])
+
+    async def attack(number: int) -> None:
+        rng = np.random.default_rng((options.seed, number))
+        async with httpx.AsyncClient(base_url=address, timeout=60) as client:
+            while time.monotonic() < until:
+                kind = kinds[int(rng.integers(len(kinds)))]
+                try:
+                    answer = await kind(client, rng)
+                except (httpx.HTTPError, OSError) as error:  # its connection gave way to another
+                    answer = type(error).__name__
+                outcome.answers[kind.__name__][answer] += 1
+
+    async def weigh() -> None:
+        while time.monotonic() < until:
+            outcome.memory.append(await asyncio.to_thread(memory_of_all, process.pid))
+            await asyncio.sleep(1)
+
+    # another process, which attacks do not delay
+    with WorkerPool(1, int) as pool:
+        asking = pool.submit(good_client, address, until - time.monotonic())
+        await asyncio.gather(*(attack(number) for number in range(CLIENTS)), weigh())
+        outcome.good += await asyncio.wrap_future(asking)
+    return outcome
+
+
+def memory_of_all(process: int) -> int:
+    """The memory in MB of a process and of those that it started; what they share counts once."""
+    parents = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):  # it has ended
+            parents[int(stat.parent.name)] = int(stat.read_text().rpartition(")")[2].split()[1])
+    family = {process}
+    while more := {child for child, parent in parents.items() if parent in family} - family:
+        family |= more
+    total = 0
+    for member in family:
+        with contextlib.suppress(OSError):
+            found = Path(f"/proc/{member}/smaps_rollup").read_text()
+            total += int(found.split("\nPss:")[1].split()[0])
+    return total // 1024
+
+
+def siege(folder: Path, options: Options) -> bool:
+    """Attack a server of an export, and print the outcome; whether all was well."""
+    unknown = set(options.kinds) - {kind.__name__ for kind in KINDS}
+    if unknown:
+        known = ", ".join(kind.__name__ for kind in KINDS)
+        raise ValueError(f"--kinds {' '.join(sorted(unknown))}: choose from {known}")
+    kinds = [kind for kind in KINDS if not options.kinds or kind.__name__ in options.kinds]
+    with serving(folder) as (process, client):
+        outcome = asyncio.run(besiege(process, str(client.base_url), kinds, options))
+        print(f"answers to attacks:\n{outcome}")
+        log = process.messages()
+        if quiet := "Traceback" not in log and len(log) < MOST_LOG:
+            print("no traceback in the server's log")
+        else:
+            print(log[-2000:])
+        start = time.monotonic()
+    ended = time.monotonic() - start
+    print(f"it ended within {ended:.1f} s")
+    return outcome.is_well() and quiet and ended < GRACE
+
+
+# --- requests one by one --------------------------------------------------------------------------
 
 
 def attack(folder: Path, options: Options) -> bool:
@@ -160,7 +279,10 @@ def main(options: Options) -> None:
     """Print the outcome. Exits with 1 if anything was wrong. Raises ValueError."""
     with tempfile.TemporaryDirectory() as folder:
         export.export(find_model(options.model), Path(folder) / "model", ["savedmodel"])
-        if not attack(Path(folder) / "model", options):
+        well = not options.minutes or siege(Path(folder) / "model", options)
+        if options.requests:
+            well &= attack(Path(folder) / "model", options)
+        if not well:
             sys.exit(1)
 
 

@@ -11,22 +11,24 @@ decoding TIFF, WebP and 16-bit samples.
 """
 
 import io
-import itertools
 import logging
 import math
 import os
 import stat
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
 
-from ocr_simple import storage
+from ocr_simple import decoding_time, storage
+from ocr_simple.odd_shapes import odd_shape
 from ocr_simple.text import escape_controls
 
 log = logging.getLogger("ocr_simple")
 
 # Pillow has more, such as EPS, for which it starts Ghostscript: unsafe with untrusted files
 FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "WEBP", "GIF", "PPM", "JPEG2000", "AVIF")
+UPLOADS = tuple(kind for kind in FORMATS if kind != "PPM")  # what people upload
 EXTENSIONS = {  # of these formats, as Pillow lists them, and of HEIF; by first letter
     ".apng", ".avif", ".avifs", ".bmp", ".gif", ".heic", ".heif", ".hif", ".j2c", ".j2k", ".jfif",
     ".jp2", ".jpc", ".jpe", ".jpeg", ".jpf", ".jpg", ".jpx", ".pbm", ".pfm", ".pgm", ".png", ".pnm",
@@ -36,6 +38,8 @@ HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"
 MAX_PIXELS = 50_000_000  # of one image; 4,000 x 4,000 is 16 million
 MAX_BYTES = 8 * MAX_PIXELS  # of one file: four 16-bit samples per pixel
 MAX_ASPECT = 500  # width over height; no line of text is longer
+MAX_COLUMNS = 16_000  # of one image at the model's height: MAX_ASPECT at a height of 32
+BATCH_COLUMNS = 6144  # of one batch, padding included: fast, and small in memory
 WIDTH_MULTIPLE = 32  # batches are padded to a multiple of it, so that there are few shapes
 TRANSPOSES = {  # by EXIF orientation; 1 is upright
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -47,14 +51,18 @@ TRANSPOSES = {  # by EXIF orientation; 1 is upright
     8: Image.Transpose.ROTATE_90,
 }
 LIGHT_INK = 3.9  # times the contrast that black behind transparent pixels must give over white
+STRIP_PIXELS = 1 << 20  # of a large image that are computed with at a time
 MIN_SPREAD = 8.0  # grey levels; less is noise, which must not be amplified to look like ink
-ONE_LINE = "only single lines can be read; crop it to the line"
 
 Source = str | os.PathLike | bytes | Image.Image | np.ndarray
 
 
 class ImageError(ValueError):
     """An image that cannot be used. The message names the file, the problem and the fix."""
+
+
+class TooLargeError(ImageError):
+    """An image over a limit, which the message names."""
 
 
 def load(
@@ -64,6 +72,9 @@ def load(
     warn: bool = True,
     page: int = 1,
     may_be_turned: bool = False,
+    max_pixels: int = MAX_PIXELS,
+    formats: Sequence[str] = FORMATS,
+    limit_time: bool = True,
 ) -> np.ndarray:
     """Decode `source` to uint8 (height, width, channels), upright, without alpha.
 
@@ -76,61 +87,92 @@ def load(
         one more than twice as tall as wide, one that looks like a page or like two lines.
     page: which page of a TIFF, or frame of a GIF, from 1; files and bytes only.
     may_be_turned: whether the line may run from top to bottom, so that the image is tall.
+    max_pixels: the largest image that is decoded. formats: that a file may have, besides HEIF.
+    limit_time: whether a file is given up that takes over `decoding_time.SECONDS` to decode.
     Raises ImageError.
     """
     name = name or (os.fsdecode(source) if isinstance(source, (str, os.PathLike)) else "image")
     name = escape_controls(name)
     level = logging.WARNING if warn else logging.DEBUG
     try:
-        pixels = _decode(source, channels, name, level, page)
+        how = page, max_pixels, formats, limit_time
+        pixels, exif_fault = _decode(source, channels, name, level, *how)
     except ImageError:
         raise
     except Exception as error:  # decoders raise errors of many types
-        raise ImageError(f"{name}: {_reason(error)}") from error
+        kind = TooLargeError if isinstance(error, Image.DecompressionBombError) else ImageError
+        raise kind(f"{name}: {_reason(error)}") from error
+    if exif_fault:
+        log.log(level, "%s: EXIF cannot be read (%s); treated as upright", name, exif_fault)
     height, width = pixels.shape[:2]
     if not height or not width:
         raise ImageError(f"{name}: no pixels ({width} x {height}); crop it again")
     if width > MAX_ASPECT * height or (may_be_turned and height > MAX_ASPECT * width):
-        raise ImageError(
+        raise TooLargeError(
             f"{name}: {width} x {height} pixels is too long for one line "
             f"(over {MAX_ASPECT} times its height); cut it into pieces"
         )
     pixels = pixels.reshape(height, width, channels)
     from_file = not isinstance(source, np.ndarray)  # whoever passes an array knows its shape
-    if from_file and log.isEnabledFor(level) and (odd := _odd_shape(pixels, may_be_turned)):
+    if from_file and log.isEnabledFor(level) and (odd := odd_shape(pixels, may_be_turned)):
         log.log(level, "%s: %s", name, odd)
     return pixels
 
 
-def _decode(source: Source, channels: int, name: str, level: int, page: int) -> np.ndarray:
-    """uint8 (height, width) or (height, width, 3); raises errors of any type."""
-    with _open(source, name) as image:
+def _decode(
+    source: Source, channels: int, name: str, level: int, page: int, max_pixels: int,
+    formats: Sequence[str], limit_time: bool,
+) -> tuple[np.ndarray, str]:  # fmt: skip
+    """(uint8 (height, width) or (height, width, 3), why EXIF data cannot be read or "").
+
+    Raises errors of any type.
+    """
+    with _open(source, name, formats) as image:
         width, height = image.size
-        if width * height > MAX_PIXELS:
-            raise ImageError(
-                f"{name}: {width} x {height} pixels, over the limit of {MAX_PIXELS:,}; "
+        if width * height > max_pixels:
+            raise TooLargeError(
+                f"{name}: {width} x {height} pixels, over the limit of {max_pixels:,}; "
                 "crop it to the line, or scale it down"
             )
         _choose_page(image, page, name, level)
-        image.load()
-        image = _upright(image, name, level)
-        return np.asarray(_eight_bit(image).convert("L" if channels == 1 else "RGB"))
+        if limit_time and decoding_time.decodes_at_once(image):
+            encoded, formats = image.fp.getvalue(), (image.format,)  # type: ignore[attr-defined]
+            return decoding_time.run_elsewhere(_decode_file, encoded, channels, page, formats)
+        return _pixels(image, channels)
+
+
+def _decode_file(
+    encoded: bytes, channels: int, page: int, formats: Sequence[str]
+) -> tuple[np.ndarray, str]:
+    """As `_decode`, in another process."""
+    if "HEIF" in formats:
+        _formats(encoded[:12], "", formats)  # registers it
+    with Image.open(io.BytesIO(encoded), formats=tuple(formats)) as image:
+        image.seek(page - 1)
+        return _pixels(image, channels)
+
+
+def _pixels(image: Image.Image, channels: int) -> tuple[np.ndarray, str]:
+    image.load()
+    upright, exif_fault = _upright(image)
+    return np.asarray(_eight_bit(upright).convert("L" if channels == 1 else "RGB")), exif_fault
 
 
 def _choose_page(image: Image.Image, page: int, name: str, level: int) -> None:
     """Go to a page of a file; images of the caller's stay at theirs. Raises ImageError."""
-    pages = getattr(image, "n_frames", 1)
     if page > 1 and image.format:  # only what was opened from a file has one
+        pages = getattr(image, "n_frames", 1)
         if page > pages:
             only = "1 page" if pages == 1 else f"{pages} pages"
             raise ImageError(f"{name}: has {only}, and no page {page}; give a smaller --page")
         image.seek(page - 1)
-    elif pages > 1 and image.format != "MPO":  # a phone's: the picture and its previews
-        message = "%s: has %d pages; the first is read, --page N reads another"
-        log.log(level, message, name, pages)
+    # pages are not counted for a message: there may be very many. MPO is a phone's picture with its
+    # previews
+    elif getattr(image, "is_animated", False) and image.format != "MPO":
+        log.log(level, "%s: has several pages; the first is read, --page N reads another", name)
 
 
-def _open(source: Source, name: str) -> Image.Image:
+def _open(source: Source, name: str, formats: Sequence[str]) -> Image.Image:
     if isinstance(source, Image.Image):
         return source.copy()
     if isinstance(source, np.ndarray):
@@ -154,13 +196,13 @@ def _open(source: Source, name: str) -> Image.Image:
         raise ImageError(f"{name}: the file is empty; save it again")
     if bytes(encoded[: len(storage.LFS_POINTER)]) == storage.LFS_POINTER:
         raise ImageError(f"{name}: a pointer of Git LFS, not the image; fetch it with git lfs pull")
-    return Image.open(io.BytesIO(encoded), formats=_formats(bytes(encoded[:12]), name))
+    return decoding_time.open_file(encoded, _formats(bytes(encoded[:12]), name, formats))
 
 
-def _formats(start: bytes, name: str) -> tuple[str, ...]:
-    """The formats that a file may have, by its first 12 bytes. Raises ImageError for HEIF."""
+def _formats(start: bytes, name: str, formats: Sequence[str]) -> Sequence[str]:
+    """`formats`, and HEIF if a file that begins like this is one. Raises ImageError for HEIF."""
     if start[4:8] != b"ftyp" or start[8:12] not in HEIF_BRANDS:
-        return FORMATS
+        return formats
     try:
         import pillow_heif
     except ImportError:
@@ -169,7 +211,7 @@ def _formats(start: bytes, name: str) -> tuple[str, ...]:
             "--no-deps pillow-heif; or save it as JPEG"
         ) from None
     pillow_heif.register_heif_opener()
-    return (*FORMATS, "HEIF")
+    return (*formats, "HEIF")
 
 
 def _reason(error: Exception) -> str:
@@ -207,26 +249,28 @@ def _from_array(array: np.ndarray, name: str) -> Image.Image:
     return Image.fromarray(array[..., 0] if array.ndim == 3 and array.shape[2] == 1 else array)
 
 
-def _upright(image: Image.Image, name: str, level: int) -> Image.Image:
+def _upright(image: Image.Image) -> tuple[Image.Image, str]:
+    """(the image as its EXIF data has it, why they cannot be read or "")."""
     # not ImageOps.exif_transpose: it also rewrites the EXIF data, and fails where it cannot
     try:
         transpose = TRANSPOSES.get(image.getexif().get(ExifTags.Base.Orientation, 1))
     except Exception as error:  # the pixels can be used even if the EXIF data cannot
-        reason = escape_controls(str(error))
-        log.log(level, "%s: EXIF cannot be read (%s); treated as upright", name, reason)
-        return image
-    return image if transpose is None else image.transpose(transpose)
+        return image, escape_controls(str(error)) or type(error).__name__
+    return image if transpose is None else image.transpose(transpose), ""
 
 
 def _eight_bit(image: Image.Image) -> Image.Image:
     """Any PIL mode to L or RGB, 8 bits per sample, without alpha."""
     if image.mode in ("I", "F") or image.mode.startswith("I;16"):
-        samples = np.nan_to_num(np.asarray(image).astype(np.float64))
-        if image.mode != "F":
-            samples /= 257 if samples.max(initial=0) > 255 else 1
-        elif samples.max(initial=0) <= 1:
-            samples *= 255
-        return Image.fromarray(np.clip(np.round(samples), 0, 255).astype(np.uint8))
+        samples = np.asarray(image)
+        highest = np.nan_to_num(samples).max(initial=0)
+        factor = 255 if image.mode == "F" and highest <= 1 else 1
+        divisor = 257 if image.mode != "F" and highest > 255 else 1
+        found = np.empty(samples.shape, np.uint8)
+        for rows in _strips(samples):
+            part = np.nan_to_num(samples[rows].astype(np.float64)) * factor / divisor
+            found[rows] = np.clip(np.round(part), 0, 255)
+        return Image.fromarray(found)
     if image.has_transparency_data:
         return _without_alpha(image.convert("RGBA"))
     if image.mode in ("L", "RGB"):
@@ -240,17 +284,30 @@ def _without_alpha(image: Image.Image) -> Image.Image:
     Light ink is composited on black if that gives LIGHT_INK times the standard deviation of grey
     levels. An opaque image has the same on both, and ink darker than grey level 203 less.
     """
-    alpha = np.asarray(image.getchannel("A"), np.float32)
+    alpha = np.asarray(image.getchannel("A"))
     if alpha.min(initial=255) == 255:  # as in most screenshots
         return image.convert("RGB")
-    luma = np.asarray(image.convert("L"), np.float32)
-    on_black, on_white = _variance(alpha * luma), _variance(alpha * (255 - luma))
+    luma = np.asarray(image.convert("L"))
+    on_black, on_white = _variance(alpha, luma), _variance(alpha, 255 - luma)
     behind = "black" if on_black > LIGHT_INK**2 * on_white else "white"
     return Image.alpha_composite(Image.new("RGBA", image.size, behind), image).convert("RGB")
 
 
-def _variance(levels: np.ndarray) -> float:
-    return float(np.var(levels, dtype=np.float64))
+def _variance(alpha: np.ndarray, ink: np.ndarray) -> float:
+    """Of the product of two uint8 arrays."""
+    total = squares = 0  # exact: integers
+    for rows in _strips(alpha):
+        levels = alpha[rows].astype(np.int64) * ink[rows]
+        total += int(levels.sum())
+        squares += int((levels * levels).sum())
+    return (alpha.size * squares - total**2) / alpha.size**2
+
+
+def _strips(pixels: np.ndarray) -> Iterator[slice]:
+    """Rows of a large image, some at a time: what is computed with them takes little memory."""
+    rows = max(1, STRIP_PIXELS // max(1, pixels.shape[1]))
+    for top in range(0, len(pixels), rows):
+        yield slice(top, top + rows)
 
 
 def scaled_width(width: int, height: int, to_height: int) -> int:
@@ -309,6 +366,32 @@ def prepare(pixels: np.ndarray, height: int) -> np.ndarray:
     return normalise(resize(pixels, height))
 
 
+def check_columns(name: str, pixels: np.ndarray, height: int, most: int) -> None:
+    """Raise TooLargeError for an image that has over `most` columns at the model's height.
+
+    They, and not its pixels, are what reading it costs: 500 x 1 pixels become 16,000 x 32.
+    """
+    rows, columns = pixels.shape[:2]
+    if (scaled := scaled_width(columns, rows, height)) > most:
+        raise TooLargeError(
+            f"{escape_controls(name)}: {columns} x {rows} pixels, {scaled:,} columns at the "
+            f"model's height of {height}, over the limit of {most:,}; cut it into pieces"
+        )
+
+
+def batches(widths: Sequence[int], multiple: int) -> Iterator[list[int]]:
+    """Indices of images in batches of similar widths, the widest first.
+
+    widths: in columns. multiple: to which a batch is padded. A batch has at most BATCH_COLUMNS
+    columns, padding included; a wider image is alone in its own.
+    """
+    by_width = sorted(range(len(widths)), key=lambda i: widths[i])
+    while by_width:
+        count = max(1, BATCH_COLUMNS // (widths[by_width[-1]] + multiple))
+        yield by_width[-count:]
+        del by_width[-count:]
+
+
 def pad_batch(
     images: list[np.ndarray], multiple: int = WIDTH_MULTIPLE, training: bool = False
 ) -> dict[str, np.ndarray]:
@@ -340,53 +423,3 @@ def training_columns(columns: int) -> int:
     features = columns // 2
     lacking = -features % 32  # columns of the last block
     return columns + 2 * lacking if lacking <= 2 * -(-features // 32) else columns
-
-
-# --- images that may be a mistake -------------------------------------------------------------
-
-
-def _odd_shape(pixels: np.ndarray, may_be_turned: bool) -> str | None:
-    """A warning about an image that is probably not a single line; None for others."""
-    height, width = pixels.shape[:2]
-    if height > 2 * width:  # a single digit is taller than wide
-        turned = "if the line runs from top to bottom, read it with --orientation auto"
-        taller = f"taller than wide ({width} x {height}); {ONE_LINE}, or {turned}"
-        return None if may_be_turned else taller
-    if height > 300 and width < 2 * height:
-        return f"looks like a page ({width} x {height}); {ONE_LINE}"
-    return f"looks like two lines; {ONE_LINE}" if shows_two_lines(pixels) else None
-
-
-def shows_two_lines(pixels: np.ndarray) -> bool:
-    """Whether a clear band without ink divides an image into two lines of similar height.
-
-    pixels: uint8 (rows, columns, channels). Meant to be right when it says so: of 6,000 photographs
-    and scans of single lines one is taken for two; of two printed lines it finds about half.
-    """
-    step = max(1, pixels.shape[0] // 64)  # detail that is not needed
-    levels = pixels[::step, ::step].max(axis=2).astype(np.int16)
-    rows = len(levels)
-    dark, background, light = np.percentile(levels[::2, ::2], (1, 50, 99))
-    if rows < 16 or light - dark < 40:
-        return False
-    inked: np.ndarray = abs(levels - background) > (light - dark) / 4  # (rows, columns)
-    tall = [(top, end) for top, end in _runs(inked.max(axis=1)) if end - top >= rows / 5]
-    lines = [band for band in tall if _looks_like_text(inked[slice(*band)])]
-    for (top, end), (next_top, next_end) in itertools.pairwise(lines):
-        low, high = sorted((end - top, next_end - next_top))
-        between = inked[end:next_top]
-        if low >= 0.6 * high and len(between) >= 0.4 * high and not between.any():
-            return True
-    return False
-
-
-def _looks_like_text(inked: np.ndarray) -> bool:
-    """Whether a band (rows, columns) has at least three characters, and is wide for its height."""
-    characters = _runs(inked.max(axis=0))
-    return len(characters) >= 3 and characters[-1][1] - characters[0][0] >= 2 * len(inked)
-
-
-def _runs(flags: np.ndarray) -> list[tuple[int, int]]:
-    """(start, end) of each run of true values."""
-    changes = np.flatnonzero(np.diff(flags.astype(np.int8), prepend=0, append=0))
-    return list(zip(changes[::2].tolist(), changes[1::2].tolist()))

@@ -5,13 +5,16 @@ import io
 import logging
 import os
 import struct
+import time
 
 import numpy as np
 import pytest
-from PIL import Image, ImageColor, ImageDraw, ImageFont, ImageOps
+from PIL import ExifTags, Image, ImageColor, ImageDraw, ImageFont, ImageOps
+from support import slow_images
 from support.images import encoded, off_by, png
 from support.lines import OPEN_SANS
 
+from ocr_simple import decoding_time, odd_shapes
 from ocr_simple import images as imaging
 from ocr_simple.images import ImageError, load, pad_batch, prepare, resize, scaled_width
 
@@ -410,7 +413,8 @@ def warned(caplog, source):
 def test_further_frames_are_reported_and_the_first_read(caplog, kind):
     frames = [Image.new("L", (40, 20), level) for level in (200, 100, 50)]
     content = encoded(frames[0], kind, save_all=True, append_images=frames[1:])
-    assert warned(caplog, content) == ["it: has 3 pages; the first is read, --page N reads another"]
+    message = "it: has several pages; the first is read, --page N reads another"
+    assert warned(caplog, content) == [message]
     assert off_by(load(content), np.full((20, 40, 1), 200)) <= 1
 
 
@@ -643,7 +647,7 @@ def test_two_lines_in_one_picture_are_a_warning(caplog, text, invert):
     "text", ["First line", "1 = 2 = 3 = 4", "i:j:i:j", "÷÷÷÷÷", "ÄÖÜ äöü", "8"]
 )
 def test_a_single_line_is_no_warning(text):
-    assert not imaging.shows_two_lines(printed(text))
+    assert not odd_shapes.shows_two_lines(printed(text))
 
 
 def test_a_display_without_middle_segments_is_one_line():
@@ -651,7 +655,7 @@ def test_a_display_without_middle_segments_is_one_line():
     for x in range(10, 190, 30):  # the digit 0, which leaves its middle segment out
         display[4:18, [x, x + 1, x + 14, x + 15]] = display[22:36, [x, x + 1, x + 14, x + 15]] = 0
         display[[4, 5, 34, 35], x : x + 16] = 0
-    assert not imaging.shows_two_lines(display)
+    assert not odd_shapes.shows_two_lines(display)
 
 
 # --- HEIC -----------------------------------------------------------------------------------
@@ -686,3 +690,52 @@ def test_a_tall_picture_that_may_be_turned_is_no_warning_but_has_the_same_limit(
     assert not caplog.messages
     tall = Image.new("L", (2, 2000))
     assert "too long for one line" in failure(tall, may_be_turned=True)
+
+
+# --- time -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def half_a_second(monkeypatch):
+    """A shorter limit of time, also of other processes."""
+    monkeypatch.setattr(decoding_time, "SECONDS", 0.5)
+    monkeypatch.setattr(decoding_time, "_processes", decoding_time._Processes())
+
+
+@pytest.mark.parametrize("kind", slow_images.SLOW)
+def test_a_file_that_takes_very_long_to_decode_is_given_up(kind, half_a_second):
+    start = time.process_time()
+    assert failure(slow_images.SLOW[kind](), name=kind) == (
+        f"{kind}: cannot be decoded (takes over 0.5 s); save it again as PNG or JPEG"
+    )
+    assert time.process_time() - start < 3
+    assert load(encoded(Image.new("RGB", (40, 20)), "JPEG2000")).shape == (20, 40, 1)
+
+
+def test_pages_are_not_counted_for_a_message(caplog):
+    content = slow_images.many_pages(20_000)
+    start = time.process_time()
+    assert warned(caplog, content) == [
+        "it: has several pages; the first is read, --page N reads another"
+    ]
+    assert time.process_time() - start < 1
+
+
+def test_counting_pages_ends(half_a_second):
+    assert "takes over" in failure(slow_images.many_pages(), page=60_000)
+
+
+def test_what_is_decoded_in_another_process_is_read_like_the_rest(caplog):
+    picture = Image.fromarray(ramp())
+    exif = picture.getexif()
+    exif[ExifTags.Base.Orientation] = 3
+    content = encoded(picture, "TIFF", compression="tiff_lzw", exif=exif)
+    assert (load(content) == np.rot90(load(picture), 2)).all()
+    assert not caplog.messages
+
+
+def test_of_uploads_only_formats_that_people_have_are_decoded():
+    plain = b"P3 1 1 255 1 2 3\n"
+    assert load(plain).shape == (1, 1, 1)
+    assert "not an image" in failure(plain, formats=imaging.UPLOADS)
+    assert load(encoded(Image.new("L", (4, 4))), formats=imaging.UPLOADS).shape == (4, 4, 1)

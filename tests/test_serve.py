@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import os
 import re
 import shlex
 import shutil
@@ -16,12 +17,14 @@ import numpy as np
 import pytest
 import yaml
 from PIL import Image
+from support import slow_images
 from support.commands import ROOT
 from support.in_process import run_aocr
 from support.lines import OPEN_SANS
 from support.serving import serving
 
-from aocr.server.served_model import to_png
+from aocr.server.served_model import Preparation, to_png
+from aocr.server.versions import newest, read_about
 from inference import Recognizer
 from ocr_simple import images as imaging
 from ocr_simple.drawing.glyphs import draw
@@ -121,6 +124,9 @@ def test_status_and_metadata_are_those_of_tensorflow_serving(client):
         (PREDICT, b'{"instances": [{"b64": ""}]}', 400, "file is empty"),
         (PREDICT, b'{"inputs": {"b64": "AAAA"}, "instances": []}', 400, "either instances"),
         (PREDICT, b'{"signature_name": "x", "inputs": 1}', 400, "signature_name 'x'"),
+        (PREDICT, b'{"signature_name": ["x"], "inputs": 1}', 400, "signature_name ['x']"),
+        (PREDICT, b'{"signature_name": {"x": 1}, "inputs": 1}', 400, "signature_name {'x': 1}"),
+        (PREDICT, b"[" + b"[]," * 1_000_000 + b"0]", 400, "not a JSON object"),
         (
             "/v1/models/other:predict",
             b"{}",
@@ -138,6 +144,58 @@ def test_a_wrong_request_is_answered_with_what_is_wrong(client, path, content, s
     answer = client.post(path, content=content)
     assert answer.status_code == status and message in answer.json()["error"]
     assert "Traceback" not in answer.text and "/home" not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("path", "content"),
+    [
+        (PREDICT, b'{"signature_name": "' + b"x" * 100_000 + b'"}'),
+        (PREDICT, b'{"inputs": {"' + b"x" * 100_000 + b'": 1}}'),
+        ("/v1/models/" + "x" * 10_000 + ":predict", b"{}"),
+    ],
+)
+def test_what_was_sent_is_cut_in_the_answer(client, path, content):
+    answer = client.post(path, content=content)
+    assert answer.status_code in (400, 404) and len(answer.content) < 400
+
+
+def form(client, name, charset=""):
+    head = b'--b\r\nContent-Disposition: form-data; name="image"; filename=' + name
+    body = head + b"\r\n\r\nno image\r\n--b--\r\n"
+    kind = f"multipart/form-data; boundary=b{charset}"
+    return client.post("/read", content=body, headers={"Content-Type": kind})
+
+
+@pytest.mark.parametrize("charset", ["utf-16", "undefined", "unicode_escape", "idna", "latin-1"])
+def test_a_form_has_to_be_in_utf_8(client, charset):
+    answer = form(client, b'"\\ud800.png"', f"; charset={charset}")
+    assert answer.status_code == 400
+    assert answer.json()["error"] == f"charset {charset}: a form has to be in UTF-8"
+    assert form(client, b'"a.png"', '; charset="UTF-8"').json()["error"].startswith("a.png: not an")
+
+
+def test_odd_file_names_cause_no_error(client):
+    for name in (b'"\xed\xa0\x80.png"', b'"\xff\x1b[31m.png"', b'"' + b"n" * 3000 + b'"'):
+        answer = form(client, name)
+        assert answer.status_code == 400 and "not an image" in answer.json()["error"]
+        assert "\x1b" not in answer.json()["error"] and len(answer.content) < 600
+
+
+def test_the_names_of_other_hosts_are_refused(client):
+    for path in ("/", "/read", "/docs", PREDICT):
+        answer = client.post(path, headers={"Host": "evil.example"})
+        assert answer.status_code == 400
+        assert "Host 'evil.example': not a name of this server" in answer.json()["error"]
+    assert client.get("/v1/models/aocr", headers={"Host": "localhost:1"}).status_code == 200
+
+
+def test_the_description_uses_nothing_from_other_servers(client):
+    answer = client.get("/docs")
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+    assert "://" not in answer.text and "<script" not in answer.text
+    for path in client.get("/openapi.json").json()["paths"]:
+        assert path in answer.text
+    assert client.get("/redoc").status_code == 404
 
 
 def test_an_answer_does_not_wait_for_the_client_to_acknowledge_its_head(client):
@@ -201,7 +259,7 @@ def test_requests_need_the_token_of_the_server(strict):
         ({"content": bytes(200_001)}, 413, "over the limit of 200,000 bytes"),
         ({"content": iter([bytes(100_000)] * 3)}, 413, "over the limit of 200,000 bytes"),
         ({"files": [("image", ("a.png", b"x"))] * 4}, 400, "files"),
-        ({"content": "wide"}, 400, "1000 x 1000 pixels, over the limit of 300,000"),
+        ({"content": "wide"}, 413, "1000 x 1000 pixels, over the limit of 300,000"),
     ],
     ids=["bytes", "bytes-in-pieces", "images", "pixels"],
 )
@@ -218,7 +276,7 @@ def test_a_body_that_does_not_arrive_is_not_waited_for(strict):
     address = (strict.base_url.host, strict.base_url.port)
     with socket.create_connection(address, timeout=20) as connection:
         connection.sendall(
-            b"POST /read HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n"
+            b"POST /read HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n"
             b"Authorization: Bearer " + TOKEN.encode() + b"\r\n\r\nslow"
         )
         assert connection.recv(100).startswith(b"HTTP/1.1 408")
@@ -233,7 +291,7 @@ def test_a_client_that_leaves_early_causes_no_error(server):
         address = (client.base_url.host, client.base_url.port)
         with socket.create_connection(address, timeout=20) as connection:
             connection.sendall(
-                b"POST /read HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n"
+                b"POST /read HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n"
                 b"Content-Type: " + kind + b"\r\n\r\n" + body
             )
             time.sleep(0.2)
@@ -253,6 +311,25 @@ def test_more_than_the_queue_holds_gets_429_and_the_server_recovers(strict):
     assert set(statuses) == {200, 429}
     assert all(a.headers["retry-after"] == "1" for a in answers if a.status_code == 429)
     assert ask(0).status_code == 200
+
+
+@pytest.mark.long
+def test_many_large_requests_are_refused_together(exported):
+    limits = "--max-body 2000000 --max-bodies 3000000 --max-connections 30 --timeout 3"
+    with serving(exported, *limits.split()) as (_, client):
+
+        def never_complete():
+            yield bytes(1_900_000)
+            time.sleep(2)
+            yield bytes(1)
+
+        with ThreadPoolExecutor(3) as pool:
+            held = pool.map(lambda _: client.post("/read", content=never_complete()), range(3))
+            time.sleep(1)
+            good = client.post("/read", content=FILES[0].read_bytes())  # under its share
+            statuses = {answer.status_code for answer in held}
+        assert good.status_code == 200
+        assert 503 in statuses and statuses <= {400, 503}
 
 
 # --- together, and over time -------------------------------------------------------------------
@@ -326,6 +403,36 @@ def test_a_newer_version_is_loaded_and_a_stop_loses_nothing(exported, tmp_path):
         assert process.wait(timeout=30) == 0
 
 
+@pytest.mark.long
+def test_images_that_take_long_to_decode_delay_only_each_other(client):
+    slow = [make() for make in slow_images.SLOW.values()]
+    with ThreadPoolExecutor(8) as pool:
+        ask = lambda i: client.post("/read", content=slow[i % len(slow)])  # noqa: E731
+        asked = [pool.submit(ask, i) for i in range(16)]
+        while not all(answer.done() for answer in asked):
+            start = time.monotonic()
+            line = client.post("/read", content=FILES[0].read_bytes()).json()["lines"][0]
+            assert "text" in line and time.monotonic() - start < 5
+        answers = [answer.result() for answer in asked]
+    assert {answer.status_code for answer in answers} <= {400, 503, 504}
+    refused = [answer.json()["error"] for answer in answers if answer.status_code == 400]
+    assert refused and all("cannot be decoded (takes over 2 s)" in error for error in refused)
+
+
+@pytest.mark.long
+def test_it_ends_in_time_though_its_decoders_are_busy(exported):
+    slow = slow_images.repeated_scan()
+    with serving(exported, "--grace", "6") as (process, client), ThreadPoolExecutor(6) as pool:
+        asked = [pool.submit(client.post, "/read", content=slow) for _ in range(6)]
+        time.sleep(1)
+        start = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=30) == 0 and time.monotonic() - start < 8
+        statuses = {answer.result().status_code for answer in asked}
+        assert "Traceback" not in process.messages()
+    assert 503 in statuses and statuses <= {400, 503}
+
+
 def test_a_folder_without_a_model_cannot_be_served(tmp_path, capsys):
     assert run_aocr("serve", tmp_path) == 2
     error = capsys.readouterr().err
@@ -337,6 +444,55 @@ def test_help_does_not_show_the_token(monkeypatch, capsys):
     assert run_aocr("serve --help") == 0
     out = capsys.readouterr().out
     assert "OCR_TOKEN" in out and TOKEN not in out
+
+
+@pytest.mark.parametrize("token", [" a", "a\n", "\u00e9", "a" * 5000, "\t"])
+def test_a_token_that_cannot_be_sent_is_refused_at_start(exported, monkeypatch, capsys, token):
+    monkeypatch.setenv("OCR_TOKEN", token)
+    assert run_aocr("serve", exported) == 2
+    error = capsys.readouterr().err
+    assert "OCR_TOKEN" in error and "cannot stand in a header" in error and len(error) < 300
+
+
+# --- the files of a version ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"{", "not JSON"),
+        (b"[1]", "is not a JSON object"),
+        (b'{"channels": "1"}', "channels '1'"),
+        (b'{"channels": true}', "channels True"),
+        (b'{"channels": [' + b"1," * 1000 + b"1]}", "channels [1, 1"),
+        (b"{}" + b" " * (5 << 20), "over the limit"),
+        (None, "pipe or device"),
+    ],
+)
+def test_what_a_version_says_about_itself_is_checked(tmp_path, content, message):
+    about = tmp_path / "model.json"
+    if content is None:
+        os.mkfifo(about)
+    else:
+        about.write_bytes(content)
+    with pytest.raises((ValueError, OSError), match=re.escape(message)) as error:
+        read_about(tmp_path)
+    assert str(error.value).startswith(str(about)) and len(str(error.value)) < 500
+
+
+def test_a_version_with_a_pipe_is_not_loaded(tmp_path):
+    about = {"channels": 1, "height": 32, "multiple": 4}
+    (tmp_path / "model.json").write_text(json.dumps(about))
+    os.mkfifo(tmp_path / "saved_model.pb")
+    with pytest.raises(ValueError, match="is a pipe or a device"):
+        read_about(tmp_path)
+
+
+def test_odd_names_are_no_versions(tmp_path):
+    for name in ("2", "\u0663", "9" * 200, "-5", "1e3"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "saved_model.pb").write_bytes(b"x")
+    assert newest(tmp_path) == tmp_path / "2"
 
 
 @pytest.mark.long
@@ -379,6 +535,7 @@ def test_an_upload_with_white_ink_reaches_the_model_on_black():
     ink.paste((255, 255, 255, 255), (10, 4, 14, 16))
     file = io.BytesIO()
     ink.save(file, "PNG")
-    seen = np.asarray(Image.open(io.BytesIO(to_png(file.getvalue(), 1, "upload", 10_000))))
+    found = to_png(file.getvalue(), "upload", Preparation(1, 32, 10_000, 1000))
+    seen = np.asarray(Image.open(io.BytesIO(found.png)))
     assert (seen == imaging.load(file.getvalue())[..., 0]).all()
     assert seen[0, 0] == 0 and seen[10, 12] == 255

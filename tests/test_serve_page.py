@@ -163,6 +163,17 @@ def test_the_table_is_copied_as_tsv_and_cleared(page, tmp_path):
     assert page.locator("#results").is_hidden() and not rows(page)
 
 
+def test_no_spreadsheet_runs_what_is_copied(page, tmp_path):
+    broken = tmp_path / "=1+1.png"
+    broken.write_bytes(b"no image")
+    drop(page, METER, str(broken))
+    wait_for_status(page, "1 of 2 images read")
+    page.locator("#copy").click()
+    wait_for_status(page, "2 rows copied")
+    copied = page.evaluate("navigator.clipboard.readText()").splitlines()
+    assert copied[1].startswith("water_meter.png\t") and copied[2].startswith("'=1+1.png\t")
+
+
 def test_the_page_asks_for_the_token(browser, exported):
     with serving(exported, OCR_TOKEN="a secret") as (_, client):
         context = browser.new_context()

@@ -10,6 +10,7 @@ The newest version is served; a newer one is loaded while requests are answered.
 import errno
 import logging
 import os
+import re
 import shlex
 import signal
 import socket
@@ -25,12 +26,15 @@ from starlette.exceptions import HTTPException
 
 from aocr.options import ServeOptions
 from aocr.server import routes
+from aocr.server.connections import Connection, Listener, Server, connections_that_fit
+from aocr.server.hosts import LOOPBACK, HostMiddleware, allowed_hosts
 from aocr.server.limits import LimitsMiddleware
 from aocr.server.served_model import ServedModel
 from aocr.server.service import Service
 from aocr.server.versions import newest
 from ocr_simple import storage
 from ocr_simple.runs import devices
+from ocr_simple.text import shortened
 
 log = logging.getLogger("ocr_simple")
 
@@ -40,12 +44,13 @@ ERROR = {"content": {"application/json": {"schema": {
 ERRORS: dict[int | str, dict[str, Any]] = {
     code: {"description": description, **ERROR}
     for code, description in (
-        (400, "The request or an image cannot be used"),
+        (400, "The request or an image cannot be used, or the header Host has another name"),
         (401, "The token is missing or wrong"),
         (404, "No such model or version"),
         (408, "The request did not arrive in time"),
-        (413, "Too many bytes or images"),
-        (429, "The queue is full"),
+        (413, "Too many bytes, images, pixels or columns"),
+        (429, "The queue is full; try again later"),
+        (503, "Too many connections, bytes or images that take long to decode; try again later"),
         (504, "Reading took too long"),
     )
 }
@@ -55,9 +60,12 @@ def application(service: Service) -> FastAPI:
     """The server's application."""
     app = FastAPI(
         title="ocr_simple", description="Reads one line of text in each image.",
-        lifespan=service.running, responses=ERRORS,
+        lifespan=service.running, responses=ERRORS, openapi_url=None, docs_url=None,
+        redoc_url=None,
     )  # fmt: skip
     app.state.service = service
+    options = service.options
+    app.add_middleware(HostMiddleware, allowed=allowed_hosts(options.host, options.allowed_host))
     app.add_middleware(LimitsMiddleware, service=service)
     app.add_exception_handler(HTTPException, on_http_error)
     app.add_exception_handler(RequestValidationError, on_invalid_request)
@@ -75,7 +83,7 @@ async def on_http_error(_: Request, error: Any) -> Response:
 async def on_invalid_request(_: Request, error: Any) -> Response:
     """Answer with what is wrong with the parameters of a request."""
     message = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-    return JSONResponse({"error": message}, 400)
+    return JSONResponse({"error": shortened(message)}, 400)
 
 
 async def on_failure(request: Request, error: Exception) -> Response:
@@ -95,14 +103,23 @@ def run(options: ServeOptions, _: list[str]) -> int:
             f"{where}: holds no SavedModel; write one with: aocr export {shlex.quote(where)}"
         )
     options = replace(options, token=options.token or os.environ.get("OCR_TOKEN", ""))
+    check_token(options.token)
+    most = connections_that_fit(options.max_connections)
     devices.prepare()
-    listening = _listen(options.host, options.port)
+    listening = Listener(_listen(options.host, options.port), most)
     app = application(Service(options, ServedModel(found)))
-    config = uvicorn.Config(app, log_level="warning", access_log=False)
+    config = uvicorn.Config(
+        app, http=Connection, ws="none", access_log=False, proxy_headers=False,
+        server_header=False, log_level="error",  # warnings are about clients, and without limit
+    )  # fmt: skip
+    server = Server(config, options.timeout, options.grace)
+    listening.server = server
     host, port = listening.getsockname()[:2]
     address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     print(f"Serving version {found.name} of {where} at http://{address}", file=sys.stderr)
-    if options.host not in ("127.0.0.1", "localhost", "::1") and not options.token:
+    if most < options.max_connections:
+        print(f"Warning: at most {most} connections: see ulimit -n", file=sys.stderr)
+    if options.host not in LOOPBACK and not options.token:
         print(
             "Warning: anyone who can reach this machine can use the server. Set OCR_TOKEN to "
             "require a token",
@@ -110,8 +127,17 @@ def run(options: ServeOptions, _: list[str]) -> int:
         )
     for number in (signal.SIGINT, signal.SIGTERM):  # uvicorn raises them again once it has stopped
         signal.signal(number, lambda *_: None)
-    uvicorn.Server(config).run(sockets=[listening])
+    server.run(sockets=[listening])
     return 0
+
+
+def check_token(token: str) -> None:
+    """Raise ValueError for a token that a client could not send in a header."""
+    if token and not re.fullmatch(r"[!-~]([ -~]{0,4094}[!-~])?", token):
+        raise ValueError(
+            "the token (OCR_TOKEN or --token) cannot stand in a header; give up to 4,096 letters, "
+            "digits and signs of ASCII, without spaces at its ends"
+        )
 
 
 def _listen(host: str, port: int) -> socket.socket:

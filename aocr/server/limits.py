@@ -1,4 +1,8 @@
-"""ASGI middleware: requests must be small enough and arrive in time; each is counted and timed."""
+"""ASGI middleware: requests must be small enough and arrive in time; each is counted and timed.
+
+The bodies of all requests together are limited too: many clients may send large ones at once. The
+work on a request is stopped if its client leaves.
+"""
 
 import asyncio
 import time
@@ -6,8 +10,8 @@ from typing import Any
 
 from fastapi import HTTPException
 from starlette.requests import ClientDisconnect
+from starlette.responses import JSONResponse
 
-from aocr.options import ServeOptions
 from aocr.server.service import Service
 
 
@@ -22,12 +26,21 @@ class LimitsMiddleware:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        request, metrics = _Request(receive, send, self.service.options), self.service.metrics
+        request, metrics = _Request(receive, send, self.service), self.service.metrics
+        request.work = asyncio.ensure_future(self.app(scope, request.receive, request.send))
         try:
-            await self.app(scope, request.receive, request.send)
+            await request.work
         except ClientDisconnect:  # nobody is left to answer
             request.status = 499
+        except asyncio.CancelledError:  # as the client left, or the server ends
+            if request.left:
+                request.status = 499
+            elif not request.answered:
+                stopping = JSONResponse({"error": "the server is stopping; try again later"}, 503)
+                await stopping(scope, receive, request.send)
         finally:
+            request.end()
+            self.service.open_bytes -= request.size
             route = getattr(scope.get("route"), "path", "none")
             metrics.requests.labels(route, str(request.status)).inc()
             metrics.seconds.labels(route).observe(time.monotonic() - request.started)
@@ -36,29 +49,61 @@ class LimitsMiddleware:
 class _Request:
     """A request whose body arrives within limits, and the status of its answer."""
 
-    def __init__(self, receive: Any, send: Any, options: ServeOptions):
-        self._receive, self._send, self.options = receive, send, options
+    def __init__(self, receive: Any, send: Any, service: Service):
+        self._receive, self._send, self.service = receive, send, service
         self.started, self.size, self.complete = time.monotonic(), 0, False
-        self.status = 500
+        self.status, self.answered = 500, False
+        self.work: asyncio.Future | None = None  # the application's, on this request
+        self.left = False  # whether the client did
+        self._watch: asyncio.Task | None = None  # looks whether it does
 
     async def receive(self) -> Any:
         """The next part of the body. Raises HTTPException."""
         if self.complete:  # only a disconnect of the client can follow
             return await self._receive()
-        timeout, max_body = self.options.timeout, self.options.max_body
+        timeout, max_body = self.service.options.timeout, self.service.options.max_body
         try:
             async with asyncio.timeout(self.started + timeout - time.monotonic()):
                 part = await self._receive()
         except TimeoutError:
             message = f"the request did not arrive within {timeout:g} seconds"
             raise HTTPException(408, message) from None
-        self.size += len(part.get("body", b""))
+        received = len(part.get("body", b""))
+        self.size += received
+        self.service.open_bytes += received
         if self.size > max_body:
             raise HTTPException(413, f"the request is over the limit of {max_body:,} bytes")
+        self._leave_room()
         self.complete = not part.get("more_body")
+        if self.complete:
+            self._watch = asyncio.create_task(self._stop_if_left())
         return part
+
+    async def _stop_if_left(self) -> None:
+        """Stop the work if the client leaves before it has its answer."""
+        await self._receive()  # only a disconnect can follow
+        if not self.answered and self.work:
+            self.left = True
+            self.work.cancel()
+
+    def end(self) -> None:
+        """No longer watch the client."""
+        if self._watch:
+            self._watch.cancel()
+
+    def _leave_room(self) -> None:
+        """Refuse a request if all together are too large. Raises HTTPException.
+
+        Each may have an equal share of the limit, so that large requests do not keep out small
+        ones. So all together have at most twice the limit.
+        """
+        options = self.service.options
+        share = options.max_bodies // options.max_connections
+        if self.service.open_bytes > options.max_bodies and self.size > share:
+            message = "the server holds many large requests; try again later"
+            raise HTTPException(503, message, {"Retry-After": "5"})
 
     async def send(self, message: Any) -> None:
         """Send a part of the answer."""
-        self.status = message.get("status", self.status)
+        self.status, self.answered = message.get("status", self.status), True
         await self._send(message)

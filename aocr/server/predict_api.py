@@ -6,10 +6,12 @@ The row form has a list of images as `instances`, the column form as `inputs`. A
 
 import base64
 import binascii
+import json
 from collections.abc import Sequence
 from typing import Any
 
 from aocr.server.served_model import ServedLine
+from ocr_simple.text import shown
 
 SIGNATURES = {
     "serving_default": ("output", "probability"),
@@ -38,6 +40,15 @@ PREDICT = {  # in the OpenAPI document
 # --- requests ---------------------------------------------------------------------------------
 
 
+def parse_body(body: bytes) -> tuple[list[bytes], str, str]:
+    """As `parse_request`, of JSON. Raises ValueError."""
+    try:
+        request = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"the request cannot be read as JSON: {error}") from None
+    return parse_request(request)
+
+
 def parse_request(body: Any) -> tuple[list[bytes], str, str]:
     """(images, form, signature) of a predict request; form: row, column or scalar.
 
@@ -46,8 +57,8 @@ def parse_request(body: Any) -> tuple[list[bytes], str, str]:
     if not isinstance(body, dict):
         raise ValueError("the request is not a JSON object; give instances or inputs")
     signature = body.get("signature_name") or "serving_default"
-    if signature not in SIGNATURES:
-        raise ValueError(f"signature_name {signature!r}: choose from {', '.join(SIGNATURES)}")
+    if not isinstance(signature, str) or signature not in SIGNATURES:
+        raise ValueError(f"signature_name {shown(signature)}: choose from {', '.join(SIGNATURES)}")
     if ("instances" in body) == ("inputs" in body):
         raise ValueError("give either instances (a list) or inputs")
     if "instances" in body:
@@ -71,7 +82,7 @@ def _is_named(item: Any) -> bool:
 
 def _input(item: dict) -> Any:
     if set(item) != {"input"}:
-        raise ValueError(f"inputs {sorted(map(str, item))[:3]}: the only one is 'input'")
+        raise ValueError(f"inputs {shown(sorted(item)[:3])}: the only one is 'input'")
     return item["input"]
 
 

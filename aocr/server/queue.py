@@ -1,12 +1,31 @@
-"""The queue of images: those that arrive while a batch is read make up the next batch."""
+"""The queue of images: those that arrive while a batch is read make up the next batch.
+
+What an image costs is its columns at the model's height. A batch has limited columns, and an image
+gives way to shorter ones that arrive soon after it, so that a few long lines delay only themselves.
+"""
 
 import asyncio
-from collections import deque
+import heapq
+import itertools
 from concurrent.futures import Executor
+from typing import NamedTuple
 
 from prometheus_client import Histogram
 
-from aocr.server.served_model import ServedModel
+from aocr.server.served_model import BATCH_PIXELS, ServedImage, ServedModel
+from ocr_simple.images import BATCH_COLUMNS
+
+COLUMNS_PER_SECOND = 1000  # an image gives way for 1 s for so many; computers read 50 times that
+
+
+class _Waiting(NamedTuple):
+    """An image in the queue; the smallest is the first."""
+
+    due: float  # on the clock of the event loop
+    number: int  # in the order of arrival
+    image: ServedImage
+    maps: bool
+    future: asyncio.Future  # of its ServedLine
 
 
 class BatchQueue:
@@ -15,15 +34,29 @@ class BatchQueue:
     def __init__(self, model: ServedModel, batch_size: int):
         self.model, self.batch_size = model, batch_size
         self.open_requests = 0  # that were not answered yet
-        self._images: deque[tuple[bytes, asyncio.Future]] = deque()
-        self._filled = asyncio.Event()
+        self._images: list[_Waiting] = []  # a heap
+        self._numbers, self._filled = itertools.count(), asyncio.Event()
 
-    def submit(self, encoded: bytes) -> asyncio.Future:
-        """Add an image, an encoded PNG. Returns a future of its ServedLine."""
+    def submit(
+        self, image: ServedImage, arrived: float, columns: int, maps: bool = False
+    ) -> asyncio.Future:
+        """Add an image. Returns a future of its ServedLine; an image whose future is cancelled is
+        dropped.
+
+        arrived: when its request did. columns: of the request's images so far, this one included.
+        maps: whether the line needs its maps.
+        """
         future = asyncio.get_running_loop().create_future()
-        self._images.append((encoded, future))
+        due = arrived + columns / COLUMNS_PER_SECOND
+        heapq.heappush(self._images, _Waiting(due, next(self._numbers), image, maps, future))
+        future.add_done_callback(self._drop_if_cancelled)
         self._filled.set()
         return future
+
+    def _drop_if_cancelled(self, future: asyncio.Future) -> None:
+        if future.cancelled():
+            self._images = [waiting for waiting in self._images if waiting.future is not future]
+            heapq.heapify(self._images)
 
     async def run(self, pool: Executor, sizes: Histogram) -> None:
         """Read batch after batch in a thread of `pool`, until cancelled; sizes: of the batches."""
@@ -35,21 +68,28 @@ class BatchQueue:
                     sizes.observe(len(batch))
                     await self._read(batch, pool)
 
-    def _next_batch(self) -> list[tuple[bytes, asyncio.Future]]:
-        """The first images in the queue, without those of requests that were cancelled."""
-        count = min(self.batch_size, len(self._images))
-        batch = [self._images.popleft() for _ in range(count)]
-        return [(encoded, future) for encoded, future in batch if not future.done()]
+    def _next_batch(self) -> list[_Waiting]:
+        """The first images in the queue, as many as fit into a batch."""
+        batch: list[_Waiting] = []
+        columns = pixels = 0
+        while self._images and len(batch) < self.batch_size:
+            image = self._images[0].image
+            columns, pixels = columns + image.columns, pixels + image.pixels
+            if batch and (columns > BATCH_COLUMNS or pixels > BATCH_PIXELS):
+                break
+            batch.append(heapq.heappop(self._images))
+        return [waiting for waiting in batch if not waiting.future.done()]
 
-    async def _read(self, batch: list[tuple[bytes, asyncio.Future]], pool: Executor) -> None:
-        loop, images = asyncio.get_running_loop(), [encoded for encoded, _ in batch]
+    async def _read(self, batch: list[_Waiting], pool: Executor) -> None:
+        loop, images = asyncio.get_running_loop(), [waiting.image for waiting in batch]
+        maps = any(waiting.maps for waiting in batch)
         try:
-            lines = await loop.run_in_executor(pool, self.model.read, images)
+            lines = await loop.run_in_executor(pool, self.model.read, images, maps)
         except Exception as error:
-            for _, future in batch:
-                if not future.done():
-                    future.set_exception(error)
+            for waiting in batch:
+                if not waiting.future.done():
+                    waiting.future.set_exception(error)
             return
-        for (_, future), line in zip(batch, lines):
-            if not future.done():
-                future.set_result(line)
+        for waiting, line in zip(batch, lines):
+            if not waiting.future.done():
+                waiting.future.set_result(line)

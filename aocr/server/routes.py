@@ -4,21 +4,20 @@
 """
 
 import hmac
-import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, HTTPException, Request, Response
-from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi.responses import HTMLResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from starlette.datastructures import UploadFile
 
-from aocr.server import predict_api
+from aocr.server import answers, docs_page, predict_api
+from aocr.server.forms import uploaded_files
 from aocr.server.predict_api import PREDICT
 from aocr.server.served_model import ServedLine
 from aocr.server.service import Service
-from ocr_simple.images import ImageError
-from ocr_simple.text import escape_controls
+from ocr_simple.images import ImageError, TooLargeError
 
 PAGE = Path(__file__).resolve().parent / "page.html"
 PAGE_HEADERS = {  # the page uses nothing from other servers, and cannot be embedded
@@ -85,20 +84,13 @@ async def predict_version(name: str, version: int, request: Request, service: Sh
 async def predict(name: str, version: int | None, request: Request, service: Service) -> Response:
     """The answer to a predict request. Raises HTTPException, also if one image cannot be read."""
     service.require(name, version)
-    try:
-        body = json.loads(await request.body())
-    except (ValueError, RecursionError) as error:
-        raise HTTPException(400, f"the request cannot be read as JSON: {error}") from None
-    try:
-        images, form, signature = predict_api.parse_request(body)
-    except ValueError as error:
-        raise HTTPException(400, str(error)) from None
+    images, form, signature = await service.parse(await request.body())
     lines: list[ServedLine] = []
     for item in await service.read(images, [f"image {i}" for i in range(len(images))]):
         if isinstance(item, ImageError):
-            raise HTTPException(400, str(item))
+            raise HTTPException(status_of([item]), str(item))
         lines.append(item)
-    return JSONResponse(predict_api.predictions(lines, form, signature))
+    return await service.answer(lines, answers.of_predict, form, signature)
 
 
 @guarded.get("/v1/models/{name}")
@@ -136,52 +128,45 @@ async def version_metadata(name: str, version: int, service: Shared) -> dict[str
 async def read(request: Request, service: Shared, maps: bool = False) -> Response:
     """Read uploaded files, or one image that is the body of the request.
 
-    With `maps` each character has a map: its probability, or its attention, at each time step.
+    With `maps` each character has a map: its probability, or its attention, at each time step; the
+    highest of several steps where there are over 200.
     """
-    images, names = await uploaded(request, service.options.max_images)
+    if request.headers.get("content-type", "").startswith("multipart/form-data"):
+        images, names = await uploaded_files(request, service.options)
+    else:
+        images, names = [await request.body()], ["image"]
     version = service.model.version
-    found = await service.read(images, names)
-    lines = [upload_result(name, item, maps) for name, item in zip(names, found)]
-    if all("error" in line for line in lines):
-        raise HTTPException(400, "; ".join(line["error"] for line in lines))
-    return JSONResponse({"lines": lines, "version": version})
+    found = await service.read(images, names, maps)
+    errors = [item for item in found if isinstance(item, ImageError)]
+    if len(errors) == len(found):
+        raise HTTPException(status_of(errors), "; ".join(map(str, errors)))
+    return await service.answer(found, answers.of_uploads, names, maps, version)
 
 
-async def uploaded(request: Request, max_images: int) -> tuple[list[bytes], list[str]]:
-    """(images, their names) in a form, or in the body of the request."""
-    if not request.headers.get("content-type", "").startswith("multipart/form-data"):
-        return [await request.body()], ["image"]
-    async with request.form(max_files=max_images, max_fields=16) as form:
-        files = [file for _, file in form.multi_items() if isinstance(file, UploadFile)]
-        names = [escape_controls(file.filename or f"image {i}") for i, file in enumerate(files)]
-        return [await file.read() for file in files], names
+def status_of(errors: Sequence[ImageError]) -> int:
+    """The status of an answer to images that cannot be read: 413 if one is over a limit."""
+    return 413 if any(isinstance(error, TooLargeError) for error in errors) else 400
 
 
-def upload_result(name: str, item: ServedLine | ImageError, maps: bool) -> dict[str, Any]:
-    """One of the `lines` in the answer to an upload."""
-    if isinstance(item, ImageError):
-        return {"name": name, "error": str(item)}
-    keys = ("text", "confidence", "start", "end")
-    rows = zip(item.characters, item.probabilities, item.starts, item.ends)
-    characters: list[dict[str, Any]] = [dict(zip(keys, row)) for row in rows]
-    if maps:
-        for character, seen in zip(characters, item.maps.round(3).tolist()):
-            character["map"] = seen
-    return {
-        "name": name,
-        "text": item.output,
-        "confidence": item.probability,
-        "characters": characters,
-    }
-
-
-# --- the page, health and metrics -------------------------------------------------------------
+# --- pages, health and metrics -------------------------------------------------------------
 
 
 @public.get("/", response_class=HTMLResponse)
 async def page() -> Response:
     """A page to drop images on."""
     return HTMLResponse(PAGE.read_text(encoding="utf-8"), headers=PAGE_HEADERS)
+
+
+@public.get("/docs", response_class=HTMLResponse, include_in_schema=False)
+async def docs(request: Request) -> Response:
+    """What can be asked for, as a page."""
+    return HTMLResponse(docs_page.page(request.app), headers=PAGE_HEADERS)
+
+
+@public.get("/openapi.json", include_in_schema=False)
+async def openapi(request: Request) -> Response:
+    """The same as an OpenAPI document."""
+    return Response(docs_page.document(request.app), media_type="application/json")
 
 
 @public.get("/healthz")

@@ -1,17 +1,41 @@
 """A SavedModel as the server uses it: PNG images in, lines with characters and spans out."""
 
 import io
-import json
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
 
+from aocr.server.versions import read_about
 from ocr_simple import images as imaging
 
-PER_CHARACTER = ("probabilities", "starts", "ends")
+NO_MAPS = np.zeros((0, 0), np.float32)
+MAP_COLUMNS = 200  # of a character's map, at most
+MODEL_PIXELS = 1 << 20  # of an image that the model is given; it needs up to 70 bytes for each
+BATCH_PIXELS = 4 * MODEL_PIXELS
+ATTENTION_COLUMNS = 4000  # of a line; the head's time grows with their square
+EXACT = 8  # rows of an image for each of the model's, so that it may be made smaller before
+
+
+class Preparation(NamedTuple):
+    """How images are prepared for a model, and how large they may be."""
+
+    channels: int
+    height: int  # of the model's images, in rows
+    max_pixels: int
+    max_columns: int  # at that height
+
+
+class ServedImage(NamedTuple):
+    """An image as the SavedModel is given it."""
+
+    png: bytes
+    columns: int  # at the model's height: what reading it costs
+    pixels: int  # in the PNG
+    scale: float  # pixels of the upright image for each column of the PNG
 
 
 class ServedLine(NamedTuple):
@@ -23,7 +47,7 @@ class ServedLine(NamedTuple):
     probabilities: list[float]
     starts: list[float]  # in pixels of the upright image
     ends: list[float]
-    maps: np.ndarray  # (characters, valid steps): where each was seen, 0 to 1
+    maps: np.ndarray  # (characters, at most MAP_COLUMNS): where each was seen, 0 to 1
 
 
 class ServedModel:
@@ -35,48 +59,96 @@ class ServedModel:
 
         self.version = int(folder.name)
         try:
-            about = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+            about = read_about(folder)
             self._loaded = tf.saved_model.load(str(folder))
-            self._look = self._loaded.signatures["look"]
+            self._read, self._look = (self._loaded.signatures[name] for name in ("read", "look"))
         except (OSError, ValueError, KeyError) as error:
             raise ValueError(
                 f"{folder}: not a SavedModel of ocr_simple ({error}); write one with aocr export"
             ) from error
         self._constant = tf.constant
-        self.channels = int(about["channels"])
+        self.channels, self.height = about["channels"], about["height"]
+        self.multiple = about["multiple"]
+        attention = about.get("head") == "attention"
+        self.max_columns = ATTENTION_COLUMNS if attention else imaging.MAX_COLUMNS
         self.signatures = self._loaded.signatures
-        self.read([_png(Image.new("L", (64, 32), "white"))])  # the first call is slow
+        blank = _png(Image.new("L", (64, 32), "white"))
+        for maps in (False, True):  # the first call is slow
+            self.read([ServedImage(blank, 64, 64 * 32, 1.0)], maps)
 
-    def read(self, encoded: Sequence[bytes]) -> list[ServedLine]:
-        """The line in each image, an encoded PNG. Blocks."""
-        found = {k: v.numpy() for k, v in self._look(self._constant(list(encoded))).items()}
-        lines = []
-        for i, text in enumerate(found["output"]):
+    def read(self, images: Sequence[ServedImage], maps: bool = False) -> list[ServedLine]:
+        """The line in each image, in batches of similar widths. Blocks.
+
+        maps: whether to say where each character was seen; they take memory.
+        """
+        lines: dict[int, ServedLine] = {}
+        for batch in imaging.batches([image.columns for image in images], self.multiple):
+            lines.update(zip(batch, self._read_batch([images[i] for i in batch], maps)))
+        return [lines[i] for i in range(len(images))]
+
+    def _read_batch(self, images: Sequence[ServedImage], maps: bool) -> Iterator[ServedLine]:
+        encoded = self._constant([image.png for image in images])
+        found = (self._look if maps else self._read)(encoded)
+        found = {name: value.numpy() for name, value in found.items()}
+        for i, image in enumerate(images):
             characters = [c.decode() for c in found["characters"][i] if c]
             count = len(characters)
-            values = {name: found[name][i][:count].tolist() for name in PER_CHARACTER}
-            maps = found["maps"][i, :count, : found["steps"][i]]
-            probability = float(found["probability"][i])
-            lines.append(ServedLine(text.decode(), probability, characters, maps=maps, **values))
-        return lines
+            yield ServedLine(
+                found["output"][i].decode(),
+                float(found["probability"][i]),
+                characters,
+                found["probabilities"][i][:count].tolist(),
+                (found["starts"][i][:count] * image.scale).tolist(),
+                (found["ends"][i][:count] * image.scale).tolist(),
+                pooled(found["maps"][i, :count, : found["steps"][i]]) if maps else NO_MAPS,
+            )
 
 
-def to_png(encoded: bytes, channels: int, name: str, max_pixels: int) -> bytes:
+def pooled(maps: np.ndarray) -> np.ndarray:
+    """Maps (characters, steps) of at most MAP_COLUMNS columns: the highest of several steps."""
+    steps = maps.shape[1]
+    if steps <= MAP_COLUMNS:
+        return maps.copy()  # the maps of the whole batch can be forgotten
+    return np.maximum.reduceat(maps, np.arange(MAP_COLUMNS) * steps // MAP_COLUMNS, axis=1)
+
+
+def to_png(encoded: bytes, name: str, preparation: Preparation) -> ServedImage:
     """Any image file as an upright PNG without alpha, as the SavedModel reads it.
 
     The file is decoded by `ocr_simple/images.py`. Raises ImageError.
     """
-    try:
-        with Image.open(io.BytesIO(encoded), formats=imaging.FORMATS) as image:
-            width, height = image.size
-    except Exception:  # `images.load` reports it
-        width = height = 0
-    if width * height > max_pixels:
-        raise imaging.ImageError(
-            f"{name}: {width} x {height} pixels, over the limit of {max_pixels:,}; scale it down"
-        )
-    pixels = imaging.load(encoded, channels, name, warn=False)
-    return _png(Image.fromarray(pixels[..., 0] if channels == 1 else pixels))
+    channels, height, max_pixels, max_columns = preparation
+    pixels = imaging.load(
+        encoded,
+        channels,
+        name,
+        warn=False,
+        max_pixels=max_pixels,
+        formats=imaging.UPLOADS,
+        limit_time=False,
+    )
+    imaging.check_columns(name, pixels, height, max_columns)
+    rows, columns = pixels.shape[:2]
+    image = _smaller(pixels, height)
+    size = image.width * image.height
+    width = imaging.scaled_width(columns, rows, height)
+    return ServedImage(_png(image), width, size, columns / image.width)
+
+
+def _smaller(pixels: np.ndarray, height: int) -> Image.Image:
+    """uint8 (rows, columns, channels) as an image that has at most MODEL_PIXELS.
+
+    The model, which scales it to `height` rows, sees the same, to one grey level.
+    """
+    rows, columns, channels = pixels.shape
+    image = Image.fromarray(pixels[..., 0] if channels == 1 else pixels)
+    factor = math.ceil(math.sqrt(rows * columns / MODEL_PIXELS))
+    if factor <= 1:
+        return image
+    if rows >= EXACT * height * factor:
+        return image.reduce(factor)
+    scaled = np.round(imaging.resize(pixels, height)).astype(np.uint8)
+    return Image.fromarray(scaled[..., 0] if channels == 1 else scaled)
 
 
 def _png(image: Image.Image) -> bytes:

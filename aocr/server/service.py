@@ -3,25 +3,29 @@
 import asyncio
 import contextlib
 import logging
-import os
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
+from typing import Any
 
-from fastapi import FastAPI, HTTPException
+from fastapi import FastAPI, HTTPException, Response
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from aocr.options import ServeOptions
+from aocr.server import answers, predict_api
+from aocr.server.decoders import Busy, Decoders, Turns
 from aocr.server.queue import BatchQueue
-from aocr.server.served_model import ServedLine, ServedModel, to_png
+from aocr.server.served_model import Preparation, ServedLine, ServedModel, to_png
 from aocr.server.versions import last_change, newest
 from ocr_simple import storage
 from ocr_simple.images import ImageError
+from ocr_simple.stoppable import Stopped
+from ocr_simple.text import shown
 
 log = logging.getLogger("ocr_simple")
 
 POLL, BUCKET_POLL = 1.0, 10.0  # seconds between two looks for a newer version
+SMALL_BODY = 1 << 16  # bytes of JSON that are parsed within a millisecond
 BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64)  # of the histogram
 
 
@@ -41,15 +45,36 @@ class Metrics:
         )
 
 
+class _Reading:
+    """The reading of a request's images."""
+
+    def __init__(self, queue: BatchQueue, turns: Turns, maps: bool):
+        self.queue, self.turns, self.maps = queue, turns, maps
+        self.arrived = asyncio.get_running_loop().time()
+        self.columns = 0  # of the images that were decoded
+
+
+def check_room(needed: int, taken: int, limit: int) -> None:
+    """Raise HTTPException if a request needs more than half of what others leave of a limit.
+
+    So there is room for small requests though large ones come all the time. A request that is
+    alone may have all of it.
+    """
+    if taken and 2 * needed > limit - taken:
+        raise HTTPException(429, "the queue is full; try again later", {"Retry-After": "1"})
+
+
 class Service:
     """Reads images with the newest version of a model."""
 
     def __init__(self, options: ServeOptions, model: ServedModel):
         self.options, self.metrics = options, Metrics()
         self.queue = BatchQueue(model, options.batch)
-        self.decoders = ThreadPoolExecutor(os.cpu_count() or 1, "decode")
+        self.decoders = Decoders(options.max_pixels, options.timeout)
         self.reader = ThreadPoolExecutor(1, "read")  # one thread: TensorFlow has its own pool
         self.open_images = 0  # in requests that were not answered yet
+        self.open_columns = 0  # of those that were decoded, at the model's height
+        self.open_bytes = 0  # of bodies of such requests
         self.broken: tuple[Path, int] | None = None  # version that did not load, its last change
 
     @property
@@ -65,8 +90,8 @@ class Service:
         yield
         watch.cancel()
         self.task.cancel()
-        self.decoders.shutdown()
-        self.reader.shutdown()
+        self.decoders.close()
+        self.reader.shutdown(cancel_futures=True)
 
     def _start(self) -> None:
         self.task = asyncio.create_task(self.queue.run(self.reader, self.metrics.batches))
@@ -110,47 +135,96 @@ class Service:
         former_task.cancel()
 
     async def read(
-        self, images: Sequence[bytes], names: Sequence[str]
+        self, images: Sequence[bytes], names: Sequence[str], maps: bool = False
     ) -> list[ServedLine | ImageError]:
-        """The line in each image, or what is wrong with the image. Raises HTTPException."""
-        options, queue = self.options, self.queue
+        """The line in each image, or what is wrong with the image. Raises HTTPException.
+
+        maps: whether the lines need their maps. If the call is cancelled, so is its work.
+        """
+        options = self.options
         if not images:
             raise HTTPException(400, "no image in the request")
         if len(images) > options.max_images:
             message = f"{len(images)} images, over the limit of {options.max_images}; send fewer"
             raise HTTPException(413, message)
-        if self.open_images + len(images) > options.max_waiting:
-            raise HTTPException(429, "the queue is full; try again later", {"Retry-After": "1"})
+        check_room(len(images), self.open_images, options.max_waiting)
+        reading = _Reading(self.queue, self.decoders.turns(), maps)
         self.open_images += len(images)
-        queue.open_requests += 1
+        reading.queue.open_requests += 1
+        tasks = [asyncio.create_task(self._read_one(reading, *pair)) for pair in zip(images, names)]
         try:
             async with asyncio.timeout(options.timeout):
-                found = await asyncio.gather(
-                    *(self._read_one(queue, *pair) for pair in zip(images, names))
-                )
+                found = await asyncio.gather(*tasks)
+        except Busy as error:
+            raise HTTPException(503, str(error), {"Retry-After": "5"}) from None
         except TimeoutError:
             raise HTTPException(504, "reading took too long; send fewer images") from None
         finally:
+            for task in tasks:  # nobody waits for them any more
+                task.cancel()
             self.open_images -= len(images)
-            queue.open_requests -= 1
+            self.open_columns -= reading.columns
+            reading.queue.open_requests -= 1
         self.metrics.images.inc(sum(isinstance(item, ServedLine) for item in found))
         return found
 
     async def _read_one(
-        self, queue: BatchQueue, encoded: bytes, name: str
+        self, reading: _Reading, encoded: bytes, name: str
     ) -> ServedLine | ImageError:
-        decode = partial(to_png, encoded, queue.model.channels, name, self.options.max_pixels)
+        model, options = reading.queue.model, self.options
+        limits = options.max_pixels, options.max_columns or model.max_columns
+        preparation = Preparation(model.channels, model.height, *limits)
         try:
-            png = await asyncio.get_running_loop().run_in_executor(self.decoders, decode)
+            image = await self.decoders.decode(reading.turns, to_png, encoded, name, preparation)
         except ImageError as error:
             return error
-        return await queue.submit(png)
+        except Stopped as stopped:
+            message = f"{name}: cannot be decoded ({stopped}); save it again as PNG or JPEG"
+            return ImageError(message)
+        reading.columns += image.columns
+        self.open_columns += image.columns
+        if reading.columns > options.max_request_columns:
+            message = f"more columns than the limit of {options.max_request_columns:,}"
+            raise HTTPException(413, f"the images have {message} for a request; send fewer")
+        others = self.open_columns - reading.columns
+        check_room(reading.columns, others, options.max_waiting_columns)
+        return await reading.queue.submit(image, reading.arrived, reading.columns, reading.maps)
+
+    async def parse(self, body: bytes) -> tuple[list[bytes], str, str]:
+        """What a predict request asks for, as `predict_api.parse_body`. Raises HTTPException."""
+        try:
+            if len(body) <= SMALL_BODY:
+                return predict_api.parse_body(body)
+            async with asyncio.timeout(self.options.timeout):  # in a process: it takes its time
+                return await self.decoders.json.run(predict_api.parse_body, body)
+        except ValueError as error:
+            raise HTTPException(400, str(error)) from None
+        except (MemoryError, Stopped) as error:
+            reason = str(error) or "takes too much memory"
+            raise HTTPException(400, f"the request cannot be read as JSON: {reason}") from None
+        except TimeoutError:
+            message = "many large requests are waiting; try again later"
+            raise HTTPException(503, message, {"Retry-After": "5"}) from None
+
+    async def answer(
+        self, found: Sequence[ServedLine | ImageError], build: Callable[..., bytes], *args: Any
+    ) -> Response:
+        """The JSON that build(found, *args) gives. Raises HTTPException if it takes too long."""
+        try:
+            if answers.is_small(found):
+                content = build(found, *args)
+            else:
+                async with asyncio.timeout(self.options.timeout):
+                    content = await self.decoders.json.run(build, found, *args)
+        except (MemoryError, Stopped, TimeoutError):
+            raise HTTPException(504, "the answer takes too long; send fewer images") from None
+        return Response(content, media_type="application/json")
 
     def require(self, name: str, version: int | None) -> None:
         """Raise HTTPException for a model, or a version, that is not served."""
         serves = f"this server serves {self.options.name!r}"
         if name != self.options.name:
-            raise HTTPException(404, f"no model named {name!r}; {serves}")
+            raise HTTPException(404, f"no model named {shown(name)}; {serves}")
         if version not in (None, self.model.version):
             served = self.model.version
             raise HTTPException(404, f"version {version} is not served; {served} is")

@@ -2,9 +2,19 @@
 
 import contextlib
 import os
+import stat
 from pathlib import Path
+from typing import Any
 
+from aocr.export_files import check_described
 from ocr_simple import storage
+from ocr_simple.local_files import read_object
+from ocr_simple.text import shown
+
+ABOUT = "model.json"  # what an export says about itself
+MAX_ABOUT_BYTES = 4 << 20
+MAX_HEIGHT = 1024  # of a model's images, in rows
+MAX_DIGITS = 18  # of a version: TensorFlow Serving's are of 64 bits
 
 
 def newest(folder: Path) -> Path | None:
@@ -15,13 +25,39 @@ def newest(folder: Path) -> Path | None:
     if url := storage.url_of(folder):
         # model.json is written last: a version that has it is complete
         found = (name.split("/") for name in storage.list_files(url))
-        numbers = [int(n) for n, *rest in found if n.isdecimal() and rest == ["model.json"]]
+        numbers = [int(n) for n, *rest in found if _is_version(n) and rest == [ABOUT]]
         return storage.local_folder(f"{url}/{max(numbers)}") if numbers else None
     with contextlib.suppress(OSError):
-        versions = [p for p in folder.iterdir() if p.name.isdecimal()]
+        versions = [p for p in folder.iterdir() if _is_version(p.name)]
         models = [p for p in versions if (p / "saved_model.pb").is_file()]
         return max(models, key=lambda path: int(path.name), default=None)
     return None
+
+
+def _is_version(name: str) -> bool:
+    return name.isascii() and name.isdecimal() and len(name) <= MAX_DIGITS
+
+
+def read_about(version: Path) -> dict[str, Any]:
+    """What `model.json` says about a version, checked as far as the server uses it.
+
+    Raises ValueError and OSError that name the file, also if another file of the version is a pipe
+    or a device, which could block its reader forever.
+    """
+    about = read_object(version / ABOUT, MAX_ABOUT_BYTES)
+    channels = about.get("channels")
+    if type(channels) is not int or channels not in (1, 3):
+        raise ValueError(f"{version / ABOUT}: channels {shown(channels)}: 1 or 3 expected")
+    for name in ("height", "multiple"):
+        if type(about.get(name)) is not int or not 0 < about[name] <= MAX_HEIGHT:
+            value = shown(about.get(name))
+            raise ValueError(f"{version / ABOUT}: {name} {value}: 1 to {MAX_HEIGHT} expected")
+    for place, _, names in os.walk(version):
+        for path in (os.path.join(place, name) for name in names):
+            if not stat.S_ISREG(os.stat(path).st_mode):
+                raise ValueError(f"{path}: is a pipe or a device")
+    check_described(version, about)
+    return about
 
 
 def last_change(folder: Path) -> int:
