@@ -32,6 +32,7 @@ from ocr_simple.network.encoders import BLOCK, ENCODERS
 from ocr_simple.network.layers import MaskPadding, ReverseValid, ValidColumns
 from ocr_simple.options import TrainOptions
 from ocr_simple.runs.model_files import find_model
+from ocr_simple.runs.model_weights import check_fit, check_weights, damaged
 from ocr_simple.spec import CONTEXT_STRIDE, SPEC_FILE, ModelSpec, read_spec, time_steps
 from ocr_simple.text import BLANK, Alphabet
 
@@ -231,16 +232,26 @@ def save(model: keras.Model, path: str | os.PathLike) -> None:
 
 
 def load(path: str | os.PathLike) -> keras.Model:
-    """The model in a file. Raises ValueError that names the file and the fix."""
-    model = build(read_spec(path))
+    """The model in a file. Raises ValueError that names the file and the fix.
+
+    The file is checked before the model is built, and again before its weights are read.
+    """
+    spec = read_spec(path)
+    found = check_weights(path, spec)
+    if Path(path).suffix != ".keras":
+        raise ValueError(f"{path}: Keras reads only files that are named .keras; rename it")
+    model = build(spec)
+    weights, variables = (
+        {v.path: (tuple(v.shape), keras.backend.standardize_dtype(v.dtype)) for v in owned}
+        for owned in (model.weights, model.variables)
+    )
+    others = {name: kind for name, kind in variables.items() if name not in weights}
+    check_fit(path, found, weights, others)
     try:
         model.load_weights(os.fspath(path))
     except Exception as error:  # h5py and Keras raise many kinds
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ValueError(
-            f"{path}: its weights do not fit its {SPEC_FILE} ({reason}); the file is damaged, get "
-            "it again"
-        ) from error
+        raise damaged(path, reason) from error
     return model
 
 

@@ -1,10 +1,10 @@
 """Reads damaged files for minutes: each must be read, or refused with a message that names it.
 
-    python bench/fuzz.py --minutes 10 --parts images records models checkpoints
+    python bench/fuzz.py --minutes 10 --parts images fonts models
 
 Each kind of file is read in another process, and written to disk before it is read: if reading
 crashes the process, the file is still there. The exit status is 1 if any file was neither read nor
-refused.
+refused, or took over 5 s of processor time or a gigabyte of memory.
 """
 
 import functools
@@ -31,13 +31,14 @@ class Options:
     """Read damaged files."""
 
     parts: tuple[Part, ...] = typing.get_args(Part)
-    """Kinds of file: images, data sets, model files, checkpoints."""
+    """Kinds of file: images, data sets, model files, fonts; of run folders checkpoints, config.json
+    and metrics.csv; model.json of exports, job.json of pipelines."""
     minutes: float = 1
     """Minutes for each kind."""
     seed: int = 0
     """Random seed of the damage."""
     kept: Path = Path("results/fuzz")
-    """Folder for the files that were neither read nor refused."""
+    """Folder for the files that were neither read nor refused, or took too much."""
 
 
 def main(options: Options) -> None:

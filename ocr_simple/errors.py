@@ -5,6 +5,10 @@ class LineError(ValueError):
     """Options or text from which no lines can be drawn."""
 
 
+class FontError(LineError):
+    """A font file that cannot be used."""
+
+
 class TrainError(ValueError):
     """Training cannot start or continue."""
 

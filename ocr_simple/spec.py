@@ -3,24 +3,36 @@
 `ModelSpec` is kept as `ocr.json` in every model file. Keras is not needed here.
 """
 
+import contextlib
 import dataclasses
+import io
 import json
+import math
 import os
 import zipfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 import numpy as np
 
+from ocr_simple.local_files import FileRefused, open_regular
 from ocr_simple.network.backend import backend
 from ocr_simple.network.encoders import ENCODERS
 from ocr_simple.storage import LFS_POINTER
-from ocr_simple.text import Alphabet, ctc_steps_needed
+from ocr_simple.text import Alphabet, ctc_steps_needed, shortened, shown
 
 SCHEMA = 1
 SPEC_FILE = "ocr.json"
 NORMALISATION = "median"  # see `images.normalise`
-MAX_ARCHIVE_BYTES = 1 << 30
+
+# Limits of a model file, which may come from a stranger
+MAX_ARCHIVE_BYTES = 1 << 30  # unpacked
+MAX_UNPACKED = 4  # times the size of the file: weights hardly shrink
+MAX_DIRECTORY_BYTES = 1 << 16  # of the archive's list of entries; there are four
+MAX_SPEC_BYTES = 4 << 20
+LEAST_TEMPERATURE = 0.01
+
 Context = Literal["conv", "attention", "lstm", "gru"]
 Head = Literal["ctc", "attention"]
 CONTEXT_STRIDE = 4  # fewest image columns in one step of the context layers
@@ -63,15 +75,16 @@ class ModelSpec:
     def __post_init__(self) -> None:
         def check(ok: bool, name: str, fix: str) -> None:
             if not ok:
-                raise ValueError(f"{name} {getattr(self, name)!r}: {fix}")
+                raise ValueError(f"{name} {shown(getattr(self, name))}: {fix}")
 
         def choices(name: str, known: Any) -> None:
             check(getattr(self, name) in known, name, f"choose from {', '.join(map(str, known))}")
 
+        # first: another version may have changed everything else
+        check(self.schema == SCHEMA, "schema", f"this version reads {SCHEMA}; update ocr_simple")
         integers = {f.name for f in dataclasses.fields(self) if f.type in (int, "int")}
         for name in sorted(integers):
             check(type(getattr(self, name)) is int, name, "give a whole number")
-        check(self.schema == SCHEMA, "schema", f"this version reads {SCHEMA}; update ocr_simple")
         check(isinstance(self.alphabet, str), "alphabet", "give a string")
         Alphabet(self.alphabet)
         height_fits = 16 <= self.height <= 256 and self.height % 16 == 0
@@ -82,8 +95,8 @@ class ModelSpec:
         choices("head", get_args(Head))
         choices("normalisation", (NORMALISATION,))
         number = type(self.temperature) in (int, float)
-        in_range = number and 0 < self.temperature < 100
-        check(in_range, "temperature", "give a number above 0 and below 100")
+        in_range = number and LEAST_TEMPERATURE <= self.temperature < 100
+        check(in_range, "temperature", f"give at least {LEAST_TEMPERATURE}, and less than 100")
         for name, most in LARGEST.items():
             least = 0 if name == "max_prediction" else 1
             check(least <= getattr(self, name) <= most, name, f"give {least} to {most}")
@@ -93,6 +106,22 @@ class ModelSpec:
     def stride(self) -> int:
         """Image columns in one time step."""
         return ENCODERS[self.architecture].stride
+
+    @property
+    def least_parameters(self) -> int:
+        """A lower bound of the parameters of the context layers and the head, within a few times.
+
+        Their sizes are what a model file can choose; it is compared with the weights in the file
+        before the model is built. Who changes these layers need not change this, unless theirs have
+        far fewer parameters.
+        """
+        classes, units = len(self.alphabet) + 1, 2 * self.rnn_units
+        if self.head == "ctc":
+            return 4 * units**2 + classes * units
+        hidden = self.attn_num_hidden
+        recurrent = 3 * self.attn_num_layers * hidden**2
+        embedding = classes * self.target_embedding_size
+        return 4 * units**2 + recurrent + embedding + classes * (hidden + units)
 
     def steps_needed(self, text: str) -> int:
         """Time steps that the model needs to write `text`."""
@@ -127,28 +156,61 @@ def pack_labels(steps: list[int], labels: list[list[int]]) -> np.ndarray:
     return packed
 
 
+# --- the model file ---------------------------------------------------------------------------
+
+
+class _ArchiveFile(io.BufferedReader):
+    """A file that `zipfile` opens. It would read a directory of any size, and keep 500 bytes of
+    memory for each entry."""
+
+    most: float = MAX_DIRECTORY_BYTES
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Like a file's. Raises ValueError for more than `most` bytes."""
+        if size is not None and size > self.most:
+            raise ValueError(f"its list of entries has over {self.most:,} bytes")
+        return super().read(size)
+
+
+@contextlib.contextmanager
+def open_archive(path: str | os.PathLike) -> Iterator[zipfile.ZipFile]:
+    """A model file, opened as the archive it is, of a size that can be unpacked.
+
+    Raises ValueError that names the file and the fix, also for errors while it is open.
+    """
+    try:
+        with open_regular(path) as (opened, size), _ArchiveFile(opened.raw) as file:
+            if file.peek(len(LFS_POINTER)).startswith(LFS_POINTER):
+                raise ValueError("a pointer of Git LFS; fetch the file with git lfs pull")
+            most = min(MAX_ARCHIVE_BYTES, MAX_UNPACKED * size)
+            with zipfile.ZipFile(file) as archive:
+                if sum(entry.file_size for entry in archive.infolist()) > most:
+                    raise ValueError(f"unpacks to over {most:,} bytes")
+                file.most = math.inf
+                yield archive
+    except FileNotFoundError as error:
+        raise ValueError(f"{path}: no such model file; see --model and --model-dir") from error
+    except FileRefused as error:
+        raise ValueError(str(error)) from error
+    except Exception as error:  # zipfile, zlib and JSON raise many kinds
+        reason = shortened(str(error) or type(error).__name__)
+        raise ValueError(f"{path}: not a model of ocr_simple ({reason})") from error
+
+
 def read_spec(path: str | os.PathLike) -> ModelSpec:
     """The validated spec of a model file. Raises ValueError that names the file and the fix."""
-    try:
-        with open(path, "rb") as file:
-            if file.read(len(LFS_POINTER)) == LFS_POINTER:
-                raise ValueError("a pointer of Git LFS; fetch the file with git lfs pull")
-        with zipfile.ZipFile(path) as archive:
-            if sum(entry.file_size for entry in archive.infolist()) > MAX_ARCHIVE_BYTES:
-                raise ValueError(f"unpacks to over {MAX_ARCHIVE_BYTES:,} bytes")
-            values = json.loads(archive.read(SPEC_FILE))
+    with open_archive(path) as archive:
+        if SPEC_FILE not in archive.namelist():
+            raise ValueError(f"no {SPEC_FILE} in it: not saved by ocr_simple")
+        if archive.getinfo(SPEC_FILE).file_size > MAX_SPEC_BYTES:
+            raise ValueError(f"its {SPEC_FILE} has over {MAX_SPEC_BYTES:,} bytes")
+        values = json.loads(archive.read(SPEC_FILE))
         if not isinstance(values, dict):
             raise ValueError(f"{SPEC_FILE} is not an object")
         if "rnn" in values:
             former = values.pop("rnn")
-            values["context"] = FORMER_CONTEXTS.get(former, former)
-        unknown = set(values) - set(ModelSpec.__dataclass_fields__)
+            values["context"] = FORMER_CONTEXTS.get(str(former), former)
+        unknown = sorted(set(values) - set(ModelSpec.__dataclass_fields__))
         if values.get("schema") == SCHEMA and unknown:
-            raise ValueError(f"{SPEC_FILE} has unknown entries {sorted(unknown)}")
+            raise ValueError(f"{SPEC_FILE} has unknown entries {shown(unknown)}")
         return ModelSpec(**{k: v for k, v in values.items() if k not in unknown})
-    except FileNotFoundError as error:
-        raise ValueError(f"{path}: no such model file; see --model and --model-dir") from error
-    except KeyError as error:
-        raise ValueError(f"{path}: no {SPEC_FILE} in it; not saved by ocr_simple") from error
-    except Exception as error:  # zipfile, zlib and JSON raise many kinds
-        raise ValueError(f"{path}: not a model of ocr_simple ({error})") from error

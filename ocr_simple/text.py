@@ -12,6 +12,7 @@ latter for exports.
 
 import difflib
 import itertools
+import json
 import re
 import string
 import unicodedata
@@ -19,11 +20,26 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+from ocr_simple.local_files import FileRefused, read_bytes
 
 BLANK = 0
 NOTHING = "∅"  # stands for empty text
-CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+BIDI_CONTROLS = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # reorder the text around them
+# Control characters, line breaks, bidi controls and halves of UTF-16 pairs: in no label, and in a
+# stranger's alphabet only there to deceive who reads a terminal, or to break what writes UTF-8.
+NOT_READ = re.compile(f"[\x00-\x1f\x7f-\x9f\u2028\u2029{BIDI_CONTROLS}\ud800-\udfff]")
+MOST_CHARACTERS = 20_000  # of an alphabet
+MOST_BYTES = 1 << 20  # of a file with one
+# Characters that change how the text around them is shown, or break it: control characters (ESC
+# begins the commands of a terminal), line separators, bidi controls, and invisible ones. Joiners
+# stay, as they are part of the spelling of Persian, Hindi and others.
+CONTROLS = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff"
+    r"\ufff9-\ufffb\U000e0000-\U000e007f]"
+)
+LAYOUT = "\n\t"  # the control characters that a message of several rows has
 
 NAMED_ALPHABETS = {
     "digits": string.digits,
@@ -32,7 +48,7 @@ NAMED_ALPHABETS = {
     "ascii": "".join(map(chr, range(32, 127))),  # the printable characters and the space
 }
 FILE_NAME = re.compile(r"[^/\\]*\w\.[A-Za-z]\w{1,4}")  # with an extension, and without a folder
-SHOWN = 200  # characters of an alphabet that a message has at most
+SHOWN = 200  # characters of an alphabet or another value that a message has at most
 TEXT_FILES = (".txt", ".text", ".chars", ".charset", ".dict", ".list", ".utf8")
 
 
@@ -42,8 +58,22 @@ def normalise_text(text: str) -> str:
 
 
 def escape_controls(text: str) -> str:
-    """`text` on one line: control characters and line breaks are replaced by escapes."""
-    return CONTROLS.sub(lambda control: control[0].encode("unicode_escape").decode(), text)
+    """`text` on one line: line breaks and what else is in CONTROLS are replaced by escapes."""
+    return CONTROLS.sub(_escaped, text)
+
+
+def escape_message(text: str) -> str:
+    """As `escape_controls`, for a message of several rows: line breaks and tabs stay."""
+    return CONTROLS.sub(lambda found: found[0] if found[0] in LAYOUT else _escaped(found), text)
+
+
+def escape_json(text: str) -> str:
+    """JSON in which what is in CONTROLS is escaped, so that it can be printed; the same values."""
+    return CONTROLS.sub(lambda found: json.dumps(found[0])[1:-1], text)
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return found[0].encode("unicode_escape").decode()
 
 
 def printable(text: str) -> str:
@@ -55,6 +85,16 @@ def visible(text: str) -> str:
     """`text` with empty text, extra spaces, control characters and lone accents made visible."""
     text = re.sub(r"^ | $|(?<= ) ", "␣", printable(text)) or NOTHING
     return f"◌{text}" if unicodedata.combining(text[0]) else text
+
+
+def shortened(text: str) -> str:
+    """`text` for a message: only its beginning if it is long."""
+    return text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"
+
+
+def shown(value: Any) -> str:
+    """A value for a message, as Python writes it: only its beginning if it is long."""
+    return shortened(repr(value))
 
 
 def counted(number: int, thing: str) -> str:
@@ -147,7 +187,8 @@ def reading_order(kinds: str) -> list[tuple[int, bool]]:
 class Alphabet:
     """The characters that a model can read, in the order of their class ids, which start at 1.
 
-    Raises ValueError if there are none, if they are not in Unicode NFC, or if one is repeated.
+    Raises ValueError if there are none or too many, if they are not in Unicode NFC, if one is
+    repeated, or if one is a control character.
     """
 
     characters: str
@@ -157,11 +198,21 @@ class Alphabet:
     def __post_init__(self):
         if not self.characters:
             raise ValueError("the alphabet is empty; name at least one character, or 'digits'")
+        if len(self.characters) > MOST_CHARACTERS:
+            raise ValueError(
+                f"the alphabet has {len(self.characters):,} characters; give at most "
+                f"{MOST_CHARACTERS:,}"
+            )
+        if found := NOT_READ.search(self.characters):
+            raise ValueError(
+                f"the alphabet has U+{ord(found[0]):04X}, which no label can have: it is a control "
+                "character, a mark that turns text round, or half a character; leave it out"
+            )
         if unicodedata.normalize("NFC", self.characters) != self.characters:
             raise ValueError("the alphabet is not in Unicode NFC; use Alphabet.parse")
         repeated = sorted(c for c, n in Counter(self.characters).items() if n > 1)
         if repeated:
-            raise ValueError(f"the alphabet repeats {''.join(repeated)!r}; name each once")
+            raise ValueError(f"the alphabet repeats {shown(''.join(repeated))}; name each once")
         object.__setattr__(self, "ids", {c: i for i, c in enumerate(self.characters, start=1)})
         object.__setattr__(self, "right_to_left", is_right_to_left(self.characters))
 
@@ -183,7 +234,9 @@ class Alphabet:
         characters = specification
         if _is_file(specification):
             try:
-                characters = Path(specification).read_text(encoding="utf-8-sig")
+                characters = read_bytes(specification, MOST_BYTES).decode("utf-8-sig")
+            except FileRefused as error:
+                raise ValueError(f"alphabet file {error}") from error
             except UnicodeDecodeError as error:
                 raise ValueError(
                     f"alphabet file {specification}: not UTF-8 ({error}); save it as UTF-8"
@@ -212,7 +265,7 @@ class Alphabet:
         unknown = self.unknown(text)
         if unknown:
             raise ValueError(
-                f"label {text!r} has {unknown!r}, not in the alphabet {self.characters!r}; "
+                f"label {text!r} has {unknown!r}, not in the alphabet {shown(self.characters)}; "
                 "add it with --alphabet, or leave the label out"
             )
         return self.ids_of(self.to_visual(text))

@@ -1,18 +1,24 @@
 """Which font files there are, and which characters each draws."""
 
 import importlib.util
+import io
+import itertools
 import string
 from pathlib import Path
 
 import pytest
 from fontTools.fontBuilder import FontBuilder
+from fontTools.pens.ttGlyphPen import TTGlyphPen
+from fontTools.subset import Subsetter
 from fontTools.ttLib import TTFont
-from fontTools.ttLib.tables._g_l_y_f import Glyph
+from fontTools.ttLib.tables._g_l_y_f import Glyph, GlyphComponent
+from fontTools.ttLib.tables.DefaultTable import DefaultTable
 from support.lines import FONTS, OPEN_SANS, font_named
 
+from ocr_simple.drawing import fonts as font_reading
 from ocr_simple.drawing.fonts import characters_drawn, find_fonts, split_fonts, why_unusable
 from ocr_simple.drawing.lines import Lines
-from ocr_simple.errors import LineError
+from ocr_simple.errors import FontError, LineError
 from ocr_simple.options import LineOptions
 from ocr_simple.spec import ModelSpec
 
@@ -43,18 +49,37 @@ def test_a_file_that_is_no_font_is_named(content, tmp_path):
 # --- files in a folder of fonts that cannot be used -------------------------------------------
 
 
-def without_ink(path):
-    """A font that names a glyph for 1 and draws nothing: as colour fonts look to a renderer."""
-    builder = FontBuilder(1000, isTTF=True)
-    builder.setupGlyphOrder([".notdef", "one"])
-    builder.setupCharacterMap({0x31: "one"})
-    builder.setupGlyf({".notdef": Glyph(), "one": Glyph()})
-    builder.setupHorizontalMetrics({".notdef": (500, 0), "one": (500, 0)})
-    builder.setupHorizontalHeader(ascent=800, descent=-200)
+def square(size):
+    """A glyph: a square of ink above the baseline."""
+    pen = TTGlyphPen(None)
+    pen.moveTo((0, 0))
+    for point in ((0, size), (size, size), (size, 0)):
+        pen.lineTo(point)
+    pen.closePath()
+    return pen.glyph()
+
+
+def build(path, glyphs, units=1000, ascent=800):
+    """A font that draws the characters of `glyphs`, by name: {"1": glyph}; other names are parts.
+
+    units: in the height of a line.
+    """
+    glyphs = {".notdef": Glyph()} | glyphs
+    builder = FontBuilder(units, isTTF=True)
+    builder.setupGlyphOrder(list(glyphs))
+    builder.setupCharacterMap({ord(name): name for name in glyphs if len(name) == 1})
+    builder.setupGlyf(glyphs)
+    builder.setupHorizontalMetrics(dict.fromkeys(glyphs, (units // 2, 0)))
+    builder.setupHorizontalHeader(ascent=ascent, descent=-ascent // 4)
     builder.setupNameTable({"familyName": "Nothing", "styleName": "Regular"})
     builder.setupOS2()
     builder.setupPost()
     builder.save(path)
+
+
+def without_ink(path):
+    """A font that names a glyph for 1 and draws nothing: as colour fonts look to a renderer."""
+    build(path, {"1": Glyph()})
 
 
 BITMAP = b"""STARTFONT 2.1
@@ -164,3 +189,140 @@ def test_small_letters_that_look_as_capitals_are_not_drawn_beside_them():
     assert characters_drawn(small_capitals, string.ascii_letters) == string.ascii_uppercase
     assert characters_drawn(small_capitals, string.ascii_lowercase) == string.ascii_lowercase
     assert characters_drawn(FONTS[0], "abcABC019 ") == "abcABC019 "
+
+
+# --- damaged and hostile fonts ----------------------------------------------------------------
+
+
+def small_font(flavour=None):
+    """The bytes of a font of a few characters."""
+    font, part, out = TTFont(OPEN_SANS), Subsetter(), io.BytesIO()
+    part.populate(text="0123456789")
+    part.subset(font)
+    font.flavor = flavour
+    font.save(out)
+    return out.getvalue()
+
+
+def table_of(font, name):
+    """(place of its entry in the directory, of its content) of a table in a font's bytes."""
+    entries = range(12, 12 + 16 * int.from_bytes(font[4:6]), 16)
+    entry = next(place for place in entries if font[place : place + 4] == name)
+    return entry, int.from_bytes(font[entry + 8 : entry + 12])
+
+
+def changed(font, place, value):
+    return font[:place] + value + font[place + len(value) :]
+
+
+def damaged_fonts():
+    """Fonts by the error that they raise in fontTools, FreeType, Pillow, zlib or brotli."""
+    font, web = small_font(), small_font("woff")
+    directory, _ = table_of(font, b"maxp")
+    yield "AssertionError", changed(font, table_of(font, b"cmap")[1] + 12, b"\0\0")  # its format
+    yield "IndexError", changed(font, table_of(font, b"maxp")[1] + 4, b"\0\0")  # no glyphs
+    yield "error", changed(font, directory + 12, bytes(4))  # struct.error: a table of no bytes
+    yield "TTLibError", changed(font, 0, b"none")
+    yield "OSError", changed(font, table_of(font, b"fpgm")[1], b"\xff\xff")
+    yield "error", changed(web, 44 + 20 * 12, bytes(3000))  # zlib.error
+    if importlib.util.find_spec("brotli"):
+        yield "error", changed(small_font("woff2"), 1000, bytes(500))  # brotli.error
+
+
+def raised(path):
+    """The error behind a font that cannot be used, read in this process."""
+    with pytest.raises(FontError) as error:
+        font_reading.font_files.check_font(str(path))
+    return type(error.value.__cause__).__name__
+
+
+def test_a_folder_goes_on_without_damaged_fonts_whatever_they_raise(tmp_path, caplog):
+    (tmp_path / "good.ttf").write_bytes(small_font())
+    kinds = []
+    for i, (kind, content) in enumerate(damaged_fonts()):
+        bad = tmp_path / f"bad{i}.ttf"
+        bad.write_bytes(content)
+        kinds.append(kind)
+        assert raised(bad) == kind
+    build(tmp_path / "bad_huge.ttf", {"1": square(16_000)}, units=16)
+    assert raised(tmp_path / "bad_huge.ttf") == "DecompressionBombError"
+    assert find_fonts((str(tmp_path),)) == [str(tmp_path / "good.ttf")]
+    (message,) = caplog.messages
+    assert message.startswith(f"{len(kinds) + 1} font files left out:")
+    assert all(f"bad{i}.ttf: not a font, or damaged" in message for i in range(len(kinds)))
+
+
+def test_a_font_that_cannot_be_drawn_with_leaves_its_lines_to_others(tmp_path):
+    digits = {digit: square(700) for digit in string.digits}
+    build(tmp_path / "flat.ttf", digits, ascent=0)  # no rows: ZeroDivisionError
+    (tmp_path / "good.ttf").write_bytes(small_font())
+    fonts = find_fonts((str(tmp_path),))
+    lines = Lines(LineOptions(), ModelSpec(), fonts, augment=False)
+    assert len(fonts) == 2
+    assert {lines[k][2] for k in range(6)} == {str(tmp_path / "good.ttf")}
+    lines = Lines(LineOptions(), ModelSpec(), [str(tmp_path / "flat.ttf")], augment=False)
+    with pytest.raises(LineError, match=r"flat\.ttf cannot be drawn"):
+        lines[0]
+
+
+def test_a_font_that_is_damaged_later_is_left_out_of_the_lines(tmp_path, caplog):
+    good, bad = tmp_path / "good.ttf", tmp_path / "bad.ttf"
+    for path in (good, bad):
+        path.write_bytes(small_font())
+    fonts = find_fonts((str(tmp_path),))
+    bad.write_bytes(small_font()[:500])
+    assert Lines(LineOptions(), ModelSpec(), fonts).fonts == [str(good)]
+    assert caplog.messages[0].startswith(f"1 font files left out:\n  {bad}: ")
+    good.unlink()
+    with pytest.raises(FontError, match=r"none of the 1 fonts can be used:\n.*bad\.ttf: "):
+        Lines(LineOptions(), ModelSpec(), [str(bad)])
+
+
+def composite(*parts):
+    glyph = Glyph()
+    glyph.numberOfContours, glyph.components = -1, []
+    for part in parts:
+        component = GlyphComponent()
+        component.glyphName, component.x, component.y, component.flags = part, 0, 0, 3
+        glyph.components.append(component)
+    glyph.xMin = glyph.yMin = glyph.xMax = glyph.yMax = 0
+    return glyph
+
+
+@pytest.fixture
+def limits(monkeypatch):
+    """A function that sets the limits of time and memory for fonts."""
+
+    def set_to(seconds, memory):
+        monkeypatch.setattr(font_reading, "SECONDS", seconds)
+        monkeypatch.setattr(font_reading, "MEMORY", memory)
+        font_reading._reader.cache_clear()
+
+    yield set_to
+    font_reading._reader.cache_clear()
+
+
+def test_a_font_that_takes_too_long_is_left_out(tmp_path, limits):
+    """A glyph of two glyphs of two glyphs and so on: 2 ** 24 of them, in 1 KB."""
+    names = [f"part{i}" for i in range(24)]
+    parts = {name: composite(after, after) for name, after in itertools.pairwise(names)}
+    build(tmp_path / "laughs.ttf", parts | {names[-1]: Glyph(), "1": composite(names[0])})
+    font = (tmp_path / "laughs.ttf").read_bytes()
+    depth = table_of(font, b"maxp")[1] + 30
+    (tmp_path / "laughs.ttf").write_bytes(changed(font, depth, b"\0\x40"))
+    (tmp_path / "good.ttf").write_bytes(small_font())
+    limits(0.5, 1 << 30)
+    assert "takes over 0.5 s" in str(why_unusable(str(tmp_path / "laughs.ttf")))
+    assert find_fonts((str(tmp_path),)) == [str(tmp_path / "good.ttf")]
+
+
+def test_a_font_that_unpacks_to_too_much_is_left_out(tmp_path, limits):
+    bomb = TTFont(io.BytesIO(small_font()))
+    table = bomb["GSUB"] = DefaultTable("GSUB")
+    table.data = bytes(200 << 20)
+    bomb.flavor = "woff"
+    bomb.save(tmp_path / "bomb.woff")
+    (tmp_path / "good.ttf").write_bytes(small_font())
+    limits(4.0, 180 << 20)
+    assert (tmp_path / "bomb.woff").stat().st_size < 1 << 20
+    assert find_fonts((str(tmp_path),)) == [str(tmp_path / "good.ttf")]

@@ -1,10 +1,13 @@
 """The recogniser: results do not depend on the batch; a file holds all that is needed, no code."""
 
+import dataclasses
 import io
 import itertools
 import json
+import math
 import re
 import shutil
+import string
 import textwrap
 import zipfile
 from dataclasses import replace
@@ -17,12 +20,16 @@ import pytest
 from support.lines import batch
 from support.training import loss_and_gradients, wider
 
+import model as models
+from inference import Recognizer
 from model import build, ctc_loss, load, predictor, save
 from ocr_simple import images as imaging
 from ocr_simple import spec as specs
 from ocr_simple.network import encoders
 from ocr_simple.network.backend import keras
+from ocr_simple.reading_commands import format_line
 from ocr_simple.spec import Context, ModelSpec, pack_labels, time_steps
+from ocr_simple.text import Line
 
 ROOT = Path(__file__).resolve().parent.parent
 SHIPPED = tuple(encoders.ENCODERS)
@@ -219,6 +226,14 @@ def test_labels_are_packed_behind_steps_and_length():
         ({"rnn_units": 10**9}, "rnn_units 1000000000"),
         ({"normalisation": "mean"}, "normalisation 'mean'"),
         ({"temperature": 0}, "temperature 0"),
+        ({"temperature": 0.009}, "temperature 0.009: give at least 0.01"),
+        ({"alphabet": "01\x1b"}, r"the alphabet has U\+001B, which no label can have"),
+        ({"alphabet": "01\u202e"}, r"the alphabet has U\+202E"),
+        ({"alphabet": "01\u2066"}, r"the alphabet has U\+2066"),
+        ({"alphabet": "01\ud800"}, r"the alphabet has U\+D800"),
+        ({"alphabet": "1" * 20_001}, "the alphabet has 20,001 characters; give at most 20,000"),
+        ({"architecture": "x" * 10**6}, "architecture 'x{190,200}…: choose from"),
+        ({"rnn_units": "x", "schema": 2}, "schema 2"),
         ({"temperature": float("nan")}, "temperature nan"),
         ({"schema": 99}, "schema 99: .* update ocr_simple"),
     ],
@@ -350,3 +365,161 @@ def test_a_file_that_unpacks_to_too_much_is_not_unpacked(saved, monkeypatch):
     monkeypatch.setattr(specs, "MAX_ARCHIVE_BYTES", 1000)
     with pytest.raises(ValueError, match="unpacks to over 1,000 bytes"):
         load(saved)
+
+
+def test_a_file_of_another_name_is_an_error_with_the_fix(saved):
+    other = saved.rename(saved.with_suffix(".model"))
+    with pytest.raises(ValueError, match=f"{other}: .* named .keras; rename it"):
+        load(other)
+
+
+# --- the file of a stranger ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        ModelSpec(rnn_units=256),
+        ModelSpec(rnn_units=256, context="gru", architecture="large"),
+        ModelSpec(string.ascii_letters, context="lstm", head="attention", attn_num_hidden=256),
+        ModelSpec(context="attention", head="attention", attn_num_layers=1, use_gru=True),
+    ],
+)
+def test_the_least_parameters_are_a_close_lower_bound(spec):
+    count = build(spec).count_params()
+    assert spec.least_parameters <= count <= 5 * spec.least_parameters + 1_000_000
+
+
+def packed(**spec):
+    return json.dumps(dataclasses.asdict(replace(SMALL, **spec)))
+
+
+def with_weights(change):
+    """A function that changes the weights in a model file: `change` gets all arrays of the head."""
+
+    def rewrite_weights(path):
+        with zipfile.ZipFile(path) as archive:
+            content = io.BytesIO(archive.read("model.weights.h5"))
+        with h5py.File(content, "r+") as file:
+            change(file["layers/dense_1/vars"])
+        rewrite(path, **{"model.weights.h5": content.getvalue()})
+
+    return rewrite_weights
+
+
+def replaced(**how):
+    """The head's weights replaced by an array that is stored in another way."""
+
+    def change(arrays):
+        as_before = {"shape": arrays["0"].shape, "dtype": "float32"}
+        del arrays["0"]
+        arrays.create_dataset("0", **(as_before | how))
+
+    return with_weights(change)
+
+
+def linked(link):
+    def change(arrays):
+        del arrays["0"]
+        arrays["0"] = link
+
+    return with_weights(change)
+
+
+def many_names(arrays):
+    for i in range(500):
+        arrays[f"more{i}"] = arrays["0"]
+
+
+def not_a_number(arrays):
+    arrays["0"][0, 0] = np.nan
+
+
+def many_entries(path):
+    with zipfile.ZipFile(path, "a") as archive:
+        for i in range(2000):
+            archive.writestr(f"entry{i}", b"")
+
+
+def deflated(path):
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("zeros", bytes(10 << 20))
+
+
+CHARACTERS = "".join(map(chr, range(0x4E00, 0x4E00 + 20_000)))
+HOSTILE = {  # what a file does, and the message
+    "a long spec": (
+        lambda path: rewrite(path, ocr_json=" " * (4 << 20) + packed()), "its ocr.json has over 4,1"
+    ),
+    "a deep spec": (lambda path: rewrite(path, ocr_json="[" * 10**6), "recursion"),
+    "a long message": (
+        lambda path: rewrite(path, ocr_json=json.dumps({"schema": 1, "x" * 10**6: 0})), "unknown"
+    ),
+    "many entries": (many_entries, "its list of entries has over 65,536 bytes"),
+    "a compressed entry": (deflated, "unpacks to over"),
+    "a large alphabet": (
+        lambda path: rewrite(path, ocr_json=packed(alphabet=CHARACTERS, rnn_units=2048)),
+        "20,000 characters and rnn_units 2048 make over 596,131,840 bytes of weights",
+    ),
+    "a large head": (
+        lambda path: rewrite(
+            path, ocr_json=packed(head="attention", attn_num_hidden=2048, attn_num_layers=8)
+        ),
+        "bytes of weights, and the file has",
+    ),
+    "no weights": (
+        lambda path: rewrite(path, **{"model.weights.h5": None}), "no model.weights.h5 in it"
+    ),
+    "declared": (replaced(shape=(70_000_000, 11)), r"\(70000000, 11\) float32 is not in the"),
+    "compressed": (replaced(chunks=True, compression="gzip"), "compressed or in parts"),
+    "elsewhere": (replaced(external=[("/etc/hostname", 0, 10**6)]), "compressed or in parts"),
+    "strings": (replaced(dtype="S4", data=np.zeros((16, 11), "S4")), "holds no numbers"),
+    "a link out": (linked(h5py.ExternalLink("/etc/hostname", "/x")), "a link to another place"),
+    "a soft link": (linked(h5py.SoftLink("/layers/dense/vars/0")), "a link to another place"),
+    "many names": (with_weights(many_names), "more weights than the file has bytes"),
+    "not a number": (with_weights(not_a_number), "infinite or not numbers"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_file_is_an_error_before_anything_is_built(name, saved, monkeypatch):
+    make, message = HOSTILE[name]
+    make(saved)
+    monkeypatch.setattr(models, "build", lambda *_: pytest.fail("it was built"))
+    with pytest.raises(ValueError, match=message) as error:
+        load(saved)
+    assert str(error.value).startswith(f"{saved}: ") and len(str(error.value)) < 500
+
+
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [
+        ({"dtype": "float64"}, r"it lacks logits/kernel, float32 \(16, 11\)"),
+        ({"shape": (11, 16)}, r"it lacks logits/kernel, float32 \(16, 11\)"),
+    ],
+)
+def test_weights_of_another_type_or_shape_are_not_read(how, message, saved, monkeypatch):
+    replaced(**how, data=np.ones(how.get("shape", (16, 11))))(saved)
+    monkeypatch.setattr(keras.Model, "load_weights", lambda *_: pytest.fail("it was read"))
+    with pytest.raises(ValueError, match=message):
+        load(saved)
+
+
+def test_weights_that_the_model_lacks_are_not_read(saved, monkeypatch):
+    with_weights(lambda arrays: arrays.create_dataset("9", data=np.ones((3, 3), "f4")))(saved)
+    monkeypatch.setattr(keras.Model, "load_weights", lambda *_: pytest.fail("it was read"))
+    message = r"its layers/dense_1/vars/9, float32 \(3, 3\), is not in the model"
+    with pytest.raises(ValueError, match=message):
+        load(saved)
+
+
+def test_weights_that_are_finite_but_too_large_never_give_nan(saved):
+    def change(arrays):
+        arrays["0"][...] = 3e38
+
+    with_weights(change)(saved)
+    image = np.random.default_rng(0).integers(0, 255, (32, 64), np.uint8)
+    with pytest.raises(ValueError, match="the model gives no number for an image"):
+        Recognizer(load(saved)).read([image])
+    with pytest.raises(ValueError, match="Out of range float"):
+        format_line("a.png", Line("1", math.nan, ()), "json")

@@ -8,32 +8,33 @@ folder that are no outline fonts are left out, and named once. Fonts in a folder
 import functools
 import importlib.util
 import logging
-import struct
+import multiprocessing
+import os
+import threading
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
-import numpy as np
-from fontTools.ttLib import TTCollection, TTFont, TTLibError
-from PIL import Image, ImageFont
-
-from ocr_simple.errors import LineError
+from ocr_simple.drawing import font_files
+from ocr_simple.errors import FontError, LineError
 from ocr_simple.options import TRDG_FOLDER
-from ocr_simple.storage import LFS_POINTER, is_system_file
-from ocr_simple.text import first_ten
+from ocr_simple.stoppable import StoppableProcess, Stopped
+from ocr_simple.storage import is_system_file
+from ocr_simple.text import escape_controls, first_ten
 
 MATPLOTLIB_FOLDER = Path(str(importlib.util.find_spec("matplotlib").origin)).parent  # type: ignore[union-attr]
 FONT_EXTENSIONS = {".ttf", ".otf", ".ttc", ".otc", ".woff", ".woff2"}
-FEW = 40  # characters by which a font is tried
-ODD_SIZE = 37  # no bitmap font has it
 # Families of matplotlib's fonts that hold letters and digits, and no symbols in their places.
 MATPLOTLIB_TEXT = ("DejaVu", "STIXGeneral", "cmb", "cmr", "cmss", "cmti", "cmtt")
-# Small letters that look different from their capitals, except in fonts of small capitals.
-DISTINCT_LETTERS = "abdeghnqrt"
 
-# What fontTools raises for damaged tables, besides its TTLibError
-DAMAGES = (AttributeError, AssertionError, IndexError, KeyError, ValueError, struct.error)
+# Limits of a font file, which may come from a stranger
+SECONDS = 4.0  # of processor time; the largest fonts for Chinese take half a second
+PATIENCE = 60.0  # seconds, on a busy computer
+MEMORY = 512 << 20  # bytes
+
+T = TypeVar("T")
 
 log = logging.getLogger("ocr_simple")
-logging.getLogger("fontTools").setLevel(logging.CRITICAL)  # what matters, it raises
 
 
 def _matplotlib_fonts() -> list[str]:
@@ -48,39 +49,44 @@ def _trdg_folder(language: str) -> Path:
     return folder if folder.is_dir() else TRDG_FOLDER / "fonts" / "latin"
 
 
-def _mapped_characters(font: str) -> set[str]:
-    """The characters for which a font file names a glyph.
+# --- font files, read in another process --------------------------------------------------------
 
-    Raises TTLibError, OSError, DAMAGES, and ImportError for WOFF2 without brotli.
+
+_one_at_a_time = threading.Lock()
+
+
+@functools.cache
+def _reader(process: int) -> StoppableProcess:
+    """The process that reads fonts for process number `process`; started for the first font."""
+    return StoppableProcess(SECONDS, MEMORY, preload=[font_files.__name__])
+
+
+def _is_shipped(font: str) -> bool:
+    """Whether a font came with trdg or matplotlib."""
+    return Path(font).is_relative_to(TRDG_FOLDER) or Path(font).is_relative_to(MATPLOTLIB_FOLDER)
+
+
+def _limited(function: Callable[..., T], font: str, *args: str) -> T:
+    """function(font, *args), with limits of time and memory for a font of the user's.
+
+    Raises FontError. A worker process has no limits: its parent has read all of its fonts.
     """
-    collection = font.lower().endswith((".ttc", ".otc"))
-    face = TTCollection(font).fonts[0] if collection else TTFont(font, lazy=True)
-    return set(map(chr, face.getBestCmap() or {}))
-
-
-def _has_ink(face: ImageFont.FreeTypeFont, character: str) -> bool:
-    return face.getmask(character).getbbox() is not None
+    if _is_shipped(font) or multiprocessing.parent_process() is not None:
+        return function(font, *args)
+    with _one_at_a_time:
+        try:
+            return _reader(os.getpid()).run(PATIENCE, function, font, *args)
+        except Stopped as error:
+            raise FontError(f"cannot be read ({error}); damaged, or made to do harm") from error
 
 
 @functools.lru_cache(maxsize=4096)
 def why_unusable(font: str) -> str | None:
     """Why a font file cannot be drawn with, or None if it can."""
     try:
-        mapped = _mapped_characters(font)
-        face = ImageFont.truetype(font, ODD_SIZE)
-        shown = sorted(c for c in mapped if c.isprintable() and not c.isspace())
-        few = shown[:: max(1, len(shown) // FEW)]
-        if not any(_has_ink(face, c) for c in few):
-            return "has no outlines to draw: a bitmap or colour font, or one without characters"
-    except ImportError:
-        return "a WOFF2 font, which needs the package brotli: python -m pip install brotli"
-    except (OSError, TTLibError, *DAMAGES) as error:
-        with open(font, "rb") as file:
-            if file.read(len(LFS_POINTER)) == LFS_POINTER:
-                return "a Git LFS pointer, not the font itself: fetch it with git lfs pull"
-        if "invalid pixel size" in str(error):
-            return "has bitmaps of fixed sizes only, and no outlines"
-        return f"not a font, or damaged ({error})"
+        _limited(font_files.check_font, font)
+    except FontError as error:
+        return str(error)
     return None
 
 
@@ -98,10 +104,13 @@ def _fonts_in(folder: Path) -> list[str]:
     return [font for font, fault in faults.items() if not fault]
 
 
+def _listed(faults: tuple[tuple[str, str], ...]) -> str:
+    return first_ten([f"{escape_controls(font)}: {fault}" for font, fault in faults])
+
+
 @functools.lru_cache(maxsize=1024)  # so that it warns once
 def _warn(left_out: tuple[tuple[str, str], ...]) -> None:
-    rows = [f"{font}: {fault}" for font, fault in left_out]
-    log.warning("%d font files left out:%s", len(rows), first_ten(rows))
+    log.warning("%d font files left out:%s", len(left_out), _listed(left_out))
 
 
 def find_fonts(sources: tuple[str, ...], language: str = "en") -> list[str]:
@@ -117,7 +126,7 @@ def find_fonts(sources: tuple[str, ...], language: str = "en") -> list[str]:
             found = _matplotlib_fonts()
         elif path.is_file():
             if fault := why_unusable(str(path)):
-                raise LineError(f"--fonts {source!r}: {fault}; leave it out of --fonts")
+                raise FontError(f"--fonts {source!r}: {fault}; leave it out of --fonts")
             found = [str(path)]
         else:
             found = _fonts_in(path) if source != "trdg" else _files_in(path)
@@ -144,51 +153,35 @@ def split_fonts(fonts: list[str], held_out: tuple[str, ...]) -> tuple[list[str],
     return rest, held or rest
 
 
-def _form(face: ImageFont.FreeTypeFont, character: str) -> np.ndarray:
-    """A character's ink, stretched to 24 x 24 pixels: float64 (576,)."""
-    mask = face.getmask(character)
-    ink = Image.frombytes("L", mask.size, bytes(mask))
-    return np.asarray(ink.resize((24, 24), box=ink.getbbox()), np.float64).ravel()
-
-
-def _has_small_capitals(face: ImageFont.FreeTypeFont) -> bool:
-    """Whether a font's small letters look like its capitals, when stretched to the same size.
-
-    Measured by the mean correlation of ten pairs: under 0.55 in over 400 other fonts, and over 0.65
-    in fonts of small capitals.
-    """
-    pairs = ((_form(face, c), _form(face, c.upper())) for c in DISTINCT_LETTERS)
-    return float(np.mean([np.corrcoef(small, capital)[0, 1] for small, capital in pairs])) > 0.6
-
-
-def _look_alike(face: ImageFont.FreeTypeFont, first: str, second: str) -> bool:
-    """Whether a font draws two characters exactly alike."""
-    one, other = face.getmask(first), face.getmask(second)
-    return (one.size, bytes(one)) == (other.size, bytes(other))
-
-
 @functools.lru_cache(maxsize=4096)
 def characters_drawn(font: str, characters: str) -> str:
     """Those of `characters` that a font draws: with ink, and unlike their capitals.
 
     A small letter that looks like its capital does not count if both are asked for: nobody could
-    tell them apart. Raises LineError for a file that cannot be used.
+    tell them apart. Raises FontError for a file that cannot be used.
     """
     try:
-        mapped = _mapped_characters(font)
-        face = ImageFont.truetype(font, 32)
-        drawn = [c for c in characters if c in mapped and (c == " " or _has_ink(face, c))]
-        letters = set(DISTINCT_LETTERS + DISTINCT_LETTERS.upper())
-        small_capitals = letters <= mapped & set(characters) and _has_small_capitals(face)
-        ambiguous = {
-            c
-            for c in drawn
-            if c.upper() != c
-            and c.upper() in characters
-            and (small_capitals or _look_alike(face, c, c.upper()))
-        }
-        return "".join(c for c in drawn if c not in ambiguous)
-    except (OSError, TTLibError, ImportError, *DAMAGES) as error:
-        raise LineError(
+        return _limited(font_files.find_drawn, font, characters)
+    except FontError as error:
+        raise FontError(
             f"font {font}: cannot be used ({error}); leave it out of --fonts"
         ) from error
+
+
+def drawn_by_each(fonts: list[str], characters: str) -> dict[str, str]:
+    """`characters_drawn` of each font. One that cannot be used is left out, with a warning.
+
+    Raises FontError if none can be used.
+    """
+    found: dict[str, str] = {}
+    faults: list[tuple[str, str]] = []
+    for font in fonts:
+        try:
+            found[font] = characters_drawn(font, characters)
+        except FontError as error:
+            faults.append((font, str(error.__cause__)))
+    if fonts and not found:
+        raise FontError(f"none of the {len(fonts)} fonts can be used:{_listed(tuple(faults))}")
+    if faults:
+        _warn(tuple(faults))
+    return found
