@@ -17,18 +17,18 @@ if __name__ == "__main__":  # --help and mistakes are answered before TensorFlow
     import sys
     import warnings
 
-    from ocr_simple.command_line import parse
+    from ocr_simple.command_line import parse, say, start_logging
     from ocr_simple.options import InferenceOptions
     from ocr_simple.reading_commands import piped, plan
 
-    logging.basicConfig(format="%(message)s", level=logging.WARNING)
+    start_logging(logging.WARNING)
     warnings.filterwarnings("ignore", module="PIL")  # about files that Pillow reads all the same
     OPTIONS = parse(InferenceOptions, prog="inference.py")
     with piped():
         try:
             PLAN = plan(OPTIONS)
         except (ValueError, OSError) as error:
-            print(f"inference.py: {error}", file=sys.stderr)
+            say(f"inference.py: {error}", sys.stderr)
             sys.exit(2)
 
 import itertools
@@ -38,6 +38,7 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, overload
 
@@ -47,6 +48,7 @@ from PIL import Image
 import model as models
 from ocr_simple import images as imaging
 from ocr_simple import interrupts, storage
+from ocr_simple.command_line import say
 from ocr_simple.datasets import labelled_lines as labelled
 from ocr_simple.datasets.batches import Example, collate
 from ocr_simple.decoding.beam_search import BEAM_WIDTH, attention_beam_search, ctc_beam_search
@@ -69,8 +71,8 @@ from ocr_simple.runs.model_files import find_language_model, find_model
 from ocr_simple.spec import time_steps
 from ocr_simple.text import Alphabet, Line, escape_controls
 
-BATCH_COLUMNS = 6144  # image columns of one batch, padding included: fast, and small in memory
 CHUNK = 512  # images decoded at a time
+CHUNK_COLUMNS = 1 << 19  # of these images: about 64 MB of grey ones
 LARGE = 1 << 16  # bytes of a file: smaller ones are decoded faster without a thread
 
 log = logging.getLogger("ocr_simple")
@@ -98,13 +100,17 @@ class Recognizer:
         page: int = 1,
         orientation: Orientation = "upright",
         language_model: str | os.PathLike | None = None,
+        max_pixels: int = imaging.MAX_PIXELS,
+        max_columns: int = imaging.MAX_COLUMNS,
     ):
         """constraint: which texts are possible. beam_width: 1 without a constraint is greedy.
 
         page: which page of a TIFF, or frame of a GIF. orientation: auto turns each image in the
         ways of `images.possible_turns`, and keeps the surest reading. language_model: words, the
-        shipped one, or a file; it needs a CTC head. Raises ValueError if it cannot be used.
+        shipped one, or a file; it needs a CTC head. max_pixels, max_columns: of an image as it
+        is in its file, and at the model's height. Raises ValueError if it cannot be used.
         """
+        self.max_pixels, self.max_columns = max_pixels, max_columns
         self.page, self.orientation = page, orientation
         self.model, self.spec = model, model.spec
         self.alphabet = Alphabet(self.spec.alphabet)
@@ -135,8 +141,9 @@ class Recognizer:
         constraint = load_constraint(options.lexicon, options.pattern, alphabet)
         width = max(options.beam_width, 10) if constraint else options.beam_width
         return cls(
-            model, constraint, width, options.page, options.orientation, options.language_model
-        )
+            model, constraint, width, options.page, options.orientation, options.language_model,
+            options.max_pixels, options.max_columns,
+        )  # fmt: skip
 
     @overload
     def read(
@@ -166,13 +173,15 @@ class Recognizer:
         with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
 
             def load_chunk() -> list:
-                # threads help with large files only
-                return [
-                    pool.submit(self._load, image, index)
-                    if _is_large(image)
-                    else self._load(image, index)
-                    for image, index in zip(itertools.islice(images, CHUNK), indices)
-                ]
+                chunk: list[Any] = []
+                columns = 0
+                for image, index in zip(itertools.islice(images, CHUNK), indices):
+                    large = _is_large(image)  # threads help with large files only
+                    load = partial(self._load, image, index)
+                    chunk.append(pool.submit(load) if large else load())
+                    if (columns := columns + self._columns(chunk[-1])) >= CHUNK_COLUMNS:
+                        break
+                return chunk
 
             try:
                 ahead = load_chunk()
@@ -254,11 +263,14 @@ class Recognizer:
         try:
             auto = self.orientation == "auto"
             pixels = imaging.load(
-                source, self.spec.channels, name, page=self.page, may_be_turned=auto
-            )
+                source, self.spec.channels, name, page=self.page, may_be_turned=auto,
+                max_pixels=self.max_pixels,
+            )  # fmt: skip
             turns = imaging.possible_turns(pixels) if auto else (0,)
-            turned = ((np.rot90(pixels, turn // 90), turn) for turn in turns)
+            turned = [(np.rot90(pixels, turn // 90), turn) for turn in turns]
             height = self.spec.height
+            for x, _ in turned:
+                imaging.check_columns(name, x, height, self.max_columns)
             return [_Upright(imaging.prepare(x, height), x.shape[1], turn) for x, turn in turned]
         except imaging.ImageError as error:
             return error
@@ -266,6 +278,12 @@ class Recognizer:
             return imaging.ImageError(
                 f"{escape_controls(name)}: too large for memory; scale it down"
             )
+
+    def _columns(self, loaded: Any) -> int:
+        """Columns of an image that `_load` gave; of one that it will give, as many as possible."""
+        if isinstance(loaded, Future):
+            return self.max_columns
+        return sum(x.prepared.shape[1] for x in loaded) if isinstance(loaded, list) else 0
 
     def _read_prepared(self, items: list[_Upright]) -> list[Line]:
         lines = [Line("", 0.0, ())] * len(items)
@@ -286,21 +304,30 @@ class Recognizer:
 
     def _predict(self, prepared: list[np.ndarray]) -> Iterator[Prediction]:
         """What the model says about each prepared image, in batches of similar width."""
-        by_width = sorted(range(len(prepared)), key=lambda i: prepared[i].shape[1])
-        while by_width:
-            # the widest come first: as many of them as fill a batch
-            widest = prepared[by_width[-1]].shape[1] + self.spec.multiple
-            count = max(1, BATCH_COLUMNS // widest)
-            batch, by_width = by_width[-count:], by_width[:-count]
+        for batch in imaging.batches([x.shape[1] for x in prepared], self.spec.multiple):
             x = imaging.pad_batch([prepared[i] for i in batch], self.spec.multiple)
             steps = time_steps(x["width"], self.spec.stride)
             decode = self._decode_ctc if self.spec.head == "ctc" else self._decode_attention
             for i, (line, probabilities, attention) in zip(batch, decode(x, steps)):
                 yield Prediction(i, self.alphabet.in_logical_order(line), probabilities, attention)
 
+    def _probabilities(self, logits: np.ndarray) -> np.ndarray:
+        """Class probabilities of `logits` (..., classes). Raises ValueError if they are no numbers.
+
+        Weights may be finite, as is checked when they are loaded, and yet too large.
+        """
+        with np.errstate(over="ignore", invalid="ignore"):
+            found = softmax(logits, self.spec.temperature)
+        if not np.isfinite(found).all():
+            raise ValueError(
+                "the model gives no number for an image: its weights are damaged or too large; get "
+                "the model again, or train it again with a lower --learning-rate"
+            )
+        return found
+
     def _decode_ctc(self, x: dict[str, np.ndarray], steps: np.ndarray) -> Iterator[tuple]:
         """(line, probabilities, no attention) of each line in a batch of a CTC head."""
-        probabilities = softmax(self.predict(x), self.spec.temperature)
+        probabilities = self._probabilities(self.predict(x))
         for count, rows in zip(steps, probabilities):
             rows = rows[:count]
             if self.greedy:
@@ -315,7 +342,7 @@ class Recognizer:
         """(line, probabilities, attention) of each line in a batch of an attention head."""
         if self.greedy:
             output = self.predict(x)
-            probabilities = softmax(output["logits"], self.spec.temperature)
+            probabilities = self._probabilities(output["logits"])
             for count, rows, attention in zip(steps, probabilities, output["attention"]):
                 attention = attention[:, :count]
                 yield attention_greedy(rows, attention, self.alphabet), rows, attention
@@ -344,7 +371,7 @@ class Recognizer:
             return Line("", 0.0, ()), np.zeros((0, self.alphabet.classes)), np.zeros((0, steps))
         attention = found.states["attention"][0, :, :steps]
         line = attention_line(self.alphabet.decode(found.ids), found.probabilities, attention[:-1])
-        return line, softmax(found.states["logits"][0], self.spec.temperature), attention
+        return line, self._probabilities(found.states["logits"][0]), attention
 
 
 def _several(images: Any) -> Iterable[imaging.Source]:
@@ -397,7 +424,7 @@ def run(plan: Plan, options: InferenceOptions) -> int:
 
     Raises ValueError or OSError for a model that cannot be loaded.
     """
-    print(f"Reading with {storage.display_name(plan.model)}", file=sys.stderr)
+    say(f"Reading with {storage.display_name(plan.model)}", sys.stderr)
     devices.prepare()
     recognizer = Recognizer.of(plan.model, options)
     lines = recognizer.read_each(plan.images, errors="return")
@@ -411,7 +438,7 @@ def main(plan: Plan, options: InferenceOptions) -> int:
         with interrupts.working(), piped():
             status = run(plan, options)
     except (ValueError, OSError) as error:
-        print(f"inference.py: {error}", file=sys.stderr)
+        say(f"inference.py: {error}", sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("Interrupted", file=sys.stderr)

@@ -40,6 +40,7 @@ import model as models
 from data_generator import Data, counts, gather
 from inference import Recognizer
 from ocr_simple import storage
+from ocr_simple.command_line import say
 from ocr_simple.datasets.batches import Batch
 from ocr_simple.datasets.prefetch import Prefetcher
 from ocr_simple.decoding.calibration import fit_temperature
@@ -354,7 +355,7 @@ def run(options: TrainOptions, command: list[str]) -> int:
         log(f"Interrupted; checkpoint saved. Resume with: {resume}")
         return 130
     worst = result.misread_images() if options.dataset else result.worst_fonts(options.worst_fonts)
-    print(
+    say(
         f"{result.summary()}\n{worst}\n"
         f"{time.perf_counter() - started:.0f} s in all; pictures: {where}/pictures\n"
         f"Read your own images with: python inference.py --model {shlex.quote(where)} IMAGE..."

@@ -13,20 +13,29 @@ import functools
 import itertools
 import json
 import logging
-import os
-import shutil
 import sys
-import uuid
 import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
+from aocr import beam_parts
+from aocr.beam_parts import (
+    JOB,
+    PipelineError,
+    Shapes,
+    as_json,
+    done_file,
+    items_file,
+    partial_files,
+    write,
+)
 from aocr.options import RunnerOptions
 from inference import Recognizer
 from ocr_simple import storage
+from ocr_simple.command_line import say
 from ocr_simple.datasets.annotations import DEFAULT
 from ocr_simple.datasets.entries import Entry, Fault
 from ocr_simple.datasets.labelled_lines import Limits
@@ -47,12 +56,6 @@ from ocr_simple.options import InferenceOptions, LabelOptions, LineOptions
 from ocr_simple.reading_commands import Plan, reports, summary
 from ocr_simple.runs.model_files import find_language_model, find_model
 
-JOB = "job.json"  # beside it NNNNN.items.json and NNNNN.done.json, of each shard
-
-
-class PipelineError(ValueError):
-    """A pipeline that cannot run. The message names the fix."""
-
 
 @dataclass(frozen=True)
 class Task(ABC):
@@ -60,6 +63,8 @@ class Task(ABC):
 
     output: Path  # absolute, or a URL
     shards: int  # each with its own file: see `shard_files`
+
+    shapes: ClassVar[Shapes]  # of inputs and results
 
     @property
     def parts(self) -> Path:
@@ -88,6 +93,7 @@ class GenerateTask(Task):
 
     lines: Lines
     count: int
+    shapes = beam_parts.DRAWN
 
     def job(self) -> dict[str, Any]:
         """All that a line depends on besides its number, and how many lines there are."""
@@ -122,6 +128,7 @@ class ConvertTask(Task):
     force_uppercase: bool
     save_filename: bool
     limits: Limits = ANY
+    shapes = beam_parts.CONVERTED
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"found": []}  # workers get their items
@@ -219,6 +226,7 @@ class PredictTask(Task):
 
     paths: list[str]
     options: InferenceOptions
+    shapes = beam_parts.READ
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"paths": []}  # workers get their items
@@ -246,7 +254,7 @@ class PredictTask(Task):
         found = list(reports(items, lines, self.options))
         rows = [report.line for report in found if report.line is not None]
         with storage.output_folder(file.parent) as folder:
-            _write(folder / file.name, "".join(f"{row}\n" for row in rows))
+            write(folder / file.name, "".join(f"{row}\n" for row in rows))
         errors = [report.error for report in found if report.error is not None]
         return {"errors": errors, "unsure": sum(not report.sure for report in found)}
 
@@ -259,7 +267,7 @@ def _recognizer(options: InferenceOptions) -> Recognizer:
 
 def predict(options: InferenceOptions, plan: Plan, output: Path, how: RunnerOptions) -> int:
     """Like `inference.run`, but into files, by Beam. Returns the exit status; raises ValueError."""
-    print(f"Reading with {storage.display_name(plan.model)}", file=sys.stderr)
+    say(f"Reading with {storage.display_name(plan.model)}", sys.stderr)
     Recognizer.of(plan.model, options)  # reports what is wrong with it before the work begins
     place = str(_absolute(Path(storage.display_name(plan.model))))  # where each worker loads it
     values = {field.name: getattr(options, field.name) for field in fields(InferenceOptions)}
@@ -267,9 +275,9 @@ def predict(options: InferenceOptions, plan: Plan, output: Path, how: RunnerOpti
     results = run_task(PredictTask(_absolute(output), how.shards, plan.images, settings), how)
     for result in results:
         for error in result["errors"]:
-            print(error, file=sys.stderr)
+            say(error, sys.stderr)
     files = shard_files(output, how.shards)
-    print(f"written: {', '.join(map(storage.display_name, files))}", file=sys.stderr)
+    say(f"written: {', '.join(map(storage.display_name, files))}", sys.stderr)
     failed = sum(len(result["errors"]) for result in results)
     unsure = sum(result["unsure"] for result in results)
     return summary(options, len(plan.images), failed, unsure, plan.passed_over)
@@ -286,7 +294,7 @@ def run_task(task: Task, how: RunnerOptions) -> list[dict[str, Any]]:
     beam, options = _beam(how)
     files = shard_files(task.output, task.shards)
     parts = _open_parts(task)
-    done = [parts.path / _done_file(shard) for shard in range(task.shards)]
+    done = [parts.path / done_file(shard) for shard in range(task.shards)]
     missing = [shard for shard, file in enumerate(done) if not file.exists()]
     if len(missing) < task.shards:
         finished = task.shards - len(missing)
@@ -296,31 +304,31 @@ def run_task(task: Task, how: RunnerOptions) -> list[dict[str, Any]]:
             # without Reshuffle a single worker would get all shards
             _ = pipeline | beam.Create(missing) | beam.Reshuffle() | beam.Map(process, task)
         parts.fetch()
-    results = [json.loads(file.read_text(encoding="utf-8")) for file in done]
+    results = [beam_parts.read_result(file, task.shapes) for file in done]
     if errors := [result["error"] for result in results if "error" in result]:
         for result, file in zip(results, done):
             if "error" in result:
                 file.unlink()
         parts.publish()
         raise PipelineError("\n".join(dict.fromkeys(errors)))
-    partial = (path for file in files for path in _partial_files(file))
+    partial = (path for file in files for path in partial_files(file))
     for left in (*parts.path.iterdir(), *partial):
         left.unlink()
     parts.publish()
-    shutil.rmtree(parts.path)
+    parts.path.rmdir()
     return results
 
 
 def process(shard: int, task: Task) -> int:
     """Write a shard and its result, in a worker. Returns the shard's number."""
-    items = storage.local_file(task.parts / _items_file(shard)).read_text(encoding="utf-8")
+    items = storage.local_file(task.parts / items_file(shard))
     file = shard_files(task.output, task.shards)[shard]
     try:
-        result = task.write_shard(shard, json.loads(items), file)
+        result = task.write_shard(shard, beam_parts.read_items(items, task.shapes), file)
     except ValueError as error:  # a mistake of the user: Beam must not try again
         result = {"error": str(error)}
     with storage.output_folder(task.parts) as folder:
-        _write(folder / _done_file(shard), _json(result))
+        write(folder / done_file(shard), as_json(result))
     return shard
 
 
@@ -346,12 +354,13 @@ def _beam(how: RunnerOptions) -> tuple[Any, Any]:
 
 def _open_parts(task: Task) -> storage.Mirror:
     """The folder of a task's parts, new or to continue. Raises PipelineError for another job's."""
-    job = json.loads(_json(task.job() | {"shards": task.shards}))
+    job = json.loads(as_json(task.job() | {"shards": task.shards}))
     parts = storage.Mirror(task.parts)
     parts.path.mkdir(exist_ok=True)
     parts.fetch()
+    beam_parts.check_ours(parts.path)
     if (parts.path / JOB).exists():
-        earlier = json.loads((parts.path / JOB).read_text(encoding="utf-8"))
+        earlier = beam_parts.read_job(parts.path / JOB)
         names = sorted(job.keys() | earlier.keys())
         if differing := [name for name in names if job.get(name) != earlier.get(name)]:
             raise PipelineError(
@@ -361,8 +370,8 @@ def _open_parts(task: Task) -> storage.Mirror:
             )
         return parts
     for shard in range(task.shards):
-        _write(parts.path / _items_file(shard), _json(task.items(shard)))
-    _write(parts.path / JOB, _json(job))
+        write(parts.path / items_file(shard), as_json(task.items(shard)))
+    write(parts.path / JOB, as_json(job))
     parts.publish()
     return parts
 
@@ -371,29 +380,5 @@ def _absolute(path: Path) -> Path:
     return path if storage.url_of(path) else path.absolute()
 
 
-def _items_file(shard: int) -> str:
-    return f"{shard:05}.items.json"
-
-
-def _done_file(shard: int) -> str:
-    return f"{shard:05}.done.json"
-
-
-def _write(file: Path, content: str) -> None:
-    """Write a local file in one piece, even if another worker writes it too."""
-    partial = file.with_name(f".{file.name}.{uuid.uuid4().hex}.partial")
-    partial.write_text(content, encoding="utf-8", errors="backslashreplace", newline="\n")
-    os.replace(partial, file)
-
-
-def _partial_files(file: Path) -> list[Path]:
-    """What workers left that were killed while they wrote a local file."""
-    return list(file.parent.glob(f".{file.name}.*.partial"))
-
-
-def _json(content: Any) -> str:
-    return json.dumps(content, default=str)
-
-
 def _digest(items: Sequence) -> int:
-    return zlib.crc32(_json(items).encode())
+    return zlib.crc32(as_json(items).encode())

@@ -36,7 +36,13 @@ from aocr.options import (
     TestOptions,
 )
 from ocr_simple import interrupts, storage
-from ocr_simple.command_line import discard_output, parse
+from ocr_simple.command_line import (
+    MessageFormatter,
+    discard_output,
+    parse,
+    say,
+    start_logging,
+)
 from ocr_simple.network.backend import check_backend
 from ocr_simple.runs.journal import journal
 
@@ -60,7 +66,7 @@ def main(arguments: list[str] | None = None) -> int:
     name = given.pop(place)  # options may precede it, as in attention-ocr
     kind, module = COMMANDS[name]
     options: Any = parse(kind, given, prog=f"aocr {name}")
-    logging.basicConfig(format="%(message)s", level=logging.INFO)
+    start_logging(logging.INFO)
     warnings.filterwarnings("ignore", module="PIL")  # about files that Pillow reads all the same
     try:
         if isinstance(options, LogOptions):
@@ -77,7 +83,7 @@ def main(arguments: list[str] | None = None) -> int:
         discard_output()
         return 0
     except (ValueError, OSError) as error:
-        print(f"aocr: {error}", file=sys.stderr)
+        say(f"aocr: {error}", sys.stderr)
         return 2
     except BrokenExecutor:
         print(
@@ -124,7 +130,7 @@ def _open_log(path: Path | None) -> None:
         raise ValueError(
             f"--log-path {path}: cannot be written ({error.strerror}); name another file"
         ) from error
-    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+    handler.setFormatter(MessageFormatter("%(asctime)s %(message)s"))
     for logger in (journal, logging.getLogger("ocr_simple")):
         for earlier in logger.handlers:  # of another command in this process
             earlier.close()

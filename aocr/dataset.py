@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from aocr.options import DatasetOptions
 from ocr_simple import storage
+from ocr_simple.command_line import say
 from ocr_simple.datasets.labelled_lines import Limits
 from ocr_simple.datasets.tfrecords import (
     SKIPPED,
@@ -43,11 +44,11 @@ def run(options: DatasetOptions, _: list[str]) -> int:
         written = _write_labelled(options, options.annotations, output)
     else:
         raise ValueError("name an ANNOTATIONS file, or a number of lines with --generate")
-    print(written)
+    say(written)
     if not written.faults:
         return 0
     skipped = f"{storage.display_name(output)}{SKIPPED}"
-    print(f"{len(written.faults)} rows left out, listed in {skipped}", file=sys.stderr)
+    say(f"{len(written.faults)} rows left out, listed in {skipped}", sys.stderr)
     return 1
 
 

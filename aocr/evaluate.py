@@ -11,6 +11,7 @@ import numpy as np
 
 from aocr.options import TestOptions
 from ocr_simple import storage
+from ocr_simple.command_line import say
 from ocr_simple.datasets import labelled_lines as labelled
 from ocr_simple.datasets.annotations import check_datasets
 from ocr_simple.datasets.entries import Entry, Fault, fault_list, image_fault, is_part
@@ -50,7 +51,7 @@ def run(options: TestOptions, _: list[str]) -> int:
                 f"--output-dir {options.output_dir}: the report would replace {report_file}, which "
                 "is part of the data set; name another folder"
             )
-    print(f"Reading with {storage.display_name(file)}", file=sys.stderr)
+    say(f"Reading with {storage.display_name(file)}", sys.stderr)
     recognizer = Recognizer.load(file, orientation=options.orientation)
     entries, readings, faults = _read(recognizer, rows, options.distance)
     if faults:
@@ -71,8 +72,8 @@ def run(options: TestOptions, _: list[str]) -> int:
         if options.visualize:
             _draw_pictures(recognizer, entries, readings, folder)
         if evaluation.unknown_note:
-            print(evaluation.unknown_note)
-        print(f"{evaluation}\nreport: {storage.display_name(folder / 'report.md')}")
+            say(evaluation.unknown_note)
+        say(f"{evaluation}\nreport: {storage.display_name(folder / 'report.md')}")
     return 1 if faults else 0
 
 
@@ -117,8 +118,8 @@ def _log_line(
     return (
         f"Step {number} ({seconds:.3f}s). Accuracy: {accuracy:6.2%}, loss: {reading.loss:f}, "
         f"perplexity: {perplexity(reading.loss, len(truth)):.6g}, "
-        f"probability: {reading.line.confidence:6.2%} {correct:>4.0%} {shown} "
-        f"{escape_controls(reading.name)}"
+        f"probability: {reading.line.confidence:6.2%} {correct:>4.0%} "
+        f"{escape_controls(shown)} {escape_controls(reading.name)}"
     )
 
 

@@ -9,8 +9,6 @@ export stay as they were.
 """
 
 import contextlib
-import csv
-import json
 import os
 import shutil
 import sys
@@ -19,31 +17,31 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from aocr import reader
+from aocr import export_files, reader
 from aocr.options import ExportOptions
 from aocr.parity import SEED, ExportError, Parity, Sample, compare, samples
 from ocr_simple import images as imaging
 from ocr_simple import storage
+from ocr_simple.command_line import say
 from ocr_simple.drawing.fonts import find_fonts
 from ocr_simple.drawing.lines import Lines
 from ocr_simple.errors import LineError
 from ocr_simple.network.backend import backend, standard_error_closed
 from ocr_simple.options import LineOptions
+from ocr_simple.reports.markdown import cell
 from ocr_simple.reports.metrics import error_rates
+from ocr_simple.reports.metrics_file import read_metrics
 from ocr_simple.runs import devices
 from ocr_simple.runs.checkpoint import selection_key
 from ocr_simple.runs.model_files import find_model
-from ocr_simple.text import Alphabet, Line
+from ocr_simple.text import Line
 
 if TYPE_CHECKING:  # they import TensorFlow: see `export`
     from aocr.formats import Format
     from inference import Recognizer
 
-MARKS = {  # files that replace an earlier export's, and what only an export writes into them
-    "model.json": '"made_from": ',
-    "reader.py": str(reader.__doc__).partition(".")[0],
-    "README.md": "Exported by ocr_simple from ",
-}
+SAVEDMODEL = "{version}"  # the file of this format is a folder with a new number
+COMMON = (export_files.READER, export_files.README)  # in each export
 ACCURACY_LINES = 200  # generated lines that an accuracy is measured on, where no run has one
 
 
@@ -53,29 +51,6 @@ class Exported(NamedTuple):
     path: Path
     bytes: int
     parity: Parity
-
-
-def check_replaceable(output: Path) -> None:
-    """Raise ValueError for a file that an export would replace and that no export has written."""
-    for name, mark in MARKS.items():
-        file = output / name
-        if file.exists() and not (
-            file.is_file() and mark in file.read_text(encoding="utf-8", errors="replace")
-        ):
-            raise ValueError(
-                f"{storage.display_name(file)}: is there already, and aocr export did not write "
-                "it, so it is not replaced; name another DIR, such as exported"
-            )
-
-
-def _check_models(output: Path, formats: Sequence["Format"]) -> None:
-    """Raise ValueError for models to replace that no export has written: there is no model.json."""
-    names = [form.file for form in formats if (output / form.file).exists()]
-    if names and not (output / "model.json").exists():
-        raise ValueError(
-            f"{storage.display_name(output / names[0])}: is there already, without the model.json "
-            "of an export, so it is not replaced; name another DIR, such as exported"
-        )
 
 
 def export(file: Path, output: Path, formats: Sequence[str]) -> list[Exported]:
@@ -92,8 +67,10 @@ def export(file: Path, output: Path, formats: Sequence[str]) -> list[Exported]:
     from inference import Recognizer
 
     chosen = [form for form in FORMATS if form.name in formats or "all" in formats]
-    check_replaceable(output)
-    _check_models(output, chosen)
+    files = [form.file for form in chosen if form.file != SAVEDMODEL]
+    names = (name for file_name in files for name in (file_name, f"{file_name}.json"))
+    export_files.check_replaceable(output, (*COMMON, *names))
+    validation = _validation_of(file)
     model = models.load(file)
     for layer in model._flatten_layers():
         if hasattr(layer, "use_cudnn"):  # neither ONNX nor LiteRT has its operation
@@ -104,19 +81,22 @@ def export(file: Path, output: Path, formats: Sequence[str]) -> list[Exported]:
     expected = recognizer.read(loaded)  # without warnings about their shapes
     done = []
     with _staged(output) as staged:
-        about = json.dumps(describe(recognizer, file), ensure_ascii=False, indent=1) + "\n"
-        (staged / "model.json").write_text(about)
-        shutil.copy(reader.__file__, staged / "reader.py")
+        about = {"made_from": file.name} | export_files.description(model.spec)
+        about["accuracy"] = validation or _accuracy(recognizer)
         version = _next_version(output)
         for form in chosen:
             path = staged / form.file.format(version=version)
             parity = _write_and_check(form, model, path, images, expected)
-            if path.is_dir():
-                shutil.copy(staged / "model.json", path)
-            files = path.rglob("*") if path.is_dir() else [path]
-            size = sum(f.stat().st_size for f in files)
+            export_files.describe(path, about)
+            inside = path.rglob("*") if path.is_dir() else [path]
+            size = sum(f.stat().st_size for f in inside)
             done.append(Exported(output / path.name, size, parity))
-    (output / "README.md").write_text(_readme(output, file, FORMATS), encoding="utf-8")
+        code = Path(reader.__file__).read_text(encoding="utf-8")
+        for name, text in (
+            (export_files.READER, code),
+            (export_files.README, _readme(output, staged, FORMATS)),
+        ):
+            (staged / name).write_text(export_files.signed(text, name), encoding="utf-8")
     return done
 
 
@@ -133,7 +113,10 @@ def _staged(output: Path) -> Iterator[Path]:
     staged = Path(tempfile.mkdtemp(prefix=".partial-", dir=output))
     try:
         yield staged
-        for path in sorted(staged.iterdir()):
+        written = sorted(staged.iterdir())
+        # once more: the folder may have changed since
+        export_files.check_replaceable(output, (path.name for path in written))
+        for path in written:
             os.replace(path, output / path.name)
     except BaseException:
         shutil.rmtree(staged, ignore_errors=True)
@@ -171,48 +154,19 @@ def _write_and_check(
     return max(found, key=lambda parity: parity.difference)
 
 
-def describe(recognizer: "Recognizer", file: Path) -> dict[str, Any]:
-    """The content of model.json: what a program needs to know to use an export."""
-    spec = recognizer.spec
-    ctc = spec.head == "ctc"
-    return {
-        "made_from": file.name,
-        "alphabet": spec.alphabet,
-        "head": spec.head,
-        "height": spec.height,
-        "channels": spec.channels,
-        "normalisation": "median of the image to 0, its standard deviation to 1",
-        "least_spread": imaging.MIN_SPREAD,
-        "stride": spec.stride,
-        "multiple": spec.multiple,
-        "bytes": {"inputs": ["input"], "outputs": ["output", "probability"]},
-        "pixels": {
-            "inputs": ["image", "width"],
-            "outputs": ["log_probabilities"] if ctc else ["ids", "probabilities"],
-        },
-        "accuracy": _accuracy(recognizer, file),
-    } | _direction(recognizer.alphabet)
-
-
-def _direction(alphabet: Alphabet) -> dict[str, str]:
-    """What reader.py needs to know to put right-to-left text into logical order."""
-    if not alphabet.right_to_left:
+def _validation_of(file: Path) -> dict[str, Any]:
+    """The validation of a model in a run folder; empty for another model. Raises ValueError."""
+    metrics = file.parent / "metrics.csv"
+    if file.name not in ("best.keras", "last.keras") or not metrics.exists():
         return {}
-    mirrored = "".join(map(alphabet.mirrored, alphabet.characters))
-    return {"kinds": alphabet.kinds, "mirrored": mirrored}
+    rows = read_metrics(metrics)
+    row = rows[-1] if file.name == "last.keras" else min(rows, key=selection_key)
+    of = "the validation of its training run"
+    return {"exact": row["val_exact"], "cer": row["val_cer"], "of": of}
 
 
-def _accuracy(recognizer: "Recognizer", file: Path) -> dict[str, Any]:
-    """The validation of the model's run, if the file lies in one; else of generated lines."""
-    with contextlib.suppress(OSError, LookupError, ValueError):
-        with open(file.parent / "metrics.csv", newline="") as opened:
-            rows = [{k: float(v) for k, v in row.items()} for row in csv.DictReader(opened)]
-        row = rows[-1] if file.name == "last.keras" else min(rows, key=selection_key)
-        return {
-            "exact": row["val_exact"],
-            "cer": row["val_cer"],
-            "of": "the validation of its training run",
-        }
+def _accuracy(recognizer: "Recognizer") -> dict[str, Any]:
+    """How a model reads generated lines."""
     try:
         options = LineOptions(alphabet=recognizer.spec.alphabet)
         lines = Lines(options, recognizer.spec, find_fonts(options.fonts), SEED, augment=False)
@@ -223,20 +177,22 @@ def _accuracy(recognizer: "Recognizer", file: Path) -> dict[str, Any]:
     return {"exact": exact, "cer": cer, "of": f"{ACCURACY_LINES} generated lines without variation"}
 
 
-def _readme(folder: Path, file: Path, formats: Sequence["Format"]) -> str:
-    """How to use each format that a folder holds."""
-    versions = sorted((p.name for p in folder.iterdir() if p.name.isdecimal()), key=int)
+def _readme(folder: Path, staged: Path, formats: Sequence["Format"]) -> str:
+    """How to use each format that a folder holds; staged: with the files that it will hold too."""
+    there = {path.name: path for place in (folder, staged) for path in place.iterdir()}
+    versions = sorted(filter(str.isdecimal, there), key=int)
     parts = [
-        f"# {storage.display_name(folder)}\n",
-        f"Exported by ocr_simple from {file.name}. Each file gives the texts and confidences of "
-        "that model, as checked on about forty images; one in 8 bits may differ slightly. "
-        "`model.json` describes the model.\n",
+        f"# {cell(storage.display_name(folder))}\n",
+        "Exported by ocr_simple. Each file gives the texts and confidences of its model, as "
+        "checked on about forty images; one in 8 bits may differ slightly. `FILE.json` describes "
+        "the model in FILE, and has its checksum: copy both.\n",
     ]
     for form in formats:
         name = form.file.format(version=versions[-1] if versions else 0)
-        if (folder / name).exists():
+        if name in there:
             example = form.example.format(file=name, folder=storage.display_name(folder))
-            parts.append(f"`{name}`:\n\n```python\n{example}\n```\n")
+            source = export_files.made_from(there[name])
+            parts.append(f"`{name}`, from {cell(source)}:\n\n```python\n{example}\n```\n")
     return "\n".join(parts)
 
 
@@ -249,8 +205,8 @@ def run(options: ExportOptions, _: list[str]) -> int:
     if options.output.is_file():
         raise ValueError(f"{options.output}: is a file; name a folder to write into")
     storage.check_writable(options.output, "DIR")
-    check_replaceable(options.output)
-    print(f"Exporting {storage.display_name(file)}", file=sys.stderr)
+    export_files.check_replaceable(options.output, COMMON)
+    say(f"Exporting {storage.display_name(file)}", sys.stderr)
     devices.prepare()
     try:
         with storage.output_folder(options.output, fetch=True) as output:

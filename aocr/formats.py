@@ -15,6 +15,7 @@ import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from aocr import reader
+from aocr.export_files import description
 from aocr.graph import ServingModule, best_characters
 from aocr.parity import Read
 from ocr_simple.network.backend import keras
@@ -88,7 +89,7 @@ def write_onnx(model: keras.Model, file: Path) -> Read:
     tf2onnx.convert.from_function(
         network, input_signature=signature, opset=OPSET, output_path=str(file)
     )
-    portable = reader.Reader(file)
+    portable = reader.Reader(file, description(model.spec))
     return lambda encoded: portable.read_batch([io.BytesIO(item) for item in encoded])
 
 
@@ -110,12 +111,12 @@ def write_litert(model: keras.Model, file: Path, quantised: bool = False) -> Rea
     if quantised:
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
     file.write_bytes(converter.convert())
-    portable = reader.Reader(file)
+    portable = reader.Reader(file, description(model.spec))
     return lambda encoded: [portable.read(io.BytesIO(item)) for item in encoded]
 
 
 def _network(model: keras.Model, batch: int | None) -> tuple[Any, list]:
-    """(TensorFlow function from image and width to the outputs in model.json, its inputs)."""
+    """(TensorFlow function from image and width to the outputs that are described, its inputs)."""
     spec = model.spec
     signature = [
         tf.TensorSpec((batch, spec.height, None, spec.channels), tf.float32, "image"),

@@ -1,4 +1,4 @@
-"""Read lines of text with an exported model. Copy this file and model.json beside the model.
+"""Read lines of text with an exported model. Copy this file, model.onnx and model.onnx.json.
 
     from reader import Reader
     text, confidence = Reader("model.onnx").read("photo.png")
@@ -9,13 +9,15 @@ whose `inference.py` does more. MIT licence.
 """
 
 import functools
+import hashlib
 import io
 import itertools
 import json
 import os
 import re
+import stat
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -24,9 +26,26 @@ import numpy as np
 from PIL import Image
 
 BATCH_SIZE = 8  # images in a batch on one core; larger batches are not faster
-CHUNK = 128  # images in memory at a time
+BATCH_COLUMNS = 6144  # of a batch, padding included
+CHUNK, CHUNK_COLUMNS = 128, 1 << 18  # images in memory at a time, and their columns
+FEW = 16  # images that are prepared before it is known how many columns they have
 # Pillow has more, such as EPS, for which it starts Ghostscript: unsafe with untrusted files
 FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "WEBP", "GIF", "PPM", "JPEG2000", "AVIF")
+MAX_PIXELS = 50_000_000  # of an image
+MAX_COLUMNS = 16_000  # of an image at the model's height
+MAX_BYTES = 8 * MAX_PIXELS  # of a file
+LARGEST_DESCRIPTION = 1 << 22  # bytes
+DESCRIPTION = {  # what is used of it, and its types
+    "alphabet": (str,), "height": (int,), "channels": (int,), "least_spread": (int, float),
+    "stride": (int,), "multiple": (int,),
+}  # fmt: skip
+CONTROLS = re.compile(  # as ocr_simple/text.py has it: not to be printed
+    r"[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff"
+    r"\ufff9-\ufffb\U000e0000-\U000e007f]"
+)
+SIZES = ("height", "channels", "least_spread", "stride", "multiple")
+LARGEST_SIZE = 4096  # of any of them
+STRIP_PIXELS = 1 << 20  # of a large image that are computed with at a time
 LIGHT_INK = 3.9  # times the contrast that black behind transparent pixels must give over white
 ORIENTATION = 0x0112  # the EXIF tag
 TRANSPOSES = {  # by EXIF orientation; 1 is upright
@@ -40,18 +59,35 @@ TRANSPOSES = {  # by EXIF orientation; 1 is upright
 }
 
 
+class OverLimit(ValueError):
+    """An image that is not read because it is too large, or no regular file."""
+
+
 class Reader:
     """An exported model."""
 
-    def __init__(self, model: str | Path = "model.onnx"):
-        """model: a .onnx or .tflite file with its model.json beside it."""
+    def __init__(
+        self,
+        model: str | Path = "model.onnx",
+        about: dict[str, Any] | None = None,
+        max_pixels: int = MAX_PIXELS,
+        max_columns: int = MAX_COLUMNS,
+    ):
+        """model: a .onnx or .tflite file. about: its description; else model.onnx.json beside it.
+
+        max_pixels: of an image as it is in its file. max_columns: of an image at the model's
+        height; memory and time grow with them. Raises ValueError for a description that is
+        missing, or of another file; OSError.
+        """
         self.model = Path(model)
-        self.about = json.loads((self.model.parent / "model.json").read_text(encoding="utf-8"))
+        self.about = read_description(self.model) if about is None else about
+        self.limits = max_pixels, max_columns
+        self.one_by_one = self.model.suffix == ".tflite"  # LiteRT takes one image, in one thread
         self.run = self._load()
 
     def _load(self, threads: int = 0) -> Callable[[dict], dict]:
         """The network as a function; threads: for each call, 0 for one per core."""
-        if self.model.suffix == ".tflite":
+        if self.one_by_one:
             from ai_edge_litert.interpreter import Interpreter
 
             run = Interpreter(str(self.model)).get_signature_runner()
@@ -73,44 +109,55 @@ class Reader:
         return self.read_batch([image])[0]
 
     def read_batch(self, images: Sequence) -> list[tuple[str, float]]:
-        """The same for several images in one batch. A .tflite file takes one image at a time."""
-        return self._read(images, self.run)
+        """The same for several images, in batches of similar widths, one after the other."""
+        prepared = [self._prepare(image) for image in images]
+        run = functools.partial(self._run_prepared, run=self.run)
+        return self._read(prepared, len(prepared), functools.partial(map, run))
 
-    def read_many(self, images: Sequence, errors: str = "raise") -> list:
+    def read_many(self, images: Iterable, errors: str = "raise") -> list:
         """The same for any number of images, in order: batches of similar widths on all cores.
 
         A bad image raises ValueError; with errors="return" the error is returned in its place.
         """
         lines: list = []
-        on_one = functools.partial(self._run_prepared, run=self._run_on_one_core)
+        remaining = iter(images)
         prepare_image = functools.partial(self._prepare, errors=errors)
-        size = 1 if self.model.suffix == ".tflite" else BATCH_SIZE
+        run = self.run if self.one_by_one else self._run_on_one_core
+        run_batch = functools.partial(self._run_prepared, run=run)
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            for start in range(0, len(images), CHUNK):
-                prepared = list(pool.map(prepare_image, images[start : start + CHUNK]))
-                good = [i for i, x in enumerate(prepared) if isinstance(x, np.ndarray)]
-                good.sort(key=lambda i: -prepared[i].shape[1])  # widest first
-                order = [good[k : k + size] for k in range(0, len(good), size)]
-                batches = [[prepared[i] for i in batch] for batch in order]
-                if size == 1:  # an interpreter of LiteRT runs in one thread at a time
-                    found = map(functools.partial(self._run_prepared, run=self.run), batches)
-                else:
-                    found = pool.map(on_one, batches)
-                texts = dict(zip(good, itertools.chain.from_iterable(found)))
-                lines += [texts.get(i, prepared[i]) for i in range(len(prepared))]
+            run_batches = functools.partial(map if self.one_by_one else pool.map, run_batch)
+            while chunk := _chunk(remaining, functools.partial(pool.map, prepare_image)):
+                lines += self._read(chunk, BATCH_SIZE, run_batches)
         return lines
+
+    def _read(self, prepared: list, most: int, run_batches: Callable) -> list:
+        """The line of each prepared image; errors among them stay. most: images in a batch."""
+        good = [i for i, x in enumerate(prepared) if isinstance(x, np.ndarray)]
+        widths = [prepared[i].shape[1] for i in good]
+        most = 1 if self.one_by_one else most
+        order = [[good[k] for k in b] for b in batches(widths, self.about["multiple"], most)]
+        found = run_batches([[prepared[i] for i in batch] for batch in order])
+        lines = dict(zip(itertools.chain(*order), itertools.chain.from_iterable(found)))
+        return [lines.get(i, x) for i, x in enumerate(prepared)]
 
     def _prepare(self, image: Any, errors: str = "raise") -> Any:
         """As `prepare`; with errors="return" what is wrong with the image is returned."""
         try:
-            return prepare(image, self.about)
+            return prepare(image, self.about, *self.limits)
         except ValueError as error:
             if errors == "raise":
                 raise
             return error
 
-    def _read(self, images: Iterable, run: Callable[[dict], dict]) -> list[tuple[str, float]]:
-        return self._run_prepared([self._prepare(image) for image in images], run)
+    def _check_classes(self, outputs: dict) -> None:
+        """Raise ValueError if a model has other classes than its description has characters."""
+        known = len(self.about["alphabet"]) + 1
+        if "ids" in outputs:
+            fits = outputs["ids"].max(initial=0) < known
+        else:
+            fits = outputs["log_probabilities"].shape[2] == known
+        if not fits:
+            raise ValueError(f"{self.model}: is not the model that is described; export it again")
 
     def _run_prepared(
         self, prepared: Sequence[np.ndarray], run: Callable[[dict], dict]
@@ -118,6 +165,7 @@ class Reader:
         about = self.about
         x = pad_batch(prepared, about["multiple"])
         outputs = run(x)
+        self._check_classes(outputs)
         if "ids" in outputs:  # an attention head writes the characters itself
             rows = zip(outputs["ids"], outputs["probabilities"])
             lines = [join(ids, probabilities, about["alphabet"]) for ids, probabilities in rows]
@@ -130,20 +178,58 @@ class Reader:
         return [(in_logical_order(text, about), confidence) for text, confidence in lines]
 
 
-def prepare(image: Any, about: dict[str, Any]) -> np.ndarray:
+def read_description(model: Path) -> dict[str, Any]:
+    """What describes a model file. Earlier exports have one model.json for all files of a folder.
+
+    Raises ValueError if it is missing, has another shape, or is of another file; OSError.
+    """
+    places = (model.with_name(f"{model.name}.json"), model.with_name("model.json"))
+    file = next((place for place in places if place.is_file()), places[0])
+    if not file.is_file():
+        raise ValueError(f"{file}: not there; copy it from the export, beside the model")
+    if file.stat().st_size > LARGEST_DESCRIPTION:
+        raise ValueError(f"{file}: over {LARGEST_DESCRIPTION:,} bytes; export the model again")
+    try:
+        about = json.loads(file.read_text(encoding="utf-8"))
+        wrong = [name for name, kinds in DESCRIPTION.items() if type(about[name]) not in kinds]
+        letters = {len(about.get(name, about["alphabet"])) for name in ("kinds", "mirrored")}
+        wrong += ["kinds"] * (letters != {len(about["alphabet"])})
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise ValueError(f"{file}: describes no model ({error}); export it again") from error
+    fits = not wrong and all(0 < about[name] <= LARGEST_SIZE for name in SIZES)
+    if not fits or about["channels"] not in (1, 3):
+        raise ValueError(f"{file}: describes no model; export it again")
+    if "sha256" in about and hashlib.sha256(model.read_bytes()).hexdigest() != about["sha256"]:
+        raise ValueError(f"{model}: is not the file that {file.name} describes; export it again")
+    return about
+
+
+def prepare(
+    image: Any,
+    about: dict[str, Any],
+    max_pixels: int = MAX_PIXELS,
+    max_columns: int = MAX_COLUMNS,
+) -> np.ndarray:
     """An image as the model takes it, float32 (height, width, channels).
 
     Upright, without alpha, scaled to the model's height, median 0, standard deviation 1.
-    about: height, channels and least_spread of model.json. Raises ValueError for a bad image.
+    about: the model's description. Raises ValueError for a bad image.
     """
+    name = escape(os.fsdecode(image)) if isinstance(image, (str, os.PathLike)) else "image"
     try:
-        picture = _opened(image).convert("L" if about["channels"] == 1 else "RGB")
+        picture = _opened(image, max_pixels).convert("L" if about["channels"] == 1 else "RGB")
+    except OverLimit as error:
+        raise ValueError(f"{name}: {error}") from error
     except Exception as error:  # decoders raise errors of many types
         reason = getattr(error, "strerror", None) or "not an image, or damaged"
-        name = image if isinstance(image, (str, os.PathLike)) else "image"
         raise ValueError(f"{name}: {reason}") from error
     height = about["height"]
     width = max(1, int(picture.width * height / picture.height + 0.5))
+    if width > max_columns:
+        raise ValueError(
+            f"{name}: {picture.width} x {picture.height} pixels, {width:,} columns at the model's "
+            f"height of {height}, over the limit of {max_columns:,}; cut it into pieces"
+        )
     planes = [
         band.convert("F").resize((width, height), Image.Resampling.BILINEAR)
         for band in picture.split()
@@ -153,14 +239,40 @@ def prepare(image: Any, about: dict[str, Any]) -> np.ndarray:
     return (pixels / max(about["least_spread"], pixels.std())).astype(np.float32)
 
 
-def _opened(image: Any) -> Image.Image:
+def _opened(image: Any, max_pixels: int) -> Image.Image:
     """A decoded image of 8 bits, upright and without alpha."""
     if isinstance(image, Image.Image):
+        _check_size(*image.size, max_pixels)
         return _eight_bit(_upright(image))
-    content = image.read() if hasattr(image, "read") else Path(image).read_bytes()
-    with Image.open(io.BytesIO(content), formats=FORMATS) as opened:
+    with Image.open(io.BytesIO(_content(image)), formats=FORMATS) as opened:
+        _check_size(*opened.size, max_pixels)
         opened.load()
         return _eight_bit(_upright(opened))
+
+
+def _content(image: Any) -> bytes:
+    """The bytes of a path or an open file. Raises OverLimit, OSError."""
+    if hasattr(image, "read"):
+        content = image.read(MAX_BYTES + 1)
+    else:
+        status = os.stat(image)
+        if not stat.S_ISREG(status.st_mode):  # reading a pipe could block forever
+            raise OverLimit("a folder, pipe or device; name an image file")
+        if status.st_size <= MAX_BYTES:
+            return Path(image).read_bytes()
+        content = None
+    if content is None or len(content) > MAX_BYTES:
+        raise OverLimit(f"over the limit of {MAX_BYTES:,} bytes; crop it to the line")
+    return content
+
+
+def _check_size(width: int, height: int, most: int) -> None:
+    """Raise OverLimit for an image of over `most` pixels."""
+    if width * height > most:
+        raise OverLimit(
+            f"{width} x {height} pixels, over the limit of {most:,}; crop it to the line, or scale "
+            "it down"
+        )
 
 
 def _upright(image: Image.Image) -> Image.Image:
@@ -174,20 +286,61 @@ def _upright(image: Image.Image) -> Image.Image:
 def _eight_bit(image: Image.Image) -> Image.Image:
     """Any mode to 1, L or RGB; see ocr_simple/images.py."""
     if image.mode == "F" or image.mode.startswith("I"):  # 16 or 32 bits
-        samples = np.nan_to_num(np.asarray(image).astype(np.float64))
-        if image.mode != "F":
-            samples /= 257 if samples.max(initial=0) > 255 else 1
-        elif samples.max(initial=0) <= 1:
-            samples *= 255
-        return Image.fromarray(np.clip(np.round(samples), 0, 255).astype(np.uint8))
+        samples = np.asarray(image)
+        highest = np.nan_to_num(samples).max(initial=0)
+        factor = 255 if image.mode == "F" and highest <= 1 else 1
+        divisor = 257 if image.mode != "F" and highest > 255 else 1
+        found = np.empty(samples.shape, np.uint8)
+        for rows in _strips(samples):
+            part = np.nan_to_num(samples[rows].astype(np.float64)) * factor / divisor
+            found[rows] = np.clip(np.round(part), 0, 255)
+        return Image.fromarray(found)
     if image.has_transparency_data:
         image = image.convert("RGBA")
-        luma = np.asarray(image.convert("L"), np.float32)
-        alpha = np.asarray(image.getchannel("A"), np.float32)
-        on_black, on_white = (np.var(alpha * ink, dtype=np.float64) for ink in (luma, 255 - luma))
+        luma, alpha = np.asarray(image.convert("L")), np.asarray(image.getchannel("A"))
+        on_black, on_white = (_variance(alpha, ink) for ink in (luma, 255 - luma))
         behind = "black" if on_black > LIGHT_INK**2 * on_white else "white"
         return Image.alpha_composite(Image.new("RGBA", image.size, behind), image).convert("RGB")
     return image if image.mode in ("1", "L", "RGB") else image.convert("RGB")
+
+
+def _variance(alpha: np.ndarray, ink: np.ndarray) -> float:
+    """Of the product of two uint8 arrays."""
+    total = squares = 0  # exact: integers
+    for rows in _strips(alpha):
+        levels = alpha[rows].astype(np.int64) * ink[rows]
+        total += int(levels.sum())
+        squares += int((levels * levels).sum())
+    return (alpha.size * squares - total**2) / alpha.size**2
+
+
+def _strips(pixels: np.ndarray) -> Iterator[slice]:
+    """Rows of a large image, some at a time: what is computed with them takes little memory."""
+    rows = max(1, STRIP_PIXELS // max(1, pixels.shape[1]))
+    for top in range(0, len(pixels), rows):
+        yield slice(top, top + rows)
+
+
+def batches(widths: Sequence[int], multiple: int, most: int) -> Iterator[list[int]]:
+    """Indices of images in batches of similar widths; see ocr_simple/images.py."""
+    by_width = sorted(range(len(widths)), key=lambda i: widths[i])
+    while by_width:
+        count = min(most, max(1, BATCH_COLUMNS // (widths[by_width[-1]] + multiple)))
+        yield by_width[-count:]
+        del by_width[-count:]
+
+
+def _chunk(images: Iterator, prepare_all: Callable) -> list:
+    """The next images, prepared: at most CHUNK, and little more than CHUNK_COLUMNS."""
+    found: list = []
+    columns = 0
+    while len(found) < CHUNK and columns < CHUNK_COLUMNS:
+        few = list(prepare_all(list(itertools.islice(images, min(FEW, CHUNK - len(found))))))
+        if not few:
+            break
+        found += few
+        columns += sum(x.shape[1] for x in few if isinstance(x, np.ndarray))
+    return found
 
 
 def pad_batch(images: Sequence[np.ndarray], multiple: int) -> dict[str, np.ndarray]:
@@ -233,7 +386,7 @@ LEFT_TO_RIGHT = re.compile(  # what is written from left to right within right-t
 def in_logical_order(text: str, about: dict[str, Any]) -> str:
     """A text as it is typed; the model reads right-to-left text from left to right.
 
-    about: alphabet, and for right-to-left alphabets kinds and mirrored, of model.json.
+    about: the model's description: alphabet, and for right-to-left ones kinds and mirrored.
     """
     if "kinds" not in about:
         return text
@@ -262,6 +415,11 @@ def reading_order(kinds: str) -> list[tuple[int, bool]]:
     return order + [(place, True) for place in reversed(range(end))]
 
 
+def escape(text: str) -> str:
+    """`text` on one line, without characters that change how a terminal shows it."""
+    return CONTROLS.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
 def main(arguments: Sequence[str]) -> int:
     """Print what each image says. Returns 0, 1 if some cannot be read, 2 if none can."""
     if len(arguments) < 2:
@@ -273,10 +431,15 @@ def main(arguments: Sequence[str]) -> int:
         return 2
     if isinstance(sys.stdout, io.TextIOWrapper):  # whatever can be read can be printed
         sys.stdout.reconfigure(errors="backslashreplace")
-    reader, bad = Reader(model), 0
+    try:
+        reader, bad = Reader(model), 0
+    except Exception as error:  # runtimes raise errors of many types
+        print(error if isinstance(error, ValueError) else f"{model}: {error}", file=sys.stderr)
+        return 2
     for name in names:
         try:
-            print(name, *reader.read(name), sep="\t")
+            text, confidence = reader.read(name)
+            print(escape(name), escape(text), confidence, sep="\t")
         except ValueError as error:
             print(error, file=sys.stderr)
             bad += 1

@@ -47,6 +47,7 @@ from ocr_simple.runs.model_files import PRETRAINED, TEST_IMAGES, find_model
 from ocr_simple.runs.run_folder import RunFolder
 from ocr_simple.runs.signals import Stopper
 from ocr_simple.spec import ModelSpec
+from ocr_simple.text import Alphabet
 from pretrained.card import varied_lines
 
 Part = typing.Literal["generate", "train", "learn", "read", "start"]
@@ -120,6 +121,11 @@ def generate(options: Options) -> Iterator[Row]:
     yield "draw with plain trdg", f"{of_trdg:,.0f} lines/s", "", "height 32, 1 thread", "warm"
     varied, photo = (Lines(LineOptions(photo=p), ModelSpec(), fonts) for p in (0, 0.8))
     mixed = varied_lines(LineOptions(photo=0.85, recipe=("mixed",)), ModelSpec(), seed=0)
+    words = varied_lines(
+        LineOptions(photo=0.85, recipe=("words",), alphabet="ascii", text_source="recipe", words=7),
+        ModelSpec(alphabet=Alphabet.parse("ascii").characters, architecture="wide"),
+        seed=0,
+    )
     given = [(text, fonts[k % len(fonts)], LineOptions(), k) for k, text in enumerate(texts)]
     for name, draw_all in (
         ("the same by trdg in this process", lambda: [render(*line) for line in given]),
@@ -130,6 +136,10 @@ def generate(options: Options) -> Iterator[Row]:
         (
             f"draw, mixed recipes, 85 % photos, {len(mixed.fonts):,} fonts",
             lambda: [mixed[k] for k in range(options.lines)],
+        ),
+        (
+            f"draw, signs, pages and other words, 85 % photos, {len(words.fonts):,} fonts",
+            lambda: [words[k] for k in range(options.lines)],
         ),
     ):
         speed = options.lines / min(timed(draw_all) for _ in range(3))

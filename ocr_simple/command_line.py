@@ -8,13 +8,14 @@ import dataclasses
 import inspect
 import io
 import json
+import logging
 import os
 import re
 import sys
 import typing
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TextIO, TypeVar
 
 import annotated_types
 import tyro
@@ -22,6 +23,7 @@ from docstring_parser import parse_from_object
 from tyro.conf import Positional
 
 from ocr_simple.options import Group
+from ocr_simple.text import escape_message
 
 T = TypeVar("T")
 
@@ -84,7 +86,7 @@ def parse(
         if check:
             check(result)
     except (ValueError, OSError) as error:
-        print(f"{prog or sys.argv[0]}: {error}", file=sys.stderr)
+        say(f"{prog or sys.argv[0]}: {error}", sys.stderr)
         raise SystemExit(2) from None
     return result
 
@@ -108,6 +110,29 @@ def _json_escape(error: UnicodeError) -> tuple[str, int]:
 
 
 codecs.register_error("json_escape", _json_escape)
+
+
+def say(message: object, file: TextIO | None = None) -> None:
+    """Print a message, by default on standard output.
+
+    Names, labels and readings in it cannot control the terminal: see `escape_message`.
+    """
+    print(escape_message(str(message)), file=file)
+
+
+class MessageFormatter(logging.Formatter):
+    """Log messages, escaped as `say` does."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The message of a record."""
+        return escape_message(super().format(record))
+
+
+def start_logging(level: int) -> None:
+    """Show log messages on standard error."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(MessageFormatter("%(message)s"))
+    logging.basicConfig(handlers=[handler], level=level)
 
 
 def _check_not_swallowed(options: Any, given: list[str]) -> None:

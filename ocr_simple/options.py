@@ -55,18 +55,27 @@ class TextOptions(Group):
     """digits, numbers (digits and . , : - / and space), alnum (0-9a-z), ascii (printable), a string
     of characters, or a UTF-8 file of characters. auto: the characters of a dictionary, your own
     strings or Wikipedia; digits without any."""
-    text_source: Literal["random", "numbers", "dictionary", "mixed", "strings", "wikipedia"] = (
-        "random"
-    )
+    text_source: Literal[
+        "random",
+        "numbers",
+        "dictionary",
+        "mixed",
+        "strings",
+        "wikipedia",
+        "signs",
+        "pages",
+        "recipe",
+    ] = "random"
     """random characters; numbers: digits, prices, dates and times as they are printed; dictionary
     words; mixed: words, numbers and codes; strings: your own lines; wikipedia: sentences, from the
-    network."""
+    network; signs: words by frequency, names, codes; pages: rows of running text, headings, cells
+    of tables; recipe: what fits each recipe."""
     min_length: Positive = 1
     """Minimum number of characters in a random line, or of words in a Wikipedia sentence."""
     max_length: Positive = 10
     """Maximum number of characters in a random line. The model can also read longer lines."""
     words: Positive = 1
-    """Maximum number of words in a dictionary or mixed line; each has one or more."""
+    """Maximum number of words in a dictionary or mixed line, or in a row of running text."""
     strings: tuple[str, ...] = ()
     """Your own lines, for the text source strings."""
     strings_file: Path | None = None
@@ -107,8 +116,8 @@ class VariationOptions(Group):
     """Share of training lines made to look photographed; this helps with unseen fonts too."""
     recipe: tuple[str, ...] = ("photo",)
     """Kinds of picture: clean, photo, serial, receipt, display, counter, handwriting, blank
-    (nothing to read), or mixed for all but clean. Weights mix them: photo:3 receipt:1. A recipe
-    prefers fonts of its kind in --fonts."""
+    (nothing to read), sign, page; mixed for numbers of all kinds, words for signs, pages and other
+    words. Weights mix them: photo:3 receipt:1. A recipe prefers fonts of its kind in --fonts."""
     elastic: Strength = 0.0
     """Strength of elastic distortion, as a share of the line's height; 0.03 visibly changes letter
     shapes."""
@@ -396,6 +405,9 @@ class InferenceOptions(Group):
     format: Literal["text", "tsv", "json", "aocr"] = "text"
     """text: for people; tsv: path, text, confidence; json: JSON Lines with characters; aocr: the
     format of aocr predict."""
+    safe_tsv: bool = False
+    """With --format tsv: write ' before texts and paths that a spreadsheet would run as formulas,
+    which begin with =, +, - or @."""
     model: Annotated[str, tyro.conf.arg(aliases=["--model-dir", "--job-dir"])] = "digits"
     """A shipped model's name (digits, numbers, text), a model file, or a run folder."""
     lexicon: Path | None = None
@@ -416,3 +428,8 @@ class InferenceOptions(Group):
     orientation: Orientation = "upright"
     """auto: read each image upright and upside down, and sideways if it is taller than wide, and
     keep the surest; this takes twice the time or more."""
+    max_pixels: Positive = 50_000_000
+    """Largest image, in pixels; a larger one is reported and not decoded."""
+    max_columns: Positive = 16_000
+    """Longest line: columns of an image at the model's height, usually 32 rows. Memory and time
+    grow with them."""

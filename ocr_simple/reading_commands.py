@@ -16,16 +16,18 @@ from typing import NamedTuple
 
 from ocr_simple import images as imaging
 from ocr_simple import storage
-from ocr_simple.command_line import discard_output, printable
+from ocr_simple.command_line import discard_output, printable, say
 from ocr_simple.decoding.constraints import load_constraint
 from ocr_simple.decoding.language_model import LanguageModel
 from ocr_simple.network.backend import check_backend
 from ocr_simple.options import InferenceOptions
 from ocr_simple.runs.model_files import TEST_IMAGES, find_language_model, find_model
 from ocr_simple.spec import read_spec
-from ocr_simple.text import Alphabet, Line, escape_controls
+from ocr_simple.text import Alphabet, Line, escape_controls, escape_json
 
 logger = logging.getLogger("ocr_simple")
+
+FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")  # what begins with one, a spreadsheet runs
 
 
 class Plan(NamedTuple):
@@ -42,6 +44,8 @@ def plan(options: InferenceOptions) -> Plan:
     If none of the images exists, that is reported, and SystemExit raised with status 2.
     """
     check_backend()
+    if options.safe_tsv and options.format != "tsv":
+        raise ValueError(f"--safe-tsv with --format {options.format}: give --format tsv too")
     images, passed_over = find_images(options.paths or [os.path.relpath(TEST_IMAGES)])
     if not images:
         raise ValueError(f"no image in {', '.join(options.paths) or TEST_IMAGES}")
@@ -65,7 +69,7 @@ def print_readings(
     for report in reports(plan.images, lines, options):
         if report.error is not None:
             failed += 1
-            print(report.error, file=sys.stderr)
+            say(report.error, sys.stderr)
         unsure += not report.sure
         if report.line is not None:
             print(report.line, flush=not sys.stdout.isatty())
@@ -127,20 +131,23 @@ def _not_searched(error: OSError) -> None:
     )
 
 
-def format_line(path: str, line: Line, style: str, min_confidence: float = 0.0) -> str:
+def format_line(
+    path: str, line: Line, style: str, min_confidence: float = 0.0, safe: bool = False
+) -> str:
     """One row of output, without its end, in the style of `--format`.
 
     With a `min_confidence` it says whether the line is that sure: text and aocr mark lines that
-    are not, tsv has one more column, json one more entry.
+    are not, tsv has one more column, json one more entry. safe: for tsv, see `--safe-tsv`.
     """
     sure = line.confidence >= min_confidence
+    text = escape_controls(line.text)
     if style == "text":
         note = "" if sure else ", unsure"
-        return f"{escape_controls(path)}: {line.text}  ({line.confidence:.1%}{note})"
+        return f"{escape_controls(path)}: {text}  ({line.confidence:.1%}{note})"
     if style == "aocr":
-        return f"result: {'ok' if sure else 'unsure'} {line.confidence:.2f} {line.text}"
+        return f"result: {'ok' if sure else 'unsure'} {line.confidence:.2f} {text}"
     if style == "tsv":
-        row = f"{_escape(path)}\t{_escape(line.text)}\t{line.confidence:.5f}"
+        row = f"{_cell(path, safe)}\t{_cell(line.text, safe)}\t{line.confidence:.5f}"
         return row + ("\tsure" if sure else "\tunsure") * (min_confidence > 0)
     characters = [
         {
@@ -151,7 +158,7 @@ def format_line(path: str, line: Line, style: str, min_confidence: float = 0.0) 
         }
         for c in line.characters
     ]
-    return json.dumps(
+    content = json.dumps(
         {
             "path": path,
             "text": line.text,
@@ -161,11 +168,15 @@ def format_line(path: str, line: Line, style: str, min_confidence: float = 0.0) 
             "characters": characters,
         },
         ensure_ascii=False,
+        allow_nan=False,
     )
+    return escape_json(content)
 
 
-def _escape(text: str) -> str:
-    return escape_controls(text.replace("\\", "\\\\"))
+def _cell(text: str, safe: bool) -> str:
+    """A cell of TSV; safe: one that no spreadsheet runs."""
+    guard = "'" if safe and text.startswith(FORMULA) else ""
+    return guard + escape_controls(text.replace("\\", "\\\\"))
 
 
 class Report(NamedTuple):
@@ -186,7 +197,7 @@ def reports(
             failed = f"result: err opening file {escape_controls(path)}"
             yield Report(failed if options.format == "aocr" else None, str(line), True)
         else:
-            row = format_line(path, line, options.format, options.min_confidence)
+            row = format_line(path, line, options.format, options.min_confidence, options.safe_tsv)
             yield Report(row, None, line.confidence >= options.min_confidence)
 
 

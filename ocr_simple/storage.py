@@ -22,10 +22,13 @@ from typing import Any
 
 import fsspec
 
+from ocr_simple.local_files import FileRefused
+
 URL = re.compile(r"([a-z][a-z0-9+.-]+):/+(.+)")  # a Path keeps only one of the slashes
 ATTEMPTS = 5  # per request, besides fsspec's own retries
 FIRST_WAIT = 0.5  # seconds before the second attempt; doubled before each further one
 THREADS = 16  # downloads at the same time
+PIECE = 1 << 20  # bytes decompressed at a time
 LFS_POINTER = b"version https://git-lfs.github.com/spec/"  # stands for a file in Git LFS
 SYSTEM_FILES = {".ds_store", "thumbs.db", "desktop.ini"}  # of macOS and Windows
 
@@ -190,14 +193,24 @@ def local_file(path: str | os.PathLike) -> Path:
     return place / name
 
 
-def unpacked(path: str | os.PathLike) -> Path:
-    """A decompressed copy of a GZIP file, kept until this process ends.
+def unpacked(path: str | os.PathLike, most: int) -> Path:
+    """A decompressed copy of a GZIP file, of at most `most` bytes, kept until this process ends.
 
-    Raises OSError, EOFError or zlib.error for a damaged file.
+    Raises FileRefused for a larger one; OSError, EOFError or zlib.error for a damaged one.
     """
     place = Path(tempfile.mkdtemp(dir=_copies())) / Path(path).name
-    with gzip.open(path) as packed, open(place, "wb") as file:
-        shutil.copyfileobj(packed, file)
+    try:
+        with gzip.open(path) as packed, open(place, "wb") as file:
+            while content := packed.read(PIECE):
+                if file.tell() + len(content) > most:
+                    raise FileRefused(
+                        f"{os.fsdecode(path)}: decompresses to over {most:,} bytes, far more than "
+                        "images do; decompress it first"
+                    )
+                file.write(content)
+    except BaseException:
+        place.unlink(missing_ok=True)
+        raise
     return place
 
 

@@ -56,7 +56,9 @@ BEFORE = {
 }
 NEW = {"context", "stroke_weight"} | {
     "labels_from_names", "clean_labels", "skip_bad", "data_changed", "architecture",
-    "page", "orientation", "output_file", "language_model",
+    "page", "orientation", "output_file", "language_model", "safe_tsv", "max_pixels", "max_columns",
+    "max_request_columns", "max_waiting_columns", "max_connections", "max_bodies", "grace",
+    "allowed_host",
 }  # fmt: skip
 ARGUMENTS = {  # which have no name on the command line
     TrainOptions: set(),

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import shutil
 import string
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from support.commands import ROOT
 from support.in_process import run_aocr
 
 import model as models
-from aocr import export, formats, graph, reader
+from aocr import export, export_files, formats, graph, reader
 from aocr.graph import ServingModule
 from aocr.parity import samples
 from inference import Recognizer
@@ -69,10 +70,14 @@ def test_every_format_of_digits_reads_as_the_model_does(exported):
         assert item.path.exists() and item.parity.lines >= 30
         if item.path.name != "model_8bit.tflite":
             assert item.parity.same == item.parity.lines and item.parity.difference <= 1e-3
-    about = json.loads((folder / "model.json").read_text())
+    for name in FILES:
+        file = export_files.description_of(folder / name)
+        about = json.loads(file.read_text())
+        assert about["made_from"] == "digits.keras" and about["file"] == name
+        assert about["sha256"] == export_files.digest(folder / name)
     assert about["alphabet"] == "0123456789" and about["accuracy"]["exact"] > 0.95
     assert {path.name for path in folder.iterdir()} == {
-        *FILES, "model.json", "reader.py", "README.md",
+        *FILES, *(f"{name}.json" for name in FILES - {"1"}), "reader.py", "README.md",
     }  # fmt: skip
 
 
@@ -135,7 +140,9 @@ def test_a_wrong_normalisation_in_the_graph_is_refused(tmp_path, monkeypatch, be
     assert left == (earlier if before else {}) and (tmp_path / "out").exists() == before
 
 
-@pytest.mark.parametrize("name", ["README.md", "reader.py", "model.json", "frozen_graph.pb"])
+@pytest.mark.parametrize(
+    "name", ["README.md", "reader.py", "frozen_graph.pb.json", "frozen_graph.pb"]
+)
 def test_a_file_that_no_export_wrote_is_not_replaced(tmp_path, name):
     (tmp_path / name).write_bytes(b"the user's")
     with pytest.raises(ValueError, match=rf"{name}: is there already, .* name another DIR"):
@@ -144,12 +151,49 @@ def test_a_file_that_no_export_wrote_is_not_replaced(tmp_path, name):
 
 
 def test_the_files_of_an_export_are_known_as_such(exported):
-    export.check_replaceable(exported[0])
+    names = (path.name for path in exported[0].iterdir() if path.is_file())
+    export_files.check_replaceable(exported[0], names)
+
+
+def test_exports_of_two_models_in_one_folder_read_as_before(exported, tmp_path):
+    for name in ("model.tflite", "model.tflite.json", "reader.py", "README.md"):
+        shutil.copy(exported[0] / name, tmp_path)
+    expected = reader.Reader(tmp_path / "model.tflite").read(TEST_IMAGES / "sticker.png")
+    other = untrained(tmp_path / "letters.keras", alphabet="abcdefghij", architecture="fine")
+    export.export(other, tmp_path, ["onnx"])
+    assert reader.Reader(tmp_path / "model.tflite").read(TEST_IMAGES / "sticker.png") == expected
+    text, _ = reader.Reader(tmp_path / "model.onnx").read(TEST_IMAGES / "sticker.png")
+    assert set(text) <= set("abcdefghij")
+    readme = (tmp_path / "README.md").read_text()
+    assert r"`model.tflite`, from digits\.keras" in readme
+    assert r"`model.onnx`, from letters\.keras" in readme
+
+
+def test_a_mix_that_an_earlier_version_made_is_noticed(exported, tmp_path):
+    shutil.copy(exported[0] / "model.tflite", tmp_path)
+    about = json.loads((exported[0] / "model.tflite.json").read_text())
+    del about["sha256"], about["file"]
+    (tmp_path / "model.json").write_text(json.dumps(about))
+    portable = reader.Reader(tmp_path / "model.tflite")
+    assert portable.read(TEST_IMAGES / "sticker.png")[0].isdigit()
+    (tmp_path / "model.json").write_text(json.dumps(about | {"alphabet": "0123456789abc"}))
+    with pytest.raises(ValueError, match=r"model\.tflite: is not the model that is described"):
+        reader.Reader(tmp_path / "model.tflite").read(TEST_IMAGES / "sticker.png")
+
+
+def test_all_files_are_checked_before_the_first_is_replaced(exported, tmp_path):
+    for name in ("model.onnx", "model.onnx.json", "reader.py", "README.md"):
+        shutil.copy(exported[0] / name, tmp_path)
+    (tmp_path / "model_8bit.tflite").write_text("mine")
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    with pytest.raises(ValueError, match=r"model_8bit\.tflite: is there already, and aocr export"):
+        export.export(DIGITS, tmp_path, ALL)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
 def test_a_wrong_normalisation_in_the_reader_is_refused(tmp_path, monkeypatch):
     prepare = reader.prepare
-    monkeypatch.setattr(reader, "prepare", lambda image, about: prepare(image, about) + 0.5)
+    monkeypatch.setattr(reader, "prepare", lambda *given: prepare(*given) + 0.5)
     with pytest.raises(export.ExportError, match=r"model.onnx: gives other results than the Keras"):
         export.export(DIGITS, tmp_path / "out", ["onnx"])
     assert not (tmp_path / "out").exists()
@@ -272,9 +316,9 @@ def test_each_savedmodel_gets_the_next_version_number(tmp_path):
 def test_the_accuracy_that_an_export_states_is_that_of_its_checkpoint(tmp_path):
     rows = "step,loss,val_exact,val_cer,val_loss\n1,9,0.6,0.2,3\n2,8,0.8,0.1,1\n3,7,0.9,0.1,2\n"
     (tmp_path / "metrics.csv").write_text(rows)
-    recognizer = Recognizer.load("digits")
     for name, exact in (("best.keras", 0.8), ("last.keras", 0.9)):
-        assert export._accuracy(recognizer, tmp_path / name)["exact"] == exact
+        assert export._validation_of(tmp_path / name)["exact"] == exact
+    assert export._validation_of(tmp_path / "other.keras") == {}
 
 
 # --- the reader that is copied -----------------------------------------------------------------

@@ -24,6 +24,7 @@ from support.in_process import run_aocr, run_inference
 import inference
 import model as models
 from inference import Recognizer
+from ocr_simple import images as imaging
 from ocr_simple import reading_commands as readings
 from ocr_simple.decoding.constraints import Pattern
 from ocr_simple.images import ImageError, pad_batch
@@ -177,7 +178,7 @@ def test_results_do_not_depend_on_the_batch(spec):
 def test_the_size_of_batches_changes_nothing(recognizer, monkeypatch, columns):
     images = [line_image(str(k), 40 + 31 * k, seed=k) for k in range(9)]
     expected = recognizer.read(images)
-    monkeypatch.setattr(inference, "BATCH_COLUMNS", columns)
+    monkeypatch.setattr(imaging, "BATCH_COLUMNS", columns)
     assert all(map(same, recognizer.read(images), expected))
 
 
@@ -190,6 +191,43 @@ def test_images_are_read_a_chunk_at_a_time_in_order(recognizer, monkeypatch):
     assert taken == list(range(8))  # a chunk, and the next one ahead
     alone = [recognizer.read([image])[0] for image in images]
     assert all(map(same, [first, *lines], alone))
+
+
+def test_long_lines_fill_a_chunk_sooner(recognizer, monkeypatch):
+    monkeypatch.setattr(inference, "CHUNK_COLUMNS", 250)
+    images = [line_image(str(k), 100) for k in range(11)]  # 100 columns each
+    taken = []
+    lines = recognizer.read_each(taken.append(k) or image for k, image in enumerate(images))
+    next(lines)
+    assert taken == list(range(6))  # three, and the next three ahead
+    assert len(list(lines)) == 10
+
+
+def test_a_line_that_is_too_long_costs_nothing(model_file):
+    recognizer = Recognizer.load(model_file, max_columns=300, max_pixels=20_000)
+    flat, large, good = np.zeros((1, 10), np.uint8), np.zeros((200, 101), np.uint8), line_image()
+    found = recognizer.read([flat, good, large], errors="return")
+    assert str(found[0]) == (
+        "images[0]: 10 x 1 pixels, 320 columns at the model's height of 32, over the limit of 300; "
+        "cut it into pieces"
+    )
+    assert "101 x 200 pixels, over the limit of 20,000" in str(found[2])
+    assert same(found[1], recognizer.read([good])[0])
+    turned = Recognizer.load(model_file, max_columns=300, orientation="auto")
+    with pytest.raises(ImageError, match="10 x 1 pixels, 320 columns"):
+        turned.read([flat.reshape(10, 1)])
+
+
+def test_the_command_names_a_line_that_is_too_long_and_reads_the_others(
+    model_file, tmp_path, capsys
+):
+    Image.new("1", (15_000, 32)).save(tmp_path / "a.png")
+    line_image().save(tmp_path / "b.png")
+    options = "--max-columns", 10_000, "--format", "tsv"
+    assert run_inference(tmp_path, "--model", model_file, *options) == 1
+    out, error = capsys.readouterr()
+    assert out.startswith(f"{tmp_path}/b.png\t") and out.count("\n") == 1
+    assert f"{tmp_path}/a.png: 15000 x 32 pixels, 15,000 columns" in error
 
 
 def test_a_bad_image_is_raised(recognizer):

@@ -1,6 +1,7 @@
 """reader.py, which is copied beside every export, prepares images as ocr_simple/images.py does."""
 
 import io
+import os
 import struct
 
 import numpy as np
@@ -83,6 +84,55 @@ def test_the_formats_and_the_contrast_are_those_of_images_py():
     assert reader.FORMATS == imaging.FORMATS
     assert reader.LIGHT_INK == imaging.LIGHT_INK
     assert reader.TRANSPOSES == imaging.TRANSPOSES
+
+
+def test_what_is_no_file_of_an_image_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe.png")
+    with open(tmp_path / "huge.png", "wb") as file:
+        file.truncate(200 << 30)
+    for name in (tmp_path / "pipe.png", "/dev/zero", tmp_path):
+        with pytest.raises(ValueError, match=rf"^{name}: a folder, pipe or device; name an image"):
+            reader.prepare(name, ABOUT)
+    with pytest.raises(ValueError, match=r"huge\.png: over the limit of 400,000,000 bytes; crop"):
+        reader.prepare(tmp_path / "huge.png", ABOUT)
+
+
+def test_the_limits_are_those_of_images_py():
+    assert (reader.MAX_PIXELS, reader.MAX_BYTES) == (imaging.MAX_PIXELS, imaging.MAX_BYTES)
+    message = "^image: 150 x 40 pixels, over the limit of 100; crop it to the line, or scale it do"
+    with pytest.raises(ValueError, match=message):
+        reader.prepare(io.BytesIO(FILES["grey"]), ABOUT, max_pixels=100)
+
+
+def test_a_line_that_is_too_long_costs_nothing():
+    message = (
+        "^image: 150 x 40 pixels, 120 columns at the model's height of 32, over the limit of 119; "
+        "cut it into pieces$"
+    )
+    with pytest.raises(ValueError, match=message):
+        reader.prepare(line(), ABOUT, max_columns=119)
+    with pytest.raises(ValueError, match="480,000 columns"):
+        reader.prepare(Image.new("1", (15_000, 1)), ABOUT)
+    assert reader.MAX_COLUMNS == imaging.MAX_COLUMNS
+    assert reader.prepare(Image.new("L", (10_000, 32)), ABOUT).shape[1] == 10_000
+
+
+def test_batches_are_those_of_images_py():
+    widths = [100, 16_000, 90, 3000, 3100, 80, 5000, *[500] * 40]
+    assert list(reader.batches(widths, 4, 100)) == list(imaging.batches(widths, 4))
+    assert [len(batch) for batch in reader.batches([10] * 20, 4, 8)] == [8, 8, 4]
+
+
+def test_few_long_lines_are_in_memory_at_a_time():
+    prepared = [np.zeros((1, 16_000, 1), np.float32)] * 300
+    found = reader._chunk(iter(prepared), lambda images: images)
+    assert sum(x.shape[1] for x in found) <= reader.CHUNK_COLUMNS + reader.FEW * 16_000
+    assert len(reader._chunk(iter(prepared[:3]), lambda images: images)) == 3
+
+
+def test_a_name_cannot_control_the_terminal(tmp_path):
+    with pytest.raises(ValueError, match=r"x\\x1b\[2J\\u202e: No such file"):
+        reader.prepare(tmp_path / "x\x1b[2J\u202e", ABOUT)
 
 
 @pytest.mark.parametrize(

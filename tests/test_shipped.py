@@ -11,9 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image, ImageOps
-from support.lines import FONTS
+from support.lines import FONTS, OPEN_SANS
 
 from inference import Recognizer
+from ocr_simple.drawing import counter
 from ocr_simple.drawing.fonts import find_fonts
 from ocr_simple.drawing.glyphs import draw
 from ocr_simple.drawing.lines import Lines
@@ -89,6 +90,21 @@ def test_a_model_reads_nearly_all_generated_lines(recognizers, name, share):
 def test_the_numbers_model_reads_points_signs_dates_and_times(recognizers, text):
     font = next(font for font in MATPLOTLIB if font.endswith("DejaVuSans.ttf"))
     assert recognizers["numbers"].read([draw(text, font, Drawing(), 0)])[0].text == text
+
+
+def test_the_numbers_model_is_less_sure_of_a_wheel_between_two_digits(recognizers, monkeypatch):
+    def drawn(turned: float) -> list[np.ndarray]:
+        monkeypatch.setattr(counter, "turns", lambda text, rng: np.array([0, 0, 0, 0, turned]))
+        seeds = range(30)
+        return [
+            counter.draw_counter(f"{k + 12340}", OPEN_SANS, 32, np.random.default_rng(k))
+            for k in seeds
+        ]
+
+    at_rest, between = (recognizers["numbers"].read(drawn(turned)) for turned in (0.0, 0.47))
+    assert np.mean([line.text == f"{k + 12340}" for k, line in enumerate(at_rest)]) > 0.8
+    sure, unsure = (np.mean([line.confidence for line in read]) for read in (at_rest, between))
+    assert unsure < sure - 0.2
 
 
 def test_the_numbers_model_reads_the_digits_of_the_test_images(recognizers):

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 from ocr_simple.errors import DatasetError
+from ocr_simple.local_files import open_regular
 from ocr_simple.storage import LFS_POINTER
 
 # What a file begins with, what it is, and what to do with it.
@@ -27,15 +28,19 @@ SPREADSHEETS = (".xlsx", ".xlsm", ".ods", ".numbers")  # which are zip archives
 CONTROLS = re.compile(rb"[\x00-\x08\x0e-\x1f]")  # in the bytes of a text, hardly ever
 BINARY = 0.1  # a file with this share of them is no text
 LOOKED_AT = 4096  # bytes at the beginning of a file
+MOST = 1 << 28  # bytes of an annotation file
 XML = re.compile(r"\s*<(\?xml|!DOCTYPE|!--|[A-Za-z]\w*[ >/])")
 
 
 def read_text(path: Path) -> str:
-    """The text of an annotation file. Raises DatasetError, with the fix, for any other file."""
-    content = path.read_bytes()
-    if found := _other_kind(content, path.suffix.lower()):
-        what, fix = found
-        raise DatasetError(f"{path}: is {what}; {fix}")
+    """The text of an annotation file.
+
+    Raises DatasetError, with the fix, for a file of another kind and for one that is too large.
+    """
+    try:
+        content = _read(path)
+    except OSError as error:
+        raise DatasetError(f"{path}: {error.strerror or error}") from error
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -49,18 +54,40 @@ def read_text(path: Path) -> str:
     return text
 
 
-def _other_kind(content: bytes, suffix: str) -> tuple[str, str] | None:
-    """(what a file is, what to do with it), or None if it may be UTF-8 text."""
-    if content.startswith(ZIP):
+def _read(path: Path) -> bytes:
+    """The content of a file that may be UTF-8 text. Raises DatasetError for others, OSError."""
+    with open_regular(path) as (file, size):
+        start = file.read(min(LOOKED_AT, size))
+        end = b""
+        if size >= len(PARQUET):
+            file.seek(-len(PARQUET), 2)
+            end = file.read()
+        if found := _other_kind(start, end, path.suffix.lower()):
+            what, fix = found
+            raise DatasetError(f"{path}: is {what}; {fix}")
+        if size > MOST:
+            raise DatasetError(
+                f"{path}: {size:,} bytes, over the limit of {MOST:,} for an annotation file; split "
+                "it"
+            )
+        file.seek(0)
+        return file.read(size)
+
+
+def _other_kind(start: bytes, end: bytes, suffix: str) -> tuple[str, str] | None:
+    """(what a file is, what to do with it), or None if it may be UTF-8 text.
+
+    start, end: its first and last bytes.
+    """
+    if start.startswith(ZIP):
         if suffix in SPREADSHEETS:
             return "a spreadsheet", "save it as CSV, in UTF-8"
         return "a zip archive", "unpack it first"
-    if content.startswith(PARQUET) and content.endswith(PARQUET):
+    if start.startswith(PARQUET) and end == PARQUET:
         return "a Parquet file, not a label file", "write its images, and a labels.tsv"
-    for start, what, fix in OTHER_FILES:
-        if content.startswith(start):
+    for beginning, what, fix in OTHER_FILES:
+        if start.startswith(beginning):
             return what, fix
-    start = content[:LOOKED_AT]
     if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or _is_utf16(start):
         return "UTF-16 text", "save it as UTF-8"
     if len(CONTROLS.findall(start)) > BINARY * len(start):

@@ -10,8 +10,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple, TextIO
 
+from ocr_simple import images as imaging
 from ocr_simple import storage
 from ocr_simple.datasets import lmdb_files
+from ocr_simple.local_files import open_regular, read_bytes
 from ocr_simple.text import escape_controls, first_ten, normalise_text
 
 JOINERS = "\u200c\u200d"  # after a letter, part of the spelling of Persian, Hindi and others
@@ -19,6 +21,7 @@ VARIATION = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]")  # selects how a 
 FILLERS = "\u034f\u115f\u1160\u3164\uffa0"  # draw nothing, but count as letters or marks
 FIRST_JOINED = "\u0600"  # scripts that need joiners begin here: Arabic, then those of India
 SHOWN = 100  # characters of a name or a label in a message
+LONGEST_LABEL = 10_000  # characters: no image has room for more
 
 
 class Entry(NamedTuple):
@@ -38,7 +41,10 @@ class Entry(NamedTuple):
             return lmdb_files.value(self.file, self.key)
         if url := storage.url_of(self.file):
             return storage.read(url, start=self.start, size=self.size)
-        with open(self.file, "rb") as file:
+        if self.size < 0:
+            fix = "crop it to the line, or scale it down"
+            return read_bytes(self.file, imaging.MAX_BYTES, fix)
+        with open_regular(self.file) as (file, _):
             file.seek(self.start)
             return file.read(self.size)
 
@@ -78,7 +84,8 @@ def fault_list(found: Iterable[Entry | Fault]) -> str:
     If there are more than ten, the rest is counted, and a temporary file lists all.
     """
     faults = [row for row in found if isinstance(row, Fault)]
-    listed = first_ten([f"{place}: {escape_controls(reason)}" for place, reason in faults])
+    rows = [f"{escape_controls(place)}: {escape_controls(reason)}" for place, reason in faults]
+    listed = first_ten(rows)
     if len(faults) > 10:
         with contextlib.suppress(OSError):  # the error itself matters more
             handle, name = tempfile.mkstemp(prefix="unusable-rows-", suffix=".tsv")
@@ -90,19 +97,20 @@ def fault_list(found: Iterable[Entry | Fault]) -> str:
 
 def write_faults(file: TextIO, faults: Iterable[Fault]) -> None:
     """Write the place and the reason of each fault to an open text file, separated by a tab."""
-    csv.writer(file, "excel-tab").writerows(faults)
+    rows = (map(escape_controls, fault) for fault in faults)
+    csv.writer(file, "excel-tab").writerows(rows)
 
 
 # --- labels -----------------------------------------------------------------------------------
 
 
 def _invisible(text: str) -> Iterator[int]:
-    """The places of the characters of `text` that draw nothing."""
+    """The places of the characters of `text` that draw nothing; also of halves of characters."""
     for place, character in enumerate(text):
         if character in JOINERS and place and _is_joined(text[place - 1]):
             continue
         category = unicodedata.category(character)
-        if category in ("Cc", "Cf") or character in FILLERS or VARIATION.match(character):
+        if category in ("Cc", "Cf", "Cs") or character in FILLERS or VARIATION.match(character):
             yield place
 
 
@@ -118,6 +126,11 @@ def to_label(text: str, clean: bool = False) -> str:
     clean: whether to remove invisible characters, for which ValueError is raised otherwise. It is
     raised for a label of several rows too.
     """
+    if len(text) > LONGEST_LABEL:
+        raise ValueError(
+            f"a label of {len(text):,} characters, over the limit of {LONGEST_LABEL:,}; a label is "
+            "one line of text"
+        )
     if "\n" in text.strip():
         raise ValueError(f"{text.strip().count(chr(10)) + 1} rows; a label is one line of text")
     label = normalise_text(text)

@@ -11,11 +11,13 @@ from ocr_simple.datasets.entries import Entry, Fault, quoted, to_label
 from ocr_simple.datasets.row_labels import mjsynth_word
 from ocr_simple.datasets.rows import refuse_boxes
 from ocr_simple.errors import DatasetError
+from ocr_simple.local_files import read_bytes
 from ocr_simple.text import counted
 
 NUMBERED = re.compile(r"(.*)_\d+")  # the names of images that trdg draws: text_0.jpg
 COUNTER = re.compile(r"(\D*)(\d+)")  # names such as img_001
 ENDINGS = (".gt.txt", ".txt")  # of the text beside an image
+MOST_BESIDE = 1 << 16  # bytes of it
 LABEL_SUFFIXES = (".tsv", ".csv", ".txt", ".json", ".jsonl", ".ndjson")
 
 
@@ -74,7 +76,7 @@ def read_pairs(
             yield Fault(str(image), f"no {image.stem}.gt.txt or {image.stem}.txt beside it")
             continue
         try:
-            label = text.read_bytes().decode("utf-8-sig").rstrip("\r\n")
+            label = read_bytes(text, MOST_BESIDE).decode("utf-8-sig").rstrip("\r\n")
             refuse_boxes(label, str(text))
             yield Entry(str(text), name, to_label(label, clean), str(image))
         except DatasetError:

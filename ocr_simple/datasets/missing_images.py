@@ -3,6 +3,7 @@
 Most such rows have one cause, such as other capital letters, or the paths of another computer.
 """
 
+import itertools
 import os
 import re
 import unicodedata
@@ -20,6 +21,7 @@ LABEL_STUDIO = re.compile(r"[0-9a-f]{4,8}-(?=.)")  # it writes this before the n
 WRAPPED = "\"'[]()<>`"  # put around a path
 SEPARATORS = re.compile(r"\s*(?:->|=>|[|=:;,])\s*|\t")  # also those that are not read
 MOST_FOLDERS = 20_000  # that are looked into: the folder may be a home folder
+MOST_SEPARATORS = 20  # of a row that are tried
 
 
 def _folded(name: str) -> str:
@@ -58,7 +60,7 @@ class NearbyImages:
 
     def why_not_split(self, row: str) -> str:
         """What to do about a row whose path was not found in it; empty if that is not known."""
-        for separator in SEPARATORS.finditer(row):
+        for separator in itertools.islice(SEPARATORS.finditer(row), MOST_SEPARATORS):
             before, after = row[: separator.start()], row[separator.end() :]
             if self._is_image(before):
                 shown = quoted(separator[0].strip())

@@ -8,16 +8,24 @@ from pathlib import Path
 from ocr_simple import storage
 from ocr_simple.datasets import lmdb_files
 from ocr_simple.datasets.entries import Entry, Fault, to_label
+from ocr_simple.datasets.record_frames import (
+    LENGTH,
+    RECORD_FOOTER,
+    RECORD_HEADER,
+    first_fault,
+    masked_crc32c,
+)
 from ocr_simple.errors import DatasetError
+from ocr_simple.local_files import FileRefused, open_regular
 from ocr_simple.network.backend import standard_error_closed
 from ocr_simple.text import escape_controls
 
-RECORD_HEADER = 12  # bytes before the content of a TFRecord: its length, and a checksum of that
-RECORD_FOOTER = 4  # bytes after it: its checksum
 GZIP = b"\x1f\x8b"
 GZIP_HEADER = 1 << 16  # bytes of a GZIP file that surely hold the first of its content
 GZIP_BITS = 16 + zlib.MAX_WBITS  # tells zlib to expect a GZIP header
 INTERNAL = re.compile(r"\{\{.*?\}\} *| *\[Op:.*", re.DOTALL)  # in TensorFlow's messages
+MOST_RATIO = 100  # bytes of a decompressed file per byte of a GZIP file; images do not shrink
+LEAST_UNPACKED = 1 << 30  # bytes that any GZIP file may have, decompressed
 LONGEST = 1 << 40  # bytes of a record; the first 8 bytes of a text would be a length of exabytes
 
 
@@ -26,16 +34,20 @@ def is_tfrecords(path: Path) -> bool:
     if url := storage.url_of(path):
         start, most = storage.read(url, size=GZIP_HEADER), LONGEST
     else:
-        with open(path, "rb") as file:
-            start, most = file.read(GZIP_HEADER), path.stat().st_size
+        with open_regular(path) as (file, most):
+            start = file.read(min(GZIP_HEADER, most))
     if start.startswith(GZIP):
         most = LONGEST
         try:
             start = zlib.decompressobj(GZIP_BITS).decompress(start, RECORD_HEADER)
         except zlib.error:
             return False
-    start = start[:RECORD_HEADER]
-    return len(start) == RECORD_HEADER and int.from_bytes(start[:8], "little") < most
+    length, checksum = start[:LENGTH], start[LENGTH:RECORD_HEADER]
+    return (
+        len(start) >= RECORD_HEADER
+        and int.from_bytes(length, "little") < most
+        and int.from_bytes(checksum, "little") == masked_crc32c(length)
+    )
 
 
 def read_tfrecords(path: Path, clean: bool = False) -> Iterator[Entry | Fault]:
@@ -44,18 +56,13 @@ def read_tfrecords(path: Path, clean: bool = False) -> Iterator[Entry | Fault]:
     clean: whether to remove invisible characters from labels.
     Raises DatasetError for a damaged file, and for Examples of another schema.
     """
+    file = _checked(path)
     with standard_error_closed():  # TensorFlow prints about its build
         import tensorflow as tf
     from google.protobuf.message import DecodeError
 
-    with open(path, "rb") as start_of_file:
-        start_bytes = start_of_file.read(len(storage.LFS_POINTER))
-    if start_bytes == storage.LFS_POINTER:
-        raise DatasetError(f"{path}: is a pointer of Git LFS; fetch the file with git lfs pull")
-    packed = start_bytes.startswith(GZIP)
     number, start = 0, 0
     try:
-        file = storage.unpacked(path) if packed else path
         for number, record in enumerate(tf.data.TFRecordDataset(str(file)).as_numpy_iterator(), 1):
             place = f"{path}:{number}"
             features = tf.train.Example.FromString(record).features.feature
@@ -75,11 +82,35 @@ def read_tfrecords(path: Path, clean: bool = False) -> Iterator[Entry | Fault]:
                 key = "label" if encoded else "image"
                 yield Fault(place, _why_missing(key, features[key].WhichOneof("kind")))
             start += RECORD_HEADER + len(record) + RECORD_FOOTER
-    except (tf.errors.OpError, DecodeError, OSError, EOFError, zlib.error) as error:
-        raise DatasetError(
-            f"{path}: damaged after record {number:,} ({_reason(error)}); make it again with "
-            "aocr dataset"
-        ) from error
+    except (tf.errors.OpError, DecodeError, OSError) as error:
+        raise DatasetError(_damaged(path, number, _reason(error))) from error
+
+
+def _checked(path: Path) -> Path:
+    """A TFRecord file, or a decompressed copy of a GZIP file, whose frames are intact.
+
+    Raises DatasetError for another.
+    """
+    try:
+        with open_regular(path) as (start_of_file, size):
+            start = start_of_file.read(min(len(storage.LFS_POINTER), size))
+        if start == storage.LFS_POINTER:
+            raise DatasetError(f"{path}: is a pointer of Git LFS; fetch the file with git lfs pull")
+        packed = start.startswith(GZIP)
+        file = storage.unpacked(path, max(LEAST_UNPACKED, MOST_RATIO * size)) if packed else path
+        fault = first_fault(file)
+    except FileRefused as error:
+        raise DatasetError(str(error)) from error
+    except (OSError, EOFError, zlib.error) as error:
+        raise DatasetError(_damaged(path, 0, _reason(error))) from error
+    if fault:
+        raise DatasetError(_damaged(path, *fault))
+    return file
+
+
+def _damaged(path: Path, number: int, reason: str) -> str:
+    """The message about a file of which the first `number` records are intact."""
+    return f"{path}: damaged after record {number:,} ({reason}); make it again with aocr dataset"
 
 
 def read_lmdb(path: Path, clean: bool = False) -> Iterator[Entry | Fault]:

@@ -1,6 +1,7 @@
 """From the rows of an annotation file to labelled images: which file does each row mean?"""
 
 import filecmp
+import functools
 import os
 import unicodedata
 from collections import Counter
@@ -8,7 +9,7 @@ from pathlib import Path
 
 from ocr_simple import images as imaging
 from ocr_simple import storage
-from ocr_simple.datasets.entries import Entry, Fault, quoted, to_label
+from ocr_simple.datasets.entries import Entry, Fault, fault_list, quoted, to_label
 from ocr_simple.datasets.missing_images import NearbyImages
 from ocr_simple.datasets.row_labels import check_labels
 from ocr_simple.datasets.rows import Row, Split, parse
@@ -17,6 +18,9 @@ from ocr_simple.text import escape_controls
 
 READINGS = "its third column is a confidence, as inference.py --format tsv prints it: not used"
 IMAGES = "images"  # a folder beside an annotation file, as docTR has it
+MOST_EXPLAINED = 100  # rows without an image whose likely cause is looked for, which takes long
+HOPELESS = 10_000  # rows at the beginning: if none of them can be used, the rest is not tried
+LONGEST_PATH = 1 << 10  # characters of a row in which a path is looked for
 
 
 def spellings(name: str) -> list[str]:
@@ -31,9 +35,11 @@ class ImageFinder:
 
     def __init__(self, annotations: Path):
         self.folder = annotations.parent
+        self._folders = (str(self.folder), str(self.folder / IMAGES))
         self.nearby = NearbyImages(self.folder)
         self.differing: list[str] = []  # images that both have, and that are not the same
         self.elsewhere: list[str] = []  # images of the working directory that are used
+        self.explained = 0  # rows without an image whose likely cause was looked for
 
     def find(self, name: str) -> Path | None:
         """The image file that a row names; its path may begin with ~, or have back-slashes.
@@ -53,21 +59,21 @@ class ImageFinder:
 
     def _locate(self, name: str) -> tuple[Path | None, Path | None]:
         """(the image beside the annotation file, the one in the working directory)."""
+        # not with Path, which takes several times as long: there may be a million rows
         for spelling in spellings(name):
-            try:
-                here = Path(spelling).expanduser()
-                places = (self.folder / here, self.folder / IMAGES / here)  # `here`, if absolute
-                beside = next((file for file in places if file.is_file()), None)
-                if beside or here.is_file():
-                    return beside, here if here.is_file() else None
-            except (OSError, ValueError, RuntimeError):  # not a valid path, or no such ~user
-                continue
+            path = os.path.expanduser(spelling)
+            places = (os.path.join(folder, path) for folder in self._folders)  # `path`, if absolute
+            beside = next(filter(os.path.isfile, places), None)
+            here = os.path.isfile(path)
+            if beside or here:
+                return Path(beside) if beside else None, Path(path) if here else None
         return None, None
 
     @staticmethod
     def _same(one: Path, other: Path) -> bool:
         return one.samefile(other) or filecmp.cmp(one, other, shallow=False)
 
+    @functools.cached_property
     def searched(self) -> str:
         """The folders in which images were looked for."""
         beside = [self.folder, *filter(Path.is_dir, [self.folder / IMAGES])]
@@ -102,17 +108,21 @@ def read_annotations(
     if not found.rows:
         raise DatasetError(f"{path}: is empty; add rows of a path and a label")
     rows: list[tuple[str, Split, Path] | Fault] = []
+    with_image = 0  # rows after the first whose image is there
     for row in found.rows:
         place = f"{path}:{row.number}"
         for split in row.splits:
             if file := finder.find(split.name):
+                with_image += bool(rows)
                 rows.append(Fault(place, split.fault) if split.fault else (place, split, file))
                 break
         else:
             rows.append(Fault(place, _why_no_image(row, finder)))
+        if len(rows) == HOPELESS and all(isinstance(each, Fault) for each in rows):
+            faults = fault_list(each for each in rows if isinstance(each, Fault))
+            raise DatasetError(f"{path}: none of its first {HOPELESS:,} rows can be used:{faults}")
     used = [row for row in rows if not isinstance(row, Fault)]
-    others = (split.name for row in found.rows[1:] for split in row.splits)
-    if isinstance(rows[0], Fault) and not found.layout and any(map(finder.exists, others)):
+    if isinstance(rows[0], Fault) and not found.layout and with_image:
         rows[0] = _like_a_header(rows[0], found.rows[0])
     layout = found.layout
     if not layout:
@@ -152,7 +162,10 @@ def _like_a_header(fault: Fault, row: Row) -> Fault:
 def _why_no_image(row: Row, finder: ImageFinder) -> str:
     """The fault of a row that names no image, in whatever way it is read."""
     names = [split.name for split in row.splits]
-    whole = names[-1]
+    finder.explained += 1
+    if finder.explained > MOST_EXPLAINED:
+        return f"no such image {quoted(names[0])} in {finder.searched}"
+    whole = names[-1][:LONGEST_PATH]
     if whole.startswith("#"):
         return f"no such image {quoted(names[0])}; if it is a comment, remove this row"
     spaces = [place for place, character in enumerate(whole) if character == " "]
@@ -165,6 +178,4 @@ def _why_no_image(row: Row, finder: ImageFinder) -> str:
     likely = next(like_images, row.splits[0])
     fixes = (finder.nearby.why_missing(split.name, split.label) for split in (likely, *row.splits))
     fix = next(filter(None, fixes), "") or finder.nearby.why_not_split(whole)
-    return f"no such image {quoted(likely.name)} in {finder.searched()}" + (
-        f"; {fix}" if fix else ""
-    )
+    return f"no such image {quoted(likely.name)} in {finder.searched}" + (f"; {fix}" if fix else "")

@@ -33,9 +33,11 @@ LABEL_COLUMNS = (
     "ground_truth", "gt", "sentence", "annotation",
 )  # fmt: skip
 CONFIDENCE = re.compile(r"[01]\.\d{5}")  # as inference.py --format tsv writes it
-ESCAPE = re.compile(r"\\(\\|[abfnrtv]|x[0-9a-f]{2}|u[0-9a-f]{4})")
+ESCAPE = re.compile(r"\\(\\|[abfnrtv]|x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8})")
 BOXES = re.compile(r"\d{2,5}(?:, *\d{2,5}){7},|\d+(?: [01]?\.\d+){4}$")  # of ICDAR, of YOLO
 THREE = "columns; a path and a label are two"
+LONGEST_ROW = 1 << 16  # characters
+MOST_JSON = 1 << 25  # characters of one JSON value, which takes up to thirty times the memory
 BOX_COLUMNS = (  # names of columns that together are the place of a line in a page
     {"xmin", "ymin", "xmax", "ymax"}, {"x_min", "y_min", "x_max", "y_max"},
     {"x1", "y1", "x2", "y2"}, {"x0", "y0", "x1", "y1"}, {"x", "y", "w", "h"},
@@ -82,6 +84,8 @@ def parse(path: Path) -> Rows:
     if "\r" in text and "\n" not in text:
         raise DatasetError(f"{path}: its rows end in CR; save it with the line endings LF or CR LF")
     lines = [line.replace("\r", " ") for line in re.split(r"\r?\n", text)]
+    for number, line in enumerate(lines, 1):
+        _refuse_long_row(path, number, line)
     if SEPARATOR_LINE.fullmatch(lines[0].strip()):
         lines[0] = ""
     first = next((line for line in lines if line.strip()), "")
@@ -95,6 +99,15 @@ def parse(path: Path) -> Rows:
         for split in row.splits:
             refuse_boxes(split.label, f"{path}:{row.number}")
     return Rows(rows)
+
+
+def _refuse_long_row(path: Path, number: int, row: str) -> None:
+    """Raise DatasetError for a row that is too long to be a path and a label."""
+    if len(row) > LONGEST_ROW:
+        raise DatasetError(
+            f"{path}:{number}: a row of {len(row):,} characters, over the limit of "
+            f"{LONGEST_ROW:,}; write one row for each image"
+        )
 
 
 def refuse_boxes(label: str, place: str) -> None:
@@ -297,11 +310,17 @@ def _with_header(path: Path, lines: list[str], separator: str, name: int, label:
 
 def _parse_json(path: Path, text: str) -> Rows:
     """The rows of JSON, or of JSON Lines whatever the file is called."""
+    one_row = "\n" not in text.strip()
     try:
+        if len(text) > MOST_JSON:
+            raise ValueError(f"over {MOST_JSON:,} characters; write JSON Lines, one row each")
         content = json.loads(text, object_pairs_hook=_unique)
     except DatasetError as error:
         raise DatasetError(f"{path}: {error}") from error
-    except (ValueError, RecursionError):
+    except (ValueError, RecursionError) as error:
+        if one_row:
+            fix = "save it as one object, or one a row"
+            raise DatasetError(f"{path}:1: not JSON ({error}); {fix}") from error
         numbered = list(_json_lines(path, text))
         return Rows([Row(n, [_of_json(path, n, item)]) for n, item in numbered], "JSON Lines")
     if isinstance(content, dict) and _of_object(content) is None:
@@ -326,6 +345,7 @@ def _json_lines(path: Path, text: str) -> Iterator[tuple[int, Any]]:
     """(number, value) of each row. Raises DatasetError."""
     for number, line in enumerate(re.split(r"\r?\n", text), 1):
         if line.strip():
+            _refuse_long_row(path, number, line)
             try:
                 yield number, json.loads(line, object_pairs_hook=_unique)
             except DatasetError as error:

@@ -6,6 +6,7 @@ Each record is an Example with `image` (encoded bytes), `label` (UTF-8) and opti
 """
 
 import contextlib
+import fnmatch
 import functools
 import io
 import logging
@@ -90,6 +91,11 @@ def shard_files(output: str | os.PathLike, shards: int) -> list[Path]:
         raise DatasetError(f"{path}: cannot be written; name a file in an existing folder")
     names = [f"{path.stem}-{i:05}-of-{shards:05}{path.suffix}" for i in range(shards)]
     return [path.with_name(name) for name in names] if shards > 1 else [path]
+
+
+def skipped_file(output: str | os.PathLike) -> Path:
+    """The file that lists the rows that were left out of an output."""
+    return Path(f"{os.fspath(output)}{SKIPPED}")
 
 
 def check_replaceable(output: str | os.PathLike, shards: int = 1) -> None:
@@ -215,17 +221,33 @@ def find_inputs(
 ) -> list[Entry | Fault]:
     """As `find_entries`. Raises DatasetError, also for an output that would replace a user's file.
 
-    Such a file is one of the data set, or any other that is not TFRecords.
+    Such a file is one of the data set, or in its folder, or any other that is not TFRecords.
     """
     found = find_dataset(dataset, how)
-    for file in shard_files(output, shards):
-        if file.exists() and os.path.exists(dataset) and file.samefile(dataset):
-            raise DatasetError(f"{file}: is the data set itself; name another output")
-        if is_part(file, found.rows):
-            raise DatasetError(f"{file}: is part of the data set; name another output")
+    for file in (*shard_files(output, shards), skipped_file(output)):
+        if not storage.url_of(file):
+            _check_outside(file, dataset, found.rows)
     check_replaceable(output, shards)
     log.info("%s", found)
     return found.rows
+
+
+def _check_outside(file: Path, dataset: str | os.PathLike, rows: list[Entry | Fault]) -> None:
+    """Raise DatasetError for a file to write that is part of a data set, or would become it.
+
+    Paths are compared as they are without symbolic links.
+    """
+    place, read = Path(os.path.realpath(file)), Path(dataset).expanduser()
+    if file.exists() and read.exists() and file.samefile(read):
+        raise DatasetError(f"{file}: is the data set itself; name another output")
+    if is_part(file, rows):
+        raise DatasetError(f"{file}: is part of the data set; name another output")
+    if read.is_dir() and place.is_relative_to(os.path.realpath(read)):
+        raise DatasetError(f"{file}: is in the folder {read}, which is read; name another output")
+    if not read.exists() and fnmatch.fnmatch(os.path.abspath(file), os.path.abspath(read)):
+        raise DatasetError(f"{file}: is one of {read}, which are read; name another output")
+    if file.exists() and not file.is_file():
+        raise DatasetError(f"{file}: is a folder, pipe or device; name another output")
 
 
 def to_record(
@@ -263,12 +285,12 @@ def unusable_error(dataset: str | os.PathLike, written: WriteSummary) -> Dataset
 
 def write_skipped(output: str | os.PathLike, faults: list[Fault]) -> None:
     """List the rows that were left out in OUTPUT.skipped.tsv."""
-    skipped = Path(f"{output}{SKIPPED}")
-    with (
-        storage.output_folder(skipped.parent) as folder,
-        open(folder / skipped.name, "w", encoding="utf-8", newline="") as file,
-    ):
-        write_faults(file, faults)
+    skipped = skipped_file(output)
+    with storage.output_folder(skipped.parent) as folder:
+        partial = folder / f".{skipped.name}.{uuid.uuid4().hex}.partial"
+        with open(partial, "w", encoding="utf-8", newline="") as file:
+            write_faults(file, faults)
+        os.replace(partial, folder / skipped.name)
 
 
 def write_labelled(

@@ -1,16 +1,16 @@
 """A pool of worker processes, and results that are computed ahead, in order."""
 
-import contextlib
 import multiprocessing
 import os
 import signal
-import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from multiprocessing.context import SpawnContext, SpawnProcess
 from typing import Any, TypeVar
+
+from ocr_simple.stoppable import script_hidden
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -62,27 +62,9 @@ class _Worker(SpawnProcess):
     """A spawned process that does not import its parent's script."""
 
     def start(self) -> None:
-        with _script_hidden():
+        with script_hidden():
             super().start()
 
 
 class _Context(SpawnContext):
     Process = _Worker
-
-
-_hidden = threading.Lock()  # held while the script is hidden
-
-
-@contextlib.contextmanager
-def _script_hidden() -> Iterator[None]:
-    """Hide the file of the main module, so that multiprocessing does not pass it to the process."""
-    main: dict[str, Any] = vars(sys.modules["__main__"])
-    with _hidden:
-        hidden = {"__file__", "__spec__"}
-        saved = {name: value for name, value in main.items() if name in hidden}
-        main.pop("__file__", None)
-        main["__spec__"] = None
-        try:
-            yield
-        finally:
-            main.update(saved)

@@ -14,8 +14,10 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import regex
 
+from ocr_simple.local_files import read_bytes
 from ocr_simple.text import BLANK, Alphabet, first_ten, normalise_text
 
+MOST_BYTES = 1 << 28  # of a lexicon
 MOST_PREFIXES = 10_000  # that are tried to find a text that a pattern matches
 
 
@@ -153,7 +155,7 @@ class Lexicon:
         Raises ValueError as Lexicon does, with the file and row, or if the file cannot be read.
         """
         try:
-            rows = Path(path).read_text(encoding="utf-8-sig").splitlines()
+            rows = read_bytes(path, MOST_BYTES).decode("utf-8-sig").splitlines()
         except (OSError, UnicodeDecodeError) as error:
             raise ValueError(
                 f"--lexicon {path}: cannot be read ({error}); name a UTF-8 file with one word per "

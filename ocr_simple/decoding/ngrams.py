@@ -8,14 +8,19 @@ one (Witten & Bell 1991, "The zero-frequency problem"). A file holds rounded cou
 probabilities are computed from them when it is read. NumPy only.
 """
 
+import contextlib
 import unicodedata
-from collections.abc import Iterable, Sequence
+import zipfile
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from ocr_simple.local_files import open_regular
+
 FORMAT = 1  # of the file
+MOST_UNPACKED = 1 << 28  # bytes of it
 UNKNOWN, BOUNDARY, DIGIT, FIRST_LETTER = 0, 1, 2, 3  # symbols
 ORDERS = range(2, 9)
 CODES_PER_DOUBLING = 8  # counts are rounded to powers of 2 ** (1 / 8)
@@ -147,7 +152,7 @@ class NGrams:
     def load(cls, path: str | Path) -> "NGrams":
         """The n-grams in a file of `save`; nothing in it is run as code. Raises ValueError."""
         try:
-            with np.load(path, allow_pickle=False) as file:
+            with _opened(path) as file:
                 if int(file["format"]) != FORMAT:
                     raise ValueError(f"it has format {file['format']}, not {FORMAT}")
                 orders = range(1, 1 + sum(name.startswith("steps_") for name in file))
@@ -160,6 +165,18 @@ class NGrams:
             raise ValueError(
                 f"--language-model {path}: cannot be used ({reason}); {BUILD}"
             ) from None
+
+
+@contextlib.contextmanager
+def _opened(path: str | Path) -> Iterator[Any]:
+    """A NumPy archive of bounded size. Raises errors of many types."""
+    with open_regular(path) as (file, _):
+        with zipfile.ZipFile(file) as archive:
+            if sum(entry.file_size for entry in archive.infolist()) > MOST_UNPACKED:
+                raise ValueError(f"it decompresses to over {MOST_UNPACKED:,} bytes")
+        file.seek(0)
+        with np.load(file, allow_pickle=False) as arrays:
+            yield arrays
 
 
 def find(ascending: np.ndarray, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

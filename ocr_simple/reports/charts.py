@@ -3,7 +3,6 @@
 Every public function returns a PIL image, which a notebook shows and `save` writes.
 """
 
-import csv
 import io
 import os
 from collections.abc import Sequence
@@ -15,6 +14,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from PIL import Image
 
 from ocr_simple.reports.canvas import BLUE, QUIET, WIDTH, with_palette
+from ocr_simple.reports.metrics_file import read_metrics
 
 
 def _figure(width: float, height: float) -> Figure:
@@ -36,10 +36,9 @@ def _style(axes: Axes, title: str) -> None:
 def learning_curves(metrics: str | os.PathLike) -> Image.Image:
     """Training loss, and exact lines and character errors of the validation, over the steps.
 
-    metrics: the metrics.csv of a run folder.
+    metrics: the metrics.csv of a run folder. Raises ValueError for a file of another shape.
     """
-    with open(metrics, encoding="utf-8", newline="") as file:
-        rows = [{k: float(v) for k, v in row.items()} for row in csv.DictReader(file)]
+    rows = read_metrics(metrics)
     steps = [row["step"] for row in rows]
     panels = (
         ("loss", "training loss", 1, "log"),

@@ -9,8 +9,13 @@ MOST_ROWS = 30  # of a table
 
 
 def cell(text: str) -> str:
-    """`text` for a cell of a table, so that Markdown shows all of its characters."""
-    return re.sub(r"([\\`*_\[\]<>|~&$:])", r"\\\1", visible(text))
+    """`text` for a cell of a table, so that Markdown shows all of its characters, and no links.
+
+    Some programs make a link of anything like an address. An escaped point or colon keeps them from
+    it; @ can be escaped too, but is then still taken for a part of an address.
+    """
+    escaped = re.sub(r"([\\`*_\[\]<>|~&$:.])", r"\\\1", visible(text))
+    return escaped.replace("@", "@<!-- -->")
 
 
 def markdown_table(header: Iterable[str], rows: Sequence[Sequence[str]]) -> list[str]:

@@ -5,12 +5,15 @@ import json
 import math
 import os
 import shutil
+import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ocr_simple.errors import TrainError
+from ocr_simple.local_files import open_regular
 from ocr_simple.network.backend import keras
 
 
@@ -48,12 +51,65 @@ def pack(arrays: dict[str, Any]) -> bytes:
 
 def unpack(path: Path) -> dict[str, np.ndarray]:
     """The arrays of `pack`. Raises FileNotFoundError; for a damaged file many kinds of error."""
-    with np.load(path, allow_pickle=False) as saved:
-        found = dict(saved)
+    with open_regular(path) as (file, size):
+        with zipfile.ZipFile(file) as archive:
+            if sum(entry.file_size for entry in archive.infolist()) > size:
+                raise ValueError("it is compressed, and a checkpoint is not")
+        file.seek(0)
+        with np.load(file, allow_pickle=False) as saved:
+            found = dict(saved)
     names = found.pop("names", np.array([]))
     if set(names.tolist()) != set(found):
         raise ValueError("its arrays are not those it lists")
     return found
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and value >= 0
+
+
+def _are_numbers(values: Any) -> bool:
+    return isinstance(values, list) and all(map(_is_number, values))
+
+
+def _are_rows(rows: Any) -> bool:
+    """Whether something is rows of metrics.csv, all with the same names."""
+    return isinstance(rows, list) and all(
+        isinstance(row, dict)
+        and "step" in row
+        and row.keys() == rows[0].keys()
+        and all(map(_is_number, row.values()))
+        for row in rows
+    )
+
+
+PROGRESS: dict[str, Callable[[Any], bool]] = {  # fields of `TrainState` in a checkpoint
+    "step": _is_count,
+    "losses": _are_numbers,
+    "rows": _are_rows,
+    "best": lambda value: _are_numbers(value) and len(value) == 2,
+    "best_step": _is_count,
+    "waited": _is_count,
+}
+
+
+def progress_of(saved: dict[str, np.ndarray]) -> dict[str, Any]:
+    """The progress in a checkpoint. Raises ValueError if something of it is missing or wrong."""
+    if "progress" not in saved:
+        raise ValueError("it has no progress")
+    progress = json.loads(str(saved["progress"]))
+    if not isinstance(progress, dict):
+        raise ValueError("its progress is not an object")
+    for name, is_valid in PROGRESS.items():
+        if name not in progress:
+            raise ValueError(f"its progress has no {name}")
+        if not is_valid(progress[name]):
+            raise ValueError(f"its progress has a {name} of a wrong kind")
+    return {name: progress[name] for name in PROGRESS}
 
 
 def selection_key(validation: dict[str, float]) -> tuple[float, float]:
@@ -106,17 +162,16 @@ class TrainState:
 
     def as_bytes(self) -> bytes:
         """A checkpoint."""
-        names = ("step", "losses", "rows", "best", "best_step", "waited")
-        progress = {name: getattr(self, name) for name in names}
+        progress = {name: getattr(self, name) for name in PROGRESS}
         arrays = {k: keras.ops.convert_to_numpy(v) for k, v in self._variables()}
         return pack({"progress": np.array(json.dumps(progress)), **arrays})
 
     def restore(self, saved: dict[str, np.ndarray]) -> None:
         """Raises TrainError if the checkpoint is of another model, as after an edit of model.py."""
         try:
+            progress = progress_of(saved)
             for name, variable in self._variables():
                 variable.assign(saved[name])
-            progress = json.loads(str(saved["progress"]))
         except (KeyError, ValueError) as error:
             raise TrainError(
                 f"the checkpoint does not fit the model ({error}); start a new run with --no-resume"

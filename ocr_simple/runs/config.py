@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import math
+from pathlib import Path
 from typing import Any
 
 from ocr_simple import storage
@@ -10,12 +11,16 @@ from ocr_simple.command_line import check_ranges, option_name
 from ocr_simple.datasets.annotations import check_datasets
 from ocr_simple.drawing.texts import check_text_options
 from ocr_simple.errors import TrainError
+from ocr_simple.local_files import read_object
 from ocr_simple.network.backend import check_backend
 from ocr_simple.options import LARGEST_SEED, TrainOptions
-from ocr_simple.photography.recipes import Mix
+from ocr_simple.photography.mixtures import Mix
 from ocr_simple.runs.model_files import find_model
 from ocr_simple.spec import FORMER_CONTEXTS
-from ocr_simple.text import NAMED_ALPHABETS
+from ocr_simple.text import NAMED_ALPHABETS, shown
+
+MOST_BYTES = 1 << 26  # of a config.json, which holds all --strings
+CHECKED = {"steps": int, "shares": int, "alphabet": str, "rnn": str}  # more than compared
 
 # Options that say how to run, not what to train: a resumed run may change them. The second row acts
 # through alphabet and clip_norm, the third through the labelled images, which have a checksum.
@@ -56,6 +61,27 @@ def updated(config: dict[str, Any]) -> dict[str, Any]:
     if "weight" in config:
         config["stroke_weight"] = config.pop("weight")
     return config
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """The options in a config.json, with the names of today.
+
+    Raises TrainError, with the fix, for a file that cannot be one; FileNotFoundError.
+    """
+    try:
+        config = read_object(path, MOST_BYTES)
+        for name, kind in CHECKED.items():
+            value = config.get(name, kind())
+            if type(value) is not kind or (isinstance(value, int) and value < 0):
+                what = "a number, 0 or more" if kind is int else "text"
+                raise ValueError(f"{path}: its {name} is {shown(value)}, and must be {what}")
+    except FileNotFoundError:
+        raise
+    except (OSError, ValueError) as error:
+        raise TrainError(
+            f"{error}; restore the file, or start a new run with --no-resume"
+        ) from error
+    return updated(config)
 
 
 def check(options: TrainOptions) -> None:

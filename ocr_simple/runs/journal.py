@@ -3,11 +3,13 @@
 import logging
 import sys
 
+from ocr_simple.command_line import say
+
 journal = logging.getLogger("ocr_simple.train")  # for a log file: it has no handler by itself
 journal.propagate = False
 
 
 def log(message: str) -> None:
     """Report something on standard error, and in a log file if there is one."""
-    print(message, file=sys.stderr)
+    say(message, sys.stderr)
     journal.info(message)

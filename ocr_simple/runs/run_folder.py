@@ -12,9 +12,10 @@ import numpy as np
 
 from ocr_simple import storage
 from ocr_simple.errors import TrainError
-from ocr_simple.runs.checkpoint import TrainState, unpack, write_whole
-from ocr_simple.runs.config import updated
+from ocr_simple.runs.checkpoint import TrainState, progress_of, unpack, write_whole
+from ocr_simple.runs.config import read_config
 from ocr_simple.runs.journal import log
+from ocr_simple.text import shortened
 
 # What happens to a folder, in this order:
 # 1. It is empty or missing: a new run starts. config.json is written before the first step.
@@ -28,6 +29,11 @@ from ocr_simple.runs.journal import log
 
 
 DATA = {"dataset", "validation", "dataset_digest"}  # in config.json: the labelled images
+
+
+def _shown(value: Any) -> str:
+    """A value of a config.json for a message."""
+    return shortened(json.dumps(value, ensure_ascii=False))
 
 
 class RunFolder:
@@ -110,7 +116,10 @@ class RunFolder:
             self._locked = None
 
     def last_checkpoint(self) -> dict[str, np.ndarray] | None:
-        """The last intact checkpoint, by its checksums. Raises TrainError if all are damaged."""
+        """The last intact checkpoint, by its checksums.
+
+        Raises TrainError if all are damaged, or if it holds no progress to resume from.
+        """
         faults = []
         for path in (self.checkpoint, self.checkpoint_before):
             try:
@@ -122,6 +131,13 @@ class RunFolder:
             else:
                 if faults:
                     log(f"{faults[0]}; resuming from the one before, {path.name}")
+                try:
+                    progress_of(found)  # without its step, the run would start again in silence
+                except ValueError as error:
+                    raise TrainError(
+                        f"{path}: is intact, but no checkpoint of this project ({error}); remove "
+                        "it to resume from the one before, or start a new run with --no-resume"
+                    ) from error
                 return found
         if self.checkpoint.exists() or self.checkpoint_before.exists():
             raise TrainError(f"{'; '.join(faults)}; start a new run with --no-resume")
@@ -139,18 +155,13 @@ class RunFolder:
 
     def earlier(self, name: str) -> Any:
         """An option of the run that is in the folder, or None."""
-        with contextlib.suppress(OSError, ValueError, AttributeError):
-            return json.loads(self.config.read_text(encoding="utf-8")).get(name)
+        with contextlib.suppress(OSError, TrainError):  # `open` reports them
+            return read_config(self.config).get(name)
 
     def _check_same(self, config: dict[str, Any], data_changed: bool) -> None:
-        try:
-            before = updated(json.loads(self.config.read_text(encoding="utf-8")))
-        except ValueError as error:
-            raise TrainError(
-                f"{self.config}: not JSON ({error}); start a new run with --no-resume"
-            ) from error
+        before = read_config(self.config)
         different = [
-            f"--{name.replace('_', '-')} {json.dumps(before.get(name))} -> {json.dumps(value)}"
+            f"--{name.replace('_', '-')} {_shown(before.get(name))} -> {_shown(value)}"
             for name, value in config.items()
             if before.get(name) != value
             and name != "patience"

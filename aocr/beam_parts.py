@@ -1,0 +1,150 @@
+"""The files of a Beam pipeline's parts folder: the job, and the inputs and result of each shard.
+
+They may be changed between two runs of a command, so their shape is checked when they are read.
+"""
+
+import json
+import os
+import re
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ocr_simple import storage
+from ocr_simple.local_files import read_bytes, read_object
+
+JOB = "job.json"  # beside it NNNNN.items.json and NNNNN.done.json, of each shard
+NAMES = re.compile(r"job\.json|\d{5,}\.(items|done)\.json|\..*\.partial")  # of these files
+MOST_BYTES = 1 << 30
+REPEAT = "remove the folder, and repeat the command"
+
+
+class PipelineError(ValueError):
+    """A pipeline that cannot run. The message names the fix."""
+
+
+def items_file(shard: int) -> str:
+    """The name of the file with the inputs of a shard."""
+    return f"{shard:05}.items.json"
+
+
+def done_file(shard: int) -> str:
+    """The name of the file with the result of a shard."""
+    return f"{shard:05}.done.json"
+
+
+def as_json(content: Any) -> str:
+    """Content as JSON; what JSON does not know is written as text."""
+    return json.dumps(content, default=str)
+
+
+def write(file: Path, content: str) -> None:
+    """Write a local file in one piece, even if another worker writes it too."""
+    partial = file.with_name(f".{file.name}.{uuid.uuid4().hex}.partial")
+    partial.write_text(content, encoding="utf-8", errors="backslashreplace", newline="\n")
+    os.replace(partial, file)
+
+
+def partial_files(file: Path) -> list[Path]:
+    """What workers left that were killed while they wrote a local file."""
+    return list(file.parent.glob(f".{file.name}.*.partial"))
+
+
+# --- shapes -----------------------------------------------------------------------------------
+
+
+def _is_list(values: Any, *kinds: type) -> bool:
+    """Whether something is a list of values of these kinds, one of each."""
+    return isinstance(values, list) and list(map(type, values)) == list(kinds)
+
+
+def _are_texts(values: Any) -> bool:
+    """Whether something is a list of texts."""
+    return isinstance(values, list) and all(isinstance(value, str) for value in values)
+
+
+def _is_row(item: Any) -> bool:
+    """Whether something is a row of a data set: the fields of a Fault or of an Entry."""
+    return _is_list(item, str, str) or _is_list(item, *[str] * 4, int, int, str)
+
+
+def _are_images(result: dict[str, Any]) -> bool:
+    """Whether a result has a label, and a width and height, for each image."""
+    labels, sizes = result.get("labels"), result.get("sizes")
+    return (
+        isinstance(labels, list)
+        and _are_texts(labels)
+        and isinstance(sizes, list)
+        and len(labels) == len(sizes)
+        and all(_is_list(size, int, int) for size in sizes)
+    )
+
+
+def _are_converted(result: dict[str, Any]) -> bool:
+    """Whether a result has images, what was changed in their labels, and the rows left out."""
+    faults = result.get("faults")
+    return (
+        _are_images(result)
+        and type(result.get("capitalised")) is int
+        and isinstance(result.get("expanded"), str)
+        and isinstance(faults, list)
+        and all(_is_list(fault, int, str, str) for fault in faults)
+    )
+
+
+def _are_readings(result: dict[str, Any]) -> bool:
+    """Whether a result has errors, and the number of unsure lines."""
+    return _are_texts(result.get("errors")) and type(result.get("unsure")) is int
+
+
+class Shapes(NamedTuple):
+    """Which JSON can be an input, and which the result of a shard."""
+
+    is_item: Callable[[Any], bool]
+    is_result: Callable[[dict[str, Any]], bool]
+
+
+DRAWN = Shapes(lambda item: False, _are_images)  # generated lines, which need no input
+CONVERTED = Shapes(_is_row, _are_converted)  # labelled images
+READ = Shapes(lambda item: isinstance(item, str), _are_readings)  # images, by their paths
+
+
+# --- files that are read ----------------------------------------------------------------------
+
+
+def check_ours(folder: Path) -> None:
+    """Raise PipelineError for a folder with files that are no parts of a pipeline."""
+    for path in folder.iterdir():
+        if not NAMES.fullmatch(path.name):
+            raise PipelineError(
+                f"{storage.display_name(path)}: is not part of a job; move it out of the folder, "
+                "or name another output"
+            )
+
+
+def read_job(file: Path) -> dict[str, Any]:
+    """What the job depends on. Raises PipelineError for a file of another shape."""
+    try:
+        return read_object(file, MOST_BYTES)
+    except (OSError, ValueError) as error:
+        raise PipelineError(f"{error}; {REPEAT}") from error
+
+
+def read_items(file: Path, shapes: Shapes) -> list:
+    """The inputs of a shard. Raises PipelineError for a file of another shape."""
+    try:
+        items = json.loads(read_bytes(file, MOST_BYTES))
+        if not isinstance(items, list) or not all(map(shapes.is_item, items)):
+            raise ValueError("not the inputs of a shard")
+    except (OSError, ValueError, RecursionError) as error:
+        raise PipelineError(f"{storage.display_name(file)}: {error}; {REPEAT}") from error
+    return items
+
+
+def read_result(file: Path, shapes: Shapes) -> dict[str, Any]:
+    """The result of a shard. Raises PipelineError for a file of another shape."""
+    result = read_job(file)
+    if not isinstance(result.get("error"), str) and not shapes.is_result(result):
+        raise PipelineError(f"{storage.display_name(file)}: not the result of a shard; {REPEAT}")
+    return result

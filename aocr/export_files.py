@@ -1,0 +1,146 @@
+"""The files of an export: what describes each of them, and which of them an export may replace.
+
+A folder may hold exports of several models, so each file has a description of its own, which names
+its checksum: FILE.json beside it, and model.json in the folder of a SavedModel. README.md and
+reader.py end with a checksum of the rest. So what somebody has changed, or written, is known.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from ocr_simple import images as imaging
+from ocr_simple import storage
+from ocr_simple.local_files import open_regular, read_bytes, read_object
+from ocr_simple.spec import ModelSpec
+from ocr_simple.text import Alphabet
+
+ABOUT = "model.json"  # in the folder of a SavedModel; earlier versions: of all files beside it
+READER, README = "reader.py", "README.md"
+MOST_BYTES = 1 << 22  # of a description, a README.md or a reader.py
+SIGNATURE = re.compile(r"\n(?:# |<!-- )written by ocr_simple, sha256 (\w{64})(?: -->)?\n$")
+EARLIER = {  # how files begin that earlier versions wrote, without a checksum
+    READER: re.compile('"""Read lines of text with an exported model. Copy this file'),
+    README: re.compile("# .*\n\nExported by ocr_simple from "),
+}
+
+
+def description(spec: ModelSpec) -> dict[str, Any]:
+    """What a program needs to know to use an export of a model, besides where it is from."""
+    alphabet, ctc = Alphabet(spec.alphabet), spec.head == "ctc"
+    about = {
+        "alphabet": spec.alphabet,
+        "head": spec.head,
+        "height": spec.height,
+        "channels": spec.channels,
+        "normalisation": "median of the image to 0, its standard deviation to 1",
+        "least_spread": imaging.MIN_SPREAD,
+        "stride": spec.stride,
+        "multiple": spec.multiple,
+        "bytes": {"inputs": ["input"], "outputs": ["output", "probability"]},
+        "pixels": {
+            "inputs": ["image", "width"],
+            "outputs": ["log_probabilities"] if ctc else ["ids", "probabilities"],
+        },
+    }
+    if alphabet.right_to_left:  # what reader.py needs to put text into logical order
+        about["kinds"] = alphabet.kinds
+        about["mirrored"] = "".join(map(alphabet.mirrored, alphabet.characters))
+    return about
+
+
+def digest(path: Path) -> str:
+    """The SHA-256 of a file; of a folder, of the names and contents of its files but model.json.
+
+    Raises OSError.
+    """
+    if not path.is_dir():
+        with open_regular(path) as (file, _):
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    files = {file.relative_to(path).as_posix(): file for file in path.rglob("*") if file.is_file()}
+    lines = [f"{digest(files[name])} {name}" for name in sorted(files) if name != ABOUT]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def description_of(path: Path) -> Path:
+    """The file that describes an exported file, or the folder of a SavedModel."""
+    return path / ABOUT if path.is_dir() else path.with_name(f"{path.name}.json")
+
+
+def describe(path: Path, about: dict[str, Any]) -> None:
+    """Write the description of an exported file or folder; about: the model."""
+    content = about | {"file": path.name, "sha256": digest(path)}
+    text = json.dumps(content, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
+    description_of(path).write_text(text, encoding="utf-8")
+
+
+def check_described(folder: Path, about: dict[str, Any]) -> None:
+    """Raise ValueError for a SavedModel that is not the one its description is of.
+
+    Earlier versions wrote no checksum.
+    """
+    if about.get("sha256", found := digest(folder)) != found:
+        raise ValueError(f"{folder}: is not the SavedModel that its {ABOUT} describes")
+
+
+def made_from(path: Path) -> str:
+    """The name of the model file from which an exported file was made; "?" if it is not known."""
+    for file in (description_of(path), path.with_name(ABOUT)):
+        try:
+            return str(read_object(file, MOST_BYTES)["made_from"])
+        except (OSError, ValueError, KeyError):
+            continue
+    return "?"
+
+
+def signed(text: str, name: str) -> str:
+    """The text of reader.py or README.md with its checksum in the last line."""
+    line = f"written by ocr_simple, sha256 {hashlib.sha256(text.encode()).hexdigest()}"
+    return f"{text}\n" + (f"# {line}\n" if name == READER else f"<!-- {line} -->\n")
+
+
+# --- what may be replaced ---------------------------------------------------------------------
+
+
+def check_replaceable(folder: Path, names: Iterable[str]) -> None:
+    """Raise ValueError for a file that is there, and that no export has written as it is now.
+
+    names: of the files that an export is about to write into a folder.
+    """
+    for name in names:
+        path = folder / name
+        if path.is_symlink() or path.exists():
+            try:
+                ours = path.is_file() and _is_ours(path)
+            except (OSError, ValueError):
+                ours = False
+            if not ours:
+                raise ValueError(
+                    f"{storage.display_name(path)}: is there already, and aocr export did not "
+                    "write it as it is, so it is not replaced; move it away, or name another DIR, "
+                    "such as exported"
+                )
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether an export wrote a file as it is now. Raises OSError, ValueError."""
+    if path.name in EARLIER:
+        text = read_bytes(path, MOST_BYTES).decode()
+        if found := SIGNATURE.search(text):
+            return hashlib.sha256(text[: found.start()].encode()).hexdigest() == found[1]
+        return EARLIER[path.name].match(text) is not None
+    if path.suffix == ".json":
+        return _describes(read_object(path, MOST_BYTES), path.stem)
+    try:
+        about = read_object(description_of(path), MOST_BYTES)
+    except FileNotFoundError:  # earlier versions: one description for all
+        return "made_from" in read_object(path.with_name(ABOUT), MOST_BYTES)
+    return _describes(about, path.name) and about["sha256"] == digest(path)
+
+
+def _describes(about: dict[str, Any], name: str) -> bool:
+    """Whether a description is of the file of that name."""
+    return about.get("file") == name and "made_from" in about and "sha256" in about

@@ -1,0 +1,169 @@
+"""Files of a run folder that were damaged or made by a stranger: named, with what to do."""
+
+import json
+import os
+import zipfile
+
+import numpy as np
+import pytest
+
+from ocr_simple.errors import TrainError
+from ocr_simple.options import TrainOptions
+from ocr_simple.reports.charts import learning_curves
+from ocr_simple.reports.metrics_file import read_metrics
+from ocr_simple.runs.checkpoint import pack, progress_of, unpack
+from ocr_simple.runs.config import as_config, read_config
+from ocr_simple.runs.run_folder import RunFolder
+
+PROGRESS = {
+    "step": 7, "losses": [0.5], "rows": [{"step": 6, "loss": 1.0}], "best": [0.5, float("inf")],
+    "best_step": 6, "waited": 0,
+}  # fmt: skip
+METRICS = "step,loss,val_exact,val_cer\n"
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A run folder with a config.json."""
+    (tmp_path / "config.json").write_text(json.dumps(as_config(TrainOptions())))
+    return RunFolder(tmp_path)
+
+
+def checkpoint(progress) -> bytes:
+    return pack({"progress": np.array(json.dumps(progress)), "model0": np.ones(3)})
+
+
+# --- config.json ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("", "not JSON"),
+        ("[" * 100_000, "not JSON"),
+        ("[]", "is not a JSON object"),
+        ('"text"', "is not a JSON object"),
+        ('{"steps": "many"}', "its steps is 'many', and must be a number, 0 or more"),
+        ('{"steps": null}', "its steps is None, and must be a number, 0 or more"),
+        ('{"shares": -3}', "its shares is -3, and must be a number, 0 or more"),
+        ('{"shares": true}', "its shares is True, and must be a number, 0 or more"),
+        ('{"alphabet": 5}', "its alphabet is 5, and must be text"),
+        ('{"rnn": []}', r"its rnn is \[\], and must be text"),
+    ],
+)
+def test_a_config_of_a_wrong_shape_is_named(folder, content, reason):
+    folder.config.write_text(content)
+    message = rf"config\.json: {reason}.*; restore the file, or start a new run with --no-resume$"
+    with pytest.raises(TrainError, match=message):
+        folder.open(as_config(TrainOptions()), resume=True)
+    folder.close()
+    assert folder.earlier("alphabet") is None and folder.earlier("shares") is None
+
+
+def test_a_config_that_is_no_file_or_a_huge_one_is_named(folder):
+    folder.config.unlink()
+    os.mkfifo(folder.config)
+    with pytest.raises(TrainError, match=r"config\.json: is a folder, pipe or device, not a file"):
+        read_config(folder.config)
+    folder.config.unlink()
+    with open(folder.config, "wb") as file:
+        file.truncate(200 << 30)
+    with pytest.raises(TrainError, match=r"config\.json: 214,748,364,800 bytes, over the limit"):
+        read_config(folder.config)
+
+
+def test_long_values_are_cut_in_messages(folder):
+    folder.config.write_text(json.dumps(as_config(TrainOptions()) | {"strings": ["x" * 10_000]}))
+    with pytest.raises(TrainError, match="holds a run with other options") as error:
+        folder.open(as_config(TrainOptions()), resume=True)
+    folder.close()
+    assert len(str(error.value)) < 1000
+
+
+# --- checkpoints ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("progress", "reason"),
+    [
+        ([], "its progress is not an object"),
+        ({}, "its progress has no step"),
+        ({k: v for k, v in PROGRESS.items() if k != "best"}, "its progress has no best"),
+        (PROGRESS | {"step": "7"}, "its progress has a step of a wrong kind"),
+        (PROGRESS | {"step": -1}, "its progress has a step of a wrong kind"),
+        (PROGRESS | {"step": None}, "its progress has a step of a wrong kind"),
+        (PROGRESS | {"step": True}, "its progress has a step of a wrong kind"),
+        (PROGRESS | {"losses": 3}, "its progress has a losses of a wrong kind"),
+        (PROGRESS | {"rows": [1]}, "its progress has a rows of a wrong kind"),
+        (PROGRESS | {"rows": [{"loss": 1}]}, "its progress has a rows of a wrong kind"),
+        (PROGRESS | {"best": [1]}, "its progress has a best of a wrong kind"),
+    ],
+)
+def test_progress_of_a_wrong_shape_never_starts_again_in_silence(folder, progress, reason):
+    folder.checkpoint.write_bytes(checkpoint(progress))
+    folder.checkpoint_before.write_bytes(checkpoint(PROGRESS | {"step": 3}))
+    message = (
+        rf"checkpoint\.npz: is intact, but no checkpoint of this project \({reason}\); remove it"
+    )
+    with pytest.raises(TrainError, match=message):
+        folder.last_checkpoint()
+    folder.checkpoint.unlink()
+    assert progress_of(folder.last_checkpoint())["step"] == 3
+
+
+def test_progress_is_read_as_it_was_written(tmp_path):
+    (tmp_path / "a.npz").write_bytes(checkpoint(PROGRESS))
+    assert progress_of(unpack(tmp_path / "a.npz")) == PROGRESS
+
+
+def test_a_checkpoint_without_progress_is_named(folder):
+    folder.checkpoint.write_bytes(pack({"model0": np.ones(3)}))
+    with pytest.raises(TrainError, match=r"checkpoint\.npz: is intact, .* \(it has no progress\)"):
+        folder.last_checkpoint()
+
+
+def test_a_checkpoint_that_unpacks_to_more_is_not_unpacked(folder):
+    with zipfile.ZipFile(folder.checkpoint, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("model0.npy", bytes(50_000_000))
+    with pytest.raises(TrainError, match="it is compressed, and a checkpoint is not"):
+        folder.last_checkpoint()
+
+
+def test_a_checkpoint_that_is_a_pipe_is_not_waited_for(folder):
+    os.mkfifo(folder.checkpoint)
+    with pytest.raises(TrainError, match="is a folder, pipe or device"):
+        folder.last_checkpoint()
+
+
+# --- metrics.csv ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("", "it has no column step"),
+        ("step,loss\n1,2\n", "it has no column val_exact"),
+        (METRICS, "it has no rows"),
+        (METRICS + "1,2,3\n", "it has more or fewer columns than the first row"),
+        (METRICS + "1,2,3,4,5\n", "it has more or fewer columns than the first row"),
+        (METRICS + "1,2,x,4\n", "could not convert string to float: 'x'"),
+        (METRICS + "1,2,nan,4\n", "a number is not finite"),
+        (METRICS + f'1,2,"{"3" * 200_000}",4\n', "field larger than field limit"),
+        (METRICS + '1,2,"3,4\n', "unexpected end of data"),
+        ("\x00\xff", "'utf-8' codec can't decode|it has no column"),
+    ],
+)
+def test_metrics_of_a_wrong_shape_are_named(tmp_path, content, reason):
+    file = tmp_path / "metrics.csv"
+    file.write_text(content, encoding="latin-1")
+    message = rf"metrics\.csv(:\d+)?: not the metrics of a run \(({reason}).*\); restore it, or rem"
+    for read in (read_metrics, learning_curves):
+        with pytest.raises(ValueError, match=message):
+            read(file)
+
+
+def test_metrics_of_labelled_images_may_have_an_infinite_loss(tmp_path):
+    file = tmp_path / "metrics.csv"
+    file.write_text("step,loss,val_exact,val_cer,val_loss\n1,2,0.5,0.25,inf\n")
+    expected = {"step": 1, "loss": 2, "val_exact": 0.5, "val_cer": 0.25, "val_loss": float("inf")}
+    assert read_metrics(file) == [expected]
