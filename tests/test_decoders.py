@@ -75,7 +75,14 @@ def test_good_images_overtake_those_that_take_long(lanes):
 
 
 def test_few_of_them_wait(lanes):
-    found = decode(lanes, *[BAD] * 8)
+    async def many():
+        requests = [lanes.turns() for _ in range(8)]
+        for turns in requests:
+            turns.slow = True  # so all come to the second queue at once
+        each = (lanes.decode(turns, to_png, BAD, "it", LIMITS) for turns in requests)
+        return await asyncio.gather(*each, return_exceptions=True)
+
+    found = asyncio.run(many())
     assert sum(isinstance(error, Stopped) for error in found) == 1 + decoders.WAITING
     assert sum(isinstance(error, Busy) for error in found) == 8 - 1 - decoders.WAITING
 
