@@ -130,6 +130,7 @@ KINDS = {
 RIGHT_TO_LEFT = re.compile(  # blocks that have such characters
     "[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefe\U00010800-\U00010fff\U0001e800-\U0001efff]"
 )
+SYMBOLS = tuple(map(chr, range(0x2500, 0x2600)))  # without a direction
 NUMBER = "E+(?:[SC]E+)*"  # 1,250.00 and 050-1234567
 LEFT_TO_RIGHT = re.compile(  # what is written from left to right within right-to-left text
     "(?:(?:T*E[^RANL]*)?L(?:[^RAN]*(?:ET*|L))?"  # words, with the numbers beside them
@@ -157,7 +158,12 @@ def to_visual(text: str) -> str:
         return text
     from bidi.algorithm import get_display  # not needed for other scripts
 
-    return get_display(text, base_dir="R")
+    # it knows no character without a direction, such as one of a later version of Unicode
+    unknown = [c for c in dict.fromkeys(text) if not unicodedata.bidirectional(c)]
+    symbols = (symbol for symbol in SYMBOLS if symbol not in text)
+    stand_ins = dict(zip(unknown, symbols))
+    visual = get_display(text.translate(str.maketrans(stand_ins)), base_dir="R")
+    return visual.translate(str.maketrans({s: c for c, s in stand_ins.items()}))
 
 
 def reading_order(kinds: str) -> list[tuple[int, bool]]:

@@ -161,3 +161,9 @@ def test_combining_marks_can_be_in_an_alphabet_beside_letters_that_they_would_jo
         Alphabet(characters).ids["q"], Alphabet(characters).ids["\u0301"],
     ]  # fmt: skip
     assert unique_characters("zab") == "zab"
+
+
+def test_a_character_of_a_later_version_of_unicode_has_no_direction():
+    unassigned = "\u0378\u0379"  # two code points without a character
+    assert to_visual(f"\u05d0{unassigned}\u05d1") == f"\u05d1{unassigned[::-1]}\u05d0"
+    assert to_visual(f"\u05d0\u2500{unassigned}") == f"{unassigned[::-1]}\u2500\u05d0"
