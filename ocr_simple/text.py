@@ -162,8 +162,9 @@ def to_visual(text: str) -> str:
     unknown = [c for c in dict.fromkeys(text) if not unicodedata.bidirectional(c)]
     symbols = (symbol for symbol in SYMBOLS if symbol not in text)
     stand_ins = dict(zip(unknown, symbols))
-    visual = get_display(text.translate(str.maketrans(stand_ins)), base_dir="R")
-    return visual.translate(str.maketrans({s: c for c, s in stand_ins.items()}))
+    known = text.translate({ord(c): symbol for c, symbol in stand_ins.items()})
+    back = {ord(symbol): c for c, symbol in stand_ins.items()}
+    return get_display(known, base_dir="R").translate(back)
 
 
 def reading_order(kinds: str) -> list[tuple[int, bool]]:
