@@ -1,19 +1,17 @@
 """`aocr check`: what is in a data set, and what is odd about it, before a training."""
 
 import hashlib
-import io
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterable
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image, PngImagePlugin
+from PIL import Image
 
 from aocr.options import CheckOptions
+from aocr.sheet import check_sheet, write_sheet
 from ocr_simple import images as imaging
-from ocr_simple import storage
 from ocr_simple.command_line import say
 from ocr_simple.datasets.annotations import Dataset, check_datasets, find_dataset
 from ocr_simple.datasets.entries import Entry, Fault, fault_list, image_fault, quoted
@@ -29,7 +27,7 @@ FLAT = 16  # grey levels between darkest and lightest of a blank image
 RARE = 10  # a character that occurs in fewer labels is hard to learn
 LENGTHS = 12  # different lengths of labels that are listed one by one
 SHOWN = 48  # images of the sheet
-MARK = ("Software", "aocr check")  # in the text of a sheet's PNG: it may be replaced
+COMMAND = "aocr check"
 
 
 class Seen(NamedTuple):
@@ -57,7 +55,7 @@ def run(options: CheckOptions, _: list[str]) -> int:
         raise ValueError("name a DATASET, such as a folder with labels.tsv; see docs/data.md")
     check_datasets(options.dataset, options)
     if options.sheet:
-        _check_sheet(options.sheet)
+        check_sheet(options.sheet, COMMAND)
     alphabet = Alphabet.parse(options.alphabet) if options.alphabet else None
     chosen: list[Entry] = []
     everything: list[list[Seen]] = []  # of each data set
@@ -81,34 +79,9 @@ def run(options: CheckOptions, _: list[str]) -> int:
     if len(everything) > 1:
         say(_in_several(everything))
     if options.sheet:
-        text = PngImagePlugin.PngInfo()
-        text.add_text(*MARK)
-        with storage.output_folder(options.sheet.parent) as folder:
-            _sheet(chosen, odd).save(folder / options.sheet.name, pnginfo=text)
+        write_sheet(_sheet(chosen, odd), options.sheet, COMMAND)
         say(f"some of the images: {options.sheet}", sys.stderr)
     return 1 if faulty else 0
-
-
-def _check_sheet(sheet: Path) -> None:
-    """Raise ValueError for a sheet that cannot be written, or would replace a user's picture."""
-    url = storage.url_of(sheet)
-    if sheet.suffix.lower() != ".png":
-        raise ValueError(f"--sheet {sheet}: name a .png file, such as {sheet.stem}.png")
-    if not url and not sheet.parent.is_dir():
-        raise ValueError(f"--sheet {sheet}: no such folder; name a file in another one")
-    storage.check_writable(sheet.parent, "--sheet")
-    if not (storage.is_file(url) if url else sheet.exists()):
-        return
-    try:
-        with Image.open(io.BytesIO(storage.read(url)) if url else sheet) as picture:
-            ours = picture.info.get(MARK[0]) == MARK[1]
-    except (OSError, Image.DecompressionBombError):  # a folder, not an image, or a huge one
-        ours = False
-    if not ours:
-        raise ValueError(
-            f"--sheet {sheet}: is there already, and aocr check did not make it, so it is not "
-            "replaced; name another file, or None for no picture"
-        )
 
 
 def _look(dataset: Dataset) -> tuple[list[Seen], list[Fault]]:

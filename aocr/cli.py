@@ -1,6 +1,8 @@
 """The command `aocr`: from labelled images to a model, its report, its readings and its exports.
 
     aocr check my_images/                               # what is in it, and what is odd
+    aocr label my_images/                               # type labels on a page, helped by a model
+    aocr diagnose my_images/                            # which recipe draws such, how to train
     aocr dataset annotations.txt training.tfrecords     # rows of: path label
     aocr dataset --generate 20000 training.tfrecords    # generated lines instead
     aocr train training.tfrecords                       # into checkpoints/
@@ -29,7 +31,9 @@ from aocr.options import (
     AocrTrainOptions,
     CheckOptions,
     DatasetOptions,
+    DiagnoseOptions,
     ExportOptions,
+    LabelPageOptions,
     LogOptions,
     PredictOptions,
     ServeOptions,
@@ -48,6 +52,8 @@ from ocr_simple.runs.journal import journal
 
 COMMANDS: dict[str, tuple[type, str]] = {  # options, and the module whose `run` takes them
     "check": (CheckOptions, "aocr.check"),
+    "label": (LabelPageOptions, "aocr.label.app"),
+    "diagnose": (DiagnoseOptions, "aocr.diagnose.command"),
     "dataset": (DatasetOptions, "aocr.dataset"),
     "train": (AocrTrainOptions, "aocr.train"),
     "test": (TestOptions, "aocr.evaluate"),

@@ -12,6 +12,7 @@ from tyro.conf import Positional
 from ocr_simple.options import (
     HELD_OUT,
     DatasetOption,
+    DrawingOptions,
     Group,
     InferenceOptions,
     LabelOptions,
@@ -131,6 +132,55 @@ class LookOptions(Group):
 @dataclass(frozen=True)
 class CheckOptions(LabelOptions, LookOptions):
     """Report what is in data sets, and what is odd about them, before a training."""
+
+
+# --- label ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class LabelPageOptions(Group):
+    """Type the labels of a folder of pictures on a page, helped by a model."""
+
+    title = "page"
+    folder: Annotated[Path | None, Positional, tyro.conf.arg(metavar="FOLDER")] = None
+    """Folder of pictures. Its labels.tsv is written at each answer; left_out.tsv lists the pictures
+    that get no label."""
+    model: Model = "digits"
+    """Model that suggests the texts: a shipped model's name (digits, numbers, text), a model file,
+    or a run folder."""
+    order: Literal["unsure", "name"] = "unsure"
+    """unsure: first the pictures that the model is least sure of; name: in the order of names."""
+    port: Annotated[NotNegative, Le(65535)] = 8502
+    """Port of the page, which only this computer can open; 0: any free port."""
+
+
+# --- diagnose ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class DiagnosisOptions(Group):
+    """The pictures, and what they are compared with."""
+
+    title = "diagnose"
+    folder: Annotated[str, Positional, tyro.conf.arg(metavar="FOLDER")] = ""
+    """Folder of your pictures, one line of text in each, with or without labels."""
+    fonts: tuple[str, ...] = DrawingOptions.fonts
+    """Fonts of the generated lines, as for train.py. After make fonts, give trdg matplotlib
+    fonts/made: displays, receipts and handwriting have fonts of their own."""
+    pictures: Positive = 100
+    """Number of pictures to look at, evenly spread over all."""
+    lines: Annotated[int, Ge(20), Le(1000)] = 300
+    """Lines to draw of each recipe."""
+    sheet: Path | None = Path("diagnose.png")
+    """Picture to write, a .png file: your pictures, each beside the generated line most like it. It
+    replaces no file but such a picture. None: no picture."""
+    seed: NotNegative = 0
+    """Random seed of the generated lines."""
+
+
+@dataclass(frozen=True)
+class DiagnoseOptions(LabelOptions, DiagnosisOptions):
+    """Tell which recipe draws lines like your pictures, and how to train for them."""
 
 
 # --- train ------------------------------------------------------------------------------------

@@ -30,6 +30,8 @@ def labels(found):
         ("images/a.png  two words ", "two words"),
         ("images/a.png 1,234", "1,234"),
         ("images/a.png\thello", "hello"),
+        ("images/a.png\tName", "Name"),  # no header, though columns may be called so
+        ("images/a.png\tone, image", "one, image"),
         ("images/a.png,hello", "hello"),
         ("images/a.png, 1,50", "1,50"),
         ("images/with space.png\thello", "hello"),

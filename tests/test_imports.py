@@ -31,7 +31,7 @@ for name in sys.argv[1:]:
     found[name] = sorted(set(imported()) - set(before))
 print(json.dumps(found))
 """
-COMMANDS = ("dataset", "train", "test", "predict", "export", "serve")
+COMMANDS = ("label", "dataset", "train", "test", "predict", "export", "serve")
 MEMORY = 250  # MB, of a process that draws
 
 
@@ -83,6 +83,7 @@ def poisoned(tmp_path_factory):
         (["-m", "aocr", "--help"], 0, "usage: aocr"),
         *((["-m", "aocr", name, "--help"], 0, f"usage: aocr {name}") for name in COMMANDS),
         (["-m", "aocr", "dataset", "no_such.txt"], 2, "no_such.txt"),
+        (["-m", "aocr", "label", "no_such/"], 2, "no_such: no such folder"),
         (["-m", "aocr", "train", "no_such/"], 2, "no_such/: no data set"),
         (["-m", "aocr", "test", "no_such.tsv", "--model", "text"], 2, "no_such.tsv: no"),
         (["-m", "aocr", "test", "x", "--model", "no_such"], 2, "no such file or folder"),

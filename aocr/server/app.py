@@ -7,13 +7,11 @@ A model folder, local or in a bucket, holds SavedModels by version, as `aocr exp
 The newest version is served; a newer one is loaded while requests are answered.
 """
 
-import errno
 import logging
 import os
 import re
 import shlex
 import signal
-import socket
 import sys
 from dataclasses import replace
 from typing import Any
@@ -26,7 +24,13 @@ from starlette.exceptions import HTTPException
 
 from aocr.options import ServeOptions
 from aocr.server import routes
-from aocr.server.connections import Connection, Listener, Server, connections_that_fit
+from aocr.server.connections import (
+    Connection,
+    Listener,
+    Server,
+    connections_that_fit,
+    listen,
+)
 from aocr.server.hosts import LOOPBACK, HostMiddleware, allowed_hosts
 from aocr.server.limits import LimitsMiddleware
 from aocr.server.served_model import ServedModel
@@ -106,7 +110,7 @@ def run(options: ServeOptions, _: list[str]) -> int:
     check_token(options.token)
     most = connections_that_fit(options.max_connections)
     devices.prepare()
-    listening = Listener(_listen(options.host, options.port), most)
+    listening = Listener(listen(options.host, options.port), most)
     app = application(Service(options, ServedModel(found)))
     config = uvicorn.Config(
         app, http=Connection, ws="none", access_log=False, proxy_headers=False,
@@ -138,15 +142,3 @@ def check_token(token: str) -> None:
             "the token (OCR_TOKEN or --token) cannot stand in a header; give up to 4,096 letters, "
             "digits and signs of ASCII, without spaces at its ends"
         )
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        listening = socket.create_server((host, port), family=family, backlog=2048)
-    except OSError as error:
-        reason = "already in use" if error.errno == errno.EADDRINUSE else error.strerror
-        raise ValueError(f"--port {port}: {reason}; give another --port or --host") from error
-    # otherwise the body of an answer waits 40 ms until the client acknowledges the head
-    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return listening

@@ -72,6 +72,21 @@ def connections_that_fit(asked: int) -> int:
     return fit
 
 
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that listens on an address; port 0: any free one. Raises ValueError."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        listening = socket.create_server((host, port), family=family, backlog=2048)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise ValueError(f"--port {port}: already in use; give another --port") from error
+        fix = "give another --port or --host"
+        raise ValueError(f"--port {port}: {error.strerror}; {fix}") from error
+    # otherwise the body of an answer waits 40 ms until the client acknowledges the head
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listening
+
+
 class Listener(socket.socket):
     """A listening socket that refuses a connection when there are too many."""
 

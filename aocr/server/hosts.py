@@ -27,8 +27,14 @@ def allowed_hosts(listening: str, allowed: Sequence[str]) -> frozenset[str] | No
 class HostMiddleware:
     """Answers 400 to requests for another host."""
 
-    def __init__(self, app: Any, allowed: frozenset[str] | None):
-        self.app, self.allowed = app, allowed
+    def __init__(
+        self,
+        app: Any,
+        allowed: frozenset[str] | None,
+        fix: str = "start it with --allowed-host NAME to allow it",
+    ):
+        """fix: what to do about a name that is refused, for the message."""
+        self.app, self.allowed, self.fix = app, allowed, fix
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Handle a request."""
@@ -40,8 +46,6 @@ class HostMiddleware:
         if found and (found[1] or found[2]).lower().rstrip(".") in self.allowed:
             await self.app(scope, receive, send)
             return
-        message = (
-            f"Host {shown(given.decode('latin-1'))}: not a name of this server; start it with "
-            "--allowed-host NAME to allow it"
-        )
+        name = shown(given.decode("latin-1"))
+        message = f"Host {name}: not a name of this server; {self.fix}"
         await JSONResponse({"error": message}, 400)(scope, receive, send)

@@ -14,19 +14,13 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from aocr.server import answers, docs_page, predict_api
 from aocr.server.forms import uploaded_files
+from aocr.server.pages import PAGE_HEADERS, page_text
 from aocr.server.predict_api import PREDICT
 from aocr.server.served_model import ServedLine
 from aocr.server.service import Service
 from ocr_simple.images import ImageError, TooLargeError
 
 PAGE = Path(__file__).resolve().parent / "page.html"
-PAGE_HEADERS = {  # the page uses nothing from other servers, and cannot be embedded
-    "Content-Security-Policy": "default-src 'none'; connect-src 'self'; img-src blob: data:; "
-    "style-src 'unsafe-inline'; script-src 'unsafe-inline'; base-uri 'none'; "
-    "form-action 'none'; frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-}
 UPLOAD = {  # in the OpenAPI document
     "requestBody": {
         "required": True,
@@ -154,7 +148,7 @@ def status_of(errors: Sequence[ImageError]) -> int:
 @public.get("/", response_class=HTMLResponse)
 async def page() -> Response:
     """A page to drop images on."""
-    return HTMLResponse(PAGE.read_text(encoding="utf-8"), headers=PAGE_HEADERS)
+    return HTMLResponse(page_text(PAGE), headers=PAGE_HEADERS)
 
 
 @public.get("/docs", response_class=HTMLResponse, include_in_schema=False)

@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 from ocr_simple.datasets.annotation_text import read_text
 from ocr_simple.datasets.entries import quoted
 from ocr_simple.errors import DatasetError
+from ocr_simple.images import EXTENSIONS
 from ocr_simple.text import counted
 
 PATH_COLUMNS = (
@@ -256,6 +257,8 @@ def _columns(names: list[str], place: str) -> tuple[int, int] | None:
 
 def _header(path: Path, first: str) -> tuple[str, int, int] | None:
     """(separator, column of the path, column of the label) that a first row names."""
+    if Path(re.split("[\t,;]", first)[0].strip('" ')).suffix.lower() in EXTENSIONS:
+        return None  # the row of an image, whose label may be such a word: 1.png⇥Name
     for separator in "\t,;":
         try:
             names = next(csv.reader([first], delimiter=separator, skipinitialspace=True), [])

@@ -47,6 +47,12 @@ def _matches(font: str, patterns: Iterable[str]) -> bool:
     )
 
 
+def has_own_fonts(recipe: Recipe, fonts: Iterable[str]) -> bool:
+    """Whether any of `fonts` is of the kind that a recipe draws with; True if it has no kind."""
+    patterns = recipe.fonts.patterns
+    return not patterns or any(_matches(font, patterns) for font in fonts)
+
+
 def _family(font: str) -> str:
     """The family of a font file: the part of its name before weight and style."""
     name, latin, _ = Path(font).name.partition("-latin-")  # as @fontsource names its files

@@ -1,0 +1,168 @@
+"""`aocr diagnose`: which recipe draws lines like some pictures, and the training that fits them."""
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image
+
+from aocr.diagnose import report
+from aocr.diagnose.advice import Seen, advise
+from aocr.diagnose.pictures import Found, Picture, find_pictures, load, spread
+from aocr.diagnose.recipe_lines import COMPARED, draw_recipe, few_fonts
+from aocr.options import DiagnoseOptions
+from aocr.sheet import check_sheet, write_sheet
+from ocr_simple.command_line import say
+from ocr_simple.datasets.entries import fault_list
+from ocr_simple.drawing.fonts import find_fonts
+from ocr_simple.photography.appearance import measure
+from ocr_simple.photography.mixtures import has_own_fonts
+from ocr_simple.photography.nearness import Nearness, compare
+from ocr_simple.photography.recipes import RECIPES
+from ocr_simple.reports.metrics import Reading
+from ocr_simple.reports.nearest_pictures import beside
+from ocr_simple.runs import devices
+from ocr_simple.runs.model_files import find_model
+from ocr_simple.text import Alphabet, Line, visible
+
+if TYPE_CHECKING:  # it imports TensorFlow: see `run`
+    from inference import Recognizer
+
+COMMAND = "aocr diagnose"
+MODELS = ("numbers", "text")  # shipped ones; between them they were trained on every recipe
+SHOWN = 24  # pictures of the sheet
+
+Lines = dict[str, list[np.ndarray]]  # of each recipe, uint8 (rows, columns, 1) each
+
+
+def run(options: DiagnoseOptions, _: list[str]) -> int:
+    """Compare, report and advise. Returns the exit status.
+
+    Raises ValueError for missing files and what cannot be drawn before TensorFlow is imported.
+    """
+    found = _load(options)
+    fonts = find_fonts(options.fonts)
+    lacking = [name for name in COMPARED if not has_own_fonts(RECIPES[name], fonts)]
+    files = [find_model(name) for name in MODELS]
+    say(f"Drawing {options.lines:,} lines of each of {len(COMPARED)} recipes", sys.stderr)
+    few = few_fonts(fonts)
+    lines = {name: draw_recipe(name, few, options.lines, options.seed) for name in COMPARED}
+
+    say(f"Comparing them as the models {' and '.join(MODELS)} see them", sys.stderr)
+    devices.prepare()
+    from aocr.diagnose.features import Features
+    from inference import Recognizer
+
+    recognizers = {name: Recognizer.load(file) for name, file in zip(MODELS, files)}
+    features = Features(list(recognizers.values()))
+    groups = {name: features(each) for name, each in lines.items()}
+    pictures = found.pictures
+    vectors = features([picture.pixels for picture in pictures])
+    nearness = compare(groups, vectors, features.emphasis(vectors.shape[1]))
+    readings = {name: _read(recognizer, pictures) for name, recognizer in recognizers.items()}
+
+    _say_what_was_found(options, found, lacking, lines, nearness, readings)
+    seen = _seen(options.folder, pictures, readings["text"], nearness)
+    _say_advice(seen, options.fonts)
+    if options.sheet:
+        write_sheet(_sheet(pictures, lines, nearness), options.sheet, COMMAND)
+        say(f"Your pictures, each beside the line most like it: {options.sheet}", sys.stderr)
+    return 1 if found.faults else 0
+
+
+def _load(options: DiagnoseOptions) -> Found:
+    """The pictures. Raises ValueError if there is none, or the sheet cannot be written."""
+    if not options.folder:
+        raise ValueError("name a FOLDER of your pictures, one line of text in each")
+    listed, faults = find_pictures(options.folder, options)
+    if options.sheet:
+        check_sheet(options.sheet, COMMAND)
+        ours = os.path.realpath(options.sheet)  # perhaps of an earlier diagnosis, in that folder
+        listed = [each for each in listed if os.path.realpath(each.entry.file) != ours]
+    found = load(listed, faults, options.pictures)
+    if found.faults:
+        say(f"cannot be used: {len(found.faults):,}{fault_list(found.faults)}", sys.stderr)
+    if not found.pictures:
+        raise ValueError(f"{options.folder}: none of its {found.total:,} images can be read")
+    # labelled ones first: `Seen` pairs sizes with labels
+    found.pictures.sort(key=lambda picture: not picture.label)
+    return found
+
+
+def _read(recognizer: "Recognizer", pictures: Sequence[Picture]) -> list[Line]:
+    return recognizer.read([picture.pixels for picture in pictures])
+
+
+def _seen(
+    folder: str, pictures: Sequence[Picture], lines: Sequence[Line], nearness: Nearness
+) -> Seen:
+    return Seen(
+        folder=folder,
+        sizes=[(p.pixels.shape[1], p.pixels.shape[0]) for p in pictures],
+        labels=[picture.label for picture in pictures if picture.label],
+        readings=[(line.text, line.confidence) for line in lines],
+        ink_height=float(np.median([measure(p.pixels).ink_height for p in pictures])),
+        nearness=nearness,
+    )
+
+
+def _say_what_was_found(
+    options: DiagnoseOptions,
+    found: Found,
+    lacking: list[str],
+    lines: Lines,
+    nearness: Nearness,
+    readings: dict[str, list[Line]],
+) -> None:
+    """Print the figures: recipes, appearance, confidence, errors."""
+    kind = nearness.ranked()[0][0]
+    parts = [
+        report.about(options.folder, found),
+        f"{report.nearest_table(nearness)}\n\n{report.verdict(nearness)}",
+        report.fonts_note(options.fonts, lacking),
+        report.appearance_table(
+            [measure(picture.pixels) for picture in found.pictures],
+            [measure(pixels) for pixels in lines[kind]],
+            kind,
+        ),
+        report.readings_note(
+            {
+                name: float(np.mean([line.confidence for line in each]))
+                for name, each in readings.items()
+            }
+        ),
+    ]
+    if found.labels:
+        parts.append(_errors(found.pictures, readings))
+    say("\n\n".join(part for part in parts if part))
+
+
+def _errors(pictures: Sequence[Picture], readings: dict[str, list[Line]]) -> str:
+    """The errors of the smallest model that knows most of the labels' characters."""
+    labelled = [(i, p) for i, p in enumerate(pictures) if p.label is not None]
+    written = "".join(p.label or "" for _, p in labelled)
+    numbers = Alphabet.parse("numbers")
+    model = "text" if sum(c not in numbers.ids for c in written) > 0.1 * len(written) else "numbers"
+    return report.errors_note(
+        [Reading(p.name, p.label or "", readings[model][i]) for i, p in labelled], model
+    )
+
+
+def _say_advice(seen: Seen, fonts: tuple[str, ...]) -> None:
+    advice = advise(seen, fonts)
+    notes = "".join(f"\n{note}" for note in advice.notes)
+    say(f"\nTo train for them:{notes}\n\n{advice.command}\n")
+
+
+def _sheet(pictures: Sequence[Picture], lines: Lines, nearness: Nearness) -> Image.Image:
+    """Some pictures, each beside the line that is most like it."""
+    chosen = spread(range(len(pictures)), SHOWN)
+    kinds = [nearness.kinds[nearness.nearest[i]] for i in chosen]
+    names = [
+        f"{each.name}  {visible(each.label)}" if each.label else each.name
+        for each in (pictures[i] for i in chosen)
+    ]
+    similar = [lines[kind][nearness.lines[i]] for i, kind in zip(chosen, kinds)]
+    return beside([pictures[i].pixels for i in chosen], names, similar, kinds)

@@ -1,0 +1,1 @@
+"""`aocr label`: a page on which the pictures of a folder get their labels."""

@@ -1,0 +1,138 @@
+"""`aocr label`: type the labels of a folder of pictures on a page, helped by a model.
+
+    aocr label my_images/                       # http://127.0.0.1:8502
+    aocr label my_images/ --model numbers --order name
+
+The page answers to this computer only. Each answer is in labels.tsv before the next picture is
+shown. TensorFlow is imported by another process, after the page is there.
+"""
+
+import logging
+import shlex
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from aocr.label.labels_file import LabelsFile
+from aocr.label.lock import FolderLock
+from aocr.label.readings import BackgroundReader
+from aocr.label.routes import Labelling, routes
+from aocr.label.session import Session
+from aocr.options import LabelPageOptions
+from aocr.server.connections import Connection, Server, listen
+from aocr.server.hosts import LOOPBACK, HostMiddleware
+from ocr_simple import storage
+from ocr_simple.command_line import say
+from ocr_simple.datasets.folders import images_in
+from ocr_simple.runs.model_files import find_model
+from ocr_simple.spec import read_spec
+from ocr_simple.text import counted, shortened
+
+log = logging.getLogger("ocr_simple")
+
+HOST = "127.0.0.1"
+TIMEOUT, GRACE = 60.0, 3.0  # seconds that a connection may stall, and in which the server ends
+
+
+def application(labelling: Labelling) -> FastAPI:
+    """The page's application."""
+    app = FastAPI(title="aocr label", openapi_url=None, docs_url=None, redoc_url=None)
+    app.state.labelling = labelling
+    app.add_middleware(
+        HostMiddleware, allowed=frozenset(LOOPBACK), fix="open it as localhost, through a tunnel"
+    )
+    app.add_exception_handler(HTTPException, _on_http_error)
+    app.add_exception_handler(RequestValidationError, _on_refused)
+    app.add_exception_handler(ValueError, _on_refused)
+    app.add_exception_handler(OSError, _on_refused)
+    app.include_router(routes)
+    return app
+
+
+async def _on_http_error(_: Request, error: Any) -> Response:
+    return JSONResponse({"error": error.detail}, error.status_code)
+
+
+async def _on_refused(_: Request, error: Exception) -> Response:
+    """What an answer was refused for; nothing has changed then."""
+    return JSONResponse({"error": shortened(str(error))}, 400)
+
+
+def run(options: LabelPageOptions, _: list[str]) -> int:
+    """Show the page until the process is asked to stop. Returns the exit status.
+
+    Raises ValueError, before anything starts, for a folder or a model that cannot be used, and if
+    another process has the folder.
+    """
+    folder = _check_folder(options.folder)
+    images = images_in(folder)
+    if not images:
+        raise ValueError(f"{folder}: no images there; name the folder with your pictures")
+    model = find_model(options.model)
+    spec = read_spec(model)
+    lock = FolderLock(folder)
+    try:
+        file = LabelsFile(folder, images)
+        listening = listen(HOST, options.port)
+        address = f"http://{HOST}:{listening.getsockname()[1]}"
+        lock.describe(address)
+        names = [image.relative_to(folder).as_posix() for image in images]
+        session = Session(names, file, options.order, spec.alphabet)
+        reader = BackgroundReader(model, images, session.wanted, session.deliver)
+        about = {
+            "folder": str(folder), "model": options.model,
+            "next": f"python train.py --dataset {shlex.quote(str(folder))} --init-from "
+            f"{shlex.quote(options.model)} --mix-generated 0.5 --model-dir checkpoints/mine",
+        }  # fmt: skip
+        for note in file.notes:
+            say(note, sys.stderr)
+        known = len(session.answers)
+        say(
+            f"{folder}: {counted(len(images), 'picture')}, {known:,} answered already. "
+            f"Reading with {storage.display_name(model)}\nLabel them at {address}; Ctrl-C ends",
+            sys.stderr,
+        )
+        _serve(application(Labelling(session, images, reader, about)), listening, reader)
+        labels = sum(answer.label is not None for answer in session.answers.values())
+        say(f"{counted(labels, 'label')} in {file.labels.path}", sys.stderr)
+        if labels:
+            say(f"Train with them: {about['next']}", sys.stderr)
+        return 0
+    finally:
+        lock.close()
+
+
+def _check_folder(given: Path | None) -> Path:
+    """The folder, if it can be written to. Raises ValueError."""
+    if given is None:
+        raise ValueError("name the FOLDER with your pictures: aocr label my_images/")
+    if storage.url_of(given):
+        raise ValueError(f"{storage.url_of(given)}: labels are written to local folders; copy it")
+    folder = given.expanduser()
+    if folder.is_file():
+        raise ValueError(f"{folder}: is a file; name the folder that it is in")
+    if not folder.is_dir():
+        raise ValueError(f"{folder}: no such folder")
+    storage.check_writable(folder, "FOLDER")
+    return folder
+
+
+def _serve(app: FastAPI, listening: Any, reader: BackgroundReader) -> None:
+    config = uvicorn.Config(
+        app, http=Connection, ws="none", access_log=False, proxy_headers=False,
+        server_header=False, log_level="error",
+    )  # fmt: skip
+    for number in (signal.SIGINT, signal.SIGTERM):  # uvicorn raises them again once it has stopped
+        signal.signal(number, lambda *_: None)
+    reader.start()
+    try:
+        Server(config, TIMEOUT, GRACE).run(sockets=[listening])
+    finally:
+        reader.stop()

@@ -1,0 +1,167 @@
+"""The routes of the labelling page. One page at a time may answer."""
+
+import io
+import secrets
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body, Depends, HTTPException, Request, Response
+from fastapi.responses import HTMLResponse
+from PIL import Image
+
+from aocr.label.readings import BackgroundReader
+from aocr.label.session import Kind, Session
+from aocr.server.pages import PAGE_HEADERS, page_text
+from ocr_simple import images as imaging
+from ocr_simple.local_files import read_bytes
+
+PAGE = Path(__file__).resolve().parent / "page.html"
+HEADERS = PAGE_HEADERS | {
+    "Content-Security-Policy": PAGE_HEADERS["Content-Security-Policy"].replace(
+        "img-src", "img-src 'self'"
+    ),
+    "Cache-Control": "no-store",
+}
+PICTURE_HEADERS = {  # its address has a secret of this page: no other session has the same
+    "Cache-Control": "private, max-age=3600",
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "default-src 'none'",
+}
+JPEG = b"\xff\xd8\xff"  # shown by browsers as it is read here, upright too
+SILENCE = 15.0  # seconds without a request after which a page is taken to be closed
+
+
+class OnePage:
+    """Which page has the folder: the one that was opened first, until it is closed."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic):
+        self._clock, self._holder, self._seen = clock, "", 0.0
+
+    def open(self, take: bool) -> str:
+        """A secret for a new page. Raises HTTPException if another page is open.
+
+        take: whether the new page takes its place.
+        """
+        if self._holder and not take and self._clock() - self._seen < SILENCE:
+            raise HTTPException(409, "this folder is open in another page or tab")
+        self._holder, self._seen = secrets.token_urlsafe(12), self._clock()
+        return self._holder
+
+    def check(self, page: str) -> None:
+        """Raise HTTPException for a page that does not have the folder any more."""
+        if not secrets.compare_digest(page.encode(), self._holder.encode()) or not page:
+            raise HTTPException(409, "this folder was opened in another page or tab")
+        self._seen = self._clock()
+
+    def close(self, page: str) -> None:
+        """Let another page have the folder."""
+        self.check(page)
+        self._holder = ""
+
+
+class Labelling:
+    """What the routes share."""
+
+    def __init__(self, session: Session, files: list[Path], reader: BackgroundReader, about: dict):
+        """files: the pictures, by number. about: what the page shows that does not change."""
+        self.session, self.files, self.reader, self.about = session, files, reader, about
+        self.one_page = OnePage()
+
+    def state(self) -> dict[str, Any]:
+        """All that the page shows."""
+        return self.session.state() | {"problem": self.reader.problem}
+
+
+def labelling_of(request: Request) -> Labelling:
+    """The labelling that a request belongs to. Raises HTTPException for one of another site."""
+    origin = request.headers.get("origin")
+    if origin is not None and origin != f"http://{request.headers.get('host', '')}":
+        raise HTTPException(403, "the request comes from another site's page")
+    return request.app.state.labelling
+
+
+Shared = Annotated[Labelling, Depends(labelling_of)]
+Page = Annotated[str, Body(embed=True)]
+routes = APIRouter()
+
+
+@routes.get("/", response_class=HTMLResponse)
+def page(_: Shared) -> Response:
+    """The page."""
+    return HTMLResponse(page_text(PAGE), headers=HEADERS)
+
+
+@routes.get("/picture/{number}")
+def picture(number: int, shared: Shared) -> Response:
+    """A picture as browsers can show it. Raises HTTPException."""
+    if not 0 <= number < len(shared.files):
+        raise HTTPException(404, "no such picture")
+    try:
+        content = read_bytes(shared.files[number], imaging.MAX_BYTES)
+        kind = "image/jpeg"
+        if not content.startswith(JPEG):
+            content, kind = _png(content, shared.files[number].name), "image/png"
+    except (imaging.ImageError, OSError) as error:
+        raise HTTPException(422, str(error)) from error
+    return Response(content, media_type=kind, headers=PICTURE_HEADERS)
+
+
+def _png(encoded: bytes, name: str) -> bytes:
+    """An image of any format as PNG, upright and without transparency, as the model sees it."""
+    file = io.BytesIO()
+    pixels = imaging.load(encoded, 3, name, warn=False)
+    Image.fromarray(pixels).save(file, "PNG", compress_level=1)
+    return file.getvalue()
+
+
+@routes.post("/open")
+def open_page(shared: Shared, take: Annotated[bool, Body(embed=True)] = False) -> dict[str, Any]:
+    """Open a page. Raises HTTPException if another one is open, unless told to take its place."""
+    secret = shared.one_page.open(take)
+    shared.session.begin()
+    return {"page": secret} | shared.about | shared.state()
+
+
+@routes.post("/close")
+def close_page(shared: Shared, page: Page) -> None:
+    """The page is being closed. Raises HTTPException."""
+    shared.one_page.close(page)
+
+
+@routes.post("/state")
+def state(shared: Shared, page: Page) -> dict[str, Any]:
+    """What the page shows; it asks now and then, which also says that it is open."""
+    shared.one_page.check(page)
+    return shared.state()
+
+
+@routes.post("/answer")
+def answer(
+    shared: Shared,
+    page: Page,
+    number: Annotated[int, Body()],
+    kind: Annotated[Kind, Body()],
+    text: Annotated[str, Body()] = "",
+) -> dict[str, Any]:
+    """Take an answer. Raises HTTPException, and ValueError and OSError as `Session.answer`."""
+    shared.one_page.check(page)
+    shared.session.answer(number, kind, text)
+    return shared.state()
+
+
+@routes.post("/undo")
+def undo(shared: Shared, page: Page) -> dict[str, Any]:
+    """Take back the last answer. Raises as `answer`."""
+    shared.one_page.check(page)
+    shared.session.undo()
+    return shared.state()
+
+
+@routes.post("/review")
+def review(shared: Shared, page: Page, on: Annotated[bool, Body()]) -> dict[str, Any]:
+    """Go through the labels again, or return to labelling. Raises as `answer`."""
+    shared.one_page.check(page)
+    shared.session.review(on)
+    return shared.state()

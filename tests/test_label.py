@@ -1,0 +1,461 @@
+"""`aocr label` without a browser: the files, the order, answers, undo, the lock, the routes."""
+
+import os
+import subprocess
+import sys
+import threading
+
+import httpx
+import numpy as np
+import pytest
+import uvicorn
+from PIL import Image
+from support.commands import ROOT
+from support.datasets import picture
+
+from aocr import cli
+from aocr.label.app import application
+from aocr.label.labels_file import Answer, LabelsFile, Rows
+from aocr.label.lock import LOCK, FolderLock
+from aocr.label.next_readings import COUNT, next_readings
+from aocr.label.readings import BackgroundReader, PictureReading
+from aocr.label.routes import SILENCE, Labelling, OnePage
+from aocr.label.session import Session
+from aocr.server.connections import listen
+from ocr_simple.datasets.annotations import find_dataset
+from ocr_simple.datasets.folders import images_in
+from ocr_simple.decoding.greedy import Prediction, ctc_greedy
+from ocr_simple.errors import DatasetError
+from ocr_simple.text import Alphabet
+
+NAMES = ("a.png", "b.png", "c.png", "d.png", "e.png")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for seed, name in enumerate(NAMES):
+        picture(tmp_path / name, seed=seed)
+    return tmp_path
+
+
+def opened(folder):
+    return LabelsFile(folder, images_in(folder))
+
+
+def written(folder, name="labels.tsv"):
+    return (folder / name).read_text(encoding="utf-8").splitlines()
+
+
+def reading(text, confidence):
+    return PictureReading(text, confidence, (confidence,) * len(text), ())
+
+
+# --- the files ----------------------------------------------------------------------------------
+
+
+def test_an_answer_is_on_disk_and_is_read_as_a_data_set(folder):
+    file = opened(folder)
+    file.put("b.png", Answer("12"))
+    file.put("a.png", Answer(""))
+    assert written(folder) == ["b.png\t12", "a.png\t"]
+    assert [(e.name, e.label) for e in find_dataset(folder).entries] == [
+        ("b.png", "12"), ("a.png", ""),
+    ]  # fmt: skip
+    assert opened(folder).get("b.png") == Answer("12")
+
+
+def test_pictures_that_are_left_out_are_no_labels(folder):
+    file = opened(folder)
+    file.put("a.png", Answer("1"))
+    file.put("b.png", Answer(None, "unreadable"))
+    file.put("a.png", Answer(None, "not a line"))
+    assert written(folder, "left_out.tsv") == ["b.png\tunreadable", "a.png\tnot a line"]
+    assert opened(folder).get("a.png") == Answer(None, "not a line")
+    with pytest.raises(DatasetError):
+        find_dataset(folder)
+
+
+def test_rows_keep_their_place_and_form(folder):
+    before = ["c.png\t 3  3", "gone.png\t9", "", "./a.png\t1", "b.png\t2"]
+    (folder / "labels.tsv").write_text("\r\n".join(before), encoding="utf-8")
+    file = opened(folder)
+    assert file.get("c.png") == Answer("3 3") and file.get("a.png") == Answer("1")
+    file.put("a.png", Answer("one"))
+    file.put("d.png", Answer("4"))
+    assert written(folder) == [
+        "c.png\t 3  3",
+        "gone.png\t9",
+        "./a.png\tone",
+        "b.png\t2",
+        "d.png\t4",
+    ]
+    file.put("c.png", Answer(None, "unreadable"))
+    file.put("c.png", Answer("33"))
+    assert written(folder)[0] == "c.png\t33"
+
+
+def test_the_file_of_before_is_kept_once_per_session(folder):
+    (folder / "labels.tsv").write_text("a.png\t1\n")
+    file = opened(folder)
+    for label in ("2", "3"):
+        file.put("a.png", Answer(label))
+    assert written(folder, "labels.tsv.bak") == ["a.png\t1"]
+    opened(folder).put("a.png", Answer("4"))
+    assert written(folder, "labels.tsv.bak") == ["a.png\t3"]
+
+
+@pytest.mark.parametrize(
+    ("name", "rows"),
+    [
+        ("labels.csv", ["file_name,text", 'a.png,"say ""hi"""', "b.png,2"]),
+        ("labels.tsv", ["file_name\ttext", 'a.png\t"say ""hi"""', "b.png\t2"]),
+        ("gt.txt", ['a.png, "say \\"hi\\""', 'b.png, "2"']),
+        ("labels.tsv", ['a.png\t"say ""hi"""', 'b.png\t"2"']),  # quotes around every label
+    ],
+)
+def test_labels_in_another_layout_are_taken_over(folder, name, rows):
+    (folder / name).write_text("\n".join(rows), encoding="utf-8")
+    file = opened(folder)
+    assert "2 labels from " + name in file.notes[0]
+    file.put("b.png", Answer("22"))
+    assert written(folder) == ['a.png\tsay "hi"', "b.png\t22"]
+    assert [e.label for e in find_dataset(folder).entries] == ['say "hi"', "22"]
+
+
+def test_texts_beside_the_images_are_taken_over(folder):
+    (folder / "a.gt.txt").write_text("1")
+    opened(folder).put("b.png", Answer("2"))
+    assert written(folder) == ["a.png\t1", "b.png\t2"]
+
+
+def test_labels_that_cannot_be_used_are_an_error_that_lists_them(folder):
+    (folder / "labels.csv").write_text("file_name,text\na.png,1\ngone.png,2\n")
+    with pytest.raises(DatasetError, match=r"1 row cannot be used; correct or remove(.|\n)*gone"):
+        opened(folder)
+
+
+def test_nothing_is_written_over_the_work_of_another_program(folder):
+    file = opened(folder)
+    file.put("a.png", Answer("1"))
+    (folder / "labels.tsv").write_text("a.png\tby hand\n")
+    with pytest.raises(ValueError, match=r"labels\.tsv: was changed by another program"):
+        file.put("b.png", Answer("2"))
+    assert written(folder) == ["a.png\tby hand"] and file.get("b.png") is None
+
+
+@pytest.mark.parametrize("end_after", [0, 1])
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [(Answer("1"), Answer(None, "unreadable")), (Answer(None, "unreadable"), Answer("1"))],
+)
+def test_an_end_between_the_two_files_loses_nothing(folder, before, after, end_after, monkeypatch):
+    opened(folder).put("a.png", before)
+    file, whole, writes = opened(folder), Rows.write, []
+
+    def write(self, *arguments):
+        if len(writes) == end_after:
+            raise SystemExit  # the process ends here
+        writes.append(self.path.name)
+        whole(self, *arguments)
+
+    monkeypatch.setattr(Rows, "write", write)
+    with pytest.raises(SystemExit):
+        file.put("a.png", after)
+    decided = "labels.tsv" in writes
+    assert opened(folder).get("a.png") == (after if decided else before)
+
+
+@pytest.mark.parametrize("name", ["{a}.png", "~x.png", "#1.png", "<b>.png", "a b.png", "name.png"])
+def test_any_name_of_a_picture_can_be_labelled(folder, name):
+    picture(folder / name)
+    opened(folder).put(name, Answer("1"))
+    (entry,) = find_dataset(folder).entries
+    assert (folder / name).samefile(entry.file) and entry.label == "1"
+    assert opened(folder).get(name) == Answer("1")
+
+
+# --- the session --------------------------------------------------------------------------------
+
+
+def session_of(folder, order="unsure", alphabet="0123456789", clock=lambda: 0.0):
+    return Session(NAMES, opened(folder), order, alphabet, clock)
+
+
+def shown(session):
+    return session.state()["picture"] and session.state()["picture"]["name"]
+
+
+def test_pictures_come_by_name(folder):
+    session = session_of(folder, "name")
+    seen = []
+    while name := shown(session):
+        seen.append(name)
+        session.answer(session.current, "label", "1")
+    assert tuple(seen) == NAMES
+    assert session.state()["waiting"] == 0
+
+
+def test_the_least_sure_come_first(folder):
+    session = session_of(folder)
+    sure = {0: 0.9, 1: 0.2, 2: 0.5, 3: 0.1}
+    session.deliver({n: reading("1", share) for n, share in sure.items()})
+    session.deliver({4: "not an image"})
+    seen = []
+    for _ in NAMES:
+        seen.append(session.current)
+        session.answer(session.current, "skip")
+    fixed = seen[:2]  # chosen, and fetched by the page, before anything was read
+    left = [n for n in (3, 1, 2, 0, 4) if n not in fixed]
+    assert seen[2:] == left
+
+
+def test_what_is_shown_first_is_read_first(folder):
+    session = session_of(folder)
+    assert session.wanted(2) == [session.current, session.upcoming]
+    assert sorted(session.wanted(9)) == [0, 1, 2, 3, 4]
+    session.deliver({n: reading("1", 0.5) for n in session.wanted(3)})
+    assert len(session.wanted(9)) == 2
+
+
+def test_skipped_pictures_come_again_at_the_end(folder):
+    session = session_of(folder, "name")
+    session.answer(0, "skip")
+    for number in (1, 2, 3):
+        session.answer(number, "label", "1")
+    session.answer(4, "skip")
+    assert [session.current, session.upcoming] == [0, 4]
+
+
+def test_answers_are_taken_back_one_by_one(folder):
+    (folder / "labels.tsv").write_text("c.png\tthree\n")
+    session = session_of(folder, "name")
+    session.answer(0, "label", "1")
+    session.answer(1, "unreadable")
+    session.answer(3, "skip")
+    session.undo()
+    assert shown(session) == "d.png"
+    session.undo()
+    assert shown(session) == "b.png" and not (folder / "left_out.tsv").exists()
+    session.undo()
+    assert shown(session) == "a.png" and written(folder) == ["c.png\tthree"]
+    with pytest.raises(ValueError, match="nothing to undo"):
+        session.undo()
+    session.answer(0, "label", "one")
+    assert [session.current, session.upcoming] == [1, 3]
+
+
+def test_an_answer_to_a_picture_that_is_not_shown_changes_nothing(folder):
+    session = session_of(folder, "name")
+    session.answer(0, "label", "1")
+    with pytest.raises(ValueError, match="not shown any more"):
+        session.answer(0, "label", "2")
+    assert written(folder) == ["a.png\t1"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "label"),
+    [(" 1  2 ", "1 2"), ("e\u0301", "\u00e9"), ("1\u200b2", "12"), ("1\t2", "1 2"), ("", "")],
+)
+def test_a_label_is_written_as_it_is_trained_on(folder, typed, label):
+    session_of(folder, "name").answer(0, "label", typed)
+    assert [entry.label for entry in find_dataset(folder).entries] == [label]
+
+
+@pytest.mark.parametrize("text", ["two\nrows", "1" * 20_000, "10,20,30,40,50,60,70,80,90"])
+def test_what_cannot_be_a_label_is_refused(folder, text):
+    session = session_of(folder, "name")
+    with pytest.raises(ValueError):
+        session.answer(0, "label", text)
+    assert session.current == 0 and not (folder / "labels.tsv").exists()
+
+
+def test_a_picture_that_cannot_be_used_gets_no_label(folder):
+    session = session_of(folder, "name")
+    session.deliver({0: "not an image"})
+    assert session.state()["picture"]["error"] == "not an image"
+    with pytest.raises(ValueError, match=r"a\.png: not an image; it cannot have a label"):
+        session.answer(0, "label", "1")
+    session.answer(0, "not a line")
+    assert written(folder, "left_out.tsv") == ["a.png\tnot a line"]
+
+
+def test_the_figures(folder):
+    seconds = iter(range(0, 10_000, 2))
+    session = session_of(folder, "name", clock=lambda: next(seconds) * 1.0)
+    session.deliver({n: reading("12", 0.5) for n in range(5)})
+    session.answer(0, "label", "12")
+    session.answer(1, "label", "13")
+    session.answer(2, "not a line")
+    state = session.state()
+    assert state["unchanged"] == 0.5 and state["per_minute"] is None  # after two texts
+    assert (state["labelled"], state["left_out"], state["waiting"]) == (2, 1, 2)
+    session.review(True)
+    for _ in range(3):
+        session.answer(session.current, "label", "12")
+    assert session.state()["per_minute"] == 25.0  # five texts in twelve seconds, and one left out
+
+
+def test_a_review_begins_with_suspected_errors(folder):
+    rows = [f"{name}\t{label}" for name, label in zip(NAMES, ("1", "2", "3", "4", "5x"))]
+    (folder / "labels.tsv").write_text("\n".join(rows))
+    session = session_of(folder)
+    read = {0: ("1", 0.99), 1: ("7", 0.6), 2: ("8", 0.92), 3: ("9", 0.99), 4: ("5", 0.99)}
+    session.deliver({n: reading(*each) for n, each in read.items()})
+    assert session.current is None and session.state()["suspected"] == 2
+    session.review(True)
+    seen = []
+    while session.current is not None:
+        seen.append(NAMES[session.current])
+        kept = session.state()["picture"]["label"]
+        session.answer(session.current, "label", "44" if kept == "4" else kept)
+    # x is no character of the model: that it reads something else says little, sure as it is
+    assert seen[:2] == ["d.png", "c.png"] and seen[-1] == "a.png"
+    assert written(folder) == [row.replace("\t4", "\t44") for row in rows]
+    session.undo()
+    assert session.reviewing and shown(session) == "a.png"
+
+
+# --- next readings ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("is_ctc", [True, False])
+def test_next_readings_are_the_most_probable_texts_but_the_one_that_was_read(is_ctc):
+    alphabet = Alphabet("0123456789")
+    rows = np.full((2, alphabet.classes), 1e-4)  # two characters, and the blank or end symbol
+    rows[0, alphabet.ids["1"]], rows[0, alphabet.ids["7"]] = 0.6, 0.39
+    rows[1, alphabet.ids["4"]], rows[1, alphabet.ids["9"]] = 0.8, 0.19
+    rows /= rows.sum(axis=1, keepdims=True)
+    found = Prediction(0, ctc_greedy(rows, alphabet), rows, np.ones((2, 2)))
+    texts = next_readings(found, alphabet, is_ctc)
+    assert found.line.text == "14" and texts[:2] == ["74", "19"] and len(texts) == COUNT
+    assert not {"", "14"} & set(texts)
+
+
+# --- the process ------------------------------------------------------------------------------
+
+
+def test_a_second_process_is_told_of_the_first(folder):
+    lock = FolderLock(folder)
+    lock.describe("http://127.0.0.1:8502")
+    message = rf"{folder}: is open in another aocr label \(process {os.getpid()}, http://127"
+    with pytest.raises(ValueError, match=message):
+        FolderLock(folder)
+    lock.close()
+    FolderLock(folder).close()
+    assert not (folder / LOCK).exists()
+
+
+def test_the_lock_of_a_killed_process_is_taken_over(folder):
+    script = "import os, sys, pathlib; from aocr.label.lock import FolderLock\n"
+    script += "lock = FolderLock(pathlib.Path(sys.argv[1])); os.kill(os.getpid(), 9)"
+    subprocess.run([sys.executable, "-c", script, str(folder)], cwd=ROOT)
+    assert (folder / LOCK).exists()
+    FolderLock(folder).close()
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ([], "name the FOLDER with your pictures"),
+        (["no such"], "no such: no such folder"),
+        (["images/a.png"], "is a file; name the folder"),
+        (["empty"], "empty: no images there"),
+        (["s3://bucket/set"], "labels are written to local folders"),
+        (["images", "--model", "no_such"], "no such file or folder; shipped models"),
+        (["images", "--order", "size"], "--order"),
+    ],
+)
+def test_mistakes_are_reported_before_anything_starts(image_folder, capsys, given, message):
+    (image_folder / "empty").mkdir()
+    try:
+        status = cli.main(["label", *given])
+    except SystemExit as end:
+        status = end.code
+    assert status == 2 and message in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="there is no /proc")
+def test_a_folder_that_cannot_be_written_to_is_an_error_before_anything_starts(capsys):
+    assert cli.main(["label", "/proc"]) == 2
+    assert "FOLDER /proc: cannot be written to" in capsys.readouterr().err
+
+
+# --- the routes -------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def client(folder):
+    session, files = session_of(folder, "name"), images_in(folder)
+    reader = BackgroundReader(folder / "no model", files, session.wanted, session.deliver)
+    app = application(Labelling(session, files, reader, {"folder": "here"}))
+    server = uvicorn.Server(uvicorn.Config(app, log_level="critical"))
+    listening = listen("127.0.0.1", 0)
+    thread = threading.Thread(target=server.run, args=([listening],))
+    thread.start()
+    with httpx.Client(base_url=f"http://localhost:{listening.getsockname()[1]}") as client:
+        yield client
+    server.should_exit = True
+    thread.join()
+
+
+def test_a_page_labels_a_picture(client, folder):
+    found = client.post("/open", json={}).json()
+    assert found["picture"]["name"] == "a.png" and found["folder"] == "here"
+    answer = {"page": found["page"], "number": 0, "kind": "label", "text": "12"}
+    assert client.post("/answer", json=answer).json()["picture"]["name"] == "b.png"
+    assert written(folder) == ["a.png\t12"]
+    assert client.post("/undo", json={"page": found["page"]}).json()["picture"]["name"] == "a.png"
+
+
+def test_what_is_refused_says_why(client):
+    page = client.post("/open", json={}).json()["page"]
+    answer = {"page": page, "number": 0, "kind": "label", "text": "two\nrows"}
+    refused = client.post("/answer", json=answer)
+    assert refused.status_code == 400 and "a label is one line" in refused.json()["error"]
+    assert client.post("/answer", json=answer | {"kind": "other"}).status_code == 400
+
+
+def test_a_second_page_is_told_of_the_first_and_may_take_its_place(client):
+    first = client.post("/open", json={}).json()["page"]
+    refused = client.post("/open", json={})
+    assert refused.status_code == 409 and "open in another page" in refused.json()["error"]
+    second = client.post("/open", json={"take": True}).json()["page"]
+    answer = {"number": 0, "kind": "label", "text": "12"}
+    assert client.post("/answer", json=answer | {"page": first}).status_code == 409
+    assert client.post("/answer", json=answer | {"page": second}).status_code == 200
+    client.post("/close", json={"page": second})
+    assert client.post("/open", json={}).status_code == 200
+
+
+def test_a_page_that_was_silent_is_taken_to_be_closed():
+    now = [0.0]
+    pages = OnePage(lambda: now[0])
+    pages.open(take=False)
+    now[0] = SILENCE + 1
+    pages.open(take=False)
+
+
+def test_pages_of_other_sites_are_refused(client):
+    assert client.get("/", headers={"host": "evil.example"}).status_code == 400
+    other = {"origin": "http://evil.example"}
+    assert client.post("/open", json={"take": True}, headers=other).status_code == 403
+    same = {"origin": str(client.base_url).rstrip("/")}
+    assert client.post("/open", json={}, headers=same).status_code == 200
+
+
+def test_a_picture_is_sent_as_browsers_show_it(client, folder):
+    assert client.get("/picture/0").headers["content-type"] == "image/png"
+    Image.new("RGB", (30, 10)).save(folder / "b.png", "JPEG")  # whatever its name is
+    jpeg = client.get("/picture/1")
+    assert jpeg.headers["content-type"] == "image/jpeg"
+    assert jpeg.content == (folder / "b.png").read_bytes()
+    (folder / "c.png").write_text("<script>alert(1)</script>")
+    assert client.get("/picture/2").status_code == 422
+    assert client.get("/picture/99").status_code == 404
+
+
+def test_the_page_asks_only_its_own_server(client):
+    answer = client.get("/")
+    policy = answer.headers["content-security-policy"]
+    assert "default-src 'none'" in policy and "connect-src 'self'; img-src 'self' blob:" in policy
+    assert "http" not in answer.text.replace("http://127.0.0.1", "").replace("https://", "http://")

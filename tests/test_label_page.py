@@ -1,0 +1,208 @@
+"""The labelling page in headless Chromium, by keyboard: answers are on disk, whatever happens."""
+
+import contextlib
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+import pytest
+from PIL import Image
+from support.commands import ROOT
+
+from ocr_simple.datasets.annotations import find_dataset, read_labels
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.skipif(not CHROMIUM, reason="chromium is not installed"),
+]
+
+
+@contextlib.contextmanager
+def labelling(folder, *arguments):
+    """Run `aocr label` in another process. Yields (process, address of the page)."""
+    command = [sys.executable, "-m", "aocr", "label", str(folder), "--port", "0", *arguments]
+    with tempfile.TemporaryFile("w+") as log:
+        process = subprocess.Popen(command, cwd=ROOT, stderr=log)
+        address = None
+        while not address:
+            messages = os.pread(log.fileno(), 10_000, 0).decode()
+            assert process.poll() is None, messages
+            time.sleep(0.05)
+            address = re.search(r"at (http://\S+);", messages)
+        try:
+            yield process, address[1]
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.wait(timeout=30)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as engine:
+        opened = engine.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def new_page(browser):
+    """A function that opens a page; none may make third-party requests or have an error."""
+    errors = []
+
+    def open_page(address, width=1100):
+        page = browser.new_context(viewport={"width": width, "height": 800}).new_page()
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("request", lambda r: r.url.startswith(address) or errors.append(r.url))
+        page.goto(address)
+        return page
+
+    yield open_page
+    assert not errors
+
+
+@pytest.fixture
+def folder(labelled_folder, tmp_path):
+    """The drawn lines without their labels."""
+    for image in labelled_folder.glob("*.png"):
+        shutil.copy(image, tmp_path)
+    return tmp_path
+
+
+def name_on(page):
+    return page.locator("#name").text_content()
+
+
+def press(page, key):
+    """Press a key that answers, and wait for the next picture."""
+    before = name_on(page)
+    page.keyboard.press(key)
+    page.wait_for_function(
+        "before => document.getElementById('name').textContent !== before"
+        " || !document.getElementById('done').hidden",
+        arg=before,
+    )
+
+
+def answer(page, text):
+    """Correct the field if it has another text, and accept it."""
+    if page.locator("#text").input_value() != text:
+        page.keyboard.press("Control+a")
+        page.keyboard.type(text)
+    press(page, "Enter")
+
+
+def test_a_dozen_pictures_are_labelled_by_keyboard_though_the_process_is_killed(
+    folder, labelled_folder, new_page
+):
+    truths = read_labels(labelled_folder)
+    with labelling(folder) as (process, address):
+        page = new_page(address)
+        page.locator("#work").wait_for()
+        for _ in range(3):  # before the model has read anything
+            answer(page, truths[name_on(page)])
+        page.locator("#next button").first.wait_for(timeout=90_000)
+        answer(page, truths[name_on(page)])
+        first, read = name_on(page), page.locator("#text").input_value()
+        page.keyboard.press("ArrowDown")
+        other = page.locator("#text").input_value()
+        assert other != read and other == page.locator("#next button").nth(1).text_content()
+        page.keyboard.press("Escape")
+        assert page.locator("#text").input_value() == read
+        press(page, "F2")
+        page.keyboard.press("Control+z")
+        page.wait_for_function("n => document.getElementById('name').textContent === n", arg=first)
+        answer(page, truths[first])
+        assert read_labels(folder).items() <= truths.items() and len(read_labels(folder)) == 5
+        process.kill()
+    with labelling(folder) as (_, address):
+        page = new_page(address)
+        page.locator("#work").wait_for()
+        assert "5 of 12 pictures labelled" in page.locator("#figures").text_content()
+        for _ in range(7):
+            answer(page, truths[name_on(page)])
+        page.locator("#done", has_text="All pictures are done: 12 labels").wait_for()
+        assert f"--dataset {folder}" in page.locator("#command").text_content()
+    assert read_labels(folder) == truths
+    assert not (folder / ".aocr-label.lock").exists()
+
+
+def test_each_other_answer_has_its_key(folder, new_page):
+    with labelling(folder, "--order", "name") as (_, address):
+        page = new_page(address)
+        page.locator("#work").wait_for()
+        for key in ("F2", "F4", "F8", "F9"):
+            press(page, key)
+        assert (folder / "left_out.tsv").read_text() == "0.png\tunreadable\n1.png\tnot a line\n"
+        assert [entry.label for entry in find_dataset(folder).entries] == [""]
+        page.keyboard.press("Control+a")
+        page.keyboard.press("Delete")
+        page.keyboard.press("Enter")  # an empty field is not blank by mistake
+        page.locator("#status.error", has_text="The field is empty").wait_for()
+        page.keyboard.press("Escape")
+
+
+def test_turning_size_and_brightness_change_only_the_view(folder, new_page):
+    files = {file.name: file.read_bytes() for file in folder.glob("*.png")}
+    with labelling(folder, "--order", "name") as (_, address):
+        page = new_page(address)
+        page.locator("#work").wait_for()
+        page.wait_for_function("() => document.getElementById('image').style.width")
+        width, height = Image.open(folder / "0.png").size
+
+        def frame():
+            box = page.locator("#frame").bounding_box()
+            return box["width"], box["height"]
+
+        before = frame()
+        assert before[0] / before[1] == pytest.approx(width / height, rel=0.02)
+        page.keyboard.press("Alt+r")
+        assert frame()[0] / frame()[1] == pytest.approx(height / width, rel=0.02)
+        page.keyboard.press("Alt+r")
+        page.keyboard.press("PageUp")
+        assert frame()[0] == pytest.approx(1.25 * before[0], rel=0.02)
+        page.keyboard.press("Alt+b")
+        assert "brightness" in page.locator("#image").get_attribute("style")
+    assert {file.name: file.read_bytes() for file in folder.glob("*.png")} == files
+
+
+def test_a_second_page_is_told_of_the_first(folder, new_page):
+    with labelling(folder) as (_, address):
+        first = new_page(address)
+        first.locator("#work").wait_for()
+        second = new_page(address, width=390)
+        second.locator("#taken", has_text="open in another page").wait_for()
+        assert second.locator("#work").is_hidden()
+        second.locator("#take").click()
+        second.locator("#work").wait_for()
+        first.keyboard.type("7")
+        first.keyboard.press("Enter")
+        first.locator("#taken", has_text="opened in another page").wait_for()
+        assert not (folder / "labels.tsv").exists()
+        second.reload()
+        second.locator("#work").wait_for()
+
+
+def test_a_suspected_error_comes_first_in_a_review(folder, labelled_folder, new_page):
+    truths = read_labels(labelled_folder)
+    wrong = dict(truths, **{"7.png": "1" * len(truths["7.png"])})
+    (folder / "labels.tsv").write_text("".join(f"{n}\t{t}\n" for n, t in wrong.items()))
+    with labelling(folder) as (_, address):
+        page = new_page(address)
+        page.locator("#done", has_text="12 labels").wait_for()
+        again = page.locator("#done .again", has_text="1 suspected error first")
+        again.wait_for(timeout=90_000)
+        again.click()
+        page.locator("#read.suspected", has_text="Suspected error").wait_for()
+        assert name_on(page) == "7.png" and page.locator("#text").input_value() == wrong["7.png"]
+        page.keyboard.press("ArrowDown")
+        press(page, "Enter")
+        assert read_labels(folder) == truths
+        assert [*read_labels(folder)] == [*truths]  # in their order
