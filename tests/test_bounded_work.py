@@ -70,6 +70,12 @@ def test_a_line_of_ten_thousand_pixels_is_no_hostile_image():
     assert image.columns == 10_000 and image.scale == 1
 
 
+def test_the_model_is_given_no_more_rows_than_png_may_have():
+    image = to_png(png(Image.new("1", (1, 1_000_001), 1)), "a.png", GREY)
+    with Image.open(io.BytesIO(image.png)) as given:
+        assert given.size == (1, 500_001)
+
+
 @pytest.mark.parametrize(
     "size", [(4000, 800), (4400, 4400), (8000, 260), (30_000, 600), (1500, 40)]
 )

@@ -13,6 +13,7 @@ import re
 import shlex
 import signal
 import sys
+import traceback
 from dataclasses import replace
 from typing import Any
 
@@ -41,6 +42,7 @@ from ocr_simple.runs import devices
 from ocr_simple.text import shortened
 
 log = logging.getLogger("ocr_simple")
+LOGGED_LINES = 60  # of a traceback
 
 ERROR = {"content": {"application/json": {"schema": {
     "type": "object", "required": ["error"], "properties": {"error": {"type": "string"}},
@@ -92,7 +94,9 @@ async def on_invalid_request(_: Request, error: Any) -> Response:
 
 async def on_failure(request: Request, error: Exception) -> Response:
     """Log an unexpected error, and answer without its details."""
-    log.error("%s %s", request.method, request.url.path, exc_info=error)
+    lines = "".join(traceback.format_exception(error)).splitlines()
+    cut = "\n".join(shortened(line) for line in lines[-LOGGED_LINES:])  # TensorFlow's hold images
+    log.error("%s %s\n%s", request.method, shortened(request.url.path), cut)
     return JSONResponse({"error": "internal error; the server's log has the details"}, 500)
 
 

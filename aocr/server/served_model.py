@@ -15,6 +15,7 @@ from ocr_simple import images as imaging
 NO_MAPS = np.zeros((0, 0), np.float32)
 MAP_COLUMNS = 200  # of a character's map, at most
 MODEL_PIXELS = 1 << 20  # of an image that the model is given; it needs up to 70 bytes for each
+MODEL_SIDE = 1_000_000  # rows or columns of such an image; libpng reads no more
 BATCH_PIXELS = 4 * MODEL_PIXELS
 ATTENTION_COLUMNS = 4000  # of a line; the head's time grows with their square
 EXACT = 8  # rows of an image for each of the model's, so that it may be made smaller before
@@ -136,13 +137,13 @@ def to_png(encoded: bytes, name: str, preparation: Preparation) -> ServedImage:
 
 
 def _smaller(pixels: np.ndarray, height: int) -> Image.Image:
-    """uint8 (rows, columns, channels) as an image that has at most MODEL_PIXELS.
+    """uint8 (rows, columns, channels) as an image of at most MODEL_PIXELS, no side over MODEL_SIDE.
 
     The model, which scales it to `height` rows, sees the same, to one grey level.
     """
     rows, columns, channels = pixels.shape
     image = Image.fromarray(pixels[..., 0] if channels == 1 else pixels)
-    factor = math.ceil(math.sqrt(rows * columns / MODEL_PIXELS))
+    factor = math.ceil(max(math.sqrt(rows * columns / MODEL_PIXELS), rows / MODEL_SIDE))
     if factor <= 1:
         return image
     if rows >= EXACT * height * factor:
