@@ -345,7 +345,8 @@ class LimitOptions(Group):
     max_waiting: Positive = 256
     """Queue limit, in images. A request may have half of what is free; others get 429."""
     max_waiting_columns: Positive = 400_000
-    """Queue limit, in columns, likewise; about five seconds of reading on two cores."""
+    """Queue limit, in columns, likewise; about five seconds of reading on two cores. A large image
+    counts as one for every 500 pixels, if that is more."""
     max_connections: Positive = 512
     """Open connections; fewer if the system allows fewer open files. A further one takes the place
     of one without a request, or gets 503."""

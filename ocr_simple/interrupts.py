@@ -1,4 +1,4 @@
-"""Ctrl-C in the first seconds of a command, while it imports what it needs.
+"""How a command ends: Ctrl-C in its first seconds, while it imports what it needs.
 
 Some imports swallow KeyboardInterrupt, and others answer with a traceback. Nothing has begun by
 then, so the process ends at once, with status 130.
@@ -7,6 +7,7 @@ then, so the process ends at once, with status 130.
 import contextlib
 import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -26,6 +27,15 @@ def _end(*_: object) -> None:
     with contextlib.suppress(OSError):
         os.write(_errors[-1] if _errors else 2, b"Interrupted\n")
     os._exit(130)
+
+
+def end_command(status: int) -> None:
+    """End the process without its handlers of `atexit`, if it runs a command."""
+    if _errors:
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError, ValueError, AttributeError):
+                stream.flush()
+        os._exit(status)
 
 
 @contextlib.contextmanager

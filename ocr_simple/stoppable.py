@@ -6,12 +6,14 @@ a hundred kilobytes can keep them busy for minutes. The end of their process doe
 
 import contextlib
 import gc
+import logging
 import multiprocessing
 import os
 import pickle
 import signal
 import sys
 import threading
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from multiprocessing import util
 from multiprocessing.connection import Connection
@@ -27,6 +29,10 @@ METHOD = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods()
 
 class Stopped(Exception):
     """A call that was not finished: it took too long, or its process crashed."""
+
+
+class Killed(Stopped):
+    """A call whose process was ended from outside, perhaps because memory was short."""
 
 
 _hidden = threading.Lock()  # held while the script is hidden
@@ -78,7 +84,7 @@ class StoppableProcess:
                 raise TimeoutError
             succeeded, result = self._connection.recv()
         except (EOFError, OSError) as error:
-            raise Stopped(self._replace(late=isinstance(error, TimeoutError))) from None
+            raise self._replace(late=isinstance(error, TimeoutError)) from None
         except BaseException:  # Ctrl-C: the answer that is to come is not that of another call
             self._replace(late=False)
             raise
@@ -101,18 +107,22 @@ class StoppableProcess:
             self._process.start()
         theirs.close()
 
-    def _replace(self, late: bool) -> str:
+    def _replace(self, late: bool) -> Stopped:
         """Start another process. Returns why this one ended."""
-        self._process.kill()
+        self._process.kill()  # if it has not ended yet
         self._process.join()
         self._connection.close()
-        profiled = -getattr(signal, "SIGPROF", 0)
-        late = late or self._process.exitcode == profiled
+        status, closed = self._process.exitcode, self._closed
+        late = late or status == -getattr(signal, "SIGPROF", 0)
         if not self._closed:
             self._start()
             if self._closed:  # in the meantime, in another thread
                 self._process.kill()
-        return f"takes over {self.seconds:g} s" if late else "its process crashed"
+        if late:
+            return Stopped(f"takes over {self.seconds:g} s")
+        if status == -getattr(signal, "SIGKILL", 0) and not closed:
+            return Killed("its process was ended from outside")
+        return Stopped("its process crashed")
 
 
 def _answer_calls(connection: Connection, seconds: float, memory: int, niceness: int) -> None:
@@ -124,6 +134,8 @@ def _answer_calls(connection: Connection, seconds: float, memory: int, niceness:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         with contextlib.suppress(ValueError, OSError):  # a lower limit is set already
             resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
+    warnings.simplefilter("ignore")  # about files of strangers, who could fill a log with them
+    logging.getLogger("PIL").setLevel(logging.CRITICAL)
     gc.set_threshold(100_000, 50, 100)  # by default, large JSON spends most of its time in it
     while True:
         try:

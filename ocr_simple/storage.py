@@ -227,18 +227,19 @@ def _copies() -> str:
     """The folder of this process's local copies, removed when it ends."""
     if not _folders:
         _folders.append(tempfile.mkdtemp(prefix="ocr_simple-"))
-        atexit.register(_remove_copies)
+        atexit.register(remove_copies)
     return _folders[0]
 
 
-def _remove_copies() -> None:
+def remove_copies() -> None:
+    """Remove this process's local copies; otherwise done when it ends by itself."""
     for folder in _folders:
         shutil.rmtree(folder, ignore_errors=True)
 
 
 def keep_copies() -> None:
     """Do not remove this process's local copies when it ends."""
-    atexit.unregister(_remove_copies)
+    atexit.unregister(remove_copies)
 
 
 class Mirror:

@@ -16,14 +16,17 @@ from PIL import Image, ImageDraw
 from prometheus_client import CollectorRegistry, Histogram
 from support.serving import serving
 
+from aocr.options import ServeOptions
 from aocr.server import answers
 from aocr.server.queue import BatchQueue
 from aocr.server.served_model import (
     MAP_COLUMNS,
     MODEL_PIXELS,
+    MODEL_SIDE,
     Preparation,
     ServedImage,
     ServedLine,
+    _smaller,
     pooled,
     to_png,
 )
@@ -74,6 +77,18 @@ def test_the_model_is_given_no_more_rows_than_png_may_have():
     image = to_png(png(Image.new("1", (1, 1_000_001), 1)), "a.png", GREY)
     with Image.open(io.BytesIO(image.png)) as given:
         assert given.size == (1, 500_001)
+
+
+@pytest.mark.parametrize("size", [(1, 20_000_000), (6, 3_300_000), (3, 6_600_000)])
+def test_the_model_is_given_few_pixels_of_narrow_images_too(size):
+    given = _smaller(np.zeros((size[1], size[0], 1), np.uint8), 32)
+    assert given.width * given.height <= MODEL_PIXELS and given.height <= MODEL_SIDE
+
+
+def test_an_image_costs_its_columns_or_its_pixels():
+    assert image("long line", 16_000, 16_000 * 32).cost == 16_000
+    assert image("photograph", 32, 1_000_000).cost == 2000
+    check_room(64 * 2000, 64 * 2000, ServeOptions().max_waiting_columns)
 
 
 @pytest.mark.parametrize(
@@ -128,9 +143,9 @@ class Recording:
         return [image.png for image in images]
 
 
-def run_queue(submit, batch_size=32):
+def run_queue(submit, batch_size=32, model=None):
     """The batches that a queue makes of what submit(queue, now) puts into it at once."""
-    model = Recording()
+    model = model or Recording()
 
     async def run():
         queue = BatchQueue(model, batch_size)
@@ -173,6 +188,24 @@ def test_nor_do_long_lines_wait_forever():
         return [long, *short]
 
     assert run_queue(submit)[0][0] == [b"long"]
+
+
+def test_an_image_that_makes_a_batch_fail_fails_alone():
+    class Failing(Recording):
+        def read(self, images, maps):
+            if any(image.png == b"bad" for image in images):
+                raise RuntimeError("cannot be read")
+            return super().read(images, maps)
+
+    futures = []
+
+    def submit(queue, now):
+        futures.extend(queue.submit(image(name, 9), now, 9) for name in ("a", "bad", "b"))
+        return futures
+
+    run_queue(submit, model=Failing())
+    assert [futures[0].result(), futures[2].result()] == [b"a", b"b"]
+    assert str(futures[1].exception()) == "cannot be read"
 
 
 def test_an_image_that_nobody_waits_for_is_dropped():

@@ -14,10 +14,12 @@ import time
 import httpx
 import pytest
 import uvicorn
+from fastapi import FastAPI
 from starlette.responses import PlainTextResponse
 from support.commands import ROOT
 
 from aocr.server.connections import Connection, Listener, Server, connections_that_fit
+from aocr.server.failures import FailureMiddleware
 from aocr.server.hosts import HostMiddleware, allowed_hosts
 
 LARGE = 40_000_000  # bytes of an answer, more than the kernel takes
@@ -36,11 +38,11 @@ async def app(scope, receive, send):
 
 
 @contextlib.contextmanager
-def serving(most=50, timeout=1.0, application=app):
+def serving(most=50, timeout=1.0, application=app, protocol=Connection):
     """The address of a server in a thread."""
     listening = Listener(socket.create_server(("127.0.0.1", 0)), most)
     config = uvicorn.Config(
-        application, http=Connection, ws="none", lifespan="off", log_level="error"
+        application, http=protocol, ws="none", lifespan="off", log_level="error"
     )
     server = Server(config, timeout, grace=3)
     listening.server, address = server, listening.getsockname()
@@ -194,6 +196,51 @@ def test_a_server_ends_in_time_whatever_its_clients_and_threads_do():
         process.stdout.close()
 
 
+def test_a_body_in_tiny_chunks_does_not_keep_the_server_from_others():
+    head = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+    taken = []
+
+    class Counting(Connection):
+        def data_received(self, data):
+            taken.append(len(data))
+            super().data_received(data)
+
+    async def whole(scope, receive, send):
+        while (await receive()).get("more_body"):
+            pass
+        await app(scope, receive, send)
+
+    chunks = b"1\r\nx\r\n" * 40_000 + b"0\r\n\r\n"
+    with (
+        serving(timeout=10, application=whole, protocol=Counting) as address,
+        connect(address, head + chunks) as tiny,
+    ):
+        assert tiny.recv(1000).startswith(b"HTTP/1.1 200")
+    assert max(taken) <= 8192 < sum(taken)
+
+
+# --- failures -----------------------------------------------------------------------------------
+
+
+def test_a_failure_is_logged_once_and_cut(caplog):
+    failing = FastAPI()
+    failing.add_middleware(FailureMiddleware)
+
+    @failing.get("/read")
+    async def fail():
+        raise RuntimeError("bytes of an image " * 10_000)
+
+    with (
+        caplog.at_level(logging.INFO),
+        serving(application=failing) as address,
+    ):
+        answer = get(address, "/read")
+    assert answer.status_code == 500 and "internal error" in answer.json()["error"]
+    logged = [record for record in caplog.records if record.levelno >= logging.ERROR]
+    assert len(logged) == 1 and "bytes of an image" in logged[0].getMessage()
+    assert len(caplog.text) < 5000
+
+
 # --- hosts --------------------------------------------------------------------------------------
 
 
@@ -221,3 +268,25 @@ def test_only_names_of_the_server_are_answered(listening, allowed, host, status)
         assert answer.status_code == status
         assert status == 200 or "--allowed-host" in answer.json()["error"]
         assert get(address, "/healthz", headers={"Host": host}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 200),
+        ({"Origin": "http://localhost:3000", "Sec-Fetch-Site": "same-site"}, 200),
+        ({"Origin": "http://[::1]:8501"}, 200),
+        ({"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Origin": "http://localhost.evil.example"}, 403),
+        ({"Origin": "null"}, 403),
+    ],
+)
+def test_pages_of_other_sites_cannot_post(headers, status):
+    guarded = HostMiddleware(app, allowed_hosts("127.0.0.1", ()))
+    with serving(application=guarded) as address:
+        url = f"http://{address[0]}:{address[1]}/read"
+        answer = httpx.post(url, headers=headers, timeout=20)
+        assert answer.status_code == status
+        assert status == 200 or "another site" in answer.json()["error"]
+        assert get(address, headers=headers).status_code == 200  # a link on another page

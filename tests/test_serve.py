@@ -181,6 +181,21 @@ def test_odd_file_names_cause_no_error(client):
         assert "\x1b" not in answer.json()["error"] and len(answer.content) < 600
 
 
+def test_what_follows_a_form_is_not_logged(server):
+    process, client = server
+    body = b'--b\r\nContent-Disposition: form-data; name="image"; filename="a"\r\n\r\nx\r\n--b--'
+    kind = {"Content-Type": "MULTIPART/form-data; boundary=b"}
+    answer = client.post("/read", content=body + b"\r\n" + b"junk" * 1000, headers=kind)
+    assert answer.json()["error"].startswith("a: not an image")
+    assert "boundary" not in process.messages()
+
+
+def test_an_address_with_a_slash_at_its_end_is_another_one(client):
+    for path in ("/read/", "/docs/"):
+        answer = client.get(path)
+        assert answer.status_code == 404 and answer.json() == {"error": "Not Found"}
+
+
 def test_the_names_of_other_hosts_are_refused(client):
     for path in ("/", "/read", "/docs", PREDICT):
         answer = client.post(path, headers={"Host": "evil.example"})
@@ -251,6 +266,7 @@ def test_requests_need_the_token_of_the_server(strict):
         answer = strict.send(request)
         assert answer.status_code == 401 and "token" in answer.json()["error"]
     assert strict.get("/healthz").status_code == 200
+    assert strict.get("/metrics", headers={"authorization": f"BEARER {TOKEN}"}).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -270,6 +286,16 @@ def test_what_is_too_large_is_refused(strict, request_, status, message):
         request_ = {"content": file.getvalue()}
     answer = strict.post("/read", **request_)
     assert answer.status_code == status and message in answer.json()["error"].lower()
+
+
+def test_a_body_that_says_it_is_too_large_is_not_waited_for(strict):
+    address = (strict.base_url.host, strict.base_url.port)
+    with socket.create_connection(address, timeout=20) as connection:
+        connection.sendall(
+            b"POST /read HTTP/1.1\r\nHost: localhost\r\nContent-Length: 200001\r\n"
+            b"Authorization: Bearer " + TOKEN.encode() + b"\r\n\r\n"
+        )
+        assert connection.recv(100).startswith(b"HTTP/1.1 413")
 
 
 def test_a_body_that_does_not_arrive_is_not_waited_for(strict):

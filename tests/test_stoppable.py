@@ -1,16 +1,20 @@
 """Calls in a process that can be stopped: limits of time and memory, crashes, the end."""
 
+import asyncio
+import logging
 import os
 import signal
 import subprocess
 import sys
 import threading
 import time
+import warnings
 
 import pytest
 from support.commands import ROOT
 
-from ocr_simple.stoppable import StoppableProcess, Stopped
+from aocr.server.decoders import Busy, Decoders
+from ocr_simple.stoppable import Killed, StoppableProcess, Stopped
 
 MEMORY = 300 << 20
 
@@ -32,6 +36,15 @@ def allocate(size):
 
 def crash():
     os.kill(os.getpid(), signal.SIGSEGV)
+
+
+def end_itself(number):
+    os.kill(os.getpid(), number)
+
+
+def warn():
+    warnings.warn("odd file", stacklevel=1)
+    logging.getLogger("PIL.TiffImagePlugin").error("odd file")
 
 
 def niceness():
@@ -77,6 +90,36 @@ def test_a_crash_ends_only_the_call(process):
     assert process.run(60, add, 1, 2) == 3
 
 
+def test_a_process_that_is_ended_from_outside_is_told_from_a_crash(process):
+    with pytest.raises(Killed, match="ended from outside"):
+        process.run(10, end_itself, signal.SIGKILL)
+    assert process.run(10, add, 1, 2) == 3
+
+
+def test_warnings_of_decoders_are_not_shown():
+    code = (
+        "from ocr_simple.stoppable import StoppableProcess; from tests.test_stoppable import warn; "
+        "process = StoppableProcess(5, 1 << 30); process.run(10, warn); process.close()"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60,
+        env=os.environ | {"PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}"},
+    )  # fmt: skip
+    assert (found.returncode, found.stderr) == (0, "")
+
+
+def test_a_command_can_end_without_waiting_for_handlers():
+    code = (
+        "import atexit, time; from ocr_simple import interrupts; interrupts.end_command(5); "
+        "atexit.register(time.sleep, 60); interrupts.start_command(); print('said'); "
+        "interrupts.end_command(3)"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=30
+    )
+    assert (found.returncode, found.stdout) == (3, "said\n")
+
+
 def test_closing_ends_a_call_of_another_thread(process):
     ended = []
 
@@ -119,3 +162,15 @@ def test_a_script_ends_though_its_process_ignores_sigterm(tmp_path):
         command, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, timeout=60
     )
     assert (found.returncode, found.stdout, found.stderr) == (0, b"5\n", b"")
+
+
+def test_an_image_whose_processes_are_ended_from_outside_may_be_sent_again():
+    async def decode():
+        decoders = Decoders(max_pixels=1000, patience=20)
+        try:
+            with pytest.raises(Busy, match="try again later"):
+                await decoders.decode(decoders.turns(), end_itself, signal.SIGKILL)
+        finally:
+            decoders.close()
+
+    asyncio.run(decode())

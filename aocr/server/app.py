@@ -13,7 +13,6 @@ import re
 import shlex
 import signal
 import sys
-import traceback
 from dataclasses import replace
 from typing import Any
 
@@ -32,17 +31,15 @@ from aocr.server.connections import (
     connections_that_fit,
     listen,
 )
+from aocr.server.failures import FailureMiddleware
 from aocr.server.hosts import LOOPBACK, HostMiddleware, allowed_hosts
 from aocr.server.limits import LimitsMiddleware
 from aocr.server.served_model import ServedModel
 from aocr.server.service import Service
 from aocr.server.versions import newest
-from ocr_simple import storage
+from ocr_simple import interrupts, storage
 from ocr_simple.runs import devices
 from ocr_simple.text import shortened
-
-log = logging.getLogger("ocr_simple")
-LOGGED_LINES = 60  # of a traceback
 
 ERROR = {"content": {"application/json": {"schema": {
     "type": "object", "required": ["error"], "properties": {"error": {"type": "string"}},
@@ -52,6 +49,7 @@ ERRORS: dict[int | str, dict[str, Any]] = {
     for code, description in (
         (400, "The request or an image cannot be used, or the header Host has another name"),
         (401, "The token is missing or wrong"),
+        (403, "A page of another site sent the request"),
         (404, "No such model or version"),
         (408, "The request did not arrive in time"),
         (413, "Too many bytes, images, pixels or columns"),
@@ -67,15 +65,15 @@ def application(service: Service) -> FastAPI:
     app = FastAPI(
         title="ocr_simple", description="Reads one line of text in each image.",
         lifespan=service.running, responses=ERRORS, openapi_url=None, docs_url=None,
-        redoc_url=None,
+        redoc_url=None, redirect_slashes=False,
     )  # fmt: skip
     app.state.service = service
     options = service.options
     app.add_middleware(HostMiddleware, allowed=allowed_hosts(options.host, options.allowed_host))
     app.add_middleware(LimitsMiddleware, service=service)
+    app.add_middleware(FailureMiddleware)  # around the others
     app.add_exception_handler(HTTPException, on_http_error)
     app.add_exception_handler(RequestValidationError, on_invalid_request)
-    app.add_exception_handler(Exception, on_failure)
     app.include_router(routes.public)
     app.include_router(routes.guarded)
     return app
@@ -92,14 +90,6 @@ async def on_invalid_request(_: Request, error: Any) -> Response:
     return JSONResponse({"error": shortened(message)}, 400)
 
 
-async def on_failure(request: Request, error: Exception) -> Response:
-    """Log an unexpected error, and answer without its details."""
-    lines = "".join(traceback.format_exception(error)).splitlines()
-    cut = "\n".join(shortened(line) for line in lines[-LOGGED_LINES:])  # TensorFlow's hold images
-    log.error("%s %s\n%s", request.method, shortened(request.url.path), cut)
-    return JSONResponse({"error": "internal error; the server's log has the details"}, 500)
-
-
 def run(options: ServeOptions, _: list[str]) -> int:
     """Serve until the process is asked to stop. Returns the exit status.
 
@@ -114,6 +104,8 @@ def run(options: ServeOptions, _: list[str]) -> int:
     check_token(options.token)
     most = connections_that_fit(options.max_connections)
     devices.prepare()
+    # whoever likes can cause its messages, of any length
+    logging.getLogger("python_multipart").setLevel(logging.CRITICAL)
     listening = Listener(listen(options.host, options.port), most)
     app = application(Service(options, ServedModel(found)))
     config = uvicorn.Config(
@@ -136,6 +128,8 @@ def run(options: ServeOptions, _: list[str]) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):  # uvicorn raises them again once it has stopped
         signal.signal(number, lambda *_: None)
     server.run(sockets=[listening])
+    storage.remove_copies()
+    interrupts.end_command(0)  # at once: TensorFlow would take seconds to tidy up
     return 0
 
 

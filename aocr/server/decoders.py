@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from ocr_simple.stoppable import StoppableProcess, Stopped
+from ocr_simple.stoppable import Killed, StoppableProcess, Stopped
 
 PRELOAD = ("aocr.server.served_model", "aocr.server.answers")
 FIRST_SECONDS = 0.05  # of processor time: a line decodes in 0.005, a photograph of 12 MP in 0.15
@@ -26,7 +26,7 @@ MOST_AT_ONCE = 4  # images of one request, however many cores there are: they ta
 
 
 class Busy(Exception):
-    """Too many images that take long to decode are waiting."""
+    """An image cannot be decoded for now: too many that take long wait, or memory is short."""
 
 
 class Lane:
@@ -102,6 +102,8 @@ class Decoders:
                 raise Busy("many images that take long to decode are waiting; try again later")
             try:
                 return await self.second.run(function, *args)
+            except Killed:  # twice, which need not be the image's fault
+                raise Busy("the server is short of memory; try again later") from None
             except Stopped:
                 turns.stopped = True
                 raise

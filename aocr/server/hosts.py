@@ -1,11 +1,12 @@
 """The host names by which the server may be asked.
 
 A page of another site can have its own name point to this machine (DNS rebinding), and then read
-what a server here answers. Its requests still name that site in the header Host.
+what a server here answers. Its requests still name that site in the header Host. A page can also
+send images here without reading the answers, to keep this machine busy: browsers name its site.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from starlette.responses import JSONResponse
@@ -25,7 +26,7 @@ def allowed_hosts(listening: str, allowed: Sequence[str]) -> frozenset[str] | No
 
 
 class HostMiddleware:
-    """Answers 400 to requests for another host."""
+    """Answers 400 to requests for another host, and 403 to those that another site's page posts."""
 
     def __init__(
         self,
@@ -41,11 +42,26 @@ class HostMiddleware:
         if scope["type"] != "http" or self.allowed is None or scope["path"] in UNCHECKED:
             await self.app(scope, receive, send)
             return
-        given = next((value for name, value in scope["headers"] if name == b"host"), b"")
-        found = HOST.fullmatch(given.decode("latin-1"))
-        if found and (found[1] or found[2]).lower().rstrip(".") in self.allowed:
-            await self.app(scope, receive, send)
-            return
-        name = shown(given.decode("latin-1"))
-        message = f"Host {name}: not a name of this server; {self.fix}"
-        await JSONResponse({"error": message}, 400)(scope, receive, send)
+        headers = {name: value.decode("latin-1") for name, value in reversed(scope["headers"])}
+        refused = self._refusal(scope["method"], headers)
+        answer = JSONResponse({"error": refused[1]}, refused[0]) if refused else self.app
+        await answer(scope, receive, send)
+
+    def _refusal(self, method: str, headers: Mapping[bytes, str]) -> tuple[int, str] | None:
+        """(status, message) for a request that is refused."""
+        host, origin = headers.get(b"host", ""), headers.get(b"origin")
+        if not self._allows(host):
+            return 400, f"Host {shown(host)}: not a name of this server; {self.fix}"
+        if method != "POST":
+            return None
+        if headers.get(b"sec-fetch-site") == "cross-site":
+            return 403, "sent by a page of another site, which is not allowed"
+        if origin is not None and not self._allows(origin.partition("://")[2]):
+            return 403, f"Origin {shown(origin)}: a page of another site; {self.fix}"
+        return None
+
+    def _allows(self, host: str) -> bool:
+        """Whether a name, perhaps with a port, is one of this server's."""
+        found = HOST.fullmatch(host)
+        name = (found[1] or found[2]).lower().rstrip(".") if found else ""
+        return name in (self.allowed or ())

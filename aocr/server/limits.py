@@ -26,7 +26,8 @@ class LimitsMiddleware:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        request, metrics = _Request(receive, send, self.service), self.service.metrics
+        declared = _declared(scope["headers"])
+        request, metrics = _Request(receive, send, self.service, declared), self.service.metrics
         request.work = asyncio.ensure_future(self.app(scope, request.receive, request.send))
         try:
             await request.work
@@ -46,11 +47,19 @@ class LimitsMiddleware:
             metrics.seconds.labels(route).observe(time.monotonic() - request.started)
 
 
+def _declared(headers: Any) -> int:
+    """The bytes that a body has according to its header; 0 without one."""
+    given = next((value for name, value in headers if name == b"content-length"), b"0")
+    return int(given) if given.isdigit() else 0
+
+
 class _Request:
     """A request whose body arrives within limits, and the status of its answer."""
 
-    def __init__(self, receive: Any, send: Any, service: Service):
+    def __init__(self, receive: Any, send: Any, service: Service, declared: int):
+        """declared: bytes of the body, as the client says."""
         self._receive, self._send, self.service = receive, send, service
+        self.declared = declared
         self.started, self.size, self.complete = time.monotonic(), 0, False
         self.status, self.answered = 500, False
         self.work: asyncio.Future | None = None  # the application's, on this request
@@ -62,6 +71,8 @@ class _Request:
         if self.complete:  # only a disconnect of the client can follow
             return await self._receive()
         timeout, max_body = self.service.options.timeout, self.service.options.max_body
+        if self.declared > max_body:  # it need not arrive
+            raise HTTPException(413, f"the request is over the limit of {max_body:,} bytes")
         try:
             async with asyncio.timeout(self.started + timeout - time.monotonic()):
                 part = await self._receive()

@@ -1,7 +1,7 @@
 """The queue of images: those that arrive while a batch is read make up the next batch.
 
-What an image costs is its columns at the model's height. A batch has limited columns, and an image
-gives way to shorter ones that arrive soon after it, so that a few long lines delay only themselves.
+A batch has limited columns and pixels. An image gives way, the longer the more it costs, to others
+that arrive soon after it. So a few long lines or large photographs delay only themselves.
 """
 
 import asyncio
@@ -38,16 +38,16 @@ class BatchQueue:
         self._numbers, self._filled = itertools.count(), asyncio.Event()
 
     def submit(
-        self, image: ServedImage, arrived: float, columns: int, maps: bool = False
+        self, image: ServedImage, arrived: float, cost: int, maps: bool = False
     ) -> asyncio.Future:
         """Add an image. Returns a future of its ServedLine; an image whose future is cancelled is
         dropped.
 
-        arrived: when its request did. columns: of the request's images so far, this one included.
+        arrived: when its request did. cost: of the request's images so far, this one included.
         maps: whether the line needs its maps.
         """
         future = asyncio.get_running_loop().create_future()
-        due = arrived + columns / COLUMNS_PER_SECOND
+        due = arrived + cost / COLUMNS_PER_SECOND
         heapq.heappush(self._images, _Waiting(due, next(self._numbers), image, maps, future))
         future.add_done_callback(self._drop_if_cancelled)
         self._filled.set()
@@ -87,7 +87,11 @@ class BatchQueue:
             lines = await loop.run_in_executor(pool, self.model.read, images, maps)
         except Exception as error:
             for waiting in batch:
-                if not waiting.future.done():
+                if waiting.future.done():
+                    continue
+                if len(batch) > 1:  # only the image at fault is to fail
+                    await self._read([waiting], pool)
+                else:
                     waiting.future.set_exception(error)
             return
         for waiting, line in zip(batch, lines):

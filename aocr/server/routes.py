@@ -50,7 +50,8 @@ Shared = Annotated[Service, Depends(service_of)]
 async def authorise(request: Request, service: Shared) -> None:
     """Refuse a request without the token. Raises HTTPException."""
     token = service.options.token
-    given = request.headers.get("authorization", "").removeprefix("Bearer ").strip()
+    scheme, _, rest = request.headers.get("authorization", "").partition(" ")
+    given = rest.strip() if scheme.lower() == "bearer" else ""
     if token and not hmac.compare_digest(given.encode(), token.encode()):
         message = "the token is missing or wrong; send the header Authorization: Bearer TOKEN"
         raise HTTPException(401, message, {"WWW-Authenticate": "Bearer"})
@@ -125,7 +126,7 @@ async def read(request: Request, service: Shared, maps: bool = False) -> Respons
     With `maps` each character has a map: its probability, or its attention, at each time step; the
     highest of several steps where there are over 200.
     """
-    if request.headers.get("content-type", "").startswith("multipart/form-data"):
+    if request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
         images, names = await uploaded_files(request, service.options)
     else:
         images, names = [await request.body()], ["image"]

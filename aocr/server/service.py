@@ -51,7 +51,7 @@ class _Reading:
     def __init__(self, queue: BatchQueue, turns: Turns, maps: bool):
         self.queue, self.turns, self.maps = queue, turns, maps
         self.arrived = asyncio.get_running_loop().time()
-        self.columns = 0  # of the images that were decoded
+        self.columns = self.cost = 0  # of the images that were decoded
 
 
 def check_room(needed: int, taken: int, limit: int) -> None:
@@ -73,7 +73,7 @@ class Service:
         self.decoders = Decoders(options.max_pixels, options.timeout)
         self.reader = ThreadPoolExecutor(1, "read")  # one thread: TensorFlow has its own pool
         self.open_images = 0  # in requests that were not answered yet
-        self.open_columns = 0  # of those that were decoded, at the model's height
+        self.open_cost = 0  # of those that were decoded, in columns
         self.open_bytes = 0  # of bodies of such requests
         self.broken: tuple[Path, int] | None = None  # version that did not load, its last change
 
@@ -163,7 +163,7 @@ class Service:
             for task in tasks:  # nobody waits for them any more
                 task.cancel()
             self.open_images -= len(images)
-            self.open_columns -= reading.columns
+            self.open_cost -= reading.cost
             reading.queue.open_requests -= 1
         self.metrics.images.inc(sum(isinstance(item, ServedLine) for item in found))
         return found
@@ -182,13 +182,13 @@ class Service:
             message = f"{name}: cannot be decoded ({stopped}); save it again as PNG or JPEG"
             return ImageError(message)
         reading.columns += image.columns
-        self.open_columns += image.columns
+        reading.cost += image.cost
+        self.open_cost += image.cost
         if reading.columns > options.max_request_columns:
             message = f"more columns than the limit of {options.max_request_columns:,}"
             raise HTTPException(413, f"the images have {message} for a request; send fewer")
-        others = self.open_columns - reading.columns
-        check_room(reading.columns, others, options.max_waiting_columns)
-        return await reading.queue.submit(image, reading.arrived, reading.columns, reading.maps)
+        check_room(reading.cost, self.open_cost - reading.cost, options.max_waiting_columns)
+        return await reading.queue.submit(image, reading.arrived, reading.cost, reading.maps)
 
     async def parse(self, body: bytes) -> tuple[list[bytes], str, str]:
         """What a predict request asks for, as `predict_api.parse_body`. Raises HTTPException."""
