@@ -152,11 +152,9 @@ class Reader:
     def _check_classes(self, outputs: dict) -> None:
         """Raise ValueError if a model has other classes than its description has characters."""
         known = len(self.about["alphabet"]) + 1
-        if "ids" in outputs:
-            fits = outputs["ids"].max(initial=0) < known
-        else:
-            fits = outputs["log_probabilities"].shape[2] == known
-        if not fits:
+        ids = outputs.get("ids", np.zeros(0, int))
+        rows = outputs.get("log_probabilities", np.zeros((0, 0, known)))
+        if ids.max(initial=0) >= known or rows.shape[2] != known:
             raise ValueError(f"{self.model}: is not the model that is described; export it again")
 
     def _run_prepared(
@@ -164,17 +162,20 @@ class Reader:
     ) -> list[tuple[str, float]]:
         about = self.about
         x = pad_batch(prepared, about["multiple"])
-        outputs = run(x)
+        try:
+            outputs = run(x)
+        except Exception as error:  # another height, other channels
+            raise ValueError(
+                f"{self.model}: fails ({str(error)[:200]}); export it again"
+            ) from error
         self._check_classes(outputs)
         if "ids" in outputs:  # an attention head writes the characters itself
             rows = zip(outputs["ids"], outputs["probabilities"])
             lines = [join(ids, probabilities, about["alphabet"]) for ids, probabilities in rows]
             return [(in_logical_order(text, about), confidence) for text, confidence in lines]
         steps = -(-x["width"] // about["stride"])  # valid time steps of each image
-        lines = [
-            ctc_greedy(row[:count], about["alphabet"])
-            for row, count in zip(outputs["log_probabilities"], steps)
-        ]
+        rows = zip(outputs["log_probabilities"], steps)
+        lines = [ctc_greedy(row[:count], about["alphabet"]) for row, count in rows]
         return [(in_logical_order(text, about), confidence) for text, confidence in lines]
 
 
@@ -192,8 +193,8 @@ def read_description(model: Path) -> dict[str, Any]:
     try:
         about = json.loads(file.read_text(encoding="utf-8"))
         wrong = [name for name, kinds in DESCRIPTION.items() if type(about[name]) not in kinds]
-        letters = {len(about.get(name, about["alphabet"])) for name in ("kinds", "mirrored")}
-        wrong += ["kinds"] * (letters != {len(about["alphabet"])})
+        letters = {len(about.get(name, "")) for name in ("kinds", "mirrored")}
+        wrong += ["kinds"] * (letters not in ({0}, {len(about["alphabet"])}))
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise ValueError(f"{file}: describes no model ({error}); export it again") from error
     fits = not wrong and all(0 < about[name] <= LARGEST_SIZE for name in SIZES)
@@ -388,7 +389,7 @@ def in_logical_order(text: str, about: dict[str, Any]) -> str:
 
     about: the model's description: alphabet, and for right-to-left ones kinds and mirrored.
     """
-    if "kinds" not in about:
+    if not about.get("kinds"):
         return text
     kinds = dict(zip(about["alphabet"], about["kinds"]))
     mirrored = dict(zip(about["alphabet"], about["mirrored"]))

@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from aocr import export_files, reader
 from aocr.export_files import READER, README, check_described, check_replaceable, describe, signed
@@ -118,6 +119,7 @@ def test_a_file_with_the_description_of_another_is_refused(tmp_path):
         json.dumps(ABOUT | {"multiple": -1}), json.dumps(ABOUT | {"least_spread": float("nan")}),
         json.dumps(ABOUT | {"height": 10**9}), json.dumps(ABOUT | {"alphabet": None}),
         json.dumps(ABOUT | {"kinds": "L"}), json.dumps(ABOUT | {"kinds": 3}),
+        json.dumps(ABOUT | {"kinds": "R" * len(ABOUT["alphabet"])}),  # without mirrored
     ],
 )  # fmt: skip
 def test_a_description_of_a_wrong_shape_is_named(tmp_path, content, capsys):
@@ -143,6 +145,15 @@ def test_a_damaged_model_is_named(tmp_path, capsys):
     file = model(tmp_path, content=b"no model")
     assert reader.main([str(file), "a.png"]) == 2
     assert str(file) in capsys.readouterr().err
+
+
+def test_a_model_that_does_not_fit_its_description_is_named(tmp_path, monkeypatch):
+    def fails(x):
+        raise RuntimeError("index: 1 Got: 64 Expected: 32")
+
+    monkeypatch.setattr(reader.Reader, "_load", lambda self, threads=0: fails)
+    with pytest.raises(ValueError, match=r"model\.onnx: fails \(index: 1 Got: 64.*export it again"):
+        reader.Reader(model(tmp_path)).read(Image.new("L", (100, 32)))
 
 
 def test_what_the_reader_prints_is_escaped_as_elsewhere():
