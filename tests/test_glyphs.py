@@ -219,9 +219,11 @@ def test_a_folder_of_pictures_uses_the_good_ones_and_names_the_others_once(tmp_p
     }.items():  # fmt: skip
         (tmp_path / name).write_bytes(content)
     (tmp_path / "more").mkdir()
+    Image.new("1", (1, 5000)).save(tmp_path / "long.png")
     for _ in range(2):
         check_drawing(options)
     (message,) = caplog.messages
     names = [row.strip() for row in message.splitlines()[1:]]
-    assert "3 files left out" in message and names == ["a_cut.png", "page.eps", "z.txt"]
+    assert "4 files left out" in message
+    assert names == ["a_cut.png", "long.png", "page.eps", "z.txt"]
     assert (np.asarray(draw("12", OPEN_SANS, options, 5)) == alone).all()

@@ -62,7 +62,8 @@ def check_drawing(options: Drawing) -> None:
 @functools.lru_cache  # so that it warns once
 def _warn(folder: str, left_out: tuple[str, ...]) -> None:
     names = first_ten(list(left_out))
-    log.warning("--image-dir %s: %d files left out, no pictures:%s", folder, len(left_out), names)
+    why = "no pictures, or over twenty times as long as wide"
+    log.warning("--image-dir %s: %d files left out, %s:%s", folder, len(left_out), why, names)
 
 
 # --- glyphs -----------------------------------------------------------------------------------

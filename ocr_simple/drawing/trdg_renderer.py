@@ -71,6 +71,9 @@ class _ImageStat:
     Stat = _Statistics
 
 
+LONGEST = 20  # a picture's long side, in its short sides
+
+
 def pictures_in(folder: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """(the pictures in a folder, sorted; the other files there, but for an operating system's)."""
     try:
@@ -91,6 +94,8 @@ def _pictures_in(folder: str, changed: int) -> tuple[tuple[str, ...], tuple[str,
 def _is_picture(path: str) -> bool:
     try:
         with Image.open(path, formats=FORMATS) as picture:
+            if max(picture.size) > LONGEST * min(picture.size):
+                return False  # trdg enlarges it until both sides are long enough
             picture.load()
     except Exception:  # decoders raise errors of many types
         return False
