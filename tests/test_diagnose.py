@@ -83,7 +83,7 @@ def test_some_fonts_of_each_folder_are_enough():
     assert len(few_fonts(fonts)) == 41 and "b/1.ttf" in few_fonts(fonts)
 
 
-# --- what is said -------------------------------------------------------------------------------
+# --- messages ---------------------------------------------------------------------------------
 
 
 def test_the_nearest_recipe_is_named():
