@@ -1,7 +1,7 @@
 #!/bin/sh
-# Trains numbers.keras with nothing but the installed packages and the fonts of `make fonts`: about
-# 80 minutes on two idle cores. If it is interrupted, the same command resumes. More --steps read
-# better. The second run starts from the end of the first.
+# Trains numbers.keras with nothing but the installed packages and the fonts of `make fonts`: two
+# hours on two cores beside other programs. If it is interrupted, the same command resumes. The
+# second run starts from the end of the first. The shipped one's first run had the recipes of before.
 set -eu
 run() {
     "${PYTHON:-.venv/bin/python}" train.py --held-out none \

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Trains a model like text.keras with nothing but the installed packages and the fonts of `make
-# fonts`: about two hours on two idle cores, at 3.8 steps a second. If it is interrupted, the same
-# command resumes. The shipped weights took six runs, which text.md describes.
+# Trains a model on signs and pages with nothing but the installed packages and the fonts of `make
+# fonts`: hours on two cores. If it is interrupted, the same command resumes. text.keras was made
+# before there were these recipes, in six runs that text.md describes.
 set -eu
 fonts="${FONTS:-fonts/made}"
 exec "${PYTHON:-.venv/bin/python}" train.py --model-dir checkpoints/text --held-out none \
