@@ -1,8 +1,10 @@
 """Trains a model for each of several scripts, and measures it on lines drawn by Pillow alone.
 
     apt-get install culmus culmus-fancy fonts-sil-ezra fonts-noto-core fonts-freefont-ttf \\
-        fonts-hosny-amiri fonts-kacst fonts-sil-scheherazade fonts-sil-lateef fonts-farsiweb \\
-        fonts-thai-tlwg fonts-gargi fonts-nakula fonts-sarai fonts-sahadeva fonts-deva-extra \\
+        fonts-hosny-amiri fonts-hosny-thabit fonts-kacst fonts-kacst-one fonts-arabeyes \\
+        fonts-freefarsi fonts-lemonada fonts-paktype fonts-sil-harmattan fonts-sil-lateef \\
+        fonts-sil-scheherazade fonts-farsiweb fonts-thai-tlwg fonts-arundina \\
+        fonts-gargi fonts-nakula fonts-sarai fonts-sahadeva fonts-deva-extra \\
         fonts-aksharyogini2 fonts-sil-annapurna fonts-lohit-deva fonts-samyak-deva \\
         fonts-liberation fonts-linuxlibertine fonts-crosextra-carlito fonts-vollkorn
     python bench/scripts.py --languages he ar                # minutes per language
@@ -52,33 +54,41 @@ SCRIPTS = {
         train=(
             "FrankRuehl", "Hadasim", "KeterYG", "MiriamMono", "Nachlieli", "Simple", "Shofar",
             "Dorian", "Shmulik", "Makabi", "SILEOT", "DejaVuSans.", "DejaVuSans-Bold.", "FreeSans",
-            "FreeSerif", "FreeMono", "NotoSansHebrew", "NotoRashiHebrew",
+            "FreeSerif", "FreeMono", "NotoSansHebrew-Regular", "NotoSansHebrew-Bold",
+            "NotoRashiHebrew-Regular", "NotoRashiHebrew-Bold",
         ),
-        validate=("NotoSerifHebrew",),
+        validate=("NotoSerifHebrew-Regular", "NotoSerifHebrew-Bold"),
         measure=("DavidCLM-Medium.", "DavidCLM-Bold.", "MiriamCLM"),  # italics are cursive there
     ),
     "ar": Script(
         train=(
-            "KacstBook", "KacstFarsi", "KacstLetter", "KacstNaskh", "KacstOffice", "KacstScreen",
-            "KacstTitle", "KacstPoster", "KacstQurn", "Scheherazade", "Lateef", "NotoNaskhArabic",
-            "NotoSansArabic", "NotoKufiArabic", "nazli", "titr", "homa", "DejaVuSans.",
-            "FreeSerif.",
+            "KacstBook", "KacstFarsi", "KacstLetter", "KacstNaskh", "KacstOffice", "KacstOne",
+            "KacstPoster", "KacstQurn", "KacstScreen", "KacstTitle", "Scheherazade", "Lateef",
+            "NotoNaskhArabic-Regular", "NotoNaskhArabic-Bold", "NotoSansArabic-Regular",
+            "NotoSansArabic-Bold", "NotoSansArabic-Light", "NotoKufiArabic-Regular",
+            "NotoKufiArabic-Bold", "nazli", "titr", "homa", "DejaVuSans.", "FreeSerif.",
+            "FreeFarsi", "Harmattan", "Lemonada", "PakType", "Thabit", "ae_",
         ),
         validate=("mry_KacstQurn",),  # the Kacst fonts lack four letters
         measure=("Amiri-Regular", "Amiri-Bold."),
     ),
     "th": Script(
         train=(
-            "Garuda", "Kinnari", "Laksaman", "Norasi", "Tlwg", "Umpush", "NotoSansThai",
-            "NotoSerifThai", "NotoLoopedThai",
+            "Garuda", "Kinnari", "Laksaman", "Norasi", "Tlwg", "Umpush", "Purisa", "Arundina",
+            "NotoSansThai-Regular", "NotoSansThai-Bold", "NotoSansThai-Light",
+            "NotoSerifThai-Regular", "NotoSerifThai-Bold", "NotoLoopedThai-Regular",
+            "NotoSansThaiUI",
         ),
         validate=("Sawasdee",),
         measure=("Loma", "Waree"),
     ),
     "hi": Script(
         train=(
-            "Gargi", "Sarai", "nakula", "chandas", "samanata", "kalimati", "Akshar",
-            "Annapurna", "NotoSansDevanagari", "NotoSerifDevanagari", "FreeSans.", "FreeSerif.",
+            "Gargi", "Sarai", "nakula", "chandas", "samanata", "kalimati", "Akshar", "Annapurna",
+            "NotoSansDevanagari-Regular", "NotoSansDevanagari-Bold",
+            "NotoSansDevanagari-Condensed.", "NotoSansDevanagari-Light", "NotoSansDevanagariUI",
+            "NotoSerifDevanagari-Regular", "NotoSerifDevanagari-Bold",
+            "NotoSerifDevanagari-Condensed.",
         ),
         validate=("sahadeva",),
         measure=("Lohit-Devanagari", "Samyak-Devanagari"),

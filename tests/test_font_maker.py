@@ -179,12 +179,12 @@ def test_every_family_is_locked_and_has_a_kind():
 @pytest.mark.parametrize("name", ["digits", "text"])
 def test_the_command_of_a_shipped_model_trains(name, tmp_path):
     fonts = tmp_path / "fonts"
-    for kind in ("print", "receipt", "handwriting", "display"):
+    for kind in ("print", "receipt", "handwriting", "display", "sign", "page"):
         (fonts / kind).mkdir(parents=True)
     make.save_font(fonts / "handwriting" / "a.ttf", make.written_by(np.random.default_rng(0)))
     make.save_font(fonts / "display" / "a.ttf", make.display(np.random.default_rng(0)))
     plain = font_named("Raleway-Regular.ttf")
-    for kind in ("print", "receipt"):
+    for kind in ("print", "receipt", "sign", "page"):
         shutil.copy(plain, fonts / kind)
     web = TTFont(plain)
     web.flavor = "woff"
