@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from aocr.options import CheckOptions
-from aocr.sheet import check_sheet, write_sheet
+from aocr.sheet import choose_sheet, write_sheet
 from ocr_simple import images as imaging
 from ocr_simple.command_line import say
 from ocr_simple.datasets.annotations import Dataset, check_datasets, find_dataset
@@ -54,8 +54,7 @@ def run(options: CheckOptions, _: list[str]) -> int:
     if not options.dataset:
         raise ValueError("name a DATASET, such as a folder with labels.tsv; see docs/data.md")
     check_datasets(options.dataset, options)
-    if options.sheet:
-        check_sheet(options.sheet, COMMAND)
+    sheet = choose_sheet(options.sheet, CheckOptions.sheet, COMMAND, options.dataset)
     alphabet = Alphabet.parse(options.alphabet) if options.alphabet else None
     chosen: list[Entry] = []
     everything: list[list[Seen]] = []  # of each data set
@@ -78,9 +77,9 @@ def run(options: CheckOptions, _: list[str]) -> int:
         chosen += _choose(seen, found_odd, SHOWN // len(options.dataset) or 1)
     if len(everything) > 1:
         say(_in_several(everything))
-    if options.sheet:
-        write_sheet(_sheet(chosen, odd), options.sheet, COMMAND)
-        say(f"some of the images: {options.sheet}", sys.stderr)
+    if sheet:
+        write_sheet(_sheet(chosen, odd), sheet, COMMAND)
+        say(f"some of the images: {sheet}", sys.stderr)
     return 1 if faulty else 0
 
 

@@ -52,6 +52,7 @@ TRANSPOSES = {  # by EXIF orientation; 1 is upright
 }
 LIGHT_INK = 3.9  # times the contrast that black behind transparent pixels must give over white
 STRIP_PIXELS = 1 << 20  # of a large image that are computed with at a time
+LARGE = 1 << 16  # bytes of a file: smaller ones are decoded faster without a thread
 MIN_SPREAD = 8.0  # grey levels; less is noise, which must not be amplified to look like ink
 
 Source = str | os.PathLike | bytes | Image.Image | np.ndarray
@@ -410,6 +411,18 @@ def pad_batch(
     for row, image in zip(batch, images):
         row[:, : image.shape[1]] = image
     return {"image": batch, "width": widths}
+
+
+def is_large(source: Source) -> bool:
+    """Whether decoding takes long enough to be worth a thread."""
+    if isinstance(source, (str, os.PathLike)):
+        if storage.url_of(source):
+            return True
+        try:
+            return os.path.getsize(source) > LARGE
+        except (OSError, ValueError):  # `load` reports what is wrong
+            return False
+    return isinstance(source, (bytes, bytearray, memoryview)) and len(source) > LARGE
 
 
 def training_columns(columns: int) -> int:

@@ -19,6 +19,7 @@ from ocr_simple import storage
 from ocr_simple.command_line import discard_output, printable, say
 from ocr_simple.decoding.constraints import load_constraint
 from ocr_simple.decoding.language_model import LanguageModel
+from ocr_simple.local_files import MOST_ROWS
 from ocr_simple.network.backend import check_backend
 from ocr_simple.options import InferenceOptions
 from ocr_simple.runs.model_files import TEST_IMAGES, find_language_model, find_model
@@ -27,6 +28,8 @@ from ocr_simple.text import Alphabet, Line, escape_controls, escape_json
 
 logger = logging.getLogger("ocr_simple")
 
+LONGEST_NAME = 1 << 16  # characters of a name on standard input
+MOST_CHARACTERS = 1 << 28  # of all of them
 FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")  # what begins with one, a spreadsheet runs
 
 
@@ -97,7 +100,7 @@ def find_images(paths: Iterable[str]) -> tuple[list[str], int]:
     found, passed_over = [], 0
     for path in _expanded(paths):
         if path == "-":
-            found += [name for line in sys.stdin if (name := line.rstrip("\r\n"))]
+            found += _names_on_standard_input()
         elif (url := storage.url_of(path)) and (inside := storage.list_files(url)):
             inside = [name for name in inside if not storage.is_system_file(name)]
             images = [name for name in inside if Path(name).suffix.lower() in imaging.EXTENSIONS]
@@ -116,6 +119,26 @@ def find_images(paths: Iterable[str]) -> tuple[list[str], int]:
         else:
             found.append(path)
     return found, passed_over
+
+
+def _names_on_standard_input() -> list[str]:
+    """The names, one per row; blank rows are left out. Raises ValueError for what has no end."""
+    names, rows, characters = [], 0, 0
+    while row := sys.stdin.readline(LONGEST_NAME + 1):
+        rows, characters = rows + 1, characters + len(row)
+        if len(row) > LONGEST_NAME:
+            raise ValueError(
+                f"standard input: row {rows:,} has over {LONGEST_NAME:,} characters; write one "
+                "file name per row"
+            )
+        if rows > MOST_ROWS or characters > MOST_CHARACTERS:
+            raise ValueError(
+                f"standard input: over {MOST_ROWS:,} rows, or {MOST_CHARACTERS:,} characters; "
+                "name fewer images at a time"
+            )
+        if name := row.rstrip("\r\n"):
+            names.append(name)
+    return names
 
 
 def _expanded(paths: Iterable[str]) -> Iterator[str]:

@@ -26,19 +26,20 @@ from ocr_simple.local_files import FileRefused, read_bytes
 
 BLANK = 0
 NOTHING = "∅"  # stands for empty text
-BIDI_CONTROLS = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # reorder the text around them
-# Control characters, line breaks, bidi controls and halves of UTF-16 pairs: in no label, and in a
-# stranger's alphabet only there to deceive who reads a terminal, or to break what writes UTF-8.
-NOT_READ = re.compile(f"[\x00-\x1f\x7f-\x9f\u2028\u2029{BIDI_CONTROLS}\ud800-\udfff]")
+LONGEST_LABEL = 10_000  # characters: no image has room for more
 MOST_CHARACTERS = 20_000  # of an alphabet
 MOST_BYTES = 1 << 20  # of a file with one
 # Characters that change how the text around them is shown, or break it: control characters (ESC
 # begins the commands of a terminal), line separators, bidi controls, and invisible ones. Joiners
 # stay, as they are part of the spelling of Persian, Hindi and others.
-CONTROLS = re.compile(
-    r"[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff"
-    r"\ufff9-\ufffb\U000e0000-\U000e007f]"
+HIDDEN = (
+    r"\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff"
+    r"\ufff9-\ufffb\U000e0000-\U000e007f"
 )
+CONTROLS = re.compile(f"[{HIDDEN}]")
+# In no label, as halves of UTF-16 pairs are not; in a stranger's alphabet only there to deceive who
+# reads a terminal, or to break what writes UTF-8.
+NOT_READ = re.compile(rf"[{HIDDEN}\ud800-\udfff]")
 LAYOUT = "\n\t"  # the control characters that a message of several rows has
 
 NAMED_ALPHABETS = {
@@ -195,7 +196,7 @@ class Alphabet:
     """The characters that a model can read, in the order of their class ids, which start at 1.
 
     Raises ValueError if there are none or too many, if they are not in Unicode NFC, if one is
-    repeated, or if one is a control character.
+    repeated, or if one is a control character or an invisible one.
     """
 
     characters: str
@@ -213,7 +214,8 @@ class Alphabet:
         if found := NOT_READ.search(self.characters):
             raise ValueError(
                 f"the alphabet has U+{ord(found[0]):04X}, which no label can have: it is a control "
-                "character, a mark that turns text round, or half a character; leave it out"
+                "character, an invisible one, a mark that turns text round, or half a character; "
+                "leave it out"
             )
         if unicodedata.normalize("NFC", self.characters) != self.characters:
             raise ValueError("the alphabet is not in Unicode NFC; use Alphabet.parse")
@@ -233,12 +235,12 @@ class Alphabet:
     def parse(cls, specification: str) -> "Alphabet":
         """The alphabet named `digits`, `alnum` or `ascii`, or the characters of a file or string.
 
-        Files are UTF-8; their line breaks are ignored. Raises ValueError for an empty alphabet, a
-        file that is missing or not UTF-8, or a misspelt name.
+        Files are UTF-8; their line breaks are ignored, and so is a byte order mark. Raises
+        ValueError for an empty alphabet, a file that is missing or not UTF-8, or a misspelt name.
         """
         if specification in NAMED_ALPHABETS:
             return cls(NAMED_ALPHABETS[specification])
-        characters = specification
+        characters = specification.removeprefix("\ufeff")
         if _is_file(specification):
             try:
                 characters = read_bytes(specification, MOST_BYTES).decode("utf-8-sig")

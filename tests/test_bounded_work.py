@@ -87,8 +87,8 @@ def test_the_model_is_given_few_pixels_of_narrow_images_too(size):
 
 def test_an_image_costs_its_columns_or_its_pixels():
     assert image("long line", 16_000, 16_000 * 32).cost == 16_000
-    assert image("photograph", 32, 1_000_000).cost == 2000
-    check_room(64 * 2000, 64 * 2000, ServeOptions().max_waiting_columns)
+    assert image("photograph", 32, 1_000_000).cost == 6666
+    check_room(16 * 6666, 16 * 6666, ServeOptions().max_waiting_columns)
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from support.commands import ROOT, status_of
 from support.datasets import annotate, picture
 
 from aocr import cli
+from aocr.sheet import choose_sheet, write_sheet
 
 
 @pytest.fixture
@@ -148,3 +149,31 @@ def test_its_picture_in_a_bucket_is_replaced_and_no_other(odd_folder):
     assert bucket.cat_file("/pictures/mine.png") == b"the user's"
     for _ in range(2):
         assert cli.main(["check", "odd", "--sheet", "memory://pictures/check.png"]) == 0
+
+
+def test_no_picture_is_written_into_the_data_set(odd_folder, capsys, monkeypatch):
+    before = sorted(odd_folder.iterdir())
+    (odd_folder.parent / "link").symlink_to("odd")
+    for sheet in ("odd/new.png", "link/new.png"):
+        assert status_of(cli.main, ["check", "odd", "--sheet", sheet]) == 2
+        message = f"--sheet {sheet}: is in the folder odd, which is read; name another output"
+        assert message in capsys.readouterr().err
+    monkeypatch.chdir(odd_folder)
+    assert cli.main(["check", "."]) == 0
+    assert "no picture is written: check.png: is in the folder ., which is" in (
+        capsys.readouterr().err
+    )
+    assert sorted(odd_folder.iterdir()) == before
+    assert cli.main(["check", ".", "--sheet", "../mine.png"]) == 0
+    assert Image.open("../mine.png").width == 1000
+
+
+def test_a_sheet_is_not_written_through_a_link_nor_waited_for_in_a_pipe(tmp_path):
+    write_sheet(Image.new("L", (9, 9)), tmp_path / "ours.png", "aocr check")
+    (tmp_path / "a.png").symlink_to("nowhere.png")
+    (tmp_path / "b.png").symlink_to("ours.png")
+    os.mkfifo(tmp_path / "c.png")
+    for name in ("a.png", "b.png", "c.png"):
+        with pytest.raises(ValueError, match=rf"{name}: is there already, and aocr check did not"):
+            choose_sheet(tmp_path / name, None, "aocr check", [])
+    assert choose_sheet(tmp_path / "ours.png", None, "aocr check", []) == tmp_path / "ours.png"

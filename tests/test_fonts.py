@@ -3,7 +3,9 @@
 import importlib.util
 import io
 import itertools
+import os
 import string
+import time
 from pathlib import Path
 
 import pytest
@@ -59,17 +61,18 @@ def square(size):
     return pen.glyph()
 
 
-def build(path, glyphs, units=1000, ascent=800):
+def build(path, glyphs, units=1000, ascent=800, advances=None):
     """A font that draws the characters of `glyphs`, by name: {"1": glyph}; other names are parts.
 
-    units: in the height of a line.
+    units: in the height of a line. advances: of some glyphs, in units; others have half a line.
     """
     glyphs = {".notdef": Glyph()} | glyphs
     builder = FontBuilder(units, isTTF=True)
     builder.setupGlyphOrder(list(glyphs))
     builder.setupCharacterMap({ord(name): name for name in glyphs if len(name) == 1})
     builder.setupGlyf(glyphs)
-    builder.setupHorizontalMetrics(dict.fromkeys(glyphs, (units // 2, 0)))
+    widths = dict.fromkeys(glyphs, units // 2) | (advances or {})
+    builder.setupHorizontalMetrics({name: (width, 0) for name, width in widths.items()})
     builder.setupHorizontalHeader(ascent=ascent, descent=-ascent // 4)
     builder.setupNameTable({"familyName": "Nothing", "styleName": "Regular"})
     builder.setupOS2()
@@ -181,6 +184,16 @@ def test_holding_out_every_font_is_an_error():
         split_fonts([OPEN_SANS], ("OpenSans",))
 
 
+def test_what_no_font_is_called_is_named_as_perhaps_an_argument(caplog):
+    assert split_fonts(FONTS, ("none",)) == (FONTS, FONTS)
+    assert split_fonts(FONTS, ("none", "OpenSans")) == split_fonts(FONTS, ("OpenSans",))
+    with pytest.raises(LineError, match=r"--held-out none out: no .* with 'out'; if it is an arg"):
+        split_fonts(FONTS, ("none", "out"))
+    assert not caplog.messages
+    split_fonts(FONTS, ("OpenSans", "out"))
+    assert caplog.messages[0].startswith("--held-out OpenSans out: no font's file name begins with")
+
+
 def test_small_letters_that_look_as_capitals_are_not_drawn_beside_them():
     unicase = next(font for font in FONTS if Path(font).name.startswith("BEBAS"))
     assert characters_drawn(unicase, "abcABC") == "ABC"
@@ -276,6 +289,30 @@ def test_a_font_that_is_damaged_later_is_left_out_of_the_lines(tmp_path, caplog)
     good.unlink()
     with pytest.raises(FontError, match=r"none of the 1 fonts can be used:\n.*bad\.ttf: "):
         Lines(LineOptions(), ModelSpec(), [str(bad)])
+
+
+def test_characters_of_huge_width_are_not_drawn(tmp_path, caplog):
+    glyphs = {"space": Glyph()} | {digit: square(700) for digit in string.digits}
+    glyphs[" "] = glyphs.pop("space")
+    build(tmp_path / "some.ttf", glyphs, advances={"1": 30_000, " ": 6_000})
+    assert characters_drawn(str(tmp_path / "some.ttf"), "0123 ") == "023"
+    build(tmp_path / "wide.ttf", glyphs, advances=dict.fromkeys(glyphs, 30_000))
+    (tmp_path / "good.ttf").write_bytes(small_font())
+    assert [Path(font).name for font in find_fonts((str(tmp_path),))] == ["good.ttf", "some.ttf"]
+    assert "wide.ttf: its characters are over 5 times as wide as high" in caplog.text
+
+
+def test_pipes_and_devices_in_a_folder_are_left_out_at_once(tmp_path, caplog, limits):
+    limits(4.0, 1 << 30)
+    os.mkfifo(tmp_path / "pipe.ttf")
+    os.symlink("/dev/zero", tmp_path / "zero.ttf")
+    os.symlink("loop.ttf", tmp_path / "loop.ttf")
+    (tmp_path / "good.ttf").write_bytes(small_font())
+    start = time.monotonic()
+    assert find_fonts((str(tmp_path),)) == [str(tmp_path / "good.ttf")]
+    assert time.monotonic() - start < 30  # a pipe was waited for a minute
+    assert caplog.text.count("a folder, pipe or device, not a file") == 2
+    assert "3 font files left out" in caplog.text
 
 
 def composite(*parts):

@@ -18,6 +18,7 @@ from PIL import Image
 from support.lines import FONTS, OPEN_SANS
 from trdg.generators import GeneratorFromStrings
 
+from ocr_simple import decoding_time
 from ocr_simple.drawing import glyphs
 from ocr_simple.drawing.glyphs import check_drawing, draw
 from ocr_simple.options import TRDG_FOLDER, Drawing
@@ -227,3 +228,27 @@ def test_a_folder_of_pictures_uses_the_good_ones_and_names_the_others_once(tmp_p
     assert "4 files left out" in message
     assert names == ["a_cut.png", "long.png", "page.eps", "z.txt"]
     assert (np.asarray(draw("12", OPEN_SANS, options, 5)) == alone).all()
+
+
+def test_what_is_no_regular_picture_or_decodes_slowly_is_named_at_once(
+    tmp_path, caplog, monkeypatch
+):
+    Image.new("RGB", (400, 400), "#aabbcc").save(tmp_path / "good.bmp")
+    Image.new("RGB", (400, 400), "#aabbcc").save(tmp_path / "slow.jpg")
+    os.mkfifo(tmp_path / "pipe.png")
+    os.symlink("loop.png", tmp_path / "loop.png")
+    os.symlink("gone", tmp_path / "gone.png")
+    opened = decoding_time.open_file
+
+    def slowly(encoded, formats):
+        image = opened(encoded, formats)
+        if image.format == "JPEG":
+            image.fp.until = 0.0  # as after ten seconds
+        return image
+
+    monkeypatch.setattr(decoding_time, "open_file", slowly)
+    check_drawing(Drawing(background_type=3, image_dir=tmp_path))
+    (message,) = caplog.messages
+    assert "4 files left out, no pictures, too large or slow to decode" in message
+    names = [row.strip() for row in message.splitlines()[1:]]
+    assert names == ["gone.png", "loop.png", "pipe.png", "slow.jpg"]

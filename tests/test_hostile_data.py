@@ -3,6 +3,8 @@
 import gzip
 import os
 import struct
+import tempfile
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -12,9 +14,10 @@ from support.datasets import annotate, picture
 from aocr import cli
 from ocr_simple.datasets import lmdb_files, records, row_images, rows
 from ocr_simple.datasets.annotations import DatasetError, find_dataset, find_entries
-from ocr_simple.datasets.entries import Fault, fault_list
+from ocr_simple.datasets.entries import Entry, Fault, fault_list
 from ocr_simple.datasets.record_frames import LARGEST_RECORD, first_fault, masked_crc32c
 from ocr_simple.datasets.tfrecords import to_record, write_skipped
+from ocr_simple.options import LabelOptions
 
 
 def huge(path: Path, start: bytes = b"") -> Path:
@@ -75,6 +78,17 @@ def test_a_gzip_file_of_nothing_but_zeros_is_not_unpacked(tmp_path, monkeypatch)
         find_entries(file)
 
 
+def test_a_file_without_any_usable_record_is_given_up_early(monkeypatch):
+    monkeypatch.setattr(records, "HOPELESS", 50)
+    faults = (Fault(f"a:{number}", "no image") for number in range(1, 10_000))
+    message = r"^a: none of its first 50 rows can be used:\n  a:1: no image"
+    with pytest.raises(DatasetError, match=message):
+        list(records._hopeful(Path("a"), faults))
+    assert next(faults).place == "a:51"
+    rows = [Fault("a:1", "no image")] * 49 + [Entry("a:50", "a", "1", "a")] + [Fault("a", "")] * 99
+    assert list(records._hopeful(Path("a"), rows)) == rows
+
+
 # --- annotation files -------------------------------------------------------------------------
 
 
@@ -120,6 +134,29 @@ def test_an_annotation_file_of_200_gb_is_refused(image_folder, start, reason):
     huge(image_folder / "a.tsv", start)
     with pytest.raises(DatasetError, match=rf"a\.tsv: {reason}"):
         find_entries("a.tsv")
+
+
+def test_blank_rows_take_no_memory_and_are_counted(image_folder):
+    blank = "\n" * 100_000
+    (image_folder / "a.tsv").write_text(f"images/a.png\tone\n{blank}gone.png\ttwo\n")
+    (image_folder / "a.csv").write_text(f"file_name,text\n{blank}images/a.png,one\n")
+    tracemalloc.start()
+    _, fault = find_entries("a.tsv")
+    (entry,) = find_entries("a.csv")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert (fault.place, entry.place) == ("a.tsv:100002", "a.csv:100002")
+    assert peak < 8 * len(blank)
+
+
+def test_an_image_that_is_no_regular_file_is_named(image_folder):
+    os.mkfifo(image_folder / "pipe.png")
+    os.symlink("loop.png", image_folder / "loop.png")
+    annotate(image_folder / "a.tsv", "images/a.png\t1", "pipe.png\t2", "loop.png\t3", "images\t4")
+    _, pipe, loop, folder = find_entries("a.tsv")
+    assert pipe.reason == "'pipe.png' is a pipe or device, not a regular file; name an image file"
+    assert loop.reason.startswith("'loop.png' is a link to a file that is not there, or to itself")
+    assert folder.reason.startswith("no such image 'images'")
 
 
 def test_what_is_no_regular_file_is_not_waited_for(image_folder):
@@ -198,6 +235,23 @@ def test_the_number_of_samples_in_a_database_is_checked(tmp_path, count):
         list(lmdb_files.samples(str(tmp_path / "db")))
 
 
+def test_a_label_in_a_database_that_is_not_utf8_is_a_fault_unless_declared(tmp_path):
+    lmdb = pytest.importorskip("lmdb")
+    with lmdb.open(str(tmp_path / "db")) as database, database.begin(write=True) as transaction:
+        transaction.put(b"num-samples", b"2")
+        for number, label in enumerate(("Café".encode(), "Café".encode("latin-1")), 1):
+            transaction.put(b"label-%09d" % number, label)
+            transaction.put(b"image-%09d" % number, b"x")
+    good, bad = find_entries(tmp_path / "db")
+    assert good.label == "Café"
+    assert bad.place == f"{tmp_path / 'db'}:2"
+    assert bad.reason.startswith(
+        r"label b'Caf\xe9' is not UTF-8; write labels in UTF-8, or give --l"
+    )
+    declared = LabelOptions(label_encoding="latin-1")
+    assert find_entries(tmp_path / "db", declared)[1].label == "Café"
+
+
 def test_a_database_that_was_cut_off_does_not_end_the_process(tmp_path):
     lmdb = pytest.importorskip("lmdb")
     with lmdb.open(str(tmp_path / "db")) as database, database.begin(write=True) as transaction:
@@ -256,6 +310,20 @@ def test_the_list_of_rows_left_out_does_not_follow_a_link(tmp_path):
     write_skipped(tmp_path / "out", [Fault("a:1", "\x1b[31mred")])
     assert mine.read_text() == "mine\n"
     assert (tmp_path / "out.skipped.tsv").read_text() == "a:1\t\\x1b[31mred\n"
+
+
+def test_the_list_of_all_faults_replaces_the_last_one_and_a_link(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    (mine := tmp_path / "mine").write_text("mine\n")
+    for count in (30, 20):
+        listed = fault_list([Fault(f"a.txt:{k}", "no such image") for k in range(count)])
+        file = Path(listed.rpartition("all of them: ")[2])
+        assert len(file.read_text().splitlines()) == count and file.stat().st_mode & 0o77 == 0
+        assert set(tmp_path.iterdir()) == {file, mine}
+        file.unlink()
+        file.symlink_to(mine)
+    fault_list([Fault(f"a.txt:{k}", "no such image") for k in range(20)])
+    assert not file.is_symlink() and mine.read_text() == "mine\n"
 
 
 def test_faults_are_listed_without_what_controls_a_terminal():

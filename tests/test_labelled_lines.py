@@ -19,6 +19,7 @@ from ocr_simple.datasets.labelled_lines import LabelledLines, MixedLines
 from ocr_simple.datasets.tfrecords import write_labelled
 from ocr_simple.drawing.lines import Lines
 from ocr_simple.options import LineOptions, Variation
+from ocr_simple.photography import geometry
 from ocr_simple.spec import ModelSpec, read_spec, time_steps
 
 SPEC = ModelSpec()
@@ -307,3 +308,12 @@ def test_images_of_any_layout_are_compared(labelled_folder, tmp_path):
     records = find_entries(tmp_path / "set.tfrecords")
     assert labelled.in_both(entries[3:], records) == records[3:]
     assert labelled.in_both(entries[:3], entries[3:]) == []
+
+
+def test_an_image_too_wide_to_be_varied_is_used_as_it_is(labelled_folder, monkeypatch):
+    entries = entries_of(labelled_folder)
+    plain = LabelledLines(entries, ModelSpec())[0]
+    monkeypatch.setattr(geometry, "WIDEST", 10)
+    varied = LabelledLines(entries, ModelSpec(), variation=Variation())
+    assert np.array_equal(varied[0][0], plain[0])
+    assert varied.redrawn == {labelled.TOO_WIDE: labelled.ATTEMPTS}

@@ -414,7 +414,6 @@ def test_the_first_ten_faults_are_listed_and_a_file_has_all(image_folder):
     assert listed[10].strip() == "... and 15 more"
     file = Path(re.fullmatch("  all of them: (.+)", listed[11])[1])
     assert len(file.read_text("utf-8").splitlines()) == 25
-    file.unlink()
 
 
 # --- images without labels, and labels without images -------------------------------------------

@@ -19,6 +19,7 @@ from ocr_simple.drawing.glyphs import draw
 from ocr_simple.drawing.lines import Lines
 from ocr_simple.errors import LineError
 from ocr_simple.options import HELD_OUT, LineOptions, Variation
+from ocr_simple.photography import geometry
 from ocr_simple.spec import ModelSpec
 from ocr_simple.text import Alphabet
 
@@ -238,6 +239,8 @@ def test_text_always_wider_than_a_fixed_width_is_an_error():
         ({"min_length": 4, "max_length": 3}, "--min-length 4 and --max-length 3"),
         ({"min_length": 0}, "--min-length 0"),
         ({"words": 0, "text_source": "dictionary"}, "--words 0"),
+        ({"words": 101, "text_source": "dictionary"}, "--words 101: give a number from 1 to 100"),
+        ({"max_length": 1_001}, "--max-length 1001: give a number from 1 to 1000"),
         ({"size": 12}, "--size 12 with --margins 5 5 5 5"),
         ({"margins": (-1, 0, 0, 0)}, "--margins -1 0 0 0"),
         ({"orientation": 1, "margins": (5, 16, 5, 16)}, "--margins 5 16 5 16"),
@@ -260,3 +263,18 @@ def test_options_that_cannot_be_drawn_are_named_before_the_first_line(options, m
 def test_text_that_overlaps_to_nothing_is_an_error_that_names_the_cause():
     with pytest.raises(LineError, match=r"50 times .*cannot be drawn"):
         lines(character_spacing=-40, min_length=3, fonts=[OPEN_SANS])[0]
+
+
+def test_a_line_too_wide_to_be_read_is_redrawn():
+    wide = {"text_source": "strings", "strings": ("1 1",), "alphabet": "1 ", "fonts": [OPEN_SANS]}
+    message = r"50 times .*OpenSans.* cannot be drawn \(over 500 times as wide as high\)"
+    with pytest.raises(LineError, match=message):
+        lines(space_width=5_000.0, **wide)[0]
+    with pytest.raises(LineError, match=r"50 times .* cannot be drawn \(over 50,000,000 pixels\)"):
+        lines(space_width=1e7, **wide)[0]
+
+
+def test_a_line_that_would_be_varied_to_a_width_beyond_opencv_is_redrawn(monkeypatch):
+    monkeypatch.setattr(geometry, "WIDEST", 20)
+    with pytest.raises(LineError, match="50 times the line is over 500 times as wide as high"):
+        lines(min_length=5, fonts=[OPEN_SANS])[0]

@@ -1,15 +1,17 @@
 """Files that a stranger may have written are read only if they are regular and not too large."""
 
 import os
+import tracemalloc
 import zipfile
 
 import pytest
 
+from ocr_simple import local_files
 from ocr_simple.decoding import ngrams
 from ocr_simple.decoding.constraints import Lexicon
 from ocr_simple.decoding.ngrams import NGrams
 from ocr_simple.drawing.texts import own_strings
-from ocr_simple.local_files import FileRefused, read_bytes, read_object
+from ocr_simple.local_files import FileRefused, numbered_rows, read_bytes, read_object, read_rows
 from ocr_simple.options import TextOptions
 from ocr_simple.text import Alphabet
 
@@ -80,3 +82,34 @@ def test_a_language_model_that_unpacks_to_gigabytes_is_not_unpacked(tmp_path, mo
         archive.writestr("format.npy", bytes(2_000_000))
     with pytest.raises(ValueError, match=r"m\.npz: cannot be used .*over 1,000,000 bytes"):
         NGrams.load(tmp_path / "m.npz")
+
+
+def test_rows_are_numbered_and_blank_ones_are_left_out():
+    assert list(numbered_rows("a\n\n \t\nb\n\n\nc d\n")) == [(1, "a"), (4, "b"), (7, "c d")]
+    assert list(numbered_rows("\n")) == list(numbered_rows("")) == []
+
+
+def test_rows_of_texts_end_as_python_has_it(tmp_path):
+    text = "\ufeffa\r\nb\rc\vd\fe\x1cf\x1dg\x1eh\x85i\u2028j\u2029\r\rk\n"
+    (tmp_path / "a").write_bytes(text.encode())
+    rows = text[1:].splitlines()
+    expected = [(number, row) for number, row in enumerate(rows, 1) if row]
+    assert list(read_rows(tmp_path / "a", 99, 9)) == expected and len(expected) == 11
+
+
+def test_too_many_rows_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(local_files, "MOST_ROWS", 2)
+    (tmp_path / "a").write_text("1\n\n2\n\n")
+    assert len(list(read_rows(tmp_path / "a", 99, 9))) == 2
+    (tmp_path / "a").write_text("1\n2\n3\n")
+    with pytest.raises(FileRefused, match=r"a: over 2 rows; name a smaller file"):
+        list(read_rows(tmp_path / "a", 99, 9))
+
+
+def test_newlines_alone_take_no_more_memory_than_they_are():
+    text = "\n" * 1_000_000
+    tracemalloc.start()
+    assert list(numbered_rows(f"{text}a")) == [(1_000_001, "a")]
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2 * len(text)

@@ -1,5 +1,6 @@
 """Files of a run folder that were damaged or made by a stranger: named, with what to do."""
 
+import contextlib
 import json
 import os
 import zipfile
@@ -11,8 +12,9 @@ from ocr_simple.errors import TrainError
 from ocr_simple.options import TrainOptions
 from ocr_simple.reports.charts import learning_curves
 from ocr_simple.reports.metrics_file import read_metrics
-from ocr_simple.runs.checkpoint import pack, progress_of, unpack
+from ocr_simple.runs.checkpoint import pack, progress_of, unpack, write_whole
 from ocr_simple.runs.config import as_config, read_config
+from ocr_simple.runs.model_files import find_model
 from ocr_simple.runs.run_folder import RunFolder
 
 PROGRESS = {
@@ -30,7 +32,55 @@ def folder(tmp_path):
 
 
 def checkpoint(progress) -> bytes:
-    return pack({"progress": np.array(json.dumps(progress)), "model0": np.ones(3)})
+    content = "[" * 100_000 if progress == "deep" else json.dumps(progress)
+    return pack({"progress": np.array(content), "model0": np.ones(3)})
+
+
+def resume(folder):
+    """Open a run folder with the options of its config.json."""
+    with contextlib.closing(folder):
+        return folder.open(as_config(TrainOptions()), resume=True)
+
+
+# --- links ------------------------------------------------------------------------------------
+
+WRITTEN = [
+    "config.json", "metrics.csv", "best.keras", "last.keras", "checkpoint.npz",
+    "checkpoint.before.npz", "not_finite_step_000001.npz", ".checkpoint.npz.partial",
+    ".best.partial.keras", "pictures", "tensorboard", "pictures/step_000004.png",
+    "tensorboard/events.out.tfevents.1.a",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WRITTEN)
+def test_a_run_folder_with_a_link_where_it_writes_is_refused(folder, tmp_path_factory, name):
+    mine = tmp_path_factory.mktemp("mine") / "mine"
+    mine.write_text("mine")
+    link = folder.path / name
+    link.parent.mkdir(exist_ok=True)
+    link.unlink(missing_ok=True)
+    link.symlink_to(mine if "." in name else mine.parent)
+    if name == "config.json":
+        mine.write_text(json.dumps(as_config(TrainOptions())))
+    before = mine.read_text(), os.listdir(mine.parent)
+    message = rf"{name}: is a link, and a run that resumes would write .*; replace it with what it"
+    with pytest.raises(TrainError, match=message):
+        resume(folder)
+    assert (mine.read_text(), os.listdir(mine.parent)) == before
+
+
+def test_links_that_a_run_does_not_write_to_are_left_alone(folder):
+    (folder.path / "newest").symlink_to("nowhere")
+    assert resume(folder) is None
+
+
+def test_a_file_is_written_beside_a_link_and_not_through_it(tmp_path):
+    (mine := tmp_path / "mine").write_text("mine")
+    for name in ("a", ".a.partial"):
+        (tmp_path / name).symlink_to(mine)
+    write_whole(tmp_path / "a", b"new")
+    assert mine.read_text() == "mine" and (tmp_path / "a").read_bytes() == b"new"
+    assert not (tmp_path / "a").is_symlink()
 
 
 # --- config.json ------------------------------------------------------------------------------
@@ -87,6 +137,7 @@ def test_long_values_are_cut_in_messages(folder):
     ("progress", "reason"),
     [
         ([], "its progress is not an object"),
+        ("deep", "its progress is not JSON"),
         ({}, "its progress has no step"),
         ({k: v for k, v in PROGRESS.items() if k != "best"}, "its progress has no best"),
         (PROGRESS | {"step": "7"}, "its progress has a step of a wrong kind"),
@@ -135,7 +186,49 @@ def test_a_checkpoint_that_is_a_pipe_is_not_waited_for(folder):
         folder.last_checkpoint()
 
 
+# --- best.keras -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("how", ["cut", "a bit", "missing", "a pipe"])
+def test_a_damaged_best_model_is_noticed_before_the_training_goes_on(folder, how):
+    content = bytearray(find_model("digits").read_bytes())
+    folder.best.write_bytes(content)
+    folder.checkpoint.write_bytes(checkpoint(PROGRESS))
+    assert progress_of(resume(folder)) == PROGRESS
+    content[len(content) // 2] ^= 1
+    if how in ("cut", "a bit"):
+        folder.best.write_bytes(content if how == "a bit" else content[: len(content) // 2])
+    else:
+        folder.best.unlink()
+    if how == "a pipe":
+        os.mkfifo(folder.best)
+    message = (
+        r"best\.keras: .*To resume, restore best\.keras, or copy last\.keras to best\.keras; or"
+    )
+    with pytest.raises(TrainError, match=message):
+        resume(folder)
+
+
+def test_a_run_without_a_validation_needs_no_best_model(folder):
+    folder.checkpoint.write_bytes(checkpoint(PROGRESS | {"rows": [], "best_step": 0}))
+    assert progress_of(resume(folder))["step"] == 7
+
+
 # --- metrics.csv ------------------------------------------------------------------------------
+
+
+def test_damaged_metrics_are_refused_and_not_replaced(folder):
+    folder.best.write_bytes(find_model("digits").read_bytes())
+    folder.checkpoint.write_bytes(checkpoint(PROGRESS))
+    folder.metrics.write_text("my notes")
+    message = (
+        r"metrics\.csv: not the metrics of a run .*; restore it, or remove it: a run that resu"
+    )
+    with pytest.raises(TrainError, match=message):
+        resume(folder)
+    assert folder.metrics.read_text() == "my notes"
+    folder.metrics.unlink()
+    assert progress_of(resume(folder))["step"] == 7
 
 
 @pytest.mark.parametrize(

@@ -138,3 +138,19 @@ def test_an_alphabet_says_how_many_and_which_characters_it_has():
     assert str(AB) == "2 characters, 'ab'"
     many = Alphabet("".join(map(chr, range(0x4E00, 0x4E00 + 3000))))
     assert str(many).startswith("3,000 characters, '一") and str(many).endswith("and 2,800 more")
+
+
+@pytest.mark.parametrize(
+    "character", ["\u200b", "\ufeff", "\xad", "\u2060", "\U000e0041", "\u202e"]
+)
+def test_an_invisible_character_in_an_alphabet_is_named(character, tmp_path):
+    file = tmp_path / "characters.txt"
+    file.write_text(f"ab{character}c")
+    for given in (f"ab{character}c", str(file)):
+        with pytest.raises(ValueError, match=rf"has U\+{ord(character):04X}, which no label can"):
+            Alphabet.parse(given)
+
+
+def test_a_byte_order_mark_before_an_alphabet_is_dropped_and_joiners_stay():
+    assert Alphabet.parse("\ufeffab").characters == "ab"
+    assert Alphabet.parse("\u200c\u0641").characters == "\u200c\u0641"

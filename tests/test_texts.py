@@ -249,6 +249,19 @@ def test_the_alphabet_of_mixed_lines_has_both_cases_digits_and_punctuation():
     assert set("éÉ" + string.digits + ".,:%") <= characters
 
 
+def test_a_string_that_is_no_line_is_refused_before_it_is_drawn(tmp_path):
+    path = tmp_path / "strings.txt"
+    path.write_text("12\n" + "1" * 1_001)
+    message = rf"{path}:2: a row of 1,001 characters, over the limit of 1,000; shorten it"
+    with pytest.raises(LineError, match=message):
+        texts(text_source="strings", strings_file=path)
+    with pytest.raises(
+        LineError, match=r"strings\[1\] has 1,001 characters, over the limit of 1,0"
+    ):
+        alphabet(text_source="strings", strings=("1", "1" * 1_001))
+    assert texts(text_source="strings", strings=("1" * 1_000,)).pool
+
+
 def test_the_alphabet_of_strings_is_their_characters_with_inner_spaces():
     found = alphabet(text_source="strings", strings=(" né ", "a  b", "e\u0301"))
     assert set(found) == set("néab ")

@@ -9,6 +9,7 @@ from support.datasets import annotate
 
 from ocr_simple.datasets.annotations import DatasetError, find_entries
 from ocr_simple.datasets.tfrecords import Record, RecordWriter, write_labelled
+from ocr_simple.options import LabelOptions
 
 tf = pytest.importorskip("tensorflow")
 
@@ -56,9 +57,28 @@ def test_files_of_aocr_are_read_as_they_are(image_folder):
             }
             example = tf.train.Example(features=tf.train.Features(feature=feature))
             writer.write(example.SerializeToString())
-    found = find_entries("aocr.tfrecords")
+    found = find_entries("aocr.tfrecords", LabelOptions(label_encoding="latin-1"))
     assert [entry.label for entry in found] == ["ABC", "CAF\u00c9"]
     assert all(entry.image_bytes() == image for entry in found)
+    good, fault = find_entries("aocr.tfrecords")
+    assert good.label == "ABC" and fault.place == "aocr.tfrecords:2"
+    assert "is not UTF-8; write labels in UTF-8, or give --label-encoding latin-1" in fault.reason
+
+
+def test_an_example_of_two_labels_or_two_images_is_a_fault(image_folder):
+    image = (image_folder / "images" / "a.png").read_bytes()
+    with tf.io.TFRecordWriter("two.tfrecords") as writer:
+        for images, labels in (([image], [b"1", b"2"]), ([image] * 2, [b"1"]), ([image], [b"3"])):
+            feature = {
+                key: tf.train.Feature(bytes_list=tf.train.BytesList(value=values))
+                for key, values in (("image", images), ("label", labels))
+            }
+            example = tf.train.Example(features=tf.train.Features(feature=feature))
+            writer.write(example.SerializeToString())
+    label, pictures, good = find_entries("two.tfrecords")
+    assert label == ("two.tfrecords:1", "its label has 2 values; write an Example for each")
+    assert pictures.reason == "its image has 2 values; write an Example for each"
+    assert good.label == "3"
 
 
 def test_broken_records_are_an_error_with_the_fix(image_folder):

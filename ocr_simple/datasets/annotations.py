@@ -158,7 +158,7 @@ def find_dataset(dataset: str | os.PathLike, how: LabelOptions = DEFAULT) -> Dat
     rows: list[Entry | Fault] = []
     notes: list[str] = []
     for kind, path in parts:
-        layout, found, more = _read(kind, path, how.clean_labels)
+        layout, found, more = _read(kind, path, how)
         layouts[layout] = layouts.get(layout, 0) + 1
         rows += found
         notes += more
@@ -180,15 +180,18 @@ def find_dataset(dataset: str | os.PathLike, how: LabelOptions = DEFAULT) -> Dat
     return Dataset(os.fspath(dataset), " and ".join(shown), rows, tuple(notes))
 
 
-def _read(kind: Kind, path: Path, clean: bool) -> tuple[str, list[Entry | Fault], tuple[str, ...]]:
+def _read(
+    kind: Kind, path: Path, how: LabelOptions
+) -> tuple[str, list[Entry | Fault], tuple[str, ...]]:
     """(layout for people, rows, notes) of a part of a data set. Raises DatasetError."""
+    clean, encoding = how.clean_labels, how.label_encoding
     match kind:
         case "annotations":
             return read_annotations(path, clean)
         case "tfrecords":
-            return "TFRecords", list(read_tfrecords(path, clean)), ()
+            return "TFRecords", list(read_tfrecords(path, clean, encoding)), ()
         case "lmdb":
-            return "LMDB database", list(read_lmdb(path, clean)), ()
+            return "LMDB database", list(read_lmdb(path, clean, encoding)), ()
         case "pairs":
             images = images_in(path)
             pairs = list(read_pairs(path, images, clean))

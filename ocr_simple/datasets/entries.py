@@ -2,26 +2,28 @@
 
 import contextlib
 import csv
+import fnmatch
 import os
 import re
 import tempfile
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple, TextIO
 
 from ocr_simple import images as imaging
 from ocr_simple import storage
 from ocr_simple.datasets import lmdb_files
+from ocr_simple.errors import DatasetError
 from ocr_simple.local_files import open_regular, read_bytes
-from ocr_simple.text import escape_controls, first_ten, normalise_text
+from ocr_simple.text import LONGEST_LABEL, escape_controls, first_ten, normalise_text
 
 JOINERS = "\u200c\u200d"  # after a letter, part of the spelling of Persian, Hindi and others
 VARIATION = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]")  # selects how a character is drawn
 FILLERS = "\u034f\u115f\u1160\u3164\uffa0"  # draw nothing, but count as letters or marks
 FIRST_JOINED = "\u0600"  # scripts that need joiners begin here: Arabic, then those of India
 SHOWN = 100  # characters of a name or a label in a message
-LONGEST_LABEL = 10_000  # characters: no image has room for more
+HOPELESS = 10_000  # rows at the beginning: if none of them can be used, the rest is not tried
 
 
 class Entry(NamedTuple):
@@ -72,6 +74,26 @@ def is_part(file: Path, rows: Iterable[Entry | Fault]) -> bool:
     return any(os.path.exists(part) and file.samefile(part) for part in parts)
 
 
+def check_outside(
+    file: Path, dataset: str | os.PathLike, rows: Iterable[Entry | Fault] = ()
+) -> None:
+    """Raise DatasetError for a file to write that is part of a data set, or would become it.
+
+    rows: of the data set. Paths are compared as they are without symbolic links.
+    """
+    place, read = Path(os.path.realpath(file)), Path(dataset).expanduser()
+    if file.exists() and read.exists() and file.samefile(read):
+        raise DatasetError(f"{file}: is the data set itself; name another output")
+    if is_part(file, rows):
+        raise DatasetError(f"{file}: is part of the data set; name another output")
+    if read.is_dir() and place.is_relative_to(os.path.realpath(read)):
+        raise DatasetError(f"{file}: is in the folder {read}, which is read; name another output")
+    if not read.exists() and fnmatch.fnmatch(os.path.abspath(file), os.path.abspath(read)):
+        raise DatasetError(f"{file}: is one of {read}, which are read; name another output")
+    if file.exists() and not file.is_file():
+        raise DatasetError(f"{file}: is a folder, pipe or device; name another output")
+
+
 def quoted(text: str) -> str:
     """A name or label as messages show it: on one line, in quotes, its beginning if it is long."""
     text = escape_controls(text)
@@ -81,18 +103,40 @@ def quoted(text: str) -> str:
 def fault_list(found: Iterable[Entry | Fault]) -> str:
     """The faults among `found` for a message, each on a new line.
 
-    If there are more than ten, the rest is counted, and a temporary file lists all.
+    If there are more than ten, the rest is counted, and a temporary file lists all. It replaces the
+    list of the user's last command that had one, so that lists do not pile up.
     """
     faults = [row for row in found if isinstance(row, Fault)]
     rows = [f"{escape_controls(place)}: {escape_controls(reason)}" for place, reason in faults]
     listed = first_ten(rows)
     if len(faults) > 10:
         with contextlib.suppress(OSError):  # the error itself matters more
-            handle, name = tempfile.mkstemp(prefix="unusable-rows-", suffix=".tsv")
-            with open(handle, "w", encoding="utf-8", newline="") as file:
-                write_faults(file, faults)
-            listed += f"\n  all of them: {name}"
+            listed += f"\n  all of them: {_listed_in_file(faults)}"
     return listed
+
+
+def _listed_in_file(faults: Iterable[Fault]) -> Path:
+    """A temporary file that lists faults, and that only the user can read. Raises OSError."""
+    user = os.getuid() if hasattr(os, "getuid") else "rows"  # Windows: a folder for each user
+    place = Path(tempfile.gettempdir(), f"unusable-rows-of-user-{user}.tsv")
+    handle, name = tempfile.mkstemp(prefix=f".{place.stem}-", dir=place.parent)
+    try:
+        with open(handle, "w", encoding="utf-8", newline="") as file:
+            write_faults(file, faults)
+        os.replace(name, place)  # a link that somebody put there is replaced, not followed
+    except BaseException:
+        os.unlink(name)
+        raise
+    return place
+
+
+def check_hopeful(path: Path, first: Sequence[object]) -> None:
+    """Raise DatasetError if all the first rows of a data set are faults: the rest is not tried."""
+    faults = [row for row in first if isinstance(row, Fault)]
+    if len(faults) == len(first):
+        raise DatasetError(
+            f"{path}: none of its first {len(first):,} rows can be used:{fault_list(faults)}"
+        )
 
 
 def write_faults(file: TextIO, faults: Iterable[Fault]) -> None:

@@ -22,7 +22,7 @@ from ocr_simple.datasets.entries import Entry, Fault, fault_list, image_fault, q
 from ocr_simple.errors import DatasetError
 from ocr_simple.network.encoders import ENCODERS
 from ocr_simple.options import LabelOptions, Variation
-from ocr_simple.photography.geometry import augment
+from ocr_simple.photography.geometry import TooWide, augment
 from ocr_simple.photography.mixtures import Mix
 from ocr_simple.spec import ModelSpec, time_steps
 from ocr_simple.text import Alphabet, counted, unique_characters
@@ -31,6 +31,7 @@ ATTEMPTS = 10  # variations of an image that are tried before it is used unchang
 DETAIL = 2  # times the model's height: more pixels do not improve a variation
 FINEST = min(encoder.stride for encoder in ENCODERS.values())  # of any encoder, such as fine
 TOO_NARROW = "varied, its label needs more time steps than the image gives"
+TOO_WIDE = "varied, the image would be too wide"
 
 
 def find_all_entries(
@@ -271,7 +272,11 @@ class LabelledLines:
             # the height of the ink cannot be measured in a photograph
             recipe = self.recipes.choose(rng)[0]
             recipe = replace(recipe, crop=replace(recipe.crop, ink_height=None))
-            varied = augment(pixels, self.variation, rng, recipe)
+            try:
+                varied = augment(pixels, self.variation, rng, recipe)
+            except TooWide:
+                self.redrawn[TOO_WIDE] += 1
+                continue
             columns = imaging.scaled_width(varied.shape[1], varied.shape[0], self.spec.height)
             if self.spec.steps_needed(text) <= time_steps(columns, self.stride):
                 return varied, text, name

@@ -2,12 +2,12 @@
 
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from ocr_simple import storage
 from ocr_simple.datasets import lmdb_files
-from ocr_simple.datasets.entries import Entry, Fault, to_label
+from ocr_simple.datasets.entries import HOPELESS, SHOWN, Entry, Fault, check_hopeful, to_label
 from ocr_simple.datasets.record_frames import (
     LENGTH,
     RECORD_FOOTER,
@@ -50,12 +50,19 @@ def is_tfrecords(path: Path) -> bool:
     )
 
 
-def read_tfrecords(path: Path, clean: bool = False) -> Iterator[Entry | Fault]:
+def read_tfrecords(
+    path: Path, clean: bool = False, encoding: str = "utf-8"
+) -> Iterator[Entry | Fault]:
     """The rows of a TFRecord file of Examples with `image`, `label` and perhaps `comment`.
 
-    clean: whether to remove invisible characters from labels.
-    Raises DatasetError for a damaged file, and for Examples of another schema.
+    clean: whether to remove invisible characters from labels. encoding: of the labels.
+    Raises DatasetError for a damaged file, for Examples of another schema, and if none of many rows
+    can be used.
     """
+    return _hopeful(path, _tfrecords(path, clean, encoding))
+
+
+def _tfrecords(path: Path, clean: bool, encoding: str) -> Iterator[Entry | Fault]:
     file = _checked(path)
     with standard_error_closed():  # TensorFlow prints about its build
         import tensorflow as tf
@@ -74,10 +81,16 @@ def read_tfrecords(path: Path, clean: bool = False) -> Iterator[Entry | Fault]:
                 for key in ("image", "label", "comment")
             )
             name = comment.decode("utf-8", "replace") or place
-            if encoded and "label" in keys:
+            several = [k for k in ("image", "label") if len(features[k].bytes_list.value) > 1]
+            if several:
+                count = len(features[several[0]].bytes_list.value)
+                yield Fault(
+                    place, f"its {several[0]} has {count:,} values; write an Example for each"
+                )
+            elif encoded and "label" in keys:
                 offset = start + RECORD_HEADER + record.index(encoded)
                 image = str(file), offset, len(encoded)
-                yield _entry(place, name, _decode_label(label), image, clean)
+                yield _entry(place, name, label, image, clean, encoding)
             else:
                 key = "label" if encoded else "image"
                 yield Fault(place, _why_missing(key, features[key].WhichOneof("kind")))
@@ -113,29 +126,42 @@ def _damaged(path: Path, number: int, reason: str) -> str:
     return f"{path}: damaged after record {number:,} ({reason}); make it again with aocr dataset"
 
 
-def read_lmdb(path: Path, clean: bool = False) -> Iterator[Entry | Fault]:
-    """The samples of an LMDB database. Raises DatasetError."""
+def read_lmdb(path: Path, clean: bool = False, encoding: str = "utf-8") -> Iterator[Entry | Fault]:
+    """The samples of an LMDB database. Arguments and errors are those of `read_tfrecords`."""
+    return _hopeful(path, _lmdb(path, clean, encoding))
+
+
+def _lmdb(path: Path, clean: bool, encoding: str) -> Iterator[Entry | Fault]:
     for number, (key, label, has_image) in enumerate(lmdb_files.samples(str(path)), 1):
         place = f"{path}:{number}"
         if label is None or not has_image:
             yield Fault(place, f"no {'image' if not has_image else 'label'} for {key}")
         else:
-            yield _entry(place, key, _decode_label(label), (str(path), 0, -1, key), clean)
+            yield _entry(place, key, label, (str(path), 0, -1, key), clean, encoding)
 
 
-def _entry(place: str, name: str, label: str, image: tuple, clean: bool) -> Entry | Fault:
+def _entry(
+    place: str, name: str, label: bytes, image: tuple, clean: bool, encoding: str
+) -> Entry | Fault:
     """image: the last fields of an Entry."""
     try:
-        return Entry(place, name, to_label(label, clean), *image)
+        return Entry(place, name, to_label(label.decode(encoding), clean), *image)
+    except UnicodeDecodeError:
+        fix = "write labels in UTF-8, or give --label-encoding latin-1 for files of attention-ocr"
+        return Fault(place, f"label {label[:SHOWN]!r} is not UTF-8; {fix}")
     except ValueError as error:
         return Fault(place, str(error))
 
 
-def _decode_label(label: bytes) -> str:
-    try:
-        return label.decode("utf-8")
-    except UnicodeDecodeError:
-        return label.decode("latin-1")  # as aocr writes them
+def _hopeful(path: Path, rows: Iterable[Entry | Fault]) -> Iterator[Entry | Fault]:
+    """The rows of a file. Raises DatasetError if none of the first HOPELESS can be used."""
+    first: list[Entry | Fault] = []
+    for row in rows:
+        if len(first) < HOPELESS:
+            first.append(row)
+            if len(first) == HOPELESS:
+                check_hopeful(path, first)
+        yield row
 
 
 def _reason(error: Exception) -> str:

@@ -9,7 +9,14 @@ from pathlib import Path
 
 from ocr_simple import images as imaging
 from ocr_simple import storage
-from ocr_simple.datasets.entries import Entry, Fault, fault_list, quoted, to_label
+from ocr_simple.datasets.entries import (
+    HOPELESS,
+    Entry,
+    Fault,
+    check_hopeful,
+    quoted,
+    to_label,
+)
 from ocr_simple.datasets.missing_images import NearbyImages
 from ocr_simple.datasets.row_labels import check_labels
 from ocr_simple.datasets.rows import Row, Split, parse
@@ -19,7 +26,6 @@ from ocr_simple.text import escape_controls
 READINGS = "its third column is a confidence, as inference.py --format tsv prints it: not used"
 IMAGES = "images"  # a folder beside an annotation file, as docTR has it
 MOST_EXPLAINED = 100  # rows without an image whose likely cause is looked for, which takes long
-HOPELESS = 10_000  # rows at the beginning: if none of them can be used, the rest is not tried
 LONGEST_PATH = 1 << 10  # characters of a row in which a path is looked for
 
 
@@ -52,6 +58,16 @@ class ImageFinder:
         elif beside is not None and here is not None and not self._same(beside, here):
             self.differing.append(name)
         return beside or here
+
+    def why_not_regular(self, name: str) -> str:
+        """What there is of this path in place of a file, or a folder; empty if there is nothing."""
+        path = os.path.expanduser(name)
+        for place in (*(os.path.join(folder, path) for folder in self._folders), path):
+            if os.path.exists(place) and not os.path.isdir(place):
+                return f"{quoted(name)} is a pipe or device, not a regular file"
+            if os.path.islink(place) and not os.path.exists(place):
+                return f"{quoted(name)} is a link to a file that is not there, or to itself"
+        return ""
 
     def exists(self, name: str) -> bool:
         """Whether there is an image of this path."""
@@ -118,9 +134,8 @@ def read_annotations(
                 break
         else:
             rows.append(Fault(place, _why_no_image(row, finder)))
-        if len(rows) == HOPELESS and all(isinstance(each, Fault) for each in rows):
-            faults = fault_list(each for each in rows if isinstance(each, Fault))
-            raise DatasetError(f"{path}: none of its first {HOPELESS:,} rows can be used:{faults}")
+        if len(rows) == HOPELESS:
+            check_hopeful(path, rows)
     used = [row for row in rows if not isinstance(row, Fault)]
     if isinstance(rows[0], Fault) and not found.layout and with_image:
         rows[0] = _like_a_header(rows[0], found.rows[0])
@@ -162,6 +177,8 @@ def _like_a_header(fault: Fault, row: Row) -> Fault:
 def _why_no_image(row: Row, finder: ImageFinder) -> str:
     """The fault of a row that names no image, in whatever way it is read."""
     names = [split.name for split in row.splits]
+    if what := next(filter(None, map(finder.why_not_regular, names)), ""):
+        return f"{what}; name an image file"
     finder.explained += 1
     if finder.explained > MOST_EXPLAINED:
         return f"no such image {quoted(names[0])} in {finder.searched}"

@@ -23,6 +23,7 @@ from ocr_simple.datasets.annotation_text import read_text
 from ocr_simple.datasets.entries import quoted
 from ocr_simple.errors import DatasetError
 from ocr_simple.images import EXTENSIONS
+from ocr_simple.local_files import numbered_rows
 from ocr_simple.text import counted
 
 PATH_COLUMNS = (
@@ -84,22 +85,30 @@ def parse(path: Path) -> Rows:
         return _parse_json(path, text)
     if "\r" in text and "\n" not in text:
         raise DatasetError(f"{path}: its rows end in CR; save it with the line endings LF or CR LF")
-    lines = [line.replace("\r", " ") for line in re.split(r"\r?\n", text)]
-    for number, line in enumerate(lines, 1):
+    text = text.replace("\r\n", "\n").replace("\r", " ")
+    for number, line in numbered_rows(text):
         _refuse_long_row(path, number, line)
-    if SEPARATOR_LINE.fullmatch(lines[0].strip()):
-        lines[0] = ""
-    first = next((line for line in lines if line.strip()), "")
+    top = next(_lines(text))
+    if SEPARATOR_LINE.fullmatch(top.strip()):
+        text = text.replace(top, "\n", 1)
+    _, first = next(numbered_rows(text), (0, ""))
     if columns := _header(path, first):
-        return _with_header(path, lines, *columns)
+        return _with_header(path, text, *columns)
     is_csv = suffix == ".csv"  # elsewhere a label may have commas
-    rows = [
-        Row(number, _splits(line, is_csv)) for number, line in enumerate(lines, 1) if line.strip()
-    ]
+    rows = [Row(number, _splits(line, is_csv)) for number, line in numbered_rows(text)]
     for row in rows:
         for split in row.splits:
             refuse_boxes(split.label, f"{path}:{row.number}")
     return Rows(rows)
+
+
+def _lines(text: str) -> Iterator[str]:
+    """The rows of a text, blank ones too, each with LF at its end. They are not kept in memory."""
+    start = 0
+    while (end := text.find("\n", start)) >= 0:
+        yield text[start : end + 1]
+        start = end + 1
+    yield f"{text[start:]}\n"
 
 
 def _refuse_long_row(path: Path, number: int, row: str) -> None:
@@ -273,10 +282,8 @@ def _header(path: Path, first: str) -> tuple[str, int, int] | None:
     return None
 
 
-def _with_header(path: Path, lines: list[str], separator: str, name: int, label: int) -> Rows:
-    reader = csv.reader(
-        (f"{line}\n" for line in lines), delimiter=separator, skipinitialspace=True, strict=True
-    )
+def _with_header(path: Path, text: str, separator: str, name: int, label: int) -> Rows:
+    reader = csv.reader(_lines(text), delimiter=separator, skipinitialspace=True, strict=True)
     rows: list[Row] = []
     names: list[str] = []
     try:
@@ -346,17 +353,16 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _json_lines(path: Path, text: str) -> Iterator[tuple[int, Any]]:
     """(number, value) of each row. Raises DatasetError."""
-    for number, line in enumerate(re.split(r"\r?\n", text), 1):
-        if line.strip():
-            _refuse_long_row(path, number, line)
-            try:
-                yield number, json.loads(line, object_pairs_hook=_unique)
-            except DatasetError as error:
-                raise DatasetError(f"{path}:{number}: {error}") from error
-            except (ValueError, RecursionError) as error:
-                raise DatasetError(
-                    f"{path}:{number}: not JSON ({error}); save it as one object, or one a row"
-                ) from error
+    for number, line in numbered_rows(text.replace("\r\n", "\n")):
+        _refuse_long_row(path, number, line)
+        try:
+            yield number, json.loads(line, object_pairs_hook=_unique)
+        except DatasetError as error:
+            raise DatasetError(f"{path}:{number}: {error}") from error
+        except (ValueError, RecursionError) as error:
+            raise DatasetError(
+                f"{path}:{number}: not JSON ({error}); save it as one object, or one a row"
+            ) from error
 
 
 def _of_object(item: dict[str, Any]) -> tuple[Any, Any] | None:

@@ -6,7 +6,6 @@ Each record is an Example with `image` (encoded bytes), `label` (UTF-8) and opti
 """
 
 import contextlib
-import fnmatch
 import functools
 import io
 import logging
@@ -29,9 +28,9 @@ from ocr_simple.datasets.batches import LineStream
 from ocr_simple.datasets.entries import (
     Entry,
     Fault,
+    check_outside,
     fault_list,
     image_fault,
-    is_part,
     write_faults,
 )
 from ocr_simple.datasets.labelled_lines import Limits
@@ -226,28 +225,10 @@ def find_inputs(
     found = find_dataset(dataset, how)
     for file in (*shard_files(output, shards), skipped_file(output)):
         if not storage.url_of(file):
-            _check_outside(file, dataset, found.rows)
+            check_outside(file, dataset, found.rows)
     check_replaceable(output, shards)
     log.info("%s", found)
     return found.rows
-
-
-def _check_outside(file: Path, dataset: str | os.PathLike, rows: list[Entry | Fault]) -> None:
-    """Raise DatasetError for a file to write that is part of a data set, or would become it.
-
-    Paths are compared as they are without symbolic links.
-    """
-    place, read = Path(os.path.realpath(file)), Path(dataset).expanduser()
-    if file.exists() and read.exists() and file.samefile(read):
-        raise DatasetError(f"{file}: is the data set itself; name another output")
-    if is_part(file, rows):
-        raise DatasetError(f"{file}: is part of the data set; name another output")
-    if read.is_dir() and place.is_relative_to(os.path.realpath(read)):
-        raise DatasetError(f"{file}: is in the folder {read}, which is read; name another output")
-    if not read.exists() and fnmatch.fnmatch(os.path.abspath(file), os.path.abspath(read)):
-        raise DatasetError(f"{file}: is one of {read}, which are read; name another output")
-    if file.exists() and not file.is_file():
-        raise DatasetError(f"{file}: is a folder, pipe or device; name another output")
 
 
 def to_record(

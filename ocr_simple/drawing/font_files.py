@@ -13,11 +13,13 @@ from fontTools.ttLib import TTCollection, TTFont
 from PIL import Image, ImageFont
 
 from ocr_simple.errors import FontError
+from ocr_simple.local_files import FileRefused, open_regular
 from ocr_simple.storage import LFS_POINTER
 from ocr_simple.text import shortened
 
 FEW = 40  # characters by which a font is tried, besides those of ASCII
 ODD_SIZE = 37  # no bitmap font has it
+WIDEST = 5  # a character's width in sizes of its font; a three-em dash has 3
 MAX_BYTES = 256 << 20  # of a file; the largest fonts for Chinese have half of it
 # Small letters that look different from their capitals, except in fonts of small capitals.
 DISTINCT_LETTERS = "abdeghnqrt"
@@ -38,6 +40,8 @@ def check_font(font: str) -> None:
             raise FontError(
                 "has no outlines to draw: a bitmap or colour font, or one without characters"
             )
+        if all(_is_too_wide(face, c) for c in few):
+            raise FontError(f"its characters are over {WIDEST} times as wide as high")
     except FontError:
         raise
     except ImportError as error:
@@ -56,7 +60,7 @@ def find_drawn(font: str, characters: str) -> str:
         _check_bytes(font)
         mapped = _mapped_characters(font)
         face = ImageFont.truetype(font, 32)
-        drawn = {c for c in characters if c in mapped and (c == " " or _is_drawn(face, c))}
+        drawn = {c for c in characters if c in mapped and _is_drawn(face, c)}
         letters = set(DISTINCT_LETTERS + DISTINCT_LETTERS.upper())
         small_capitals = letters <= drawn and _has_small_capitals(face)
         ambiguous = {
@@ -74,13 +78,16 @@ def find_drawn(font: str, characters: str) -> str:
 
 
 def _check_bytes(font: str) -> None:
-    """Raise FontError for a file that is no font by its size or first bytes; OSError."""
-    with open(font, "rb") as file:
-        if file.seek(0, 2) > MAX_BYTES:
-            raise FontError(f"over {MAX_BYTES:,} bytes")
-        file.seek(0)
-        if file.read(len(LFS_POINTER)) == LFS_POINTER:
-            raise FontError("a Git LFS pointer, not the font itself: fetch it with git lfs pull")
+    """Raise FontError for a file that is no font by its kind, size or first bytes; OSError."""
+    try:
+        with open_regular(font) as (file, size):
+            start = file.read(len(LFS_POINTER))
+    except FileRefused as error:
+        raise FontError("a folder, pipe or device, not a file") from error
+    if size > MAX_BYTES:
+        raise FontError(f"over {MAX_BYTES:,} bytes")
+    if start == LFS_POINTER:
+        raise FontError("a Git LFS pointer, not the font itself: fetch it with git lfs pull")
 
 
 def _reason(error: Exception) -> str:
@@ -98,12 +105,18 @@ def _has_ink(face: ImageFont.FreeTypeFont, character: str) -> bool:
     return face.getmask(character).getbbox() is not None
 
 
+def _is_too_wide(face: ImageFont.FreeTypeFont, character: str) -> bool:
+    """Whether the ink of a character, or the room that it takes in a line, is huge."""
+    return face.getmask(character).size[0] > WIDEST * face.size
+
+
 def _is_drawn(face: ImageFont.FreeTypeFont, character: str) -> bool:
-    """Whether a character is drawn with ink; without, if its outline is damaged."""
+    """Whether a character is a space or has ink, and is neither too wide nor damaged."""
     try:
-        return _has_ink(face, character)
+        mask = face.getmask(character)
     except Exception:  # FreeType and Pillow raise several kinds
         return False
+    return mask.size[0] <= WIDEST * face.size and (character == " " or mask.getbbox() is not None)
 
 
 def _form(face: ImageFont.FreeTypeFont, character: str) -> np.ndarray:

@@ -17,7 +17,7 @@ from typing import TypeVar
 
 from ocr_simple.drawing import font_files
 from ocr_simple.errors import FontError, LineError
-from ocr_simple.options import TRDG_FOLDER
+from ocr_simple.options import HELD_OUT, TRDG_FOLDER
 from ocr_simple.stoppable import StoppableProcess, Stopped
 from ocr_simple.storage import is_system_file
 from ocr_simple.text import escape_controls, first_ten
@@ -142,10 +142,21 @@ def find_fonts(sources: tuple[str, ...], language: str = "en") -> list[str]:
 def split_fonts(fonts: list[str], held_out: tuple[str, ...]) -> tuple[list[str], list[str]]:
     """Fonts for training and for validation, by the beginnings of their file names.
 
-    If no font is held out, or `held_out` is "none", both get all of them. Raises LineError if no
-    font is left for training.
+    If no font is held out, or `held_out` is "none", both get all of them. Beginnings that no font
+    has are named in a warning, unless they are the default. Raises LineError if no font is left for
+    training, or for such a beginning after none.
     """
-    beginnings = () if held_out == ("none",) else held_out
+    beginnings = tuple(each for each in held_out if each != "none")
+    names = [Path(font).name for font in fonts]
+    absent = [each for each in beginnings if not any(name.startswith(each) for name in names)]
+    if absent and held_out != HELD_OUT:
+        message = (
+            f"--held-out {' '.join(held_out)}: no font's file name begins with {absent[-1]!r}; if "
+            "it is an argument, such as an output, write it before the options"
+        )
+        if "none" in held_out:
+            raise LineError(message)
+        log.warning("%s", message)
     held = [font for font in fonts if Path(font).name.startswith(beginnings)]
     rest = [font for font in fonts if font not in set(held)]
     if not rest:

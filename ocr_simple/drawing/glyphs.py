@@ -24,8 +24,11 @@ from ocr_simple.drawing.trdg_renderer import (
     text_width,
 )
 from ocr_simple.errors import LineError
+from ocr_simple.images import MAX_ASPECT, MAX_PIXELS
 from ocr_simple.options import Drawing
 from ocr_simple.text import first_ten, is_right_to_left
+
+TOO_WIDE = f"over {MAX_ASPECT} times as wide as high"  # no image of that shape can be read
 
 log = logging.getLogger("ocr_simple")
 
@@ -62,7 +65,7 @@ def check_drawing(options: Drawing) -> None:
 @functools.lru_cache  # so that it warns once
 def _warn(folder: str, left_out: tuple[str, ...]) -> None:
     names = first_ten(list(left_out))
-    why = "no pictures, or over twenty times as long as wide"
+    why = "no pictures, too large or slow to decode, or over twenty times as long as wide"
     log.warning("--image-dir %s: %d files left out, %s:%s", folder, len(left_out), why, names)
 
 
@@ -143,7 +146,10 @@ def _room(
 def _compose(
     text: str, face: _Face, options: Drawing, fill: tuple, stroke: tuple, grey: bool
 ) -> Image.Image:
-    """The text at the size of its font, on a transparent background: mode LA or RGBA."""
+    """The text at the size of its font, on a transparent background: mode LA or RGBA.
+
+    Raises ValueError for a font that makes it huge.
+    """
     pieces: str | list[str] = text
     spacing = options.character_spacing
     shaped = needs_shaping(text)
@@ -159,6 +165,8 @@ def _compose(
     left, above = 0, 0
     if shaped:
         left, above, size = _room(glyphs, widths, spacing, size)
+    if size[0] * size[1] > MAX_PIXELS:
+        raise ValueError(f"over {MAX_PIXELS:,} pixels")
     picture = Image.new("LA" if grey else "RGBA", size)
     x = left
     for glyph, width in zip(glyphs, widths):
@@ -187,7 +195,10 @@ def _has_contrast(picture: Image.Image, ground: Image.Image, white: bool, lighte
 
 
 def draw(text: str, font: str, options: Drawing, seed: int) -> Image.Image | None:
-    """What `render` draws, pixel for pixel; in mode L where no colour is possible."""
+    """What `render` draws, pixel for pixel; in mode L where no colour is possible.
+
+    Raises ValueError for a line too wide to be read, and what Pillow raises for a damaged font.
+    """
     if options.orientation == 1:
         return render(text, font, options, seed)
     rng = random.Random(seed)
@@ -207,6 +218,8 @@ def draw(text: str, font: str, options: Drawing, seed: int) -> Image.Image | Non
     top, left, bottom, right = options.margins
     rows = options.size - top - bottom
     columns = int(picture.width * (float(rows) / float(picture.height)))
+    if columns > MAX_ASPECT * options.size:
+        raise ValueError(TOO_WIDE)
     picture = picture.resize((columns, rows), Image.Resampling.LANCZOS)
     width = options.width if options.width > 0 else columns + left + right
     ground = background(width, options, seed, rng)

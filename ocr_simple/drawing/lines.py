@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 from PIL import Image
 
@@ -20,7 +21,7 @@ from ocr_simple import images as imaging
 from ocr_simple.command_line import check_ranges
 from ocr_simple.drawing.counter import counter_text, draw_counter
 from ocr_simple.drawing.fonts import drawn_by_each
-from ocr_simple.drawing.glyphs import check_drawing, draw
+from ocr_simple.drawing.glyphs import TOO_WIDE, check_drawing, draw
 from ocr_simple.drawing.lettering import draw_lettering, suits
 from ocr_simple.drawing.look_alikes import is_ambiguous
 from ocr_simple.drawing.marks import Marks
@@ -36,8 +37,8 @@ from ocr_simple.spec import ModelSpec, time_steps
 from ocr_simple.text import Alphabet, ctc_steps_needed, first_ten
 
 CHARACTER_COLUMNS = 5  # columns of a model's input that common fonts give each character
-# What Pillow raises where nothing is left of a text, or a glyph of its font is damaged
-UNDRAWABLE = (ValueError, OSError, ArithmeticError, Image.DecompressionBombError)
+# What is raised where nothing is left of a text, or a glyph of its font is damaged or huge
+UNDRAWABLE = (ValueError, OSError, ArithmeticError, Image.DecompressionBombError, cv2.error)
 ATTEMPTS = 50  # draws of one line, before its options are reported as unusable
 REASONS = 5  # most reasons that this report names
 TOO_FEW_STEPS = "the label needs more time steps than its image gives"
@@ -156,8 +157,13 @@ class Lines:
             pixels = self._with_unlit_segments(pixels, shown, font, options, seed, rng)
         if photo.blank:
             text, pixels = "", without_line(pixels, rng)
-        if self.augment:
-            pixels = geometry.vary(pixels, self.options, rng, photo)
+        try:
+            if self.augment:
+                pixels = geometry.vary(pixels, self.options, rng, photo)
+        except geometry.TooWide as error:
+            raise Redraw(f"the line is {TOO_WIDE}") from error
+        if pixels.shape[1] > imaging.MAX_ASPECT * pixels.shape[0]:  # no image like it is read
+            raise Redraw(f"the line is {TOO_WIDE}")
         columns = imaging.scaled_width(pixels.shape[1], pixels.shape[0], self.spec.height)
         if ctc_steps_needed(text) > time_steps(columns, self.stride):
             raise Redraw(TOO_FEW_STEPS, f"{text!r} in {columns} columns")
@@ -223,7 +229,10 @@ class Lines:
         rng: np.random.Generator,
     ) -> np.ndarray:
         """A pale 8 behind every digit: the segments of a display that are off."""
-        eights = draw("".join("8" if c in string.digits else c for c in shown), font, options, seed)
+        eights = None
+        with contextlib.suppress(*UNDRAWABLE):
+            lit = "".join("8" if c in string.digits else c for c in shown)
+            eights = draw(lit, font, options, seed)
         if eights is None or eights.size != pixels.shape[1::-1]:
             return pixels
         segments = pixels - np.minimum(pixels, self._to_pixels(eights))
@@ -255,7 +264,7 @@ class Lines:
         columns = 0
         for font in self.fonts:
             if not set(text) - set(self.partial.get(font, text)):
-                with contextlib.suppress(ValueError):  # Pillow's, where nothing is left of it
+                with contextlib.suppress(*UNDRAWABLE):
                     if drawn := draw(text, font, options, 0):
                         width = imaging.scaled_width(drawn.width, drawn.height, self.spec.height)
                         columns = max(columns, width)

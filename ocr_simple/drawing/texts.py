@@ -17,12 +17,12 @@ import numpy as np
 from ocr_simple.drawing.numbers import number
 from ocr_simple.drawing.phrases import PAGES, SIGNS, Kind, Vocabulary, frequencies, phrase
 from ocr_simple.errors import LineError
-from ocr_simple.local_files import read_bytes
-from ocr_simple.options import TRDG_FOLDER, TextOptions
+from ocr_simple.local_files import read_rows
+from ocr_simple.options import LONGEST_LINE, TRDG_FOLDER, TextOptions
 from ocr_simple.text import Alphabet, first_ten, normalise_text, unique_characters
 
 NUMBERS = 0.6  # share of printed numbers in the source numbers; the others are plain digits
-MOST_BYTES = 1 << 28  # of a file with --strings
+MOST_BYTES = 1 << 26  # of a --strings-file
 REPEATS = 0.15  # share of random lines with a repeated character, as in 10000 and 7788
 OF_WORDS = ("dictionary", "mixed", "signs", "pages", "recipe")  # sources that use --words
 CASES = (str, str.lower, str.upper, str.capitalize, str.title)
@@ -52,7 +52,7 @@ class Pool(NamedTuple):
 
     texts: tuple[str, ...] = ()
     places: tuple[str, ...] = ()  # where each of your own strings comes from
-    left_out: int = 0  # words or sentences with characters outside the alphabet
+    left_out: int = 0  # words or sentences with characters outside the alphabet, or too long
 
 
 def in_case(text: str, case: str) -> str:
@@ -115,10 +115,10 @@ def read_wikipedia(options: TextOptions, alphabet: Alphabet) -> Pool:
 
 
 def _in_alphabet(name: str, found: list[str], options: TextOptions, alphabet: Alphabet) -> Pool:
-    """The texts that are written in the alphabet; the others are counted."""
+    """The texts that are written in the alphabet, and are no paragraphs; the others are counted."""
     cased = dict.fromkeys(in_case(normalise_text(text), options.case) for text in found)
     cased.pop("", None)
-    texts = tuple(text for text in cased if not alphabet.unknown(text))
+    texts = tuple(t for t in cased if len(t) <= LONGEST_LINE and not alphabet.unknown(t))
     if not texts:
         raise LineError(
             f"none of the {len(cased):,} {name} texts fits the alphabet "
@@ -129,15 +129,24 @@ def _in_alphabet(name: str, found: list[str], options: TextOptions, alphabet: Al
 
 
 def own_strings(options: TextOptions) -> list[tuple[str, str]]:
-    """(place, text) of your own strings, from the options and a file. Raises LineError."""
+    """(place, text) of your own strings, from the options and a file.
+
+    Raises LineError, also for a text that is too long to be drawn as a line.
+    """
     found = [(f"strings[{i}]", text) for i, text in enumerate(options.strings)]
+    for place, text in found:
+        if len(text) > LONGEST_LINE:
+            raise LineError(
+                f"--strings: {place} has {len(text):,} characters, over the limit of "
+                f"{LONGEST_LINE:,}; shorten it"
+            )
     path = options.strings_file
     if path is not None:
         try:
-            rows = read_bytes(path, MOST_BYTES).decode("utf-8-sig").splitlines()
+            rows = read_rows(path, MOST_BYTES, LONGEST_LINE)
+            found += [(f"{path}:{number}", row) for number, row in rows]
         except (OSError, UnicodeDecodeError) as error:
             raise LineError(f"--strings-file {path}: cannot be read ({error})") from error
-        found += [(f"{path}:{i}", row) for i, row in enumerate(rows, 1) if row.strip()]
     return found
 
 

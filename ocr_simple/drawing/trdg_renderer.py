@@ -19,7 +19,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageFont
 
-from ocr_simple.images import FORMATS
+from ocr_simple import images as imaging
 from ocr_simple.options import Drawing
 from ocr_simple.storage import is_system_file
 
@@ -85,21 +85,21 @@ def pictures_in(folder: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 @functools.lru_cache  # each is decoded once, to find the damaged ones
 def _pictures_in(folder: str, changed: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    names = [entry.name for entry in os.scandir(folder) if entry.is_file()]
+    # not entry.is_dir(), which raises an error for a link to itself
+    names = [name for name in os.listdir(folder) if not os.path.isdir(os.path.join(folder, name))]
     names = sorted(name for name in names if not is_system_file(name))
     pictures = tuple(name for name in names if _is_picture(os.path.join(folder, name)))
     return pictures, tuple(name for name in names if name not in pictures)
 
 
 def _is_picture(path: str) -> bool:
+    """Whether a file can be decoded within the limits of any image, and is not too long."""
     try:
-        with Image.open(path, formats=FORMATS) as picture:
-            if max(picture.size) > LONGEST * min(picture.size):
-                return False  # trdg enlarges it until both sides are long enough
-            picture.load()
-    except Exception:  # decoders raise errors of many types
+        rows, columns, _ = imaging.load(path, warn=False).shape
+    except imaging.ImageError:
         return False
-    return True
+    # trdg enlarges a picture until both sides are long enough
+    return max(rows, columns) <= LONGEST * min(rows, columns)
 
 
 class _Pictures:

@@ -18,9 +18,14 @@ from ocr_simple.options import Variation
 from ocr_simple.photography.camera import photograph
 from ocr_simple.photography.recipes import CLEAN, PHOTO, Recipe
 
+WIDEST = (1 << 15) - 2  # columns of an image that OpenCV can warp
 CUT = 0.3  # share of `shift` by which a crop may cut its line above or below
 
 cv2.setNumThreads(0)  # small images: OpenCV's threads cost more time than they save
+
+
+class TooWide(ValueError):
+    """A line that has, or would get, more columns than can be warped."""
 
 
 def background(pixels: np.ndarray) -> tuple[float, ...]:
@@ -149,10 +154,13 @@ def warp(
     """All of the geometry in one resampling; for photographs perspective and curl too.
 
     Elastic distortion, after Simard et al. 2003, bends strokes: other letter forms from one font.
+    Raises TooWide.
     """
     rows, columns, _ = pixels.shape
     paper = background(pixels)
     place = _place(pixels, paper, variation, recipe, rng)
+    if max(columns, place.width) > WIDEST:
+        raise TooWide(f"{max(columns, place.width):,} columns, over the limit of {WIDEST:,}")
     # coordinates of the varied image about its middle; in float32, which NumPy's scalars would
     # make float64
     x = np.arange(place.width, dtype=np.float32) + (
@@ -192,7 +200,7 @@ def photo_recipe(recipe: Recipe, variation: Variation, rng: np.random.Generator)
 def vary(
     pixels: np.ndarray, variation: Variation, rng: np.random.Generator, recipe: Recipe
 ) -> np.ndarray:
-    """`augment` by a recipe that `photo_recipe` has chosen."""
+    """`augment` by a recipe that `photo_recipe` has chosen. Raises TooWide."""
     if not variation.varies:
         return pixels
     if rng.random() < variation.stroke_weight:
@@ -207,5 +215,6 @@ def augment(
     """A varied copy of a line: uint8 (rows, columns, channels) -> the same rows, other columns.
 
     The line is expected to fit its image; up to a few rows of it may be cut, as crops do.
+    Raises TooWide.
     """
     return vary(pixels, variation, rng, photo_recipe(recipe, variation, rng))

@@ -15,14 +15,19 @@ import numpy as np
 from ocr_simple.errors import TrainError
 from ocr_simple.local_files import open_regular
 from ocr_simple.network.backend import keras
+from ocr_simple.text import shortened
 
 
 def write_whole(path: Path, content: bytes, before: Path | None = None) -> None:
-    """Write a file completely or not at all. before: where to keep the previous version."""
+    """Write a file completely or not at all. before: where to keep the previous version.
+
+    Links are replaced, not followed.
+    """
     temporary = path.with_name(f".{path.name}.partial")
     kept = path.with_name(f".{path.name}.before.partial")
     try:
-        with open(temporary, "wb") as file:
+        temporary.unlink(missing_ok=True)  # it may be a link
+        with open(temporary, "xb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
@@ -101,7 +106,10 @@ def progress_of(saved: dict[str, np.ndarray]) -> dict[str, Any]:
     """The progress in a checkpoint. Raises ValueError if something of it is missing or wrong."""
     if "progress" not in saved:
         raise ValueError("it has no progress")
-    progress = json.loads(str(saved["progress"]))
+    try:
+        progress = json.loads(str(saved["progress"]))
+    except RecursionError as error:
+        raise ValueError("its progress is not JSON") from error
     if not isinstance(progress, dict):
         raise ValueError("its progress is not an object")
     for name, is_valid in PROGRESS.items():
@@ -173,8 +181,10 @@ class TrainState:
             for name, variable in self._variables():
                 variable.assign(saved[name])
         except (KeyError, ValueError) as error:
+            reason = shortened(str(error))  # Keras shows all values of an array
             raise TrainError(
-                f"the checkpoint does not fit the model ({error}); start a new run with --no-resume"
+                f"the checkpoint does not fit the model ({reason}); start a new run with "
+                "--no-resume"
             ) from error
         for name, value in progress.items():
             setattr(self, name, tuple(value) if name == "best" else value)

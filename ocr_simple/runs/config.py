@@ -26,8 +26,8 @@ CHECKED = {"steps": int, "shares": int, "alphabet": str, "rnn": str}  # more tha
 # through alphabet and clip_norm, the third through the labelled images, which have a checksum.
 NOT_COMPARED = {
     "model_dir", "resume", "workers", "worst_fonts", "log_path", "gpu_id",
-    "full_ascii", "gradient_clipping",
-    "labels_from_names", "clean_labels", "skip_bad", "data_changed",
+    "full_ascii", "gradient_clipping", "auto", "minutes",
+    "labels_from_names", "clean_labels", "label_encoding", "skip_bad", "data_changed",
 }  # fmt: skip
 
 

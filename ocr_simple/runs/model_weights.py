@@ -8,7 +8,7 @@ bytes, but for a few times.
 import io
 import os
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,8 @@ from ocr_simple.spec import ModelSpec, open_archive
 from ocr_simple.text import shortened
 
 WEIGHTS_FILE = "model.weights.h5"  # in the archive, as Keras names it
-MAX_LINKS = 10_000  # names in the file; a deep model has under a hundred
+MAX_LINKS = 10_000  # names in the file; a deep model has a few hundred
+MAX_DEPTH = 16  # groups in each other; Keras writes five
 ROOM = 4 << 20  # bytes of weights that a model may have in any case
 
 Kind = tuple[tuple[int, ...], str]  # shape and type of an array
@@ -87,23 +88,9 @@ def _arrays(content: bytes) -> dict[str, Kind]:
     import h5py  # only who loads a model needs it
 
     found: dict[str, Kind] = {}
-    links: list[tuple[str, Any]] = []
-
-    def note(*link: Any) -> bool | None:  # must not raise: the library's C code calls it
-        links.append(link)
-        return True if len(links) > MAX_LINKS else None  # True ends the search
-
+    room = len(content)
     with h5py.File(io.BytesIO(content), "r") as file:
-        file.visititems_links(note)
-        if len(links) > MAX_LINKS:
-            raise ValueError(f"over {MAX_LINKS:,} names in it")
-        room = len(content)
-        for name, link in links:
-            if not isinstance(link, h5py.HardLink):
-                raise ValueError(f"{name} is a link to another place")
-            array = file[name]
-            if not isinstance(array, h5py.Dataset):
-                continue
+        for name, array in _walk(file):
             _check_is_whole(name, array, len(content))
             room -= array.nbytes
             if room < 0:
@@ -112,6 +99,43 @@ def _arrays(content: bytes) -> dict[str, Kind]:
                 raise ValueError(f"{name} holds numbers that are infinite or not numbers")
             found[name] = (array.shape, array.dtype.name)
     return found
+
+
+def _walk(file: Any) -> Iterator[tuple[str, Any]]:
+    """(name, array) of each array in an HDF5 file. Raises ValueError, and what h5py raises.
+
+    Things are opened from their group: HDF5 needs time for each group on the way to a name.
+    """
+    import h5py
+
+    groups, left = [("", file, 0)], MAX_LINKS
+    while groups:
+        place, group, depth = groups.pop()
+        for key in _names(group, left):
+            name, left = place + key.decode(errors="backslashreplace"), left - 1
+            if left < 0:
+                raise ValueError(f"over {MAX_LINKS:,} names in it")
+            if not isinstance(group.get(key, getlink=True), h5py.HardLink):
+                raise ValueError(f"{name} is a link to another place")
+            item = group[key]
+            if isinstance(item, h5py.Dataset):
+                yield name, item
+            elif isinstance(item, h5py.Group):
+                if depth == MAX_DEPTH:
+                    raise ValueError(f"over {MAX_DEPTH} groups in each other, at {name}")
+                groups.append((f"{name}/", item, depth + 1))
+
+
+def _names(group: Any, most: int) -> list[bytes]:
+    """The names in a group, not those in groups of it; if there are more than `most`, one more."""
+    names: list[bytes] = []
+
+    def note(name: bytes) -> bool | None:  # must not raise: the library's C code calls it
+        names.append(name)
+        return True if len(names) > most else None  # True ends the search
+
+    group.id.links.iterate(note)
+    return names
 
 
 def _check_is_whole(name: str, array: Any, size: int) -> None:

@@ -1,6 +1,8 @@
 """What a run shows: the progress bar, TensorBoard logs, pictures, and why it ended."""
 
+import io
 import sys
+import time
 from types import TracebackType
 
 from tensorboardX import SummaryWriter
@@ -9,9 +11,11 @@ from tqdm import tqdm
 from ocr_simple.options import TrainOptions
 from ocr_simple.reports import pictures
 from ocr_simple.reports.validation import Validation
-from ocr_simple.runs.checkpoint import TrainState
+from ocr_simple.runs.checkpoint import TrainState, write_whole
 from ocr_simple.runs.journal import journal
 from ocr_simple.runs.run_folder import RunFolder
+
+COMPILING = "{l_bar}{bar}| {n_fmt}/{total_fmt} [compiling]"  # no estimate of the time
 
 
 class Progress:
@@ -25,6 +29,7 @@ class Progress:
             unit="step",
             mininterval=0.5 if sys.stderr.isatty() else 15,  # few lines in a log
             smoothing=0.05,
+            bar_format=COMPILING,
             disable="ipykernel" in sys.modules or not chief,  # a notebook shows pictures instead
         )
         self.board = SummaryWriter(str(folder.path / "tensorboard"), write_to_disk=chief)
@@ -38,13 +43,24 @@ class Progress:
 
     def step(self, number: int, loss: float, rows: list[dict[str, float]]) -> None:
         """A training step is done; rows: of metrics.csv so far."""
-        self.bar.update()
+        if self.bar.bar_format:
+            self._start_clock()
+        else:
+            self.bar.update()
         if number % 10 == 0:
             shown = {"loss": f"{loss:.3f}"}
             if rows:
                 shown |= {"exact": f"{rows[-1]['val_exact']:.1%}"}
                 shown |= {"CER": f"{rows[-1]['val_cer']:.2%}"}
             self.bar.set_postfix(shown, refresh=False)
+
+    def _start_clock(self) -> None:
+        """Count the first step, which compiles, without its time: the others are much faster."""
+        self.bar.bar_format = None
+        self.bar.initial = self.bar.n = self.bar.last_print_n = self.bar.n + 1
+        if not self.bar.disable:
+            self.bar.start_t = self.bar.last_print_t = time.time()  # tqdm's clock
+            self.bar.refresh()
 
     def validated(self, row: dict[str, float], result: Validation) -> None:
         """A validation is done; row: of metrics.csv."""
@@ -54,7 +70,9 @@ class Progress:
         for name in row.keys() - {"step"}:
             self.board.add_scalar(name, row[name], result.step)
         picture = pictures.predictions(result.pixels, result.truths, result.texts)
-        picture.save(self.folder.pictures / f"step_{result.step:06d}.png")
+        content = io.BytesIO()
+        picture.save(content, "png")
+        write_whole(self.folder.pictures / f"step_{result.step:06d}.png", content.getvalue())
 
 
 def end_of_run(

@@ -12,22 +12,30 @@ import numpy as np
 
 from ocr_simple import storage
 from ocr_simple.errors import TrainError
+from ocr_simple.reports.metrics_file import read_metrics
 from ocr_simple.runs.checkpoint import TrainState, progress_of, unpack, write_whole
 from ocr_simple.runs.config import read_config
 from ocr_simple.runs.journal import log
-from ocr_simple.text import shortened
+from ocr_simple.runs.model_weights import check_weights
+from ocr_simple.spec import read_spec
+from ocr_simple.text import shortened, shown
 
 # What happens to a folder, in this order:
 # 1. It is empty or missing: a new run starts. config.json is written before the first step.
 # 2. --no-resume: the folder is renamed to FOLDER.1, .2, ...; then as in 1.
-# 3. The options differ from config.json: an error names them. More --steps are allowed, and any
+# 3. Something that a run writes is a link: an error names it. A stranger's run folder may have
+#    links to files of yours.
+# 4. The options differ from config.json: an error names them. More --steps are allowed, and any
 #    --patience; with --data-changed, other labelled images of the same alphabet too.
-# 4. The run is finished: a message says so, and how to continue it.
-# 5. Otherwise the run resumes from its last checkpoint, as if it had never stopped. If the disk has
-#    damaged that one, it resumes from the one before, and a message says so.
+# 5. The run is finished: a message says so, and how to continue it.
+# 6. Otherwise the run resumes from its last checkpoint, as if it had never stopped. If the disk has
+#    damaged that one, it resumes from the one before, and a message says so. If best.keras or
+#    metrics.csv is damaged, an error says so.
 # A folder takes one run at a time: another process gets an error.
 
 
+FOLDERS = ("pictures", "tensorboard")
+FILES = ("config.", "checkpoint.", "metrics.", "best.", "last.", "not_finite_")  # how names begin
 DATA = {"dataset", "validation", "dataset_digest"}  # in config.json: the labelled images
 
 
@@ -87,13 +95,55 @@ class RunFolder:
             self._lock()
             if not resume:
                 self.move_aside()
+        self._check_links()
         if self.config.exists():
             self._check_same(config, data_changed)
         self.pictures.mkdir(parents=True, exist_ok=True)
         self._lock()
         write_whole(self.config, json.dumps(config, indent=1, ensure_ascii=False).encode())
         self.publish()
-        return self.last_checkpoint()
+        if (saved := self.last_checkpoint()) is not None:
+            self._check_results(saved)
+        return saved
+
+    def _check_links(self) -> None:
+        """Raise TrainError for a link among what the run writes, which may lead anywhere."""
+        names = sorted(os.listdir(self.path)) if self.path.exists() else []
+        for path in map(self.path.joinpath, names):
+            is_file = path.name.removeprefix(".").startswith(FILES)  # unfinished ones have a point
+            if (is_file or path.name in FOLDERS) and path.is_symlink():
+                raise self._link_error(path)
+        for name in FOLDERS:
+            for path in (self.path / name).rglob("*"):
+                if path.is_symlink():
+                    raise self._link_error(path)
+
+    @staticmethod
+    def _link_error(path: Path) -> TrainError:
+        return TrainError(
+            f"{path}: is a link, and a run that resumes would write to where it leads "
+            f"({shown(os.readlink(path))}); replace it with what it leads to, or start a new run "
+            "with --no-resume"
+        )
+
+    def _check_results(self, saved: dict[str, np.ndarray]) -> None:
+        """Raise TrainError for a best.keras or metrics.csv that cannot be one of this run.
+
+        Otherwise the first would be noticed after the training, and the second be replaced.
+        """
+        try:
+            if progress_of(saved)["best_step"]:
+                check_weights(self.best, read_spec(self.best))
+        except ValueError as error:
+            raise TrainError(
+                f"{error}. To resume, restore {self.best.name}, or copy {self.last.name} to "
+                f"{self.best.name}; or start a new run with --no-resume"
+            ) from error
+        try:
+            if self.metrics.exists():
+                read_metrics(self.metrics)
+        except (OSError, ValueError) as error:
+            raise TrainError(str(error)) from error
 
     def _lock(self) -> None:
         """Keep other processes out until this one ends in any way. Raises TrainError."""
@@ -127,7 +177,7 @@ class RunFolder:
             except FileNotFoundError:
                 faults.append(f"{path}: is missing")
             except Exception as error:  # NumPy, zipfile and zlib raise many kinds
-                faults.append(f"{path}: cannot be read ({error})")
+                faults.append(f"{path}: cannot be read ({shortened(str(error))})")
             else:
                 if faults:
                     log(f"{faults[0]}; resuming from the one before, {path.name}")
@@ -204,6 +254,13 @@ class RunFolder:
                 number += 1
             shutil.move(self.path, aside)
         log(f"Moved the earlier run to {aside}")
+
+    def clear(self) -> None:
+        """Move what is in the folder aside. Raises TrainError if a process is training in it."""
+        if self.path.is_dir() and any(self.path.iterdir()):
+            self._lock()
+            self.move_aside()
+            self.close()
 
     def write_metrics(self, rows: list[dict[str, float]]) -> None:
         """Write metrics.csv, one row per validation."""
