@@ -33,6 +33,7 @@ from ocr_simple.text import unique_characters
 VALIDATION_SEED = LARGEST_SEED + 1  # added to a run's seed: lines that no training draws,
 CALIBRATION_SEED = 2 * VALIDATION_SEED  # and others
 CALIBRATION_LINES = 300
+FEW = 30  # images to validate on: confidence is not fitted to fewer
 SURVEY = 256  # lines drawn before the first step, to find options that cannot work
 
 
@@ -43,7 +44,7 @@ class Data(NamedTuple):
     lines: LineStream
     validation: list[Example]  # never trained on
     about: str  # for people
-    varied: Lines | None = None  # unseen, as hard as those trained on; None: all are labelled
+    varied: Lines | None = None  # unseen, as hard as those trained on; None: see `to_calibrate`
     images: int = 0  # labelled images to train on
     digest: int = 0  # of --dataset, to tell when it has changed
 
@@ -53,9 +54,16 @@ class Data(NamedTuple):
         return self.images > 0
 
     def to_calibrate(self) -> Iterable[Example]:
-        """Lines that confidence is fitted to; none is trained on."""
-        if self.varied is None:
+        """Lines that confidence is fitted to; none is trained on.
+
+        Labelled images if there are FEW or more to validate on, else generated lines. Nothing if
+        the run starts from a model, whose temperature tells more than a few images, or if it
+        generates no lines.
+        """
+        if self.labelled and len(self.validation) >= FEW:
             return self.validation
+        if self.varied is None:
+            return ()
         return (self.varied[k] for k in range(CALIBRATION_LINES))
 
 
@@ -112,11 +120,15 @@ def _labelled(options: TrainOptions, spec: ModelSpec, known: str) -> Data:
     about = f"{len(entries):,} images to train on, {len(unseen):,} to validate on"
     images = labelled.LabelledLines(entries, spec, options.seed, options)
     lines: LineStream = images
+    varied = None
     if options.mix_generated:
-        lines = labelled.MixedLines(images, _lines(options, spec)[0], options.mix_generated)
+        generated, unseen_fonts = _lines(options, spec)
+        lines = labelled.MixedLines(images, generated, options.mix_generated)
+        if not options.init_from:
+            varied = Lines(options, spec, unseen_fonts, options.seed + CALIBRATION_SEED)
         about += f"; {options.mix_generated:.0%} of the lines are generated"
     validation = [labelled.load_example(entry, spec) for entry in unseen]
-    return Data(spec, lines, validation, about, None, len(entries), labelled.fingerprint(found))
+    return Data(spec, lines, validation, about, varied, len(entries), labelled.fingerprint(found))
 
 
 def _with_auto_alphabet(spec: ModelSpec, options: TrainOptions, characters: str) -> ModelSpec:

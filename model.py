@@ -16,6 +16,7 @@ validates the JSON, builds the model from it and loads the weights: no code in a
 """
 
 import dataclasses
+import functools
 import json
 import os
 import zipfile
@@ -214,13 +215,20 @@ def training_inputs(spec: ModelSpec, x: dict[str, np.ndarray], y: np.ndarray) ->
 # --- save and load ------------------------------------------------------------------------------
 
 
+@functools.lru_cache(maxsize=1)  # a run saves many models of one spec
+def _bare(spec: ModelSpec) -> keras.Model:
+    """A model to be saved with the weights of another one, and without its optimiser."""
+    return build(spec)
+
+
 def save(model: keras.Model, path: str | os.PathLike) -> None:
     """Write `model` with its spec to one `.keras` file, whole or not at all; no optimiser state."""
     path = Path(path)
-    bare = build(model.spec)
+    bare = _bare(model.spec)
     bare.set_weights(model.get_weights())
     temporary = path.with_name(f".{path.stem}.partial.keras")
     try:
+        temporary.unlink(missing_ok=True)  # it may be a link, which Keras would follow
         bare.save(temporary)
         with zipfile.ZipFile(temporary, "a") as archive:
             archive.writestr(

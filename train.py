@@ -23,7 +23,6 @@ if __name__ == "__main__":  # --help and mistakes are answered before TensorFlow
 
 import contextlib
 import dataclasses
-import errno
 import functools
 import itertools
 import math
@@ -57,9 +56,10 @@ from ocr_simple.runs.model_files import find_model
 from ocr_simple.runs.progress import Progress, end_of_run
 from ocr_simple.runs.run_folder import RunFolder
 from ocr_simple.runs.signals import Stopper
+from ocr_simple.spec import read_spec
 from ocr_simple.text import Alphabet
+from ocr_simple.written_files import is_disk_full
 
-DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 OPTIMIZERS = {
     "adamw": keras.optimizers.AdamW,
     "adam": keras.optimizers.Adam,
@@ -316,13 +316,29 @@ class Training:
         self.folder.save(self.state)
 
     def calibrate(self) -> None:
-        """Fit the confidence of the best model to lines it was not trained on."""
+        """Fit the confidence of the best model to lines it was not trained on.
+
+        With too few of them, it keeps the temperature of the model that the run began with.
+        """
         best = models.load(self.folder.best)
-        pixels, truths, _ = zip(*self.data.to_calibrate())
-        temperature = fit_temperature(Recognizer(best).outputs(pixels), truths, best.spec)
+        if lines := list(self.data.to_calibrate()):
+            pixels, truths, _ = zip(*lines)
+            temperature = fit_temperature(Recognizer(best).outputs(pixels), truths, best.spec)
+        else:
+            temperature = self.first_temperature()
+            few = f"{len(self.data.validation)} validation images"
+            log(
+                f"Confidence: not fitted to {few}, which are too few; temperature {temperature:.3g}"
+            )
         if temperature != best.spec.temperature:
             best.spec = dataclasses.replace(best.spec, temperature=temperature)
             models.save(best, self.folder.best)
+
+    def first_temperature(self) -> float:
+        """The temperature of the model that the run began with."""
+        start = self.options.init_from
+        spec = read_spec(find_model(start)) if start else self.data.spec
+        return spec.temperature if spec.head == self.data.spec.head else 1.0
 
     def finished(self) -> bool:
         """Whether all steps are done, or --patience is exhausted."""
@@ -345,7 +361,7 @@ def run(options: TrainOptions, command: list[str]) -> int:
         result = train(options)
     except (ValueError, OSError, TrainError, ClusterError) as error:
         log(f"{command[1] if command[0] == 'python' else command[0]}: {error}")
-        if isinstance(error, OSError) and error.errno in DISK_FULL:
+        if is_disk_full(error):
             log(f"{where}: free some disk space; the same command resumes from the last checkpoint")
         elif isinstance(error, FileNotFoundError) and not options.model_dir.is_dir():
             log(f"{where}: was removed during the run; the same command starts again")

@@ -8,7 +8,8 @@ It differs from train.py only in this:
 - DATASET is an argument, and not the option --dataset;
 - the defaults of --head and --interval are attention and 100;
 - --full-ascii means --alphabet ascii, and --no-gradient-clipping means --clip-norm 0;
-- --log-path and --gpu-id are options, as of the other commands.
+- --log-path and --gpu-id are options, as of the other commands;
+- --auto chooses the other options: see aocr/auto/.
 """
 
 from dataclasses import replace
@@ -27,6 +28,10 @@ def run(options: AocrTrainOptions, command: list[str]) -> int:
         options = replace(options, clip_norm=0.0)
     if options.full_ascii:
         options = replace(options, alphabet="ascii")
+    if options.auto:
+        from aocr.auto import command as auto
+
+        return auto.run(options)
     import train
 
     return train.run(options, command)

@@ -1,19 +1,22 @@
 """With the fitted temperature, the mean confidence is the share of exact lines."""
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 import pytest
 from support.lines import FONTS
 
 import model as models
+import train
+from data_generator import Data
 from inference import Recognizer
 from ocr_simple.decoding.calibration import confidences, fit_temperature
 from ocr_simple.drawing.fonts import find_fonts
 from ocr_simple.drawing.lines import Lines
-from ocr_simple.options import LineOptions
+from ocr_simple.options import LineOptions, TrainOptions
 from ocr_simple.runs.model_files import PRETRAINED
-from ocr_simple.spec import ModelSpec
+from ocr_simple.spec import ModelSpec, read_spec
 
 LINES = 300
 
@@ -77,3 +80,16 @@ def test_a_temperature_gives_the_confidence_that_reading_gives(head, hard):
     model.spec = dataclasses.replace(model.spec, temperature=2.5)
     read = [line.confidence for line in Recognizer(model).read(pixels)]
     assert np.concatenate(found) == pytest.approx(read, rel=1e-3)
+
+
+def test_a_run_on_few_images_keeps_the_temperature_of_its_start():
+    start = read_spec(PRETRAINED / "numbers.keras")
+    few = Data(dataclasses.replace(start, temperature=1.0), [], [], "", images=9)
+    parts = [Any] * 3  # cluster, folder and stopper, which are not used for it
+    assert start.temperature != 1.0
+    for options, expected in (
+        (TrainOptions(init_from="numbers"), start.temperature),
+        (TrainOptions(), 1.0),
+    ):
+        run = train.Training(options, few, *parts)
+        assert not list(few.to_calibrate()) and run.first_temperature() == expected

@@ -1,11 +1,12 @@
 """Where the lines of a run come from, and the Keras Sequence that `model.fit` takes."""
 
 import shutil
+from dataclasses import replace
 
 import numpy as np
 from support.lines import FONTS, OPEN_SANS
 
-from data_generator import LineSequence, gather
+from data_generator import CALIBRATION_LINES, LineSequence, gather
 from ocr_simple.datasets.annotations import read_labels
 from ocr_simple.datasets.batches import Batches
 from ocr_simple.drawing.fonts import split_fonts
@@ -63,7 +64,19 @@ def test_labelled_images_give_the_alphabet_and_a_share_to_validate_on(labelled_f
     validated = {name for _, _, name in data.validation}
     assert len(validated) == 3 and data.labelled and data.images == 9
     assert {data.lines[k][2] for k in range(9)} == set(labels) - validated
-    assert list(data.to_calibrate()) == data.validation
+
+
+def test_confidence_is_fitted_to_many_labelled_images_or_to_generated_lines(labelled_folder):
+    options = TrainOptions(
+        dataset=(str(labelled_folder),), fonts=(OPEN_SANS,), held_out=("none",), alphabet="digits"
+    )
+    few = gather(options, options.spec())
+    assert not list(few.to_calibrate())
+    many = few._replace(validation=few.validation * 30)
+    assert list(many.to_calibrate()) == many.validation
+    mixed = replace(options, mix_generated=0.5)
+    found = list(gather(mixed, mixed.spec()).to_calibrate())
+    assert len(found) == CALIBRATION_LINES and {font for _, _, font in found} == {OPEN_SANS}
 
 
 def test_generated_lines_can_be_mixed_with_labelled_ones(labelled_folder):

@@ -25,8 +25,14 @@ def validation(**loss):
 def test_lines_and_characters_are_counted():
     found = validation()
     assert (found.exact, found.cer) == (0.5, 3 / 7)
-    assert str(found) == "exact 50.0%, CER 42.86%"
+    assert str(found) == "exact 50.0% (15 to 85 %), CER 42.86%"
     assert "50.0% of 4 validation lines" in found.summary() and "step 500" in found.summary()
+
+
+def test_few_lines_are_reported_with_their_interval():
+    assert "15 to 85 % (95 % interval)" in validation().summary()
+    many = Validation(1, 1.0, 0.0, math.nan, ["1"] * 100, ["1"] * 100, ["a"] * 100, [])
+    assert "interval" not in many.summary() and str(many) == "exact 100.0%, CER 0.00%"
 
 
 def test_a_loss_is_shown_with_its_perplexity_if_it_is_known():

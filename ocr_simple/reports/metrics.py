@@ -20,6 +20,7 @@ from functools import cached_property
 import numpy as np
 from rapidfuzz.distance import Levenshtein
 
+from ocr_simple.reports.intervals import shown_share
 from ocr_simple.reports.markdown import markdown_table
 from ocr_simple.text import Line, visible
 
@@ -127,7 +128,7 @@ class Evaluation:
         """The main figures as a Markdown table."""
         figures = {
             "lines": f"{self.lines:,}",
-            "exact": f"{self.exact:.2%}",
+            "exact": shown_share(self.exact, self.lines, ".2%"),
             "CER": f"{self.cer:.2%}",
             "WER": f"{self.wer:.2%}",
             "1-NED": f"{self.similarity:.4f}",

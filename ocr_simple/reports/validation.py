@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ocr_simple.reports.intervals import FEW, shown_interval, shown_share
 from ocr_simple.reports.metrics import Reading, error_rates, perplexity
 
 
@@ -40,7 +41,7 @@ class Validation:
         return perplexity(self.loss * len(self.truths), sum(map(len, self.truths)))
 
     def __str__(self) -> str:
-        figures = f"exact {self.exact:.1%}, CER {self.cer:.2%}"
+        figures = f"exact {shown_share(self.exact, len(self.truths))}, CER {self.cer:.2%}"
         if math.isfinite(self.loss):
             figures += f", loss {self.loss:.4f}, perplexity {self.perplexity:.4g}"
         return figures
@@ -65,7 +66,11 @@ class Validation:
 
     def summary(self) -> str:
         """The result of a run, whose best model gave this validation, in words."""
+        lines, few = len(self.truths), ""
+        if lines < FEW:
+            interval = shown_interval(self.exact, lines)
+            few = f". They are few: of all such lines it reads {interval} (95 % interval)"
         return (
-            f"{self.exact:.1%} of {len(self.truths)} validation lines read without an error (CER "
-            f"{self.cer:.2%}) by the best model, of step {self.step}"
+            f"{self.exact:.1%} of {lines} validation lines read without an error (CER "
+            f"{self.cer:.2%}) by the best model, of step {self.step}{few}"
         )

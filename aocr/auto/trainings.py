@@ -1,0 +1,230 @@
+"""The trainings of `--auto`, in the time that there is: one for each fold, or a single one.
+
+With few labelled images, each fold of a fifth is read by a model that was trained on the others, so
+that every image is read by a model that has not seen it. The mean of the five models' weights is
+the result (Wortsman et al. 2022, "Model soups"): all labels are in it. With more images, or on a
+slow computer, one model is trained, and a part of the images is kept to validate it.
+"""
+
+import dataclasses
+import itertools
+import json
+import math
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+import model as models
+import train
+from inference import Recognizer
+from ocr_simple.datasets.batches import Example
+from ocr_simple.datasets.entries import Entry
+from ocr_simple.decoding.calibration import fit_temperature
+from ocr_simple.decoding.greedy import Prediction
+from ocr_simple.images import EXTENSIONS
+from ocr_simple.network.backend import keras
+from ocr_simple.options import TrainOptions
+from ocr_simple.reports.metrics import Reading
+from ocr_simple.reports.validation import Validation
+from ocr_simple.runs.journal import log
+from ocr_simple.spec import ModelSpec
+
+FOLDS = 5
+FOLD_STEPS = 80  # of each fold, for each minute that there is
+STEPS = 400  # of a single training, likewise
+MOST_STEPS = 3000
+VALIDATION_SHARE = 0.2  # of the images, for a single training
+ENDING = 1.5  # times the seconds of starting: what a training takes beside its steps
+ALMOST = 0.9  # share of the steps that are enough
+HALF = 0.5  # of a fold's time: with less, another one is not begun
+LEAST_STEPS = 120  # of a fold: with fewer, one model is trained longer instead
+AT_THE_END = 15.0  # seconds kept for what follows the trainings
+
+
+class OutOfTime(Exception):
+    """There is no time for another interval."""
+
+
+class TooSlow(Exception):
+    """The trainings would take longer than there is time; there is time for `steps` each."""
+
+    def __init__(self, steps: int):
+        super().__init__(steps)
+        self.steps = steps
+
+
+class Unseen(NamedTuple):
+    """Images that a model was not trained on, and what it read in them."""
+
+    examples: list[Example]
+    readings: list[Reading]
+    predictions: list[Prediction]
+
+
+class Clock:
+    """The time that is left of `minutes` since `started`, in seconds of `time.monotonic`."""
+
+    def __init__(self, minutes: float, started: float):
+        self.end = started + 60 * minutes
+
+    def left(self) -> float:
+        """Seconds until the trainings have to end."""
+        return self.end - time.monotonic() - AT_THE_END
+
+
+class Watch:
+    """Called after each validation: ends a training in time, or finds that it is too slow.
+
+    seconds: for this training. strict: whether to begin again if it is too slow; else it is ended
+    early.
+    """
+
+    def __init__(self, options: TrainOptions, seconds: float, strict: bool):
+        self.interval, self.steps = options.interval, options.steps
+        self.seconds, self.strict = seconds, strict
+        self.started = self.before = time.monotonic()
+        self.laps: list[float] = []  # seconds of each interval, with its validation
+        self.latest: Validation | None = None
+
+    def __call__(self, validation: Validation) -> None:
+        """Raises OutOfTime or TooSlow."""
+        now, self.latest = time.monotonic(), validation
+        self.laps.append(now - self.before)
+        self.before, lap = now, self.laps[-1]
+        if self.strict and len(self.laps) == 2 and validation.step < self.steps:
+            starting = max(0.0, self.laps[0] - lap)  # it compiles
+            affordable = int((self.seconds - ENDING * starting) / lap * self.interval)
+            if affordable < ALMOST * self.steps:
+                raise TooSlow(affordable)
+        if now - self.started + lap > self.seconds and validation.step < self.steps:
+            raise OutOfTime
+
+
+def with_steps(options: TrainOptions, steps: int) -> TrainOptions:
+    """The options with so many steps, and with validations and a warm-up that suit them."""
+    steps = min(MOST_STEPS, steps)
+    interval = min(steps, max(10, min(80, steps // 6)))
+    return dataclasses.replace(options, steps=steps, interval=interval, warmup=min(100, steps // 5))
+
+
+def train_part(
+    options: TrainOptions, seconds: float, temperature: float, strict: bool = False
+) -> Unseen:
+    """Train into a new folder, and read the images that were kept to validate.
+
+    seconds: in which it ends, early if need be. temperature: what the model gets. strict: raise
+    TooSlow if there is no time for all steps. Raises what `train.train` does.
+    """
+    watch = Watch(options, seconds, strict)
+    try:
+        validation = train.train(options, watch)
+    except OutOfTime:
+        assert watch.latest is not None
+        validation = watch.latest
+        log("The time is up: the best model so far is kept")
+    file = options.model_dir / "best.keras"
+    best = with_temperature(models.load(file), temperature)
+    models.save(best, file)
+    return read_unseen(best, list(zip(validation.pixels, validation.truths, validation.fonts)))
+
+
+def right(readings: Sequence[Reading]) -> float:
+    """The share of lines that are read right."""
+    return sum(reading.exact for reading in readings) / len(readings)
+
+
+def with_temperature(model: keras.Model, temperature: float) -> keras.Model:
+    """The model, with this temperature of its confidences."""
+    model.spec = dataclasses.replace(model.spec, temperature=temperature)
+    return model
+
+
+def read_unseen(model: keras.Model, examples: list[Example]) -> Unseen:
+    """What a model reads in labelled lines that it was not trained on."""
+    recognizer = Recognizer(model)
+    predictions = recognizer.outputs([pixels for pixels, _, _ in examples])
+    return Unseen(examples, recognizer.evaluate(examples), predictions)
+
+
+def fitted_temperature(unseen: Unseen, spec: ModelSpec) -> float:
+    """The temperature that fits what was read; spec: of the models that read it."""
+    return fit_temperature(unseen.predictions, [truth for _, truth, _ in unseen.examples], spec)
+
+
+def write_folds(entries: Sequence[Entry], folder: Path, seed: int) -> list[tuple[Path, Path]]:
+    """(images to train on, images to validate on) of each fold, as files of JSON rows.
+
+    Images are copied, as they may be in an archive or a bucket. Raises OSError.
+    """
+    folder.mkdir(parents=True)
+    rows = []
+    for i, entry in enumerate(entries):
+        suffix = Path(entry.name).suffix.lower()
+        name = f"{i:03}{suffix if suffix in EXTENSIONS else '.png'}"
+        (folder / name).write_bytes(entry.image_bytes())
+        rows.append(json.dumps({"file_name": name, "text": entry.label}))
+    order = np.random.default_rng(seed).permutation(len(rows))
+    found = []
+    for fold in range(FOLDS):
+        kept = set(order[fold::FOLDS].tolist())
+        files = folder / f"train_{fold + 1}.jsonl", folder / f"validation_{fold + 1}.jsonl"
+        for file, unseen in zip(files, (False, True)):
+            chosen = [row for i, row in enumerate(rows) if (i in kept) == unseen]
+            file.write_text("\n".join(chosen) + "\n", encoding="utf-8")
+        found.append(files)
+    return found
+
+
+def with_names(unseen: Unseen, entries: Sequence[Entry]) -> Unseen:
+    """The same, with the names that the images had before `write_folds` numbered them."""
+    names = [entries[int(Path(name).stem)].name for _, _, name in unseen.examples]
+    examples = [(*example[:2], name) for example, name in zip(unseen.examples, names)]
+    readings = [dataclasses.replace(r, name=name) for r, name in zip(unseen.readings, names)]
+    return Unseen(examples, readings, unseen.predictions)
+
+
+def mean_of(files: Sequence[Path]) -> keras.Model:
+    """A model with the mean of the weights of several models of one network."""
+    parts = [models.load(file) for file in files]
+    weights = zip(*(part.get_weights() for part in parts))
+    parts[0].set_weights([np.mean(values, axis=0) for values in weights])
+    return parts[0]
+
+
+def cross_validate(
+    options: TrainOptions,
+    entries: Sequence[Entry],
+    folder: Path,
+    clock: Clock,
+    temperature: float,
+    strict: bool,
+) -> tuple[keras.Model, Unseen]:
+    """(the mean of the folds' models, what each read of its fold), trained in an empty folder.
+
+    Raises TooSlow, if strict.
+    """
+    parts, files, least = [], [], math.inf  # least: seconds that a fold took
+    for number, (training, validation) in enumerate(
+        write_folds(entries, folder / "images", options.seed), 1
+    ):
+        log(f"Fold {number} of {FOLDS}")
+        changes: dict[str, Any] = {"dataset": (str(training),), "validation": (str(validation),)}
+        fold = dataclasses.replace(options, model_dir=folder / str(number), **changes)
+        before, folds_left = clock.left(), FOLDS - number + 1
+        if number > 2 and before < HALF * least:
+            log(f"The time is up after {number - 1} of {FOLDS} folds")
+            break
+        parts.append(train_part(fold, before / folds_left, temperature, strict and number == 1))
+        least = min(least, before - clock.left())
+        files.append(fold.model_dir / "best.keras")
+    together = Unseen(*(list(itertools.chain(*items)) for items in zip(*parts)))
+    unseen = with_names(together, entries)
+    mean = with_temperature(mean_of(files), temperature)
+    if right(Recognizer(mean).evaluate(unseen.examples)) >= right(unseen.readings):
+        return mean, unseen
+    best = max(range(len(parts)), key=lambda i: right(parts[i].readings))
+    log(f"The mean of the models reads worse than they do; the model of fold {best + 1} is kept")
+    return models.load(files[best]), unseen

@@ -1,0 +1,20 @@
+"""The progress bar of a training."""
+
+import re
+
+from ocr_simple.runs.progress import Progress
+from ocr_simple.runs.run_folder import RunFolder
+
+
+def test_the_time_is_not_estimated_before_compiling_is_over(tmp_path, capsys):
+    with Progress(400, 0, RunFolder(tmp_path)) as progress:
+        before = capsys.readouterr().err
+        progress.bar.start_t -= 15.0  # seconds that the first step took
+        progress.step(1, 0.5, [])
+        after = capsys.readouterr().err
+        progress.step(2, 0.5, [])
+        progress.bar.refresh()
+        last = capsys.readouterr().err
+    assert "0/400 [compiling]" in before
+    assert "1/400 [00:00<?" in after
+    assert not re.search(r"<\d+:\d+:\d+", last), "no estimate of hours"
