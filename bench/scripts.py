@@ -63,23 +63,23 @@ SCRIPTS = {
     "ar": Script(
         train=(
             "KacstBook", "KacstFarsi", "KacstLetter", "KacstNaskh", "KacstOffice", "KacstOne",
-            "KacstPoster", "KacstQurn", "KacstScreen", "KacstTitle", "Scheherazade", "Lateef",
-            "NotoNaskhArabic-Regular", "NotoNaskhArabic-Bold", "NotoSansArabic-Regular",
-            "NotoSansArabic-Bold", "NotoSansArabic-Light", "NotoKufiArabic-Regular",
-            "NotoKufiArabic-Bold", "nazli", "titr", "homa", "DejaVuSans.", "FreeSerif.",
-            "FreeFarsi", "Harmattan", "Lemonada", "PakType", "Thabit", "ae_",
+            "KacstPoster", "KacstQurn", "KacstScreen", "KacstTitle", "Lateef", "Amiri-Regular",
+            "Amiri-Bold.", "NotoSansArabic-Regular", "NotoSansArabic-Bold", "NotoSansArabic-Light",
+            "NotoKufiArabic-Regular", "NotoKufiArabic-Bold", "nazli", "titr", "homa",
+            "DejaVuSans.", "FreeSerif.", "FreeFarsi", "Harmattan", "Lemonada", "PakType", "Thabit",
+            "ae_",
         ),
         validate=("mry_KacstQurn",),  # the Kacst fonts lack four letters
-        measure=("Amiri-Regular", "Amiri-Bold."),
+        measure=("NotoNaskhArabic-Regular", "NotoNaskhArabic-Bold", "Scheherazade"),
     ),
     "th": Script(
         train=(
-            "Garuda", "Kinnari", "Laksaman", "Norasi", "Tlwg", "Umpush", "Purisa", "Arundina",
+            "Garuda", "Kinnari", "Laksaman", "Sawasdee", "Tlwg", "Umpush", "Purisa", "Arundina",
             "NotoSansThai-Regular", "NotoSansThai-Bold", "NotoSansThai-Light",
             "NotoSerifThai-Regular", "NotoSerifThai-Bold", "NotoLoopedThai-Regular",
             "NotoSansThaiUI",
         ),
-        validate=("Sawasdee",),
+        validate=("Norasi",),
         measure=("Loma", "Waree"),
     ),
     "hi": Script(

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fontTools.fontBuilder import FontBuilder
+from fontTools.ttLib.tables._g_l_y_f import Glyph
 
 from ocr_simple.reports import canvas
 from ocr_simple.reports.canvas import Page, shorten, text_width
@@ -30,6 +32,26 @@ def inked(paper: Page) -> tuple[int, int, int, int]:
 )
 def test_visible_shows_what_cannot_be_seen(text, shown):
     assert visible(text) == shown
+
+
+def test_a_script_that_the_packages_lack_is_drawn_in_a_font_of_the_system(monkeypatch, tmp_path):
+    damaged, font = tmp_path / "a.ttf", tmp_path / "b.ttf"
+    damaged.write_bytes(b"no font")
+    builder = FontBuilder(1000)
+    builder.setupGlyphOrder([".notdef", "kokai"])
+    builder.setupCharacterMap({ord("ก"): "kokai"})
+    builder.setupGlyf({name: Glyph() for name in (".notdef", "kokai")})
+    builder.setupHorizontalMetrics(dict.fromkeys((".notdef", "kokai"), (600, 0)))
+    builder.setupHorizontalHeader(ascent=800, descent=-200)
+    builder.setupNameTable({"familyName": "Thai", "styleName": "Regular"})
+    builder.setupPost()
+    builder.save(font)
+    monkeypatch.setattr(canvas, "findSystemFonts", lambda: [str(font), str(damaged)])
+    for cached in (canvas._system_fonts, canvas._font_for):
+        cached.cache_clear()
+    assert canvas._font_for("ก", bold=False, mono=False) == font
+    canvas._system_fonts.cache_clear()
+    canvas._font_for.cache_clear()
 
 
 @pytest.mark.parametrize(

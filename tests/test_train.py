@@ -15,6 +15,7 @@ import signal
 import subprocess
 import sys
 import time
+from multiprocessing.context import SpawnProcess
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +34,7 @@ from ocr_simple.drawing.lines import Lines
 from ocr_simple.network import encoders
 from ocr_simple.network.backend import keras
 from ocr_simple.options import HELD_OUT, LineOptions, TrainOptions
-from ocr_simple.runs.checkpoint import pack
+from ocr_simple.runs.checkpoint import TrainState, pack, unpack
 from ocr_simple.runs.config import NOT_COMPARED
 from ocr_simple.runs.run_folder import RunFolder
 from ocr_simple.runs.signals import Stopper
@@ -277,7 +278,8 @@ def test_a_removed_folder_is_reported(tmp_path, monkeypatch, capsys):
 @pytest.mark.long
 def test_a_run_whose_worker_died_resumes_as_if_it_had_not_stopped(tmp_path):
     def kill_the_worker(validation):
-        (worker,) = multiprocessing.active_children()
+        children = multiprocessing.active_children()  # also those that read fonts and images
+        (worker,) = [child for child in children if isinstance(child, SpawnProcess)]
         worker.kill()
         worker.join()
 
@@ -528,6 +530,18 @@ def test_a_damaged_checkpoint_is_an_error_with_the_fix(damage, finished, capsys)
     assert run(finished, "--steps", "3") == 2
     error = capsys.readouterr().err
     assert "checkpoint" in error and "--no-resume" in error
+
+
+def test_a_checkpoint_of_another_model_is_an_error_without_all_its_weights(tmp_path):
+    model = keras.Sequential([keras.Input((64,)), keras.layers.Dense(64)])
+    model.compile("sgd")
+    state = TrainState(model, model)
+    (tmp_path / "checkpoint.npz").write_bytes(state.as_bytes())
+    saved = unpack(tmp_path / "checkpoint.npz")
+    state.restore(saved)
+    with pytest.raises(train.TrainError, match="the checkpoint does not fit the model") as error:
+        state.restore(saved | {"model0": np.zeros((3, 3))})
+    assert len(str(error.value)) < 400 and "start a new run with --no-resume" in str(error.value)
 
 
 def damage(path, how):

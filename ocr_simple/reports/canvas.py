@@ -5,6 +5,7 @@ and each character is drawn in a font that has it.
 """
 
 import bisect
+import contextlib
 import itertools
 import math
 from collections.abc import Iterable
@@ -14,7 +15,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib import get_data_path
-from matplotlib.font_manager import get_font
+from matplotlib.font_manager import findSystemFonts, get_font
 from PIL import Image, ImageColor, ImageDraw, ImageFont
 
 from ocr_simple.options import TRDG_FOLDER
@@ -22,7 +23,7 @@ from ocr_simple.text import is_right_to_left, printable
 
 WIDTH = 1000  # pixels of a page of lines
 DEJAVU = Path(get_data_path(), "fonts", "ttf")
-FALLBACK_FONTS = (  # for characters that the chosen font lacks
+FALLBACK_FONTS = (  # for characters that the chosen font lacks, before those of the system
     DEJAVU / "DejaVuSans.ttf",  # Latin, Greek, Cyrillic, Arabic and more
     TRDG_FOLDER / "fonts" / "cn" / "SourceHanSans-Normal.ttf",
     TRDG_FOLDER / "fonts" / "ja" / "TakaoMincho.ttf",
@@ -40,10 +41,21 @@ def _characters_of(font: Path) -> frozenset[int]:
 
 
 @cache
+def _system_fonts() -> list[Path]:
+    """The fonts of the system, upright ones of regular weight first."""
+    files = [file for file in findSystemFonts() if "Emoji" not in file]  # they are bitmaps
+    styles = ("Bold", "Black", "Thin", "Light", "Italic", "Oblique")
+    return [Path(f) for f in sorted(files, key=lambda f: (any(s in f for s in styles), f))]
+
+
+@cache
 def _font_for(character: str, bold: bool, mono: bool) -> Path:
     chosen = DEJAVU / f"DejaVuSans{'Mono' * mono}{'-Bold' * bold}.ttf"
-    fonts = (chosen, *FALLBACK_FONTS)
-    return next((font for font in fonts if ord(character) in _characters_of(font)), chosen)
+    for font in itertools.chain((chosen, *FALLBACK_FONTS), _system_fonts()):
+        with contextlib.suppress(OSError, RuntimeError):  # it is damaged
+            if ord(character) in _characters_of(font):
+                return font
+    return chosen
 
 
 @cache
