@@ -52,7 +52,7 @@ from ocr_simple.command_line import say
 from ocr_simple.datasets import labelled_lines as labelled
 from ocr_simple.datasets.batches import Example, collate
 from ocr_simple.decoding.beam_search import BEAM_WIDTH, attention_beam_search, ctc_beam_search
-from ocr_simple.decoding.constraints import Constraint, Lexicon, load_constraint
+from ocr_simple.decoding.constraints import Constraint, is_exact, load_constraint
 from ocr_simple.decoding.greedy import (
     Prediction,
     attention_greedy,
@@ -73,7 +73,11 @@ from ocr_simple.text import Alphabet, Line, escape_controls
 
 CHUNK = 512  # images decoded at a time
 CHUNK_COLUMNS = 1 << 19  # of these images: about 64 MB of grey ones
-LARGE = 1 << 16  # bytes of a file: smaller ones are decoded faster without a thread
+
+CHOICES = (  # options that `Recognizer.load` takes by the same names
+    "pattern", "lexicon", "beam_width", "page", "orientation", "language_model",
+    "max_pixels", "max_columns",
+)  # fmt: skip
 
 log = logging.getLogger("ocr_simple")
 
@@ -126,24 +130,29 @@ class Recognizer:
             self.decoder = StepDecoder(model)
 
     @classmethod
-    def load(cls, model: str | os.PathLike = "digits", **how: Any) -> "Recognizer":
+    def load(
+        cls,
+        model: str | os.PathLike = "digits",
+        *,
+        pattern: str | None = None,
+        lexicon: str | os.PathLike | Iterable[str] | None = None,
+        **how: Any,
+    ) -> "Recognizer":
         """The recogniser of a shipped name, a model file or a run folder. Raises ValueError.
 
-        how: the other arguments of the constructor.
+        pattern: a regular expression that texts must match. lexicon: the possible texts, or a file
+        of them. how: the other arguments of the constructor.
         """
-        return cls(models.load(find_model(model)), **how)
+        loaded = models.load(find_model(model))
+        constraint = load_constraint(lexicon, pattern, Alphabet(loaded.spec.alphabet))
+        if constraint is None:
+            return cls(loaded, **how)
+        return cls(loaded, constraint, max(how.pop("beam_width", 1), BEAM_WIDTH), **how)
 
     @classmethod
     def of(cls, file: Path, options: InferenceOptions) -> "Recognizer":
         """The recogniser in a model file, decoding as options ask. Raises ValueError."""
-        model = models.load(file)
-        alphabet = Alphabet(model.spec.alphabet)
-        constraint = load_constraint(options.lexicon, options.pattern, alphabet)
-        width = max(options.beam_width, 10) if constraint else options.beam_width
-        return cls(
-            model, constraint, width, options.page, options.orientation, options.language_model,
-            options.max_pixels, options.max_columns,
-        )  # fmt: skip
+        return cls.load(file, **{name: getattr(options, name) for name in CHOICES})
 
     @overload
     def read(
@@ -176,7 +185,7 @@ class Recognizer:
                 chunk: list[Any] = []
                 columns = 0
                 for image, index in zip(itertools.islice(images, CHUNK), indices):
-                    large = _is_large(image)  # threads help with large files only
+                    large = imaging.is_large(image)  # threads help with large files only
                     load = partial(self._load, image, index)
                     chunk.append(pool.submit(load) if large else load())
                     if (columns := columns + self._columns(chunk[-1])) >= CHUNK_COLUMNS:
@@ -224,12 +233,13 @@ class Recognizer:
         found = np.full(len(examples), np.inf)
         stream = labelled.LabelledLines([], self.spec)
         scorer, loss = models.trainable(self.model)
+        logits_of = models.predictor(scorer)
         order = sorted(range(len(examples)), key=lambda i: _aspect(examples[i][0]))
         possible = [i for i in order if labelled.why_unusable(*examples[i][:2], self.spec) is None]
         for start in range(0, len(possible), batch_size):
             chosen = possible[start : start + batch_size]
             x, y = collate([examples[i] for i in chosen], stream)
-            logits = scorer.predict_on_batch(models.training_inputs(self.spec, x, y))
+            logits = logits_of(models.training_inputs(self.spec, x, y))
             found[chosen] = keras.ops.convert_to_numpy(loss(y, logits))
         return found
 
@@ -365,7 +375,7 @@ class Recognizer:
             self.alphabet,
             max_steps=min(steps, self.spec.max_prediction or steps) + 1,
             constraint=self.constraint,
-            beam_width=None if isinstance(self.constraint, Lexicon) else self.beam_width,
+            beam_width=None if is_exact(self.constraint) else self.beam_width,
         )
         if found.states is None:
             return Line("", 0.0, ()), np.zeros((0, self.alphabet.classes)), np.zeros((0, steps))
@@ -402,18 +412,6 @@ def _decoded_if_pil(image: imaging.Source) -> imaging.Source:
 
 def _aspect(pixels: np.ndarray) -> float:
     return pixels.shape[1] / pixels.shape[0]
-
-
-def _is_large(image: imaging.Source) -> bool:
-    """Whether decoding takes long enough to be worth a thread."""
-    if isinstance(image, (str, os.PathLike)):
-        if storage.url_of(image):
-            return True
-        try:
-            return os.path.getsize(image) > LARGE
-        except (OSError, ValueError):  # `images.load` reports what is wrong
-            return False
-    return isinstance(image, (bytes, bytearray, memoryview)) and len(image) > LARGE
 
 
 # --- the script -------------------------------------------------------------------------------

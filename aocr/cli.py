@@ -5,6 +5,7 @@
     aocr diagnose my_images/                            # which recipe draws such, how to train
     aocr dataset annotations.txt training.tfrecords     # rows of: path label
     aocr dataset --generate 20000 training.tfrecords    # generated lines instead
+    aocr train my_images/ --auto                        # from few labels, without choosing
     aocr train training.tfrecords                       # into checkpoints/
     aocr test --visualize testing.tfrecords             # report and pictures, into results/
     ls scans/*.png | aocr predict

@@ -1,7 +1,7 @@
 """`aocr test`: how well a model reads labelled images, as a report with pictures."""
 
+import functools
 import logging
-import shutil
 import sys
 import time
 from pathlib import Path
@@ -15,13 +15,17 @@ from ocr_simple.command_line import say
 from ocr_simple.datasets import labelled_lines as labelled
 from ocr_simple.datasets.annotations import check_datasets
 from ocr_simple.datasets.entries import Entry, Fault, fault_list, image_fault, is_part
+from ocr_simple.decoding.constraints import load_constraint
 from ocr_simple.images import ImageError
 from ocr_simple.reports import decoding_pictures as pictures
+from ocr_simple.reports.comparison import Comparison, compare
 from ocr_simple.reports.metrics import Reading, aocr_accuracy, perplexity
-from ocr_simple.reports.report import FILES, safe_file_name, write_report
+from ocr_simple.reports.report import safe_file_name, write_report
+from ocr_simple.reports.report_files import FILES, FOLDERS, check_replaceable
 from ocr_simple.runs import devices
 from ocr_simple.runs.model_files import find_model
-from ocr_simple.text import escape_controls, visible
+from ocr_simple.spec import read_spec
+from ocr_simple.text import Alphabet, escape_controls, visible
 
 if TYPE_CHECKING:  # it imports TensorFlow: see `run`
     from inference import Recognizer
@@ -39,11 +43,25 @@ def run(options: TestOptions, _: list[str]) -> int:
     if not options.dataset:
         raise ValueError("name a DATASET, such as a folder with labels.tsv; see docs/data.md")
     file = find_model(options.model)
+    other = find_model(options.against) if options.against else None
+    for each in filter(None, (file, other)):  # reports what is wrong with the constraint
+        load_constraint(options.lexicon, options.pattern, Alphabet(read_spec(each).alphabet))
     storage.check_writable(options.output_dir, "--output-dir")
     check_datasets(options.dataset, options)
-    devices.prepare()  # before TensorFlow reads the records
-    from inference import Recognizer
+    with storage.output_folder(options.output_dir, fetch=True) as folder:
+        try:
+            check_replaceable(folder, (*FILES, *FOLDERS) if options.visualize else FILES)
+        except ValueError as error:
+            raise ValueError(f"--output-dir {error}") from error
+        return _test(options, file, other, folder)
 
+
+def _test(options: TestOptions, file: Path, other: Path | None, folder: Path) -> int:
+    """Read with a model file and write the report into a folder. Returns the exit status.
+
+    other: a model to compare with.
+    """
+    devices.prepare()  # before TensorFlow reads the records
     rows = labelled.find_all_entries(options.dataset, options, log.info)
     for report_file in (options.output_dir / name for name in FILES):
         if is_part(report_file, rows):
@@ -52,7 +70,7 @@ def run(options: TestOptions, _: list[str]) -> int:
                 "is part of the data set; name another folder"
             )
     say(f"Reading with {storage.display_name(file)}", sys.stderr)
-    recognizer = Recognizer.load(file, orientation=options.orientation)
+    recognizer = _load(options, file)
     entries, readings, faults = _read(recognizer, rows, options.distance)
     if faults:
         reasons = fault_list(faults)
@@ -65,16 +83,43 @@ def run(options: TestOptions, _: list[str]) -> int:
     def pixels_of(index: int) -> np.ndarray:
         return _upright(entries[index], readings[index], channels=3)
 
+    comparison = _compare(options, other, entries, readings) if other else None
+    draw = functools.partial(_draw_pictures, recognizer, entries, readings)
     title = f"{', '.join(options.dataset)}, read with {storage.display_name(file)}"
-    with storage.output_folder(options.output_dir, fetch=True) as folder:
-        evaluation = write_report(readings, folder, pixels_of, title)
-        _remove_pictures(folder)
-        if options.visualize:
-            _draw_pictures(recognizer, entries, readings, folder)
-        if evaluation.unknown_note:
-            say(evaluation.unknown_note)
-        say(f"{evaluation}\nreport: {storage.display_name(folder / 'report.md')}")
+    evaluation = write_report(
+        readings, folder, pixels_of, title, draw if options.visualize else None, comparison
+    )
+    if evaluation.unknown_note:
+        say(evaluation.unknown_note)
+    say(str(evaluation))
+    if comparison:
+        say(f"{comparison.other}:\n{comparison.other_evaluation}\n{comparison.verdict}")
+    say(f"report: {storage.display_name(folder / 'report.md')}, and as a page report.html")
     return 1 if faults else 0
+
+
+def _load(options: TestOptions, file: Path) -> "Recognizer":
+    """The recogniser in a model file."""
+    from inference import Recognizer
+
+    how = {name: getattr(options, name) for name in ("pattern", "lexicon", "orientation")}
+    return Recognizer.load(file, **how)
+
+
+def _compare(
+    options: TestOptions, other: Path, entries: list[Entry], readings: list[Reading]
+) -> Comparison:
+    """The comparison with another model, which reads the same lines."""
+    say(f"Reading with {storage.display_name(other)}", sys.stderr)
+    recognizer = _load(options, other)
+    found: list[Reading] = []
+    for start in range(0, len(entries), CHUNK):
+        chunk = entries[start : start + CHUNK]
+        pixels = [labelled.load_image(entry, recognizer.spec.channels) for entry in chunk]
+        found += recognizer.evaluate(
+            [(image, entry.label, entry.name) for image, entry in zip(pixels, chunk)]
+        )
+    return compare(readings, found, options.model, str(options.against))
 
 
 def _read(
@@ -111,12 +156,17 @@ def _read(
 def _log_line(
     number: int, seconds: float, accuracy: float, reading: Reading, distance: bool
 ) -> str:
-    """A reading in the log, in the format of attention-ocr."""
+    """A reading in the log, in the format of attention-ocr, but for names that say what is what.
+
+    accuracy: the mean so far of what `distance` asks for: correct characters, or whole lines.
+    """
     text, truth = reading.line.text, reading.truth
     correct = aocr_accuracy(truth, text, distance)
-    shown = f"({truth})" if correct == 1 else f"({text} vs {truth})"
+    shown = f"({truth})" if correct == 1 else f"(read {text!r}, truth {truth!r})"
+    kind = "characters" if distance else "lines"
     return (
-        f"Step {number} ({seconds:.3f}s). Accuracy: {accuracy:6.2%}, loss: {reading.loss:f}, "
+        f"Step {number} ({seconds:.3f}s). Accuracy of {kind}: {accuracy:6.2%}, "
+        f"loss: {reading.loss:f}, "
         f"perplexity: {perplexity(reading.loss, len(truth)):.6g}, "
         f"probability: {reading.line.confidence:6.2%} {correct:>4.0%} "
         f"{escape_controls(shown)} {escape_controls(reading.name)}"
@@ -166,11 +216,3 @@ def _draw_attention(
     pictures.save_gif(frames, folder / "attention.gif")
     for place, (character, frame) in enumerate(zip(reading.line.text, frames), 1):
         frame.save(folder / safe_file_name(f"{place:02}_{visible(character)}.png"))
-
-
-def _remove_pictures(output: Path) -> None:
-    """Remove the folders of an earlier test, whose lines may have had other numbers."""
-    for kind in ("correct", "incorrect"):
-        for picture in sorted(output.glob(f"{kind}/[0-9]*_*/*")):
-            if picture.name in {"time_steps.png", "attention.gif"}:
-                shutil.rmtree(picture.parent, ignore_errors=True)

@@ -8,21 +8,20 @@ formats, one by one and in a batch. On a mismatch nothing is written, and files 
 export stay as they were.
 """
 
-import contextlib
-import os
-import shutil
+import functools
 import sys
-import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from aocr import export_files, reader
+from aocr import export_files
+from aocr.kept_constraint import OBEYED, Kept, to_keep
 from aocr.options import ExportOptions
 from aocr.parity import SEED, ExportError, Parity, Sample, compare, samples
 from ocr_simple import images as imaging
 from ocr_simple import storage
 from ocr_simple.command_line import say
+from ocr_simple.decoding.beam_search import BEAM_WIDTH
 from ocr_simple.drawing.fonts import find_fonts
 from ocr_simple.drawing.lines import Lines
 from ocr_simple.errors import LineError
@@ -34,13 +33,16 @@ from ocr_simple.reports.metrics_file import read_metrics
 from ocr_simple.runs import devices
 from ocr_simple.runs.checkpoint import selection_key
 from ocr_simple.runs.model_files import find_model
+from ocr_simple.spec import read_spec
 from ocr_simple.text import Line
+from ocr_simple.written_files import is_disk_full, staged
 
 if TYPE_CHECKING:  # they import TensorFlow: see `export`
     from aocr.formats import Format
     from inference import Recognizer
 
 SAVEDMODEL = "{version}"  # the file of this format is a folder with a new number
+CODE = Path(__file__).resolve().parent  # where reader.py and reader_constraint.py are
 COMMON = (export_files.READER, export_files.README)  # in each export
 ACCURACY_LINES = 200  # generated lines that an accuracy is measured on, where no run has one
 
@@ -51,14 +53,18 @@ class Exported(NamedTuple):
     path: Path
     bytes: int
     parity: Parity
+    obeyed: str = ""  # whether it is read with the constraint that the export keeps
 
 
-def export(file: Path, output: Path, formats: Sequence[str]) -> list[Exported]:
+def export(
+    file: Path, output: Path, formats: Sequence[str], kept: Kept | None = None
+) -> list[Exported]:
     """Write a model file into a folder; formats: names in `formats.FORMATS`, or "all".
 
-    Raises ValueError for a file that is not a model, and for files in the folder that would be
-    replaced and that no export has written; OSError; and ExportError for a format that the model
-    does not convert to or that reads differently. Nothing is written then.
+    kept: a constraint, which the descriptions keep. Raises ValueError for a file that is not a
+    model, and for files in the folder that would be replaced and that no export has written;
+    OSError; and ExportError for a format that the model does not convert to or that reads
+    differently. Nothing is written then.
     """
     if backend() != "tensorflow":
         raise ValueError("exporting needs TensorFlow; run it without KERAS_BACKEND")
@@ -69,7 +75,8 @@ def export(file: Path, output: Path, formats: Sequence[str]) -> list[Exported]:
     chosen = [form for form in FORMATS if form.name in formats or "all" in formats]
     files = [form.file for form in chosen if form.file != SAVEDMODEL]
     names = (name for file_name in files for name in (file_name, f"{file_name}.json"))
-    export_files.check_replaceable(output, (*COMMON, *names))
+    common = (*COMMON, export_files.READER_CONSTRAINT) if kept else COMMON
+    export_files.check_replaceable(output, (*common, *names))
     validation = _validation_of(file)
     model = models.load(file)
     for layer in model._flatten_layers():
@@ -79,24 +86,28 @@ def export(file: Path, output: Path, formats: Sequence[str]) -> list[Exported]:
     images = samples(model.spec)
     loaded = [imaging.load(s.encoded, model.spec.channels, warn=False) for s in images]
     expected = recognizer.read(loaded)  # without warnings about their shapes
+    constrained = Recognizer(model, kept.automaton, BEAM_WIDTH).read(loaded) if kept else expected
     done = []
-    with _staged(output) as staged:
+    # the folder may have changed when they are moved
+    check = functools.partial(export_files.check_replaceable, output)
+    with staged(output, check) as folder:
         about = {"made_from": file.name} | export_files.description(model.spec)
         about["accuracy"] = validation or _accuracy(recognizer)
         version = _next_version(output)
         for form in chosen:
-            path = staged / form.file.format(version=version)
-            parity = _write_and_check(form, model, path, images, expected)
-            export_files.describe(path, about)
+            path = folder / form.file.format(version=version)
+            described = about | ({"constraint": kept.described(form.read_by)} if kept else {})
+            lines = constrained if form.read_by == "reader" else expected
+            parity = _write_and_check(form, model, path, described, images, lines)
+            export_files.describe(path, described)
             inside = path.rglob("*") if path.is_dir() else [path]
             size = sum(f.stat().st_size for f in inside)
-            done.append(Exported(output / path.name, size, parity))
-        code = Path(reader.__file__).read_text(encoding="utf-8")
-        for name, text in (
-            (export_files.READER, code),
-            (export_files.README, _readme(output, staged, FORMATS)),
-        ):
-            (staged / name).write_text(export_files.signed(text, name), encoding="utf-8")
+            obeyed = OBEYED[form.read_by] if kept else ""
+            done.append(Exported(output / path.name, size, parity, obeyed))
+        for name in common:
+            readme = name == export_files.README
+            text = _readme(output, folder, FORMATS) if readme else (CODE / name).read_text("utf-8")
+            (folder / name).write_text(export_files.signed(text, name), encoding="utf-8")
     return done
 
 
@@ -105,36 +116,21 @@ def _next_version(output: Path) -> int:
     return 1 + max((int(p.name) for p in output.iterdir() if p.name.isdecimal()), default=0)
 
 
-@contextlib.contextmanager
-def _staged(output: Path) -> Iterator[Path]:
-    """A folder whose content is moved to `output` at the end, or removed on an error."""
-    new = not output.exists()
-    output.mkdir(parents=True, exist_ok=True)
-    staged = Path(tempfile.mkdtemp(prefix=".partial-", dir=output))
-    try:
-        yield staged
-        written = sorted(staged.iterdir())
-        # once more: the folder may have changed since
-        export_files.check_replaceable(output, (path.name for path in written))
-        for path in written:
-            os.replace(path, output / path.name)
-    except BaseException:
-        shutil.rmtree(staged, ignore_errors=True)
-        if new:
-            with contextlib.suppress(OSError):
-                output.rmdir()
-        raise
-    staged.rmdir()
-
-
 def _write_and_check(
-    form: "Format", model: Any, path: Path, images: list[Sample], expected: list[Line]
+    form: "Format",
+    model: Any,
+    path: Path,
+    about: dict[str, Any],
+    images: list[Sample],
+    expected: list[Line],
 ) -> Parity:
-    """Write one format, and compare its results with the model's. Raises ExportError."""
+    """Write one format, and compare its results with the model's. Raises ExportError, OSError."""
     try:
         with standard_error_closed():
-            read = form.write(model, path)
+            read = form.write(model, path, about)
     except Exception as error:  # converters raise many kinds; the last line has the reason
+        if is_disk_full(error):
+            raise
         reason = str(error).strip().splitlines() or [type(error).__name__]
         raise ExportError(
             f"{path.name}: this {model.spec.head} model does not convert ({reason[-1].strip()}); "
@@ -147,8 +143,9 @@ def _write_and_check(
     with standard_error_closed():
         single = [read([item])[0] for item in encoded]
         batch = read(encoded) if form.batches else single
+    constrained = "constraint" in about and form.read_by == "reader"
     try:
-        found = [compare(truths, lines, used, form.exact) for lines in (single, batch)]
+        found = [compare(truths, lines, used, form.exact, constrained) for lines in (single, batch)]
     except ExportError as error:
         raise ExportError(f"{path.name}: {error}") from None
     return max(found, key=lambda parity: parity.difference)
@@ -177,9 +174,9 @@ def _accuracy(recognizer: "Recognizer") -> dict[str, Any]:
     return {"exact": exact, "cer": cer, "of": f"{ACCURACY_LINES} generated lines without variation"}
 
 
-def _readme(folder: Path, staged: Path, formats: Sequence["Format"]) -> str:
-    """How to use each format that a folder holds; staged: with the files that it will hold too."""
-    there = {path.name: path for place in (folder, staged) for path in place.iterdir()}
+def _readme(folder: Path, new: Path, formats: Sequence["Format"]) -> str:
+    """How to use each format that a folder holds; new: with the files that it will hold too."""
+    there = {path.name: path for place in (folder, new) for path in place.iterdir()}
     versions = sorted(filter(str.isdecimal, there), key=int)
     parts = [
         f"# {cell(storage.display_name(folder))}\n",
@@ -193,6 +190,8 @@ def _readme(folder: Path, staged: Path, formats: Sequence["Format"]) -> str:
             example = form.example.format(file=name, folder=storage.display_name(folder))
             source = export_files.made_from(there[name])
             parts.append(f"`{name}`, from {cell(source)}:\n\n```python\n{example}\n```\n")
+            if note := export_files.constraint_note(there[name]):
+                parts.append(f"{cell(note)}\n")
     return "\n".join(parts)
 
 
@@ -204,13 +203,14 @@ def run(options: ExportOptions, _: list[str]) -> int:
     file = find_model(options.model)
     if options.output.is_file():
         raise ValueError(f"{options.output}: is a file; name a folder to write into")
+    kept = to_keep(read_spec(file), options.pattern, options.lexicon, options.model)
     storage.check_writable(options.output, "DIR")
     export_files.check_replaceable(options.output, COMMON)
     say(f"Exporting {storage.display_name(file)}", sys.stderr)
     devices.prepare()
     try:
         with storage.output_folder(options.output, fetch=True) as output:
-            found = export(file, output, [options.format])
+            found = export(file, output, [options.format], kept)
     except ExportError as error:
         raise ValueError(f"nothing was written: {error}") from error
     for item in found:
@@ -219,5 +219,7 @@ def run(options: ExportOptions, _: list[str]) -> int:
             f"{place}: {item.bytes / 1e6:.1f} MB; {parity.same} of {parity.lines} images read as "
             f"by the Keras model, confidences within {parity.difference:.0e}"
         )
+        if item.obeyed:
+            print(f"    constraint to {kept}: {item.obeyed}")
     print(f"How to use them: {storage.display_name(output / 'README.md')}")
     return 0

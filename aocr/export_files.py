@@ -13,15 +13,17 @@ from pathlib import Path
 from typing import Any
 
 from ocr_simple import images as imaging
-from ocr_simple import storage
-from ocr_simple.local_files import open_regular, read_bytes, read_object
+from ocr_simple import storage, written_files
+from ocr_simple.local_files import read_bytes, read_object
 from ocr_simple.spec import ModelSpec
 from ocr_simple.text import Alphabet
 
 ABOUT = "model.json"  # in the folder of a SavedModel; earlier versions: of all files beside it
 READER, README = "reader.py", "README.md"
+READER_CONSTRAINT = "reader_constraint.py"  # for exports that keep a --pattern or --lexicon
 MOST_BYTES = 1 << 22  # of a description, a README.md or a reader.py
 SIGNATURE = re.compile(r"\n(?:# |<!-- )written by ocr_simple, sha256 (\w{64})(?: -->)?\n$")
+NUMBERS = re.compile(r"\[\n[\d,\s]+\]")  # a list of numbers in JSON, one per row
 EARLIER = {  # how files begin that earlier versions wrote, without a checksum
     READER: re.compile('"""Read lines of text with an exported model. Copy this file'),
     README: re.compile("# .*\n\nExported by ocr_simple from "),
@@ -53,16 +55,8 @@ def description(spec: ModelSpec) -> dict[str, Any]:
 
 
 def digest(path: Path) -> str:
-    """The SHA-256 of a file; of a folder, of the names and contents of its files but model.json.
-
-    Raises OSError.
-    """
-    if not path.is_dir():
-        with open_regular(path) as (file, _):
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    files = {file.relative_to(path).as_posix(): file for file in path.rglob("*") if file.is_file()}
-    lines = [f"{digest(files[name])} {name}" for name in sorted(files) if name != ABOUT]
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+    """The SHA-256 of a file; of a SavedModel, of its files but model.json. Raises OSError."""
+    return written_files.digest(path, without=ABOUT)
 
 
 def description_of(path: Path) -> Path:
@@ -74,6 +68,7 @@ def describe(path: Path, about: dict[str, Any]) -> None:
     """Write the description of an exported file or folder; about: the model."""
     content = about | {"file": path.name, "sha256": digest(path)}
     text = json.dumps(content, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
+    text = NUMBERS.sub(lambda found: " ".join(found[0].split()), text)
     description_of(path).write_text(text, encoding="utf-8")
 
 
@@ -96,10 +91,21 @@ def made_from(path: Path) -> str:
     return "?"
 
 
+def constraint_note(path: Path) -> str:
+    """What the description of an exported file says about its constraint; "" without one."""
+    try:
+        found = read_object(description_of(path), MOST_BYTES)["constraint"]
+        listed = f"one of {found['texts']:,} texts" if found["texts"] else ""
+        what = listed or f"texts that match {found['pattern']}"
+        return f"Constraint to {what}: {found['obeyed']}."
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
+
+
 def signed(text: str, name: str) -> str:
-    """The text of reader.py or README.md with its checksum in the last line."""
+    """The text of README.md, or of a file of code, with its checksum in the last line."""
     line = f"written by ocr_simple, sha256 {hashlib.sha256(text.encode()).hexdigest()}"
-    return f"{text}\n" + (f"# {line}\n" if name == READER else f"<!-- {line} -->\n")
+    return f"{text}\n" + (f"<!-- {line} -->\n" if name == README else f"# {line}\n")
 
 
 # --- what may be replaced ---------------------------------------------------------------------
@@ -127,11 +133,11 @@ def check_replaceable(folder: Path, names: Iterable[str]) -> None:
 
 def _is_ours(path: Path) -> bool:
     """Whether an export wrote a file as it is now. Raises OSError, ValueError."""
-    if path.name in EARLIER:
+    if path.name in (READER, READER_CONSTRAINT, README):
         text = read_bytes(path, MOST_BYTES).decode()
         if found := SIGNATURE.search(text):
             return hashlib.sha256(text[: found.start()].encode()).hexdigest() == found[1]
-        return EARLIER[path.name].match(text) is not None
+        return path.name in EARLIER and EARLIER[path.name].match(text) is not None
     if path.suffix == ".json":
         return _describes(read_object(path, MOST_BYTES), path.stem)
     try:

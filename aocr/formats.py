@@ -5,6 +5,7 @@ model: a loaded SavedModel or frozen graph takes encoded images, and `reader.py`
 LiteRT files.
 """
 
+import functools
 import io
 import logging
 from collections.abc import Callable, Sequence
@@ -15,8 +16,8 @@ import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from aocr import reader
-from aocr.export_files import description
 from aocr.graph import ServingModule, best_characters
+from aocr.kept_constraint import ReadBy
 from aocr.parity import Read
 from ocr_simple.network.backend import keras
 
@@ -30,16 +31,17 @@ OUTPUTS = ("output", "probability")
 # --- from encoded images ----------------------------------------------------------------------
 
 
-def write_savedmodel(model: keras.Model, folder: Path) -> Read:
+def write_savedmodel(model: keras.Model, folder: Path, about: dict[str, Any]) -> Read:
     """For TensorFlow and TensorFlow Serving."""
     module = ServingModule(model)
-    signatures = {name: getattr(module, name) for name in SIGNATURES}
+    names = (*SIGNATURES, "probabilities") if model.spec.head == "ctc" else SIGNATURES
+    signatures = {name: getattr(module, name) for name in names}
     tf.saved_model.save(module, str(folder), signatures=signatures)
     loaded = tf.saved_model.load(str(folder))
     return _graph_reader(lambda x: loaded.signatures["serving_default"](x))  # keeps it loaded
 
 
-def write_frozen_graph(model: keras.Model, file: Path) -> Read:
+def write_frozen_graph(model: keras.Model, file: Path, about: dict[str, Any]) -> Read:
     """A GraphDef of which input:0 takes images, and output:0 and probability:0 are the results."""
     module = ServingModule(model)  # in a variable, as its functions hold no reference to it
     frozen = convert_variables_to_constants_v2(module.serving_default.get_concrete_function())
@@ -80,7 +82,7 @@ def _graph_reader(run: Callable[[Any], dict[str, Any]]) -> Read:
 # --- from prepared pixels ---------------------------------------------------------------------
 
 
-def write_onnx(model: keras.Model, file: Path) -> Read:
+def write_onnx(model: keras.Model, file: Path, about: dict[str, Any]) -> Read:
     """The network, for any ONNX runtime."""
     import tf2onnx
 
@@ -89,11 +91,13 @@ def write_onnx(model: keras.Model, file: Path) -> Read:
     tf2onnx.convert.from_function(
         network, input_signature=signature, opset=OPSET, output_path=str(file)
     )
-    portable = reader.Reader(file, description(model.spec))
+    portable = reader.Reader(file, about)
     return lambda encoded: portable.read_batch([io.BytesIO(item) for item in encoded])
 
 
-def write_litert(model: keras.Model, file: Path, quantised: bool = False) -> Read:
+def write_litert(
+    model: keras.Model, file: Path, about: dict[str, Any], quantised: bool = False
+) -> Read:
     """The network for one image at a time; quantised: weights in 8 bits."""
     network, signature = _network(model, 1)
     concrete = network.get_concrete_function()
@@ -111,7 +115,7 @@ def write_litert(model: keras.Model, file: Path, quantised: bool = False) -> Rea
     if quantised:
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
     file.write_bytes(converter.convert())
-    portable = reader.Reader(file, description(model.spec))
+    portable = reader.Reader(file, about)
     return lambda encoded: [portable.read(io.BytesIO(item)) for item in encoded]
 
 
@@ -142,11 +146,12 @@ class Format(NamedTuple):
 
     name: str  # of --format
     file: str
-    write: Callable[[keras.Model, Path], Read]
+    write: Callable[[keras.Model, Path, dict], Read]  # the dict: its description
     image_formats: tuple[str, ...] = ()  # that it can read; empty for all
     batches: bool = True  # whether it takes several images
     exact: bool = True  # whether it must read exactly as the model; else differences are reported
     example: str = ""  # Python code
+    read_by: ReadBy = "reader"  # what reads it with the constraint that its description keeps
 
 
 READER_EXAMPLE = "from reader import Reader\nReader('{file}').read('photo.png')"
@@ -155,17 +160,19 @@ FORMATS = (
         "savedmodel", "{version}", write_savedmodel, GRAPH_FORMATS,
         example="loaded = tf.saved_model.load('{file}')  # or: aocr serve {folder}\n"
         "loaded.signatures['serving_default'](tf.constant(open('photo.png', 'rb').read()))",
+        read_by="server",
     ),
     Format(
         "frozengraph", "frozen_graph.pb", write_frozen_graph, GRAPH_FORMATS,
         example="graph = tf.compat.v1.GraphDef.FromString(open('{file}', 'rb').read())\n"
         "tf.import_graph_def(graph, name='')  # input:0 takes images; output:0, probability:0",
+        read_by="nothing",
     ),
     Format("onnx", "model.onnx", write_onnx, example=READER_EXAMPLE),
     Format("litert", "model.tflite", write_litert, batches=False, example=READER_EXAMPLE),
     Format(
         "litert", "model_8bit.tflite",
-        lambda model, file: write_litert(model, file, quantised=True),
+        functools.partial(write_litert, quantised=True),
         batches=False, exact=False, example=READER_EXAMPLE,
     ),
 )  # fmt: skip

@@ -229,7 +229,7 @@ def _attention_spans(attention: Tensor, count: Tensor) -> tuple[Tensor, Tensor]:
 
 
 class ServingModule(tf.Module):
-    """A model of `model.build` that takes encoded images, with three signatures.
+    """A model of `model.build` that takes encoded images, with these signatures.
 
     `serving_default`: input, a scalar or a batch of encoded images -> output, the texts, and
     probability, both of the input's shape.
@@ -238,6 +238,8 @@ class ServingModule(tf.Module):
     `look`: a batch -> also maps (batch, characters, steps): a CTC head's probability of each
     character at each time step, or an attention head's attention; and steps (batch,), the valid
     time steps of each line.
+    `probabilities`: for a CTC head, a batch -> probabilities (batch, steps, classes), not decoded;
+    steps (batch,); pixels (batch,), of the image in a time step; and columns (batch,) of the image.
     """
 
     def __init__(self, model: keras.Model):
@@ -262,6 +264,17 @@ class ServingModule(tf.Module):
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="input")])
     def look(self, input: Tensor) -> dict[str, Tensor]:
         return self._read(input)
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="input")])
+    def probabilities(self, input: Tensor) -> dict[str, Tensor]:
+        x, columns = self._prepare_batch(input)
+        logits = self.model(x, training=False)
+        return {
+            "probabilities": tf.nn.softmax(logits / self.spec.temperature),
+            "steps": time_steps(x["width"], self.spec.stride),
+            "pixels": tf.cast(self.spec.stride * columns / x["width"], tf.float32),
+            "columns": columns,
+        }
 
     def _read(self, encoded: Tensor) -> dict[str, Tensor]:
         x, columns = self._prepare_batch(encoded)

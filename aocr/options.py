@@ -125,8 +125,8 @@ class LookOptions(Group):
     """Report labels with other characters than these: the name of an alphabet, such as ascii, a
     string of characters, or a UTF-8 file of them."""
     sheet: Path | None = Path("check.png")
-    """Picture of some images with their labels to write, a .png file. It replaces no file but
-    such a picture. None: no picture."""
+    """Picture of some images with their labels to write, a .png file outside of the data sets. It
+    replaces no file but such a picture. None: no picture."""
 
 
 @dataclass(frozen=True)
@@ -172,8 +172,8 @@ class DiagnosisOptions(Group):
     lines: Annotated[int, Ge(20), Le(1000)] = 300
     """Lines to draw of each recipe."""
     sheet: Path | None = Path("diagnose.png")
-    """Picture to write, a .png file: your pictures, each beside the generated line most like it. It
-    replaces no file but such a picture. None: no picture."""
+    """Picture to write, a .png file outside of the folder: your pictures, each beside the generated
+    line most like it. It replaces no file but such a picture. None: no picture."""
     seed: NotNegative = 0
     """Random seed of the generated lines."""
 
@@ -207,11 +207,23 @@ class AocrOptions(Group):
 
 
 @dataclass(frozen=True)
-class AocrTrainOptions(LogOptions, AocrOptions, TrainOptions, DatasetArgument):
+class AutoOptions(Group):
+    """Training from few labelled images, without choosing."""
+
+    title = "automatic"
+    auto: bool = False
+    """Choose all other options by your labelled images, train in a few minutes, and compare the
+    model with the one that it began with. Options that you give are kept."""
+    minutes: Annotated[float, Ge(1)] = 6.0
+    """With --auto: how long it may take in all."""
+
+
+@dataclass(frozen=True)
+class AocrTrainOptions(LogOptions, AocrOptions, TrainOptions, AutoOptions, DatasetArgument):
     """Train a recogniser on labelled images, on generated lines, or on both.
 
     The same as train.py, with attention-ocr's names and defaults where they differ: DATASET is an
-    argument, --head is attention, and --interval is 100.
+    argument, --head is attention, and --interval is 100. --auto chooses all options for you.
     """
 
     interval: Positive = 100  # explained in RunOptions
@@ -222,6 +234,17 @@ class AocrTrainOptions(LogOptions, AocrOptions, TrainOptions, DatasetArgument):
 
 
 @dataclass(frozen=True)
+class ConstraintOptions(Group):
+    """Which texts are possible."""
+
+    title = "constraint"
+    pattern: str | None = None
+    r"""Regular expression that the whole text must match, such as \d{5}."""
+    lexicon: Path | None = None
+    """UTF-8 file of the possible texts, one per row; the most probable of them is read."""
+
+
+@dataclass(frozen=True)
 class ReportOptions(Group):
     """Model and report."""
 
@@ -229,8 +252,11 @@ class ReportOptions(Group):
     """Folders of images with labels, annotation files, TFRecords: see docs/data.md."""
     model: Model = "checkpoints"
     """A shipped model's name (digits, numbers, text), a model file, or a run folder."""
+    against: str | None = None
+    """Another model to compare with: both models' figures, the lines that they read differently,
+    and how probable such a difference is by chance."""
     output_dir: Path = Path("results")
-    """Folder for the report and the pictures."""
+    """Folder for the report and the pictures. An earlier report in it is replaced."""
     orientation: Orientation = "upright"
     """auto: also read each image upside down, and sideways if it is taller than wide, and keep the
     surest reading."""
@@ -241,7 +267,7 @@ class ReportOptions(Group):
 
 
 @dataclass(frozen=True)
-class TestOptions(LogOptions, LabelOptions, ReportOptions):
+class TestOptions(LogOptions, LabelOptions, ConstraintOptions, ReportOptions):
     """Read labelled images, and report how well they were read."""
 
     __test__ = False  # not a test of pytest
@@ -292,8 +318,11 @@ class FormatOptions(Group):
 
 
 @dataclass(frozen=True)
-class ExportOptions(LogOptions, FormatOptions):
-    """Write a model for services, programs and phones, checked against the Keras model."""
+class ExportOptions(LogOptions, ConstraintOptions, FormatOptions):
+    """Write a model for services, programs and phones, checked against the Keras model.
+
+    A constraint is kept beside the exported files; reader.py and aocr serve read with it.
+    """
 
 
 @dataclass(frozen=True)
@@ -346,7 +375,7 @@ class LimitOptions(Group):
     """Queue limit, in images. A request may have half of what is free; others get 429."""
     max_waiting_columns: Positive = 400_000
     """Queue limit, in columns, likewise; about five seconds of reading on two cores. A large image
-    counts as one for every 500 pixels, if that is more."""
+    counts as one for every 150 pixels, if that is more."""
     max_connections: Positive = 512
     """Open connections; fewer if the system allows fewer open files. A further one takes the place
     of one without a request, or gets 503."""

@@ -4,12 +4,14 @@
     text, confidence = Reader("model.onnx").read("photo.png")
 
 or `python reader.py model.onnx photo.png`. For many images, `read_many` is faster. It needs NumPy
-and Pillow, and onnxruntime for a .onnx file or ai-edge-litert for a .tflite file. From ocr_simple,
-whose `inference.py` does more. MIT licence.
+and Pillow, and onnxruntime for a .onnx file or ai-edge-litert for a .tflite file; for an export
+that keeps a --pattern or --lexicon also reader_constraint.py. From ocr_simple, whose `inference.py`
+does more. MIT licence.
 """
 
 import functools
 import hashlib
+import importlib
 import io
 import itertools
 import json
@@ -76,11 +78,14 @@ class Reader:
         """model: a .onnx or .tflite file. about: its description; else model.onnx.json beside it.
 
         max_pixels: of an image as it is in its file. max_columns: of an image at the model's
-        height; memory and time grow with them. Raises ValueError for a description that is
-        missing, or of another file; OSError.
+        height; memory and time grow with them. Raises ValueError for a model that is no file,
+        and for a description that is missing, or of another file; OSError.
         """
         self.model = Path(model)
+        if not self.model.is_file():  # reading a pipe could block forever
+            raise ValueError(f"{self.model}: no such model file")
         self.about = read_description(self.model) if about is None else about
+        self.constraint = constraint_of(self.about, self.model)
         self.limits = max_pixels, max_columns
         self.one_by_one = self.model.suffix == ".tflite"  # LiteRT takes one image, in one thread
         self.run = self._load()
@@ -165,18 +170,42 @@ class Reader:
         try:
             outputs = run(x)
         except Exception as error:  # another height, other channels
-            raise ValueError(
-                f"{self.model}: fails ({str(error)[:200]}); export it again"
-            ) from error
+            raise ValueError(f"{self.model}: fails ({_reason(error)}); export it again") from error
         self._check_classes(outputs)
         if "ids" in outputs:  # an attention head writes the characters itself
             rows = zip(outputs["ids"], outputs["probabilities"])
             lines = [join(ids, probabilities, about["alphabet"]) for ids, probabilities in rows]
-            return [(in_logical_order(text, about), confidence) for text, confidence in lines]
-        steps = -(-x["width"] // about["stride"])  # valid time steps of each image
-        rows = zip(outputs["log_probabilities"], steps)
-        lines = [ctc_greedy(row[:count], about["alphabet"]) for row, count in rows]
+        else:
+            steps = -(-x["width"] // about["stride"])  # valid time steps of each image
+            lines = [self._decode(*row) for row in zip(outputs["log_probabilities"], steps)]
         return [(in_logical_order(text, about), confidence) for text, confidence in lines]
+
+    def _decode(self, log_probabilities: np.ndarray, steps: int) -> tuple[str, float]:
+        """(text, confidence) of one line, of which so many time steps are valid."""
+        rows, alphabet = log_probabilities[:steps], self.about["alphabet"]
+        text, confidence = ctc_greedy(rows, alphabet)
+        if self.constraint is None:
+            return text, confidence
+        greedy = [alphabet.index(character) + 1 for character in text]
+        ids, confidence = self.constraint.read(rows, greedy, confidence)
+        return join(ids, confidence, alphabet)
+
+
+def constraint_of(about: dict[str, Any], model: Path) -> Any:
+    """The constraint that a description has, from reader_constraint.py; or None.
+
+    Raises ValueError if it is damaged, or if that file is missing.
+    """
+    if "automaton" not in (about.get("constraint") or ()):
+        return None
+    name = ".reader_constraint" if __package__ else "reader_constraint"  # beside this file
+    try:
+        module = importlib.import_module(name, __package__ or None)
+        return module.Constraint(about["constraint"], len(about["alphabet"]) + 1)
+    except ImportError as error:
+        raise ValueError("reader_constraint.py: not there; copy it beside reader.py") from error
+    except ValueError as error:
+        raise ValueError(f"{model}: {_reason(error)}; export it again") from error
 
 
 def read_description(model: Path) -> dict[str, Any]:
@@ -193,10 +222,12 @@ def read_description(model: Path) -> dict[str, Any]:
     try:
         about = json.loads(file.read_text(encoding="utf-8"))
         wrong = [name for name, kinds in DESCRIPTION.items() if type(about[name]) not in kinds]
-        letters = {len(about.get(name, "")) for name in ("kinds", "mirrored")}
-        wrong += ["kinds"] * (letters not in ({0}, {len(about["alphabet"])}))
+        orders = [about.get(name, "") for name in ("kinds", "mirrored")]
+        wrong += ["kinds"] * any(not isinstance(order, str) for order in orders)
+        wrong += ["kinds"] * ({*map(len, orders)} not in ({0}, {len(about["alphabet"])}))
     except (ValueError, TypeError, KeyError, RecursionError) as error:
-        raise ValueError(f"{file}: describes no model ({error}); export it again") from error
+        reason = _reason(error)
+        raise ValueError(f"{file}: describes no model ({reason}); export it again") from error
     fits = not wrong and all(0 < about[name] <= LARGEST_SIZE for name in SIZES)
     if not fits or about["channels"] not in (1, 3):
         raise ValueError(f"{file}: describes no model; export it again")
@@ -421,28 +452,31 @@ def escape(text: str) -> str:
     return CONTROLS.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
+def _reason(error: Exception) -> str:
+    """What an error of a library says, for a message; it may repeat what is in a file."""
+    return escape(str(error)[:200])
+
+
 def main(arguments: Sequence[str]) -> int:
     """Print what each image says. Returns 0, 1 if some cannot be read, 2 if none can."""
     if len(arguments) < 2:
         print("usage: python reader.py model.onnx|model.tflite IMAGE...", file=sys.stderr)
         return 2
     model, *names = arguments
-    if not Path(model).is_file():
-        print(f"{model}: no such model file", file=sys.stderr)
-        return 2
     if isinstance(sys.stdout, io.TextIOWrapper):  # whatever can be read can be printed
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
         reader, bad = Reader(model), 0
     except Exception as error:  # runtimes raise errors of many types
-        print(error if isinstance(error, ValueError) else f"{model}: {error}", file=sys.stderr)
+        ours = isinstance(error, ValueError)
+        print(escape(str(error) if ours else f"{model}: {_reason(error)}"), file=sys.stderr)
         return 2
     for name in names:
         try:
             text, confidence = reader.read(name)
             print(escape(name), escape(text), confidence, sep="\t")
         except ValueError as error:
-            print(error, file=sys.stderr)
+            print(escape(str(error)), file=sys.stderr)
             bad += 1
     return 0 if not bad else 1 if bad < len(names) else 2
 

@@ -24,6 +24,7 @@ TRDG_FOLDER = Path(str(importlib.util.find_spec("trdg").origin)).parent  # type:
 # Font families (beginnings of file names) that training leaves to validation by default.
 HELD_OUT = ("Sansation", "OpenSans", "Pacifico", "DroidSans", "RobotoCondensed", "Walkway", "BEBAS")
 
+LONGEST_LINE = 1_000  # characters of a generated line: 14,000 pixels wide at a height of 32
 LARGEST_SEED = (1 << 32) - 1  # validation draws from streams that no training seed reaches
 WORKERS = max(1, min(8, (os.cpu_count() or 1) - 1))
 LEARNING_RATES = {"adamw": 6e-3, "adam": 6e-3, "adadelta": 1.0, "sgd": 0.03}
@@ -70,11 +71,11 @@ class TextOptions(Group):
     words; mixed: words, numbers and codes; strings: your own lines; wikipedia: sentences, from the
     network; signs: words by frequency, names, codes; pages: rows of running text, headings, cells
     of tables; recipe: what fits each recipe."""
-    min_length: Positive = 1
+    min_length: Annotated[int, Ge(1), Le(LONGEST_LINE)] = 1
     """Minimum number of characters in a random line, or of words in a Wikipedia sentence."""
-    max_length: Positive = 10
+    max_length: Annotated[int, Ge(1), Le(LONGEST_LINE)] = 10
     """Maximum number of characters in a random line. The model can also read longer lines."""
-    words: Positive = 1
+    words: Annotated[int, Ge(1), Le(100)] = 1
     """Maximum number of words in a dictionary or mixed line, or in a row of running text."""
     strings: tuple[str, ...] = ()
     """Your own lines, for the text source strings."""
@@ -223,6 +224,8 @@ class LabelOptions(Group):
     """The name of each image file is its label, as in text_0.jpg of trdg, or 2b827.png."""
     clean_labels: bool = False
     """Remove invisible characters from labels, such as zero-width spaces."""
+    label_encoding: Literal["utf-8", "latin-1"] = "utf-8"
+    """Encoding of labels in TFRecords and LMDB databases: attention-ocr wrote latin-1."""
 
 
 @dataclass(frozen=True)

@@ -70,8 +70,8 @@ def test_the_report_has_every_line(project, capsys):
     assert "report: results/report.md" in capsys.readouterr().out
     log = (project / "attentionocr.log").read_text()
     steps = re.findall(
-        r"Step (\d+) \([\d.]+s\)\. Accuracy: +[\d.]+%, loss: [\d.]+, perplexity: \S+, "
-        r"probability: +[\d.]+% +\d+% \(",
+        r"Step (\d+) \([\d.]+s\)\. Accuracy of characters: +[\d.]+%, loss: [\d.]+, "
+        r"perplexity: \S+, probability: +[\d.]+% +\d+% \(",
         log,
     )
     assert steps[-4:] == ["1", "2", "3", "4"]

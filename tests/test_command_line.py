@@ -55,10 +55,11 @@ BEFORE = {
     "--max-pixels 9 --max-waiting 9 --timeout 9",
 }
 NEW = {"context", "stroke_weight"} | {
-    "labels_from_names", "clean_labels", "skip_bad", "data_changed", "architecture",
+    "labels_from_names", "clean_labels", "label_encoding", "skip_bad", "data_changed",
+    "architecture", "auto", "minutes",
     "page", "orientation", "output_file", "language_model", "safe_tsv", "max_pixels", "max_columns",
     "max_request_columns", "max_waiting_columns", "max_connections", "max_bodies", "grace",
-    "allowed_host",
+    "allowed_host", "pattern", "lexicon", "against",
 }  # fmt: skip
 ARGUMENTS = {  # which have no name on the command line
     TrainOptions: set(),

@@ -1,8 +1,13 @@
 """Lexicons and patterns: which texts they allow, and which can still become one of those."""
 
+import itertools
+import random
+import tracemalloc
+
+import numpy as np
 import pytest
 
-from ocr_simple.decoding.constraints import Lexicon, Pattern, load_constraint
+from ocr_simple.decoding.constraints import Lexicon, Pattern, Trie, load_constraint
 from ocr_simple.text import Alphabet
 
 ONES = Alphabet("1a-")
@@ -77,6 +82,7 @@ def test_a_constraint_is_made_of_a_file_a_pattern_both_or_neither(tmp_path):
     assert load_constraint(None, "1+", ONES).allows("111")
     assert load_constraint(file, None, ONES).words == ["1", "11", "1a"]
     assert load_constraint(file, "1+", ONES).words == ["1", "11"]
+    assert load_constraint(["1a", "11"], "1+", ONES).words == ["11"]
 
 
 def test_a_lexicon_without_a_word_that_matches_is_an_error(tmp_path):
@@ -88,3 +94,45 @@ def test_a_lexicon_without_a_word_that_matches_is_an_error(tmp_path):
 def test_a_pattern_that_the_alphabet_cannot_write_is_an_error(pattern):
     with pytest.raises(ValueError, match="matches no text in the alphabet"):
         load_constraint(None, pattern, ONES)
+
+
+def prefixes_of(trie, alphabet):
+    """The prefix of each node of a trie, which its children extend."""
+    found = {0: ""}
+    for node, first, after in zip(itertools.count(), trie.first, trie.first[1:]):
+        found |= {n: found[node] + alphabet.decode([trie.ids[n]]) for n in range(first, after)}
+    return [found[node] for node in range(len(found))]
+
+
+def test_the_nodes_of_a_trie_are_the_prefixes_of_its_words_by_length_and_order():
+    rng = random.Random(0)
+    for longest in (1, 2, 9):
+        lengths = [rng.randint(1, longest) for _ in range(40)]
+        words = sorted({"".join(rng.choices("1a", k=length)) for length in lengths})
+        trie = Trie(words, ONES)
+        prefixes = {word[:end] for word in words for end in range(len(word) + 1)}
+        assert prefixes_of(trie, ONES) == sorted(prefixes, key=lambda text: (len(text), text))
+        complete = [node for node, word in enumerate(trie.word) if word >= 0]
+        assert sorted(map(trie.text, complete)) == words
+        assert [prefixes_of(trie, ONES)[node] for node in complete] == [
+            trie.text(node) for node in complete
+        ]
+
+
+def test_the_memory_of_a_lexicon_does_not_grow_with_its_longest_row(tmp_path):
+    rows = [str(number) for number in range(5_000)] + ["9" * 10_000]
+    file = written(tmp_path / "words.txt", "\n".join(rows))
+    tracemalloc.start()
+    lexicon = Lexicon.load(file, Alphabet("0123456789"))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert lexicon.allows(rows[-1]) and len(lexicon.words) == len(rows)
+    assert peak < 10 << 20  # 5,001 rows times 10,000 characters are 50 million
+    assert np.count_nonzero(lexicon.trie.word >= 0) == len(rows)
+
+
+def test_a_row_that_is_longer_than_a_line_is_named(tmp_path):
+    file = written(tmp_path / "words.txt", "1a\n" + "1" * 10_001)
+    message = rf"--lexicon {file}: cannot be read \({file}:2: a row of 10,001 characters, over the "
+    with pytest.raises(ValueError, match=message + "limit of 10,000; shorten it"):
+        Lexicon.load(file, ONES)

@@ -48,3 +48,17 @@ def test_a_report_does_not_replace_a_file_of_the_data_set(folder, capsys):
     assert run("test lines/lines.tsv --model digits --output-dir lines") == 2
     assert "--output-dir lines: the report would replace lines/lines.tsv" in capsys.readouterr().err
     assert (folder / "lines.tsv").read_bytes() == before
+
+
+def test_a_model_is_compared_with_another(folder, capsys):
+    assert run("test lines --model digits --against numbers --pattern [0-9]+") == 0
+    out = capsys.readouterr().out
+    assert "\nnumbers:\n| lines | exact" in out and "and as a page report.html" in out
+    found = report()["comparison"]
+    assert found["other"] == "numbers" and 0 <= found["p"] <= 1
+    assert "Compared with" in (folder.parent / "results/report.html").read_text("utf-8")
+
+
+def test_a_model_to_compare_with_that_is_not_there_is_an_error_before_the_work(folder, capsys):
+    assert run("test lines --model digits --against nowhere.keras") == 2
+    assert "nowhere.keras" in capsys.readouterr().err

@@ -24,6 +24,7 @@ from inference import Recognizer
 from ocr_simple import images as imaging
 from ocr_simple.runs.model_files import PRETRAINED, TEST_IMAGES
 from ocr_simple.spec import ModelSpec
+from ocr_simple.written_files import DiskFull, staged
 
 DIGITS = PRETRAINED / "digits.keras"
 IMAGES = [
@@ -207,6 +208,20 @@ def test_a_model_that_does_not_convert_is_refused_with_the_reason(tmp_path, monk
     message = r"model.tflite: this ctc model does not convert \(no such operation: Mystery\); try"
     with pytest.raises(export.ExportError, match=message):
         export.export(DIGITS, tmp_path / "out", ["litert"])
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_full_disk_is_not_taken_for_a_model_that_does_not_convert(tmp_path):
+    def write(model, file, about):
+        file.symlink_to("/dev/full")
+        file.write_bytes(b"content")
+
+    form = formats.Format("onnx", "model.onnx", write)
+    with (
+        pytest.raises(DiskFull, match=r"out/model\.onnx: the disk is full, so nothing was written"),
+        staged(tmp_path / "out", list) as folder,
+    ):
+        export._write_and_check(form, None, folder / form.file, {}, [], [])
     assert not (tmp_path / "out").exists()
 
 

@@ -1,5 +1,6 @@
 """Which files of a folder an export may replace, and how each is described. No TensorFlow."""
 
+import hashlib
 import json
 import os
 from pathlib import Path
@@ -120,6 +121,7 @@ def test_a_file_with_the_description_of_another_is_refused(tmp_path):
         json.dumps(ABOUT | {"height": 10**9}), json.dumps(ABOUT | {"alphabet": None}),
         json.dumps(ABOUT | {"kinds": "L"}), json.dumps(ABOUT | {"kinds": 3}),
         json.dumps(ABOUT | {"kinds": "R" * len(ABOUT["alphabet"])}),  # without mirrored
+        json.dumps(ABOUT | dict.fromkeys(("kinds", "mirrored"), [3] * len(ABOUT["alphabet"]))),
     ],
 )  # fmt: skip
 def test_a_description_of_a_wrong_shape_is_named(tmp_path, content, capsys):
@@ -129,6 +131,27 @@ def test_a_description_of_a_wrong_shape_is_named(tmp_path, content, capsys):
         reader.read_description(tmp_path / "model.onnx")
     assert reader.main([str(tmp_path / "model.onnx"), "a.png"]) == 2
     assert "model.json: describes no model" in capsys.readouterr().err
+
+
+def test_a_model_that_is_a_pipe_is_not_waited_for(tmp_path, capsys):
+    os.mkfifo(tmp_path / "model.onnx")
+    (tmp_path / "model.onnx.json").write_text(json.dumps(ABOUT))
+    for about in (None, ABOUT):
+        with pytest.raises(ValueError, match=r"model\.onnx: no such model file"):
+            reader.Reader(tmp_path / "model.onnx", about)
+    assert reader.main([str(tmp_path / "model.onnx"), "a.png"]) == 2
+    assert capsys.readouterr().err == f"{tmp_path}/model.onnx: no such model file\n"
+
+
+def test_errors_of_reader_are_short_and_cannot_control_the_terminal(tmp_path, capsys):
+    file = tmp_path / "m\x1b[2J.onnx"
+    file.write_bytes(b"no model \x1b[2J")
+    about = ABOUT | {"sha256": hashlib.sha256(file.read_bytes()).hexdigest()}
+    file.with_name(f"{file.name}.json").write_text(json.dumps(about))
+    assert reader.main([str(file), "a.png"]) == 2
+    message = capsys.readouterr().err
+    assert message.startswith(f"{tmp_path}/m\\x1b[2J.onnx: ") and message.count("\n") == 1
+    assert "\x1b" not in message and len(message) < 500
 
 
 def test_a_missing_or_huge_description_is_named(tmp_path):

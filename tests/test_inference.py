@@ -482,6 +482,23 @@ def test_if_nothing_can_be_read_the_status_is_2(script, folder):
     assert (status, out, err[-1]) == (2, [], "2 of 2 images could not be read")
 
 
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        ("x" * 65_537, "row 1 has over 65,536 characters; write one file name per row"),
+        ("a.png\n" * 1001, "over 1,000 rows, or 1,000,000 characters; name fewer images at a time"),
+        ("\n" * 1001, "over 1,000 rows, or 1,000,000 characters; name fewer images at a time"),
+        (("x" * 60_000 + "\n") * 20, "over 1,000 rows, or 1,000,000 characters; name fewer"),
+    ],
+)
+def test_names_on_standard_input_have_limits(names, message, monkeypatch):
+    monkeypatch.setattr(readings, "MOST_ROWS", 1000)
+    monkeypatch.setattr(readings, "MOST_CHARACTERS", 1_000_000)
+    monkeypatch.setattr(sys, "stdin", io.StringIO(names))
+    with pytest.raises(ValueError, match=f"standard input: {message}"):
+        find_images(["-"])
+
+
 def test_files_of_an_operating_system_are_passed_over_silently(script, folder):
     whole = (folder / "b.png").read_bytes()
     for name in ("__MACOSX/b.png", "._b.png", "more/._c.webp", ".DS_Store", "Thumbs.db"):

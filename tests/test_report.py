@@ -10,6 +10,7 @@ from ocr_simple.images import ImageError
 from ocr_simple.reports.markdown import MOST_ROWS
 from ocr_simple.reports.metrics import Reading
 from ocr_simple.reports.report import SHEET, safe_file_name, write_report
+from ocr_simple.reports.report_page import MOST_WRONG
 from ocr_simple.text import Line
 
 
@@ -47,6 +48,7 @@ def test_report_writes_figures_pictures_and_lines(tmp_path):
     pictures = {"confusions.png", "worst.png", "suspects.png", "reliability.png", "coverage.png"}
     assert {p.name for p in folder.iterdir()} == {
         "report.md",
+        "report.html",
         "report.json",
         "lines.tsv",
     } | pictures
@@ -69,7 +71,8 @@ def test_report_without_errors_leaves_their_pictures_out(tmp_path):
     write_report([reading("1", "2", 0.99)], tmp_path, pixels)
     write_report([reading("1", "1", 0.99)], tmp_path, pixels)
     names = {p.name for p in tmp_path.iterdir()}
-    assert names == {"report.md", "report.json", "lines.tsv", "reliability.png", "coverage.png"}
+    texts = {"report.md", "report.html", "report.json", "lines.tsv"}
+    assert names == texts | {"reliability.png", "coverage.png"}
     text = (tmp_path / "report.md").read_text("utf-8")
     assert "every line was read exactly" in text and "Suspected" not in text
     assert json.loads((tmp_path / "report.json").read_text("utf-8"))["loss"] is None
@@ -95,9 +98,9 @@ def test_long_tables_are_cut_but_not_in_the_json(tmp_path):
 
 def test_report_asks_only_for_the_images_it_draws(tmp_path):
     asked = []
-    wrong = [reading(f"{i}", "x") for i in range(100)]
+    wrong = [reading(f"{i}", "x") for i in range(MOST_WRONG + 50)]
     write_report(wrong, tmp_path, lambda i: (asked.append(i), pixels(i))[1])
-    assert len(asked) == SHEET
+    assert len(asked) == SHEET + MOST_WRONG
 
 
 def test_an_image_that_cannot_be_read_is_drawn_empty(tmp_path):

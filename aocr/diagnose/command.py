@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,7 +14,7 @@ from aocr.diagnose.advice import Seen, advise
 from aocr.diagnose.pictures import Found, Picture, find_pictures, load, spread
 from aocr.diagnose.recipe_lines import COMPARED, draw_recipe, few_fonts
 from aocr.options import DiagnoseOptions
-from aocr.sheet import check_sheet, write_sheet
+from aocr.sheet import choose_sheet, write_sheet
 from ocr_simple.command_line import say
 from ocr_simple.datasets.entries import fault_list
 from ocr_simple.drawing.fonts import find_fonts
@@ -42,7 +43,7 @@ def run(options: DiagnoseOptions, _: list[str]) -> int:
 
     Raises ValueError for missing files and what cannot be drawn before TensorFlow is imported.
     """
-    found = _load(options)
+    found, sheet = _load(options)
     fonts = find_fonts(options.fonts)
     lacking = [name for name in COMPARED if not has_own_fonts(RECIPES[name], fonts)]
     files = [find_model(name) for name in MODELS]
@@ -66,20 +67,24 @@ def run(options: DiagnoseOptions, _: list[str]) -> int:
     _say_what_was_found(options, found, lacking, lines, nearness, readings)
     seen = _seen(options.folder, pictures, readings["text"], nearness)
     _say_advice(seen, options.fonts)
-    if options.sheet:
-        write_sheet(_sheet(pictures, lines, nearness), options.sheet, COMMAND)
-        say(f"Your pictures, each beside the line most like it: {options.sheet}", sys.stderr)
+    if sheet:
+        write_sheet(_sheet(pictures, lines, nearness), sheet, COMMAND)
+        say(f"Your pictures, each beside the line most like it: {sheet}", sys.stderr)
     return 1 if found.faults else 0
 
 
-def _load(options: DiagnoseOptions) -> Found:
-    """The pictures. Raises ValueError if there is none, or the sheet cannot be written."""
+def _load(options: DiagnoseOptions) -> tuple[Found, Path | None]:
+    """(the pictures, the sheet to write or None).
+
+    Raises ValueError if there is no picture, or the sheet cannot be written.
+    """
     if not options.folder:
         raise ValueError("name a FOLDER of your pictures, one line of text in each")
     listed, faults = find_pictures(options.folder, options)
+    read = (options.folder,)
+    sheet = choose_sheet(options.sheet, DiagnoseOptions.sheet, COMMAND, read)
     if options.sheet:
-        check_sheet(options.sheet, COMMAND)
-        ours = os.path.realpath(options.sheet)  # perhaps of an earlier diagnosis, in that folder
+        ours = os.path.realpath(options.sheet)  # perhaps of an earlier version, in that folder
         listed = [each for each in listed if os.path.realpath(each.entry.file) != ours]
     found = load(listed, faults, options.pictures)
     if found.faults:
@@ -88,7 +93,7 @@ def _load(options: DiagnoseOptions) -> Found:
         raise ValueError(f"{options.folder}: none of its {found.total:,} images can be read")
     # labelled ones first: `Seen` pairs sizes with labels
     found.pictures.sort(key=lambda picture: not picture.label)
-    return found
+    return found, sheet
 
 
 def _read(recognizer: "Recognizer", pictures: Sequence[Picture]) -> list[Line]:

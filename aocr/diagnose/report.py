@@ -7,6 +7,7 @@ import numpy as np
 from aocr.diagnose.pictures import Found
 from ocr_simple.photography.appearance import SHARES, Appearance
 from ocr_simple.photography.nearness import Nearness
+from ocr_simple.reports.intervals import shown_share
 from ocr_simple.reports.metrics import Reading, evaluate
 from ocr_simple.text import visible
 
@@ -118,7 +119,8 @@ def errors_note(readings: Sequence[Reading], model: str) -> str:
     """What a model reads of the labelled pictures, and which characters it gets wrong."""
     found = evaluate(readings)
     lines = [
-        f"{model} reads {found.exact:.0%} of {found.lines:,} labelled pictures, CER {found.cer:.0%}"
+        f"{model} reads {shown_share(found.exact, found.lines, '.0%')} of {found.lines:,} "
+        f"labelled pictures, CER {found.cer:.0%}"
     ]
     confusions = [
         f"{visible(c.truth) if c.truth else 'nothing'} as "

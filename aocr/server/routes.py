@@ -173,7 +173,9 @@ async def alive() -> dict[str, str]:
 @public.get("/readyz")
 async def ready(service: Shared) -> dict[str, Any]:
     """Which model is served; there is no answer before it is loaded."""
-    return {"status": "ready", "model": service.options.name, "version": service.model.version}
+    model = service.model
+    found = {"status": "ready", "model": service.options.name, "version": model.version}
+    return found | ({"constraint": str(model.constraint)} if model.constraint else {})
 
 
 @guarded.get("/metrics")

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ocr_simple.decoding.alignment import aligned_line, log_probabilities, trellis
-from ocr_simple.decoding.constraints import Constraint, Lexicon
+from ocr_simple.decoding.constraints import Constraint, is_exact
 from ocr_simple.decoding.greedy import ctc_greedy
 from ocr_simple.decoding.language_model import GuidedExtend, LanguageModel
 from ocr_simple.decoding.prefix_search import Extend, search
@@ -140,7 +140,7 @@ def ctc_beam_search(
     if language_model is not None:
         in_logs = GuidedExtend(in_logs, language_model)
         found = search(in_logs, alphabet, constraint, beam_width)
-    elif isinstance(constraint, Lexicon):
+    elif is_exact(constraint, len(probabilities)):
         extend = CtcExtend(np.exp(log_p), REAL_SEMIRING)  # ten times as fast as logarithms
         found = search(extend, alphabet, constraint, None)
         if found.score < TOO_SMALL:
@@ -230,7 +230,7 @@ def attention_beam_search(
     """
     if max_steps < 1:
         raise ValueError(f"max_steps {max_steps}: give at least 1, for the end symbol")
-    if beam_width is None and not isinstance(constraint, Lexicon):
+    if beam_width is None and not is_exact(constraint):
         beam_width = BEAM_WIDTH
     extend = AttentionExtend(step, start_state, select, alphabet.classes, max_steps)
     found = search(extend, alphabet, constraint, beam_width)

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ocr_simple.decoding.automaton import Automaton, edges_of
 from ocr_simple.decoding.constraints import Candidates, Constraint, Lexicon, Trie
 from ocr_simple.text import Alphabet
 
@@ -88,6 +89,44 @@ class TextPrefixes:
         return found, cut
 
 
+PREFIX = np.dtype([("state", np.int32), ("text", object)])
+
+
+class StatePrefixes:
+    """Prefixes as states of an automaton, with their texts; the same methods as `Trie`."""
+
+    def __init__(self, automaton: Automaton):
+        self.automaton = automaton
+        self.root = np.array([(0, "")], PREFIX)
+
+    def complete(self, prefixes: np.ndarray) -> np.ndarray:
+        """Whether each prefix is allowed as a complete text."""
+        return self.automaton.final[prefixes["state"]]
+
+    def text(self, prefix: np.void) -> str:
+        """The text of a prefix."""
+        return prefix["text"]
+
+    def extensions(
+        self, prefixes: np.ndarray, bounds: np.ndarray, least: float, limit: int | None
+    ) -> tuple[Candidates, bool]:
+        """As `Trie.extensions`."""
+        rows, edges = edges_of(self.automaton.first, prefixes["state"])
+        bounds = bounds[rows, self.automaton.ids[edges]]
+        order = np.argsort(-bounds, kind="stable")[: np.count_nonzero(bounds > least)]
+        cut = limit is not None and len(order) > limit
+        order = order[:limit]
+        rows, edges = rows[order], edges[order]
+        ids = self.automaton.ids[edges]
+        characters = self.automaton.alphabet.characters
+        found = np.empty(len(order), PREFIX)
+        found["state"] = self.automaton.next[edges]
+        found["text"] = [
+            text + characters[i - 1] for text, i in zip(prefixes["text"][rows], ids.tolist())
+        ]
+        return Candidates(rows, ids, found, bounds[order]), cut
+
+
 def search(
     extend: Extend, alphabet: Alphabet, constraint: Constraint | None, beam_width: int | None
 ) -> BestText:
@@ -127,12 +166,15 @@ def search(
     return best
 
 
-def _prefixes(alphabet: Alphabet, constraint: Constraint | None) -> Trie | TextPrefixes:
-    if not isinstance(constraint, Lexicon):
+def _prefixes(
+    alphabet: Alphabet, constraint: Constraint | None
+) -> Trie | StatePrefixes | TextPrefixes:
+    if not isinstance(constraint, (Lexicon, Automaton)):
         return TextPrefixes(alphabet, constraint)
     if constraint.alphabet != alphabet:
+        kind = "lexicon" if isinstance(constraint, Lexicon) else "automaton"
         raise ValueError(
-            f"the lexicon's alphabet {constraint.alphabet.characters!r} is not the model's "
-            f"{alphabet.characters!r}; make the lexicon with the model's"
+            f"the {kind}'s alphabet {constraint.alphabet.characters!r} is not the model's "
+            f"{alphabet.characters!r}; make the {kind} with the model's"
         )
-    return constraint.trie
+    return constraint.trie if isinstance(constraint, Lexicon) else StatePrefixes(constraint)

@@ -2,10 +2,12 @@
 
     evaluation = write_report(readings, "results", pixels)
 
-See `metrics.py` for the figures, `report_text.py` for report.md, and `error_pictures.py` and
-`charts.py` for the pictures.
+See `metrics.py` for the figures, `report_text.py` for report.md, `report_page.py` for report.html,
+`error_pictures.py` and `charts.py` for the pictures, and `report_files.py` for what a report
+replaces.
 """
 
+import functools
 import json
 import math
 import os
@@ -21,14 +23,23 @@ from PIL import Image
 
 from ocr_simple.images import ImageError
 from ocr_simple.reports import charts, error_pictures
+from ocr_simple.reports.comparison import Comparison
 from ocr_simple.reports.metrics import Evaluation, Reading, coverage_curve, evaluate
+from ocr_simple.reports.report_files import (
+    CHECKSUMS,
+    FILES,
+    FOLDERS,
+    PAGE,
+    REPORT,
+    check_replaceable,
+    checksums,
+    written_by_report,
+)
+from ocr_simple.reports.report_page import report_page
 from ocr_simple.reports.report_text import report_text
 from ocr_simple.text import escape_controls
+from ocr_simple.written_files import staged
 
-FILES = (  # of a report
-    "report.md", "report.json", "lines.tsv",
-    "reliability.png", "coverage.png", "confusions.png", "worst.png", "suspects.png",
-)  # fmt: skip
 SHEET = 24  # lines in a picture
 RESERVED = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³])\s*(\.|$)", re.I)
 
@@ -53,20 +64,17 @@ def _write_pictures(
     folder: Path,
     pixels: Callable[[int], np.ndarray],
 ) -> None:
-    """Draw what there is to show. A picture with nothing to show is removed."""
+    """Draw what there is to show."""
     bins, confusions = evaluation.calibration, evaluation.confusions
-    _save(
-        folder / "reliability.png",
-        charts.reliability_diagram(
-            [b.confidence for b in bins], [b.exact for b in bins], [b.lines for b in bins]
-        ),
-    )
-    _save(folder / "coverage.png", charts.coverage_chart(*coverage_curve(readings)[1:]))
-    counts = [(c.truth, c.read, c.count) for c in confusions]
-    _save(folder / "confusions.png", error_pictures.confusion_map(counts) if counts else None)
+    charts.reliability_diagram(
+        [b.confidence for b in bins], [b.exact for b in bins], [b.lines for b in bins]
+    ).save(folder / "reliability.png")
+    charts.coverage_chart(*coverage_curve(readings)[1:]).save(folder / "coverage.png")
+    if counts := [(c.truth, c.read, c.count) for c in confusions]:
+        error_pictures.confusion_map(counts).save(folder / "confusions.png")
     for name, indices in (("worst", evaluation.worst), ("suspects", evaluation.suspects)):
-        shown = [(readings[i], _pixels_or_blank(pixels, i)) for i in indices[:SHEET]]
-        _save(folder / f"{name}.png", _sheet(shown) if shown else None)
+        if shown := [(readings[i], _pixels_or_blank(pixels, i)) for i in indices[:SHEET]]:
+            _sheet(shown).save(folder / f"{name}.png")
 
 
 def _sheet(shown: Sequence[tuple[Reading, np.ndarray]]) -> Image.Image:
@@ -86,24 +94,38 @@ def _pixels_or_blank(pixels: Callable[[int], np.ndarray], index: int) -> np.ndar
         return np.full((32, 128, 1), 255, np.uint8)
 
 
-def _save(path: Path, picture: Image.Image | None) -> None:
-    if picture is None:
-        path.unlink(missing_ok=True)
-    else:
-        picture.save(path)
-
-
 def _write(path: Path, content: str) -> None:
     # file names need not be Unicode; their other bytes are escaped
     path.write_text(content + "\n", encoding="utf-8", errors="backslashreplace", newline="\n")
 
 
-def _figures(evaluation: Evaluation, readings: Sequence[Reading], title: str) -> dict[str, Any]:
+def _figures(
+    evaluation: Evaluation,
+    readings: Sequence[Reading],
+    title: str,
+    comparison: Comparison | None,
+) -> dict[str, Any]:
     """The content of report.json."""
     figures = {"title": title} | _to_json(asdict(evaluation))
     for name, indices in (("worst", evaluation.worst), ("suspects", evaluation.suspects)):
         figures[name] = [_to_json(_entry(readings[i])) for i in indices]
+    if comparison:
+        figures["comparison"] = _compared(comparison, readings)
     return figures
+
+
+def _compared(found: Comparison, readings: Sequence[Reading]) -> dict[str, Any]:
+    """The comparison in report.json: the other model's main figures and the lines that differ."""
+    other, others = found.other_evaluation, found.other_readings
+    names = ("exact", "cer", "wer", "similarity", "confidence", "ece")
+    lines = {
+        name: [_to_json(_entry(readings[i])) | {"other": others[i].line.text} for i in indices]
+        for name, indices in (
+            ("gained", found.gained), ("lost", found.lost), ("different", found.different)
+        )
+    }  # fmt: skip
+    figures = _to_json({name: getattr(other, name) for name in names})
+    return {"model": found.model, "other": found.other, "p": found.p} | figures | lines
 
 
 def _entry(reading: Reading) -> dict[str, Any]:
@@ -131,29 +153,41 @@ def write_report(
     output_dir: str | os.PathLike,
     pixels: Callable[[int], np.ndarray],
     title: str = "Evaluation",
+    draw: Callable[[Path], None] | None = None,
+    comparison: Comparison | None = None,
 ) -> Evaluation:
     """Evaluate `readings` and write a report into the folder `output_dir`, created if necessary.
 
-    It has report.md; the pictures reliability.png, coverage.png, and where there are errors
-    confusions.png, worst.png and suspects.png; report.json, all figures; and lines.tsv, the name,
-    truth, text and confidence of each line. An earlier report in the folder is replaced.
+    It has report.md, and report.html with more pictures; the pictures reliability.png,
+    coverage.png, and where there are errors confusions.png, worst.png and suspects.png;
+    report.json, all figures; and lines.tsv, the name, truth, text and confidence of each line. An
+    earlier report in the folder is replaced.
 
     pixels: gives the image of reading i, uint8 (rows, columns, channels); called for the few that
         are drawn. One for which it raises ImageError is drawn blank.
-    Raises ValueError without readings, or if `output_dir` is a file.
+    draw: draws more pictures, into the folders FOLDERS of the one that it is called with.
+    comparison: with another model's readings of the same lines, to be reported too.
+    Raises ValueError without readings, and for files in `output_dir` that would be replaced and
+    that no report has written; OSError. Nothing is written then.
     """
-    readings, folder = list(readings), Path(output_dir)
+    readings, output = list(readings), Path(output_dir)
     evaluation = evaluate(readings)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError) as error:
-        raise ValueError(f"{folder}: a file is in the way; name another folder") from error
-    _write_pictures(evaluation, readings, folder, pixels)
-    rows = [("name", "truth", "text", "confidence")]
-    rows += [(r.name, r.truth, r.line.text, f"{r.line.confidence:.4f}") for r in readings]
-    _write(folder / "lines.tsv", "\n".join("\t".join(map(escape_controls, row)) for row in rows))
-    figures = _figures(evaluation, readings, title)
-    content = json.dumps(figures, ensure_ascii=False, indent=1, allow_nan=False)
-    _write(folder / "report.json", content)
-    _write(folder / "report.md", report_text(evaluation, readings, title))
+    names = (*FILES, *FOLDERS) if draw else FILES
+    check_replaceable(output, names)
+    outdated = list(written_by_report(output))
+    with staged(output, functools.partial(check_replaceable, output), outdated) as folder:
+        _write_pictures(evaluation, readings, folder, pixels)
+        if draw:
+            draw(folder)
+        rows = [("name", "truth", "text", "confidence")]
+        rows += [(r.name, r.truth, r.line.text, f"{r.line.confidence:.4f}") for r in readings]
+        text = "\n".join("\t".join(map(escape_controls, row)) for row in rows)
+        _write(folder / "lines.tsv", text)
+        _write(folder / "report.md", report_text(evaluation, readings, title, comparison))
+        drawn = functools.partial(_pixels_or_blank, pixels)
+        page = report_page(evaluation, readings, drawn, folder, title, comparison)
+        _write(folder / PAGE, page)
+        figures = _figures(evaluation, readings, title, comparison) | {CHECKSUMS: checksums(folder)}
+        content = json.dumps(figures, ensure_ascii=False, indent=1, allow_nan=False)
+        _write(folder / REPORT, content)
     return evaluation

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 
+from ocr_simple.reports.comparison import Comparison
 from ocr_simple.reports.markdown import cell, markdown_table
 from ocr_simple.reports.metrics import SURE, Evaluation, Reading
 from ocr_simple.text import NOTHING
@@ -127,7 +128,41 @@ def _confidence(evaluation: Evaluation) -> list[str]:
     ]
 
 
-def report_text(evaluation: Evaluation, readings: Sequence[Reading], title: str) -> str:
+def _comparison(found: Comparison | None, readings: Sequence[Reading]) -> list[str]:
+    if found is None:
+        return []
+    models = ((found.other, found.other_evaluation), (found.model, found.evaluation))
+    figures = [
+        [cell(name), *map(_percent, (e.exact, e.cer, e.wer, e.confidence, e.ece))]
+        for name, e in models
+    ]
+    kinds = (
+        (found.lost, "lost"), (found.gained, "gained"), (found.different, "both wrong")
+    )  # fmt: skip
+    rows = [
+        [cell(readings[i].name), cell(readings[i].truth), cell(found.other_readings[i].line.text),
+         cell(readings[i].line.text), kind]
+        for indices, kind in kinds for i in indices
+    ]  # fmt: skip
+    names = ("name", "truth", cell(found.other), cell(found.model), "change")
+    return [
+        f"## Compared with {cell(found.other)}",
+        "",
+        f"{cell(found.verdict)}.",
+        "",
+        *markdown_table(("model", "exact", "CER", "WER", "mean confidence", "ECE"), figures),
+        "",
+        *(markdown_table(names, rows) if rows else []),
+        "",
+    ]
+
+
+def report_text(
+    evaluation: Evaluation,
+    readings: Sequence[Reading],
+    title: str,
+    comparison: Comparison | None = None,
+) -> str:
     """The text of report.md, without the last line break."""
     lines = [
         f"# {cell(title)}",
@@ -139,6 +174,7 @@ def report_text(evaluation: Evaluation, readings: Sequence[Reading], title: str)
         "/ the length of the longer text. ECE: expected calibration error. lines.tsv has all "
         "lines, report.json all figures.",
         "",
+        *_comparison(comparison, readings),
         *_errors(evaluation, readings),
         *_suspects(evaluation, readings),
         *_confusions(evaluation),

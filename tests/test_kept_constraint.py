@@ -1,0 +1,140 @@
+"""An export keeps a pattern or a lexicon: everything that reads with it reads the same."""
+
+import json
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from support.in_process import run_aocr
+
+import model as models
+from aocr import export, export_files, reader
+from aocr.kept_constraint import OBEYED, kept_in, to_keep
+from aocr.reader_constraint import Constraint
+from aocr.server.served_model import Preparation, ServedModel, to_png
+from inference import Recognizer
+from ocr_simple.decoding.greedy import ctc_greedy
+from ocr_simple.runs.model_files import PRETRAINED, TEST_IMAGES
+from ocr_simple.spec import ModelSpec, read_spec
+
+DIGITS = PRETRAINED / "digits.keras"
+IMAGES = [TEST_IMAGES / name for name in ("water_meter.png", "receipt.jpg", "sticker.png")]
+PATTERN = r"\d{4}|\d{9}"  # that no image shows
+CTC, ATTENTION = ModelSpec(), ModelSpec(head="attention")
+
+
+@pytest.fixture(scope="module")
+def kept_export(tmp_path_factory):
+    """A folder with a small model as ONNX, which keeps a pattern."""
+    folder = tmp_path_factory.mktemp("kept")
+    models.save(models.build(ModelSpec(rnn_units=8), seed=0), folder / "m.keras")
+    kept = to_keep(CTC, PATTERN, None)
+    return folder / "out", export.export(folder / "m.keras", folder / "out", ["onnx"], kept)
+
+
+def test_recognizer_server_and_reader_read_the_same(exported, tmp_path):
+    folder = shutil.copytree(exported / "1", tmp_path / "1")
+    about = json.loads((folder / "model.json").read_text("utf-8"))
+    kept = to_keep(read_spec(DIGITS), PATTERN, None).described("server")
+    (folder / "model.json").write_text(json.dumps(about | {"constraint": kept}), "utf-8")
+    recognizer = Recognizer.load("digits", pattern=PATTERN)
+    lines = recognizer.read(IMAGES)
+    assert all(len(line.text) in (4, 9) for line in lines)
+    served = ServedModel(folder)
+    preparation = Preparation(served.channels, served.height, 1 << 24, served.max_columns)
+    pictures = [to_png(path.read_bytes(), path.name, preparation) for path in IMAGES]
+    by_server = served.read(pictures, maps=True)
+    constraint = Constraint(kept, recognizer.alphabet.classes)
+    for image, line, found in zip(IMAGES, lines, by_server):
+        probabilities = recognizer.probabilities(image)
+        greedy = ctc_greedy(probabilities, recognizer.alphabet)
+        ids, confidence = constraint.read(
+            np.log(probabilities), recognizer.alphabet.ids_of(greedy.text), greedy.confidence
+        )
+        assert found.output == line.text == recognizer.alphabet.decode(ids)
+        assert found.probability == pytest.approx(line.confidence, abs=1e-3)
+        assert confidence == pytest.approx(line.confidence, abs=1e-4)
+        assert found.maps.shape[0] == len(line.text) and found.maps.max() > 0.5
+        assert found.starts == pytest.approx([c.start for c in line.characters], abs=0.5)
+        assert found.ends == pytest.approx([c.end for c in line.characters], abs=0.5)
+
+
+def test_an_export_says_who_obeys_the_constraint(kept_export):
+    folder, found = kept_export
+    about = reader.read_description(folder / "model.onnx")["constraint"]
+    assert about["pattern"] == PATTERN and about["obeyed"].startswith("reader.py obeys it")
+    readme = (folder / "README.md").read_text("utf-8")
+    assert r"texts that match \\d{4}\|\\d{9}\: reader\.py obeys it" in readme
+    assert [item.obeyed for item in found] == [OBEYED["reader"]]
+    assert "automaton" not in to_keep(CTC, r"\d", None).described("nothing")
+    assert "TensorFlow Serving read without it" in OBEYED["server"]
+
+
+def test_the_reader_beside_an_export_obeys_it(kept_export):
+    folder, _ = kept_export
+    command = [sys.executable, folder / "reader.py", folder / "model.onnx", *IMAGES]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=folder.parent)
+    rows = done.stdout.splitlines()
+    expected = Recognizer.load(folder.parent / "m.keras", pattern=PATTERN).read(IMAGES)
+    for row, line in zip(rows, expected, strict=True):
+        text, confidence = row.split("\t")[1:]
+        assert text == line.text and float(confidence) == pytest.approx(line.confidence, abs=1e-3)
+
+
+def test_the_second_file_of_the_reader_is_there_and_signed(kept_export):
+    folder, _ = kept_export
+    export_files.check_replaceable(folder, ["reader.py", "reader_constraint.py"])
+    (folder / "reader_constraint.py").write_text("mine")
+    with pytest.raises(ValueError, match=r"reader_constraint\.py: is there already"):
+        export_files.check_replaceable(folder, ["reader_constraint.py"])
+
+
+def test_a_lexicon_is_kept_as_the_texts_that_match(tmp_path):
+    (tmp_path / "numbers.txt").write_text("12\n123\n77\n")
+    kept = to_keep(CTC, r"\d\d", tmp_path / "numbers.txt")
+    assert kept.texts == 2 and kept.automaton.exact and str(kept) == "one of 2 texts"
+    assert [kept.automaton.allows(text) for text in ("12", "77", "123", "1")] == [
+        True, True, False, False
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("spec", "pattern", "message"),
+    [
+        (ATTENTION, r"\d+", r"models with a CTC head.*inference\.py --model m"),
+        (CTC, r"(?=1)\d", r"cannot be kept in an export \('\(\?=1\)"),
+        (CTC, r"[a-z]", "matches no text in the alphabet"),
+        (CTC, r"(\d)\1", "cannot be kept"),
+    ],
+)
+def test_what_cannot_be_kept_is_an_error_before_the_work(spec, pattern, message):
+    with pytest.raises(ValueError, match=message):
+        to_keep(spec, pattern, None, "m")
+
+
+def test_the_command_refuses_before_it_loads_tensorflow(tmp_path, capsys):
+    options = f"export {tmp_path / 'out'} --model digits --pattern [a-z]"
+    assert run_aocr(options) == 2 and not (tmp_path / "out").exists()
+    assert "--pattern '[a-z]': matches no text" in capsys.readouterr().err
+
+
+def test_a_damaged_constraint_is_named():
+    about = {"alphabet": "01", "head": "ctc"}
+    good = to_keep(ModelSpec(alphabet="01"), "[01]", None).described("server")
+    assert kept_in(about) is None and kept_in(about | {"constraint": good}).pattern == "[01]"
+    for damage in (
+        5,
+        [],
+        {},
+        good | {"pattern": 5},
+        good | {"texts": "2"},
+        good | {"automaton": 1},
+    ):
+        with pytest.raises(ValueError, match=r"constraint|automaton"):
+            kept_in(about | {"constraint": damage})
+    with pytest.raises(ValueError, match="alphabet 5"):
+        kept_in({"alphabet": 5, "head": "ctc", "constraint": good})
+    with pytest.raises(ValueError, match="constraint"):
+        kept_in({"alphabet": "01", "head": "attention", "constraint": good})
