@@ -16,7 +16,7 @@ import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from aocr import reader
-from aocr.graph import ServingModule, best_characters
+from aocr.graph import CTCServingModule, ServingModule, best_characters
 from aocr.kept_constraint import ReadBy
 from aocr.parity import Read
 from ocr_simple.network.backend import keras
@@ -33,8 +33,9 @@ OUTPUTS = ("output", "probability")
 
 def write_savedmodel(model: keras.Model, folder: Path, about: dict[str, Any]) -> Read:
     """For TensorFlow and TensorFlow Serving."""
-    module = ServingModule(model)
-    names = (*SIGNATURES, "probabilities") if model.spec.head == "ctc" else SIGNATURES
+    is_ctc = model.spec.head == "ctc"
+    module = CTCServingModule(model) if is_ctc else ServingModule(model)
+    names = (*SIGNATURES, "probabilities") if is_ctc else SIGNATURES
     signatures = {name: getattr(module, name) for name in names}
     tf.saved_model.save(module, str(folder), signatures=signatures)
     loaded = tf.saved_model.load(str(folder))

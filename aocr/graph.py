@@ -238,8 +238,6 @@ class ServingModule(tf.Module):
     `look`: a batch -> also maps (batch, characters, steps): a CTC head's probability of each
     character at each time step, or an attention head's attention; and steps (batch,), the valid
     time steps of each line.
-    `probabilities`: for a CTC head, a batch -> probabilities (batch, steps, classes), not decoded;
-    steps (batch,); pixels (batch,), of the image in a time step; and columns (batch,) of the image.
     """
 
     def __init__(self, model: keras.Model):
@@ -264,17 +262,6 @@ class ServingModule(tf.Module):
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="input")])
     def look(self, input: Tensor) -> dict[str, Tensor]:
         return self._read(input)
-
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="input")])
-    def probabilities(self, input: Tensor) -> dict[str, Tensor]:
-        x, columns = self._prepare_batch(input)
-        logits = self.model(x, training=False)
-        return {
-            "probabilities": tf.nn.softmax(logits / self.spec.temperature),
-            "steps": time_steps(x["width"], self.spec.stride),
-            "pixels": tf.cast(self.spec.stride * columns / x["width"], tf.float32),
-            "columns": columns,
-        }
 
     def _read(self, encoded: Tensor) -> dict[str, Tensor]:
         x, columns = self._prepare_batch(encoded)
@@ -331,3 +318,22 @@ class ServingModule(tf.Module):
         width = tf.maximum(1, (2 * columns * height + rows) // (2 * rows))
         pixels = normalise(tf.image.resize(pixels, (height, width), "bilinear", antialias=True))
         return tf.reshape(tf.transpose(pixels, (1, 0, 2)), (width, height * channels)), columns
+
+
+class CTCServingModule(ServingModule):
+    """The module of a CTC model, with one signature more.
+
+    `probabilities`: a batch -> probabilities (batch, steps, classes), not decoded; steps (batch,);
+    pixels (batch,), of the image in a time step; and columns (batch,) of the image.
+    """
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="input")])
+    def probabilities(self, input: Tensor) -> dict[str, Tensor]:
+        x, columns = self._prepare_batch(input)
+        logits = self.model(x, training=False)
+        return {
+            "probabilities": tf.nn.softmax(logits / self.spec.temperature),
+            "steps": time_steps(x["width"], self.spec.stride),
+            "pixels": tf.cast(self.spec.stride * columns / x["width"], tf.float32),
+            "columns": columns,
+        }

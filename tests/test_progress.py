@@ -2,6 +2,8 @@
 
 import re
 
+import pytest
+
 from ocr_simple.runs.progress import Progress
 from ocr_simple.runs.run_folder import RunFolder
 
@@ -18,3 +20,12 @@ def test_the_time_is_not_estimated_before_compiling_is_over(tmp_path, capsys):
     assert "0/400 [compiling]" in before
     assert "1/400 [00:00<?" in after
     assert not re.search(r"<\d+:\d+:\d+", last), "no estimate of hours"
+
+
+@pytest.mark.parametrize("chief", [True, False])
+def test_steps_are_counted_by_one_process_of_a_cluster(tmp_path, capsys, chief):
+    with Progress(3, 0, RunFolder(tmp_path), chief) as progress:
+        for step in (1, 2):
+            progress.step(step, 0.5, [])
+        progress.bar.refresh()
+    assert ("2/3" in capsys.readouterr().err) == chief

@@ -23,6 +23,7 @@ class Progress:
 
     def __init__(self, steps: int, done: int, folder: RunFolder, chief: bool = True):
         self.folder = folder
+        self.compiling = True  # until the first step is done
         self.bar = tqdm(
             total=steps,
             initial=done,
@@ -43,7 +44,7 @@ class Progress:
 
     def step(self, number: int, loss: float, rows: list[dict[str, float]]) -> None:
         """A training step is done; rows: of metrics.csv so far."""
-        if self.bar.bar_format:
+        if self.compiling:
             self._start_clock()
         else:
             self.bar.update()
@@ -56,9 +57,10 @@ class Progress:
 
     def _start_clock(self) -> None:
         """Count the first step, which compiles, without its time: the others are much faster."""
-        self.bar.bar_format = None
-        self.bar.initial = self.bar.n = self.bar.last_print_n = self.bar.n + 1
+        self.compiling = False
         if not self.bar.disable:
+            self.bar.bar_format = None
+            self.bar.initial = self.bar.n = self.bar.last_print_n = self.bar.n + 1
             self.bar.start_t = self.bar.last_print_t = time.time()  # tqdm's clock
             self.bar.refresh()
 
