@@ -21,6 +21,7 @@ from ocr_simple import images as imaging
 from ocr_simple.datasets import labelled_lines as labelled
 from ocr_simple.datasets.batches import Batch, Batches, Example, LineStream
 from ocr_simple.datasets.entries import fault_list
+from ocr_simple.decoding.calibration import LEAST_LINES
 from ocr_simple.drawing.fonts import find_fonts, split_fonts
 from ocr_simple.drawing.lines import Lines
 from ocr_simple.drawing.texts import characters_of
@@ -33,7 +34,6 @@ from ocr_simple.text import unique_characters
 VALIDATION_SEED = LARGEST_SEED + 1  # added to a run's seed: lines that no training draws,
 CALIBRATION_SEED = 2 * VALIDATION_SEED  # and others
 CALIBRATION_LINES = 300
-FEW = 30  # images to validate on: confidence is not fitted to fewer
 SURVEY = 256  # lines drawn before the first step, to find options that cannot work
 
 
@@ -56,11 +56,11 @@ class Data(NamedTuple):
     def to_calibrate(self) -> Iterable[Example]:
         """Lines that confidence is fitted to; none is trained on.
 
-        Labelled images if there are FEW or more to validate on, else generated lines. Nothing if
-        the run starts from a model, whose temperature tells more than a few images, or if it
-        generates no lines.
+        Labelled images if there are LEAST_LINES or more to validate on, else generated lines.
+        Nothing if the run starts from a model, whose temperature tells more than a few images, or
+        if it generates no lines.
         """
-        if self.labelled and len(self.validation) >= FEW:
+        if self.labelled and len(self.validation) >= LEAST_LINES:
             return self.validation
         if self.varied is None:
             return ()

@@ -20,7 +20,7 @@ import functools
 import json
 import os
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -261,6 +261,13 @@ def load(path: str | os.PathLike) -> keras.Model:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise damaged(path, reason) from error
     return model
+
+
+def mean(parts: Sequence[keras.Model]) -> keras.Model:
+    """The first of some models of one network, with the mean of the weights of all."""
+    weights = zip(*(part.get_weights() for part in parts))
+    parts[0].set_weights([np.mean(values, axis=0) for values in weights])
+    return parts[0]
 
 
 def transfer(source: keras.Model, target: keras.Model) -> str:

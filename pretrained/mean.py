@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import tyro
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -52,9 +51,7 @@ def mean(names: tuple[str, ...]) -> keras.Model:
     for name, network in zip(names, networks):
         if network != networks[0]:
             raise ValueError(f"{name}: not the network of {names[0]}; name models of one network")
-    weights = zip(*(part.get_weights() for part in parts))
-    parts[0].set_weights([np.mean(values, axis=0) for values in weights])
-    return parts[0]
+    return models.mean(parts)
 
 
 def main(options: Options) -> None:

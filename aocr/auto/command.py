@@ -25,6 +25,7 @@ from ocr_simple.command_line import say
 from ocr_simple.datasets import labelled_lines as labelled
 from ocr_simple.datasets.batches import Example
 from ocr_simple.datasets.entries import Entry, Fault
+from ocr_simple.decoding.calibration import LEAST_LINES
 from ocr_simple.images import ImageError
 from ocr_simple.options import TrainOptions
 from ocr_simple.reports.intervals import FEW
@@ -46,7 +47,6 @@ LEAST_IMAGES = 10  # labelled ones
 LOOKED_AT = 200  # labelled images that the start and the recipes are chosen by
 MODELS = ("numbers", "text")  # that lines and pictures are compared by, as in aocr diagnose
 MOST_REPLANS = 2  # times that trainings begin again with fewer steps
-FITTED = 30  # images that confidence is fitted to, at least
 
 
 class Shipped:
@@ -282,7 +282,7 @@ def _compare(
     folder.mkdir(parents=True, exist_ok=True)
     best = folder / "best.keras"
     if comparison.is_better:
-        if len(unseen.examples) >= FITTED:
+        if len(unseen.examples) >= LEAST_LINES:
             model = with_temperature(model, fitted_temperature(unseen, model.spec))
         networks.save(model, best)
     else:

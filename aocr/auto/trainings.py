@@ -186,14 +186,6 @@ def with_names(unseen: Unseen, entries: Sequence[Entry]) -> Unseen:
     return Unseen(examples, readings, unseen.predictions)
 
 
-def mean_of(files: Sequence[Path]) -> keras.Model:
-    """A model with the mean of the weights of several models of one network."""
-    parts = [models.load(file) for file in files]
-    weights = zip(*(part.get_weights() for part in parts))
-    parts[0].set_weights([np.mean(values, axis=0) for values in weights])
-    return parts[0]
-
-
 def cross_validate(
     options: TrainOptions,
     entries: Sequence[Entry],
@@ -222,7 +214,7 @@ def cross_validate(
         files.append(fold.model_dir / "best.keras")
     together = Unseen(*(list(itertools.chain(*items)) for items in zip(*parts)))
     unseen = with_names(together, entries)
-    mean = with_temperature(mean_of(files), temperature)
+    mean = with_temperature(models.mean([models.load(file) for file in files]), temperature)
     if right(Recognizer(mean).evaluate(unseen.examples)) >= right(unseen.readings):
         return mean, unseen
     best = max(range(len(parts)), key=lambda i: right(parts[i].readings))

@@ -15,6 +15,7 @@ from ocr_simple.text import BLANK
 
 TEMPERATURES = np.geomspace(0.5, 8, 161)
 PRIOR = 5.0  # weight of log(temperature)^2, as a few lines without errors are little evidence
+LEAST_LINES = 30  # of labelled images; fewer say too little about confidence
 LEAST = 1e-6  # smallest confidence, and smallest distance from 1, in the loss
 
 
