@@ -73,7 +73,7 @@ def _measures(rows: int, rng: np.random.Generator) -> _Counter:
 def turns(text: str, rng: np.random.Generator) -> np.ndarray:
     """How far each wheel has turned past its digit: (wheels,), in pitches, under half of one."""
     turned = rng.normal(0, rng.choice([0.02, 0.06]), len(text))
-    if rng.random() < 0.65:
+    if rng.random() < 0.75:
         turned[-1] = rng.uniform(-0.5, 0.5)
     for i in range(len(text) - 1, 0, -1):  # carries
         passes = (text[i], turned[i] > 0) in (("9", True), ("0", False))
@@ -129,9 +129,9 @@ def _plate(counter: _Counter, font: str, rows: int, rng: np.random.Generator) ->
     width = min(max(1, round(glyph.shape[1] * height / glyph.shape[0])), plate.shape[1])
     glyph = cv2.resize(glyph, (width, height), interpolation=cv2.INTER_AREA)
     top = int(rng.integers(-height // 2, rows - height // 2))  # the crop may cut it
-    left = int(rng.integers(0, plate.shape[1] - width + 1))
+    left = int(rng.integers(0, plate.shape[1] - width // 2))
     shown = plate[max(0, top) : top + height, left : left + width]
-    glyph = glyph[max(0, -top) :][: len(shown)]
+    glyph = glyph[max(0, -top) :][: len(shown), : shown.shape[1]]
     shown += (float(level < 0.5) - shown) * glyph
     return plate
 
@@ -187,7 +187,7 @@ def draw_counter(text: str, font: str, rows: int, rng: np.random.Generator) -> n
     counter = _measures(OVERSAMPLING * rows, rng)
     turned = turns(text, rng)
     # the last wheels may be of other colours: fractions of a unit, in red or inverse
-    special = min(len(text) - 1, int(rng.choice([1, 1, 1, 2, 3]))) if rng.random() < 0.65 else 0
+    special = min(len(text) - 1, int(rng.choice([1, 1, 1, 2, 3]))) if rng.random() < 0.75 else 0
     inverse, ink_level = rng.random() < 0.75, rng.uniform(0.4, 1)
     edge = np.linspace(-1, 1, counter.rows, dtype=np.float32)[:, None] ** 2
     parts = []
@@ -203,7 +203,7 @@ def draw_counter(text: str, font: str, rows: int, rng: np.random.Generator) -> n
         drawn = _window(drawn, rng)
     elif cut := round(counter.rows * rng.uniform(0, 0.1)):  # above and below
         drawn = drawn[cut:-cut]
-    if rng.random() < 0.3:
+    if rng.random() < 0.45:
         plate = _plate(counter, font, len(drawn), rng)
         drawn = np.hstack((drawn, plate) if rng.random() < 0.7 else (plate, drawn))
     columns = max(4, round(drawn.shape[1] * rows / drawn.shape[0]))

@@ -228,7 +228,7 @@ class Lines:
         seed: int,
         rng: np.random.Generator,
     ) -> np.ndarray:
-        """A pale 8 behind every digit: the segments of a display that are off."""
+        """An 8 behind every digit, mostly pale: the segments of a display that are off."""
         eights = None
         with contextlib.suppress(*UNDRAWABLE):
             lit = "".join("8" if c in string.digits else c for c in shown)
@@ -236,7 +236,9 @@ class Lines:
         if eights is None or eights.size != pixels.shape[1::-1]:
             return pixels
         segments = pixels - np.minimum(pixels, self._to_pixels(eights))
-        return (pixels - rng.uniform(0.03, 0.35) * segments).astype(np.uint8)
+        # in bright light, those of light-emitting diodes are nearly as light as lit ones
+        level = rng.uniform(0.35, 0.6) if rng.random() < 0.2 else rng.uniform(0.03, 0.35)
+        return (pixels - level * segments).astype(np.uint8)
 
     def _to_pixels(self, drawn: Image.Image) -> np.ndarray:
         """A drawing as uint8 (rows, columns, channels)."""

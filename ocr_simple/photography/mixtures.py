@@ -17,7 +17,7 @@ from ocr_simple.photography.recipes import RECIPES, Recipe
 
 MIXTURES = {
     "mixed": (  # of numbers
-        "photo:2.5", "serial:1.5", "receipt:4", "display:4", "counter:3.5", "handwriting:4",
+        "photo:2.5", "serial:1.5", "receipt:4", "display:4.5", "counter:4.5", "handwriting:4",
         "blank:0.4",
     ),
     "words": ("sign:5", "page:3", "photo:1", "receipt:1", "blank:0.1"),
