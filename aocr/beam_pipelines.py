@@ -139,7 +139,7 @@ class ConvertTask(Task):
             "force_uppercase": self.force_uppercase,
             "save_filename": self.save_filename,
             "limits": self.limits,
-            "images": _digest([row[:3] for row in self.found]),
+            "images": _digest([(*row[:3], *getattr(row, "corners", ())) for row in self.found]),
         }
 
     def items(self, shard: int) -> list:

@@ -21,6 +21,7 @@ import model as models
 import train
 from inference import Recognizer
 from ocr_simple.datasets.batches import Example
+from ocr_simple.datasets.crops import encoded_line
 from ocr_simple.datasets.entries import Entry
 from ocr_simple.decoding.calibration import fit_temperature
 from ocr_simple.decoding.greedy import Prediction
@@ -162,9 +163,9 @@ def write_folds(entries: Sequence[Entry], folder: Path, seed: int) -> list[tuple
     folder.mkdir(parents=True)
     rows = []
     for i, entry in enumerate(entries):
-        suffix = Path(entry.name).suffix.lower()
+        suffix = ".png" if entry.corners else Path(entry.name).suffix.lower()
         name = f"{i:03}{suffix if suffix in EXTENSIONS else '.png'}"
-        (folder / name).write_bytes(entry.image_bytes())
+        (folder / name).write_bytes(encoded_line(entry))
         rows.append(json.dumps({"file_name": name, "text": entry.label}))
     order = np.random.default_rng(seed).permutation(len(rows))
     found = []

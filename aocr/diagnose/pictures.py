@@ -10,6 +10,7 @@ import numpy as np
 from ocr_simple import images as imaging
 from ocr_simple import storage
 from ocr_simple.datasets.annotations import check_datasets, find_dataset
+from ocr_simple.datasets.crops import with_crops
 from ocr_simple.datasets.entries import Entry, Fault, image_fault
 from ocr_simple.datasets.labelled_lines import load_image
 from ocr_simple.errors import DatasetError
@@ -61,7 +62,10 @@ def find_pictures(folder: str, how: LabelOptions) -> tuple[list[Listed], list[Fa
     if is_folder:
         known = {os.path.realpath(each.entry.file) for each in found}
         images = [file for file in find_images([path])[0] if os.path.realpath(file) not in known]
-        found += [Listed(Entry(file, Path(file).name, "", file), False) for file in images]
+        entries = [Entry(file, Path(file).name, "", file) for file in images]
+        cropped = [] if storage.url_of(folder) else with_crops(Path(path), entries)[0]
+        rows += [row for row in cropped if isinstance(row, Fault) and row not in rows]
+        found += [Listed(row, False) for row in cropped or entries if isinstance(row, Entry)]
     if not found:
         raise ValueError(f"{folder}: no images there; name a folder of images")
     return found, [row for row in rows if isinstance(row, Fault)]

@@ -25,6 +25,7 @@ from PIL import Image
 from ocr_simple import images as imaging
 from ocr_simple import storage
 from ocr_simple.datasets import lmdb_files
+from ocr_simple.datasets.crops import CROPS, with_crops
 from ocr_simple.datasets.entries import Entry, Fault, fault_list
 from ocr_simple.datasets.folders import (
     images_in,
@@ -159,6 +160,9 @@ def find_dataset(dataset: str | os.PathLike, how: LabelOptions = DEFAULT) -> Dat
     notes: list[str] = []
     for kind, path in parts:
         layout, found, more = _read(kind, path, how)
+        if kind not in ("tfrecords", "lmdb"):  # their images have no names of files
+            found, cropped = with_crops(path if path.is_dir() else path.parent, found)
+            more = (*more, *cropped)
         layouts[layout] = layouts.get(layout, 0) + 1
         rows += found
         notes += more
@@ -227,7 +231,7 @@ def _find_in_bucket(url: str, how: LabelOptions) -> Dataset:
     if folder and not is_tfrecords(file) and not lmdb_files.is_lmdb(file):
         splits = (split for row in parse(file).rows for split in row.splits)
         named = {name for split in splits for name in spellings(split.name)}
-        named |= {f"{IMAGES}/{name}" for name in named}
+        named |= {f"{IMAGES}/{name}" for name in named} | {CROPS}
         storage.download(folder, file.parent, sorted(named & set(storage.list_files(folder))))
     try:
         found = find_dataset(file, how)

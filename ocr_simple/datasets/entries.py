@@ -36,6 +36,7 @@ class Entry(NamedTuple):
     start: int = 0  # where the image begins in it, in bytes
     size: int = -1  # in bytes; -1: to the end of the file
     key: str = ""  # of the image, if the file is an LMDB database
+    corners: tuple[float, ...] = ()  # of the line in the image, as crops.tsv has them; empty: all
 
     def image_bytes(self) -> bytes:
         """The encoded image. Raises OSError."""

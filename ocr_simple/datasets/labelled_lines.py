@@ -18,6 +18,7 @@ from ocr_simple import images as imaging
 from ocr_simple import storage
 from ocr_simple.datasets.annotations import DEFAULT, find_dataset
 from ocr_simple.datasets.batches import Example, LineStream
+from ocr_simple.datasets.crops import straightened
 from ocr_simple.datasets.entries import Entry, Fault, fault_list, image_fault, quoted
 from ocr_simple.errors import DatasetError
 from ocr_simple.network.encoders import ENCODERS
@@ -94,14 +95,18 @@ def alphabet_of(found: list[Entry | Fault]) -> str:
 
 
 def fingerprint(found: list[Entry | Fault]) -> int:
-    """A checksum (CRC-32) of a list of labelled images: their places, names and labels."""
-    rows = ("\t".join(map(str, row[:3])) for row in found)
+    """A checksum (CRC-32) of a list of labelled images: their places, names, labels and boxes."""
+    rows = ("\t".join(map(str, (*row[:3], *getattr(row, "corners", ())))) for row in found)
     return zlib.crc32("\n".join(rows).encode())
 
 
 def load_image(entry: Entry, channels: int = 1) -> np.ndarray:
-    """An entry's image, uint8 (rows, columns, channels). Raises ImageError, OSError."""
-    return imaging.load(entry.image_bytes(), channels, entry.name, warn=False)
+    """An entry's line, uint8 (rows, columns, channels): its image, or the box in it.
+
+    Raises ImageError, OSError.
+    """
+    pixels = imaging.load(entry.image_bytes(), channels, entry.name, warn=False)
+    return straightened(pixels, entry.corners, entry.name) if entry.corners else pixels
 
 
 def load_example(entry: Entry, spec: ModelSpec) -> Example:

@@ -25,6 +25,7 @@ from ocr_simple import images as imaging
 from ocr_simple import storage
 from ocr_simple.datasets.annotations import DEFAULT, find_dataset
 from ocr_simple.datasets.batches import LineStream
+from ocr_simple.datasets.crops import encoded_line
 from ocr_simple.datasets.entries import (
     Entry,
     Fault,
@@ -241,7 +242,7 @@ def to_record(
     if isinstance(row, Fault):
         return row
     try:
-        encoded = row.image_bytes()
+        encoded = encoded_line(row)
         height, width, _ = imaging.load(encoded, name=row.name, warn=False).shape
     except (OSError, imaging.ImageError) as error:
         return image_fault(row, error)
