@@ -66,7 +66,9 @@ def _are_texts(values: Any) -> bool:
 
 def _is_row(item: Any) -> bool:
     """Whether something is a row of a data set: the fields of a Fault or of an Entry."""
-    return _is_list(item, str, str) or _is_list(item, *[str] * 4, int, int, str)
+    if not _is_list(item, *[str] * 4, int, int, str, list):
+        return _is_list(item, str, str)
+    return all(isinstance(number, float) for number in item[7]) and len(item[7]) in (0, 8)
 
 
 def _are_images(result: dict[str, Any]) -> bool:

@@ -1,9 +1,11 @@
 """`aocr label` without a browser: the files, the order, answers, undo, the lock, the routes."""
 
+import io
 import os
 import subprocess
 import sys
 import threading
+import time
 
 import httpx
 import numpy as np
@@ -15,12 +17,14 @@ from support.datasets import picture
 
 from aocr import cli
 from aocr.label.app import application
-from aocr.label.labels_file import Answer, LabelsFile, Rows
+from aocr.label.labels_file import Answer, LabelsFile
 from aocr.label.lock import LOCK, FolderLock
 from aocr.label.next_readings import COUNT, next_readings
 from aocr.label.readings import BackgroundReader, PictureReading
 from aocr.label.routes import SILENCE, Labelling, OnePage
+from aocr.label.rows_file import Rows
 from aocr.label.session import Session
+from aocr.label.training import Training
 from aocr.server.connections import listen
 from ocr_simple.datasets.annotations import find_dataset
 from ocr_simple.datasets.folders import images_in
@@ -211,7 +215,7 @@ def test_the_least_sure_come_first(folder):
 
 def test_what_is_shown_first_is_read_first(folder):
     session = session_of(folder)
-    assert session.wanted(2) == [session.current, session.upcoming]
+    assert list(session.wanted(2)) == [session.current, session.upcoming]
     assert sorted(session.wanted(9)) == [0, 1, 2, 3, 4]
     session.deliver({n: reading("1", 0.5) for n in session.wanted(3)})
     assert len(session.wanted(9)) == 2
@@ -315,6 +319,160 @@ def test_a_review_begins_with_suspected_errors(folder):
     assert session.reviewing and shown(session) == "a.png"
 
 
+# --- boxes --------------------------------------------------------------------------------------
+
+BOX = (10.0, 4.0, 50.0, 4.0, 50.0, 16.0, 10.0, 16.0)
+
+
+def test_a_box_is_on_disk_and_obeyed_and_the_picture_is_not_changed(folder):
+    before = (folder / "a.png").read_bytes()
+    session = session_of(folder, "name")
+    session.deliver({0: reading("1", 0.9)})
+    session.box(0, BOX)
+    assert written(folder, "crops.tsv") == ["a.png\t10 4 50 4 50 16 10 16"]
+    shown_now = session.state()["picture"]
+    assert shown_now["box"] == BOX and shown_now["reading"] is None  # it is read again
+    assert session.wanted(1) == {0: BOX}
+    session.deliver({0: reading("old", 0.9)}, {0: ()})  # read before the box was there
+    assert session.state()["picture"]["reading"] is None
+    session.answer(0, "label", "12")
+    (entry,) = find_dataset(folder).entries
+    assert entry.corners == BOX and (folder / "a.png").read_bytes() == before
+    assert session_of(folder).file.crops.get("a.png") == BOX
+
+
+def test_a_box_for_all_pictures_of_the_same_size_is_undone_at_once(folder):
+    picture(folder / "c.png", (80, 20))
+    own = (1.0, 1.0, 30.0, 1.0, 30.0, 9.0, 1.0, 9.0)
+    (folder / "crops.tsv").write_text("d.png\t1 1 30 1 30 9 1 9\ngone.png\t1 2 3\n")
+    session = session_of(folder, "name")
+    session.box(0, BOX, to_all=True)
+    boxes = [session.file.crops.get(name) for name in NAMES]
+    assert boxes == [BOX, BOX, (), BOX, BOX] and session.state()["last"]["boxes"] == 4
+    assert written(folder, "crops.tsv.bak")[0] == "d.png\t1 1 30 1 30 9 1 9"
+    session.undo()
+    assert [session.file.crops.get(name) for name in NAMES] == [(), (), (), own, ()]
+    assert written(folder, "crops.tsv") == ["d.png\t1 1 30 1 30 9 1 9", "gone.png\t1 2 3"]
+
+
+def test_a_picture_on_its_side_has_the_size_that_it_is_shown_in(folder):
+    turned = Image.new("L", (20, 60))
+    exif = turned.getexif()
+    exif[0x0112] = 6
+    turned.save(folder / "b.png", exif=exif)
+    session = session_of(folder, "name")
+    session.box(0, BOX, to_all=True)
+    assert session.file.crops.get("b.png") == BOX
+
+
+@pytest.mark.parametrize("corners", [BOX[:6], (*BOX[:4], 61.0, *BOX[5:]), BOX[::-1], (0.0,) * 8])
+def test_what_is_no_box_changes_nothing(folder, corners):
+    session = session_of(folder, "name")
+    with pytest.raises(ValueError, match=r"corners|beyond the picture of 60 x 20"):
+        session.box(0, corners)
+    assert not (folder / "crops.tsv").exists() and session.state()["last"] is None
+
+
+def test_a_box_is_removed_and_that_is_undone(folder):
+    session = session_of(folder, "name")
+    session.box(0, BOX)
+    session.box(0, [])
+    assert not (folder / "crops.tsv").exists()
+    session.undo()
+    assert session.file.crops.get("a.png") == BOX
+
+
+# --- training -----------------------------------------------------------------------------------
+
+
+def training_of(folder, script, done=lambda model: None):
+    """A training whose command is a script of Python."""
+    command = [sys.executable, "-c", script, str(folder / "model")]
+    return Training(command, folder / "model", done)
+
+
+def until(condition):
+    end = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+TRAINED = """
+import json, pathlib, sys
+print("Fold 1\\r 50 %\\r100 %")
+folder = pathlib.Path(sys.argv[1]); folder.mkdir()
+(folder / "auto.json").write_text(json.dumps({"summary": ["11 % -> yours 91 %", "9 images"]}))
+"""
+
+
+def test_a_training_shows_its_messages_and_its_result(folder):
+    models = []
+    training = training_of(folder, TRAINED, models.append)
+    training.start()
+    until(lambda: not training.state()["running"])
+    state = training.state()
+    assert state["result"] == ["11 % -> yours 91 %", "9 images"] and not state["failed"]
+    assert state["lines"] == ["Fold 1", " 50 %", "100 %"]
+    assert models == [folder / "model" / "best.keras"]
+
+
+@pytest.mark.parametrize("script", ["raise SystemExit('no such thing')", "print('no such thing')"])
+def test_a_training_that_fails_says_why(folder, script):
+    training = training_of(folder, script)
+    training.start()
+    until(lambda: not training.state()["running"])
+    state = training.state()
+    assert state["failed"] and "no such thing" in state["lines"] and not state["result"]
+
+
+def test_a_training_is_stopped_and_started_again(folder):
+    training = training_of(folder, "print('here', flush=True); import time; time.sleep(60)")
+    training.start()
+    until(lambda: "here" in training.state()["lines"])
+    with pytest.raises(ValueError, match="running already"):
+        training.start()
+    training.stop()
+    until(lambda: not training.state()["running"])
+    assert not training.state()["failed"]
+    training.start()
+    training.close()
+    assert not training.state()["running"]
+
+
+@pytest.mark.parametrize("end", ["os.kill(os.getpid(), 9)", "os._exit(0)"])
+def test_a_training_ends_with_the_server(folder, end):
+    child = "from aocr.label import training_process as t; import threading, time, sys, os\n"
+    child += "threading.Thread(target=t._end_with_server, daemon=True).start()\n"
+    child += "open(sys.argv[1], 'w').write(str(os.getpid())); time.sleep(60)"
+    server = (
+        "import os, sys, time, pathlib; from aocr.label.training import Training\n"
+        "training = Training([sys.executable, '-c', *sys.argv[1:]], pathlib.Path(), print)\n"
+        "training.start(); file = pathlib.Path(sys.argv[2])\n"
+        "while not (file.exists() and file.read_text()): time.sleep(0.02)\n" + end
+    )
+    file = folder / "process"
+    subprocess.run([sys.executable, "-c", server, child, str(file)], cwd=ROOT, timeout=60)
+
+    def has_ended():
+        try:
+            os.kill(int(file.read_text()), 0)
+        except ProcessLookupError:
+            return True
+        state = subprocess.run(["ps", "-o", "stat=", "-p", file.read_text()], capture_output=True)
+        return state.stdout.strip()[:1] in (b"", b"Z")  # nobody may have waited for it
+
+    until(has_ended)
+
+
+def test_after_a_training_all_pictures_are_read_again(folder):
+    session = session_of(folder, "name")
+    session.answer(0, "label", "1")
+    session.deliver({n: reading("1", 0.5) for n in range(5)})
+    session.forget_readings("xyz")
+    assert not session.readings and [*session.wanted(5)] == [1, 2, 3, 4, 0]
+
+
 # --- next readings ------------------------------------------------------------------------------
 
 
@@ -387,7 +545,8 @@ def test_a_folder_that_cannot_be_written_to_is_an_error_before_anything_starts(c
 def client(folder):
     session, files = session_of(folder, "name"), images_in(folder)
     reader = BackgroundReader(folder / "no model", files, session.wanted, session.deliver)
-    app = application(Labelling(session, files, reader, {"folder": "here"}))
+    training = Training([], folder / "model", lambda model: None)
+    app = application(Labelling(session, files, reader, training, {"folder": "here"}))
     server = uvicorn.Server(uvicorn.Config(app, log_level="critical"))
     listening = listen("127.0.0.1", 0)
     thread = threading.Thread(target=server.run, args=([listening],))
@@ -405,6 +564,23 @@ def test_a_page_labels_a_picture(client, folder):
     assert client.post("/answer", json=answer).json()["picture"]["name"] == "b.png"
     assert written(folder) == ["a.png\t12"]
     assert client.post("/undo", json={"page": found["page"]}).json()["picture"]["name"] == "a.png"
+
+
+def test_a_page_draws_a_box(client, folder):
+    page = client.post("/open", json={}).json()["page"]
+    ask = {"page": page, "number": 0, "corners": BOX}
+    assert client.post("/read", json=ask).json() == {"reading": None}  # there is no model yet
+    assert client.post("/box", json=ask | {"to_all": True}).json()["last"]["boxes"] == 5
+    line = client.get("/picture/0", params={"box": "10,4,50,4,50,16,10,16"})
+    assert Image.open(io.BytesIO(line.content)).size == (40, 12)
+    assert client.get("/picture/0", params={"box": "10,4"}).status_code == 422
+    assert client.post("/box", json=ask | {"corners": [1] * 9}).status_code == 400
+
+
+def test_a_training_needs_ten_labels(client):
+    page = client.post("/open", json={}).json()["page"]
+    refused = client.post("/train", json={"page": page, "on": True})
+    assert refused.status_code == 400 and "10 labels are needed" in refused.json()["error"]
 
 
 def test_what_is_refused_says_why(client):

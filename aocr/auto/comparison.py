@@ -58,7 +58,7 @@ class Comparison(NamedTuple):
         before, after = (sum(r.exact for r in each) / len(each) for each in self)
         figures = {"start": start, "images": len(self.after), "before": before, "after": after}
         figures |= {"interval": wilson(sum(r.exact for r in self.after), len(self.after))}
-        figures |= {"better": self.is_better}
+        figures |= {"better": self.is_better, "summary": [self.figures(start), self.changes()]}
         write_whole(folder / FIGURES, json.dumps(figures, indent=1).encode())
         rows = ["image\ttruth\tbefore\tnow"]
         for i in self.changed:

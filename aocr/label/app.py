@@ -25,7 +25,8 @@ from aocr.label.lock import FolderLock
 from aocr.label.readings import BackgroundReader
 from aocr.label.routes import Labelling, routes
 from aocr.label.session import Session
-from aocr.options import LabelPageOptions
+from aocr.label.training import Training, training_command
+from aocr.options import AocrTrainOptions, LabelPageOptions
 from aocr.server.connections import Connection, Server, listen
 from aocr.server.hosts import LOOPBACK, HostMiddleware
 from ocr_simple import storage
@@ -86,8 +87,9 @@ def run(options: LabelPageOptions, _: list[str]) -> int:
         names = [image.relative_to(folder).as_posix() for image in images]
         session = Session(names, file, options.order, spec.alphabet)
         reader = BackgroundReader(model, images, session.wanted, session.deliver)
+        training = _training(folder, session, reader)
         about = {
-            "folder": str(folder), "model": options.model,
+            "folder": str(folder),
             "next": f"python train.py --dataset {shlex.quote(str(folder))} --init-from "
             f"{shlex.quote(options.model)} --mix-generated 0.5 --model-dir checkpoints/mine",
         }  # fmt: skip
@@ -99,8 +101,9 @@ def run(options: LabelPageOptions, _: list[str]) -> int:
             f"Reading with {storage.display_name(model)}\nLabel them at {address}; Ctrl-C ends",
             sys.stderr,
         )
-        _serve(application(Labelling(session, images, reader, about)), listening, reader)
-        labels = sum(answer.label is not None for answer in session.answers.values())
+        shared = Labelling(session, images, reader, training, about)
+        _serve(application(shared), listening, shared)
+        labels = session.labelled
         say(f"{counted(labels, 'label')} in {file.labels.path}", sys.stderr)
         if labels:
             say(f"Train with them: {about['next']}", sys.stderr)
@@ -124,15 +127,27 @@ def _check_folder(given: Path | None) -> Path:
     return folder
 
 
-def _serve(app: FastAPI, listening: Any, reader: BackgroundReader) -> None:
+def _training(folder: Path, session: Session, reader: BackgroundReader) -> Training:
+    """The training of the page, after which the pictures are read with its model."""
+
+    def read_again(model: Path) -> None:
+        alphabet = read_spec(model).alphabet
+        reader.use(model, lambda: session.forget_readings(alphabet))
+
+    model_dir = AocrTrainOptions.model_dir / (folder.resolve().stem or "mine")
+    return Training(training_command(folder, model_dir), model_dir, read_again)
+
+
+def _serve(app: FastAPI, listening: Any, shared: Labelling) -> None:
     config = uvicorn.Config(
         app, http=Connection, ws="none", access_log=False, proxy_headers=False,
         server_header=False, log_level="error",
     )  # fmt: skip
     for number in (signal.SIGINT, signal.SIGTERM):  # uvicorn raises them again once it has stopped
         signal.signal(number, lambda *_: None)
-    reader.start()
+    shared.reader.start()
     try:
         Server(config, TIMEOUT, GRACE).run(sockets=[listening])
     finally:
-        reader.stop()
+        shared.training.close()
+        shared.reader.stop()

@@ -9,22 +9,21 @@ import contextlib
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from aocr.label.crops_file import CropsFile
+from aocr.label.rows_file import Row, Rows
 from ocr_simple.datasets.annotation_text import read_text
 from ocr_simple.datasets.annotations import LABEL_FILES, LABELS
 from ocr_simple.datasets.entries import Entry, fault_list
 from ocr_simple.datasets.folders import read_pairs, text_beside
 from ocr_simple.datasets.row_images import read_annotations
 from ocr_simple.errors import DatasetError
-from ocr_simple.runs.checkpoint import write_whole
 from ocr_simple.text import counted, normalise_text
 
 LEFT_OUT = "left_out.tsv"
 REASONS = ("unreadable", "not a line")  # why a picture is left out
-PLAIN_START = re.compile(r"[\w.-]")  # a row that begins otherwise could be JSON, XML or ~, a home
 
 
 class Answer(NamedTuple):
@@ -32,71 +31,6 @@ class Answer(NamedTuple):
 
     label: str | None  # empty: there is nothing to read
     reason: str = ""  # one of REASONS, without a label
-
-
-@dataclass
-class Row:
-    """A row of one of the files."""
-
-    image: str  # as the session names it; empty if the row is none of its images'
-    name: str  # as the file names it
-    text: str | None  # None: the row was removed, and gets its place back if the answer returns
-    raw: str | None = None  # the row as it was found, until its text changes
-
-    def __str__(self) -> str:
-        return self.raw if self.raw is not None else f"{self.name}\t{self.text}"
-
-
-class Rows:
-    """The rows of a file, in order, found by the image."""
-
-    def __init__(self, path: Path, rows: Sequence[Row]):
-        self.path, self.rows = path, list(rows)
-        self._of: dict[str, list[Row]] = {}  # of each image; usually one
-        self._existed, self._state = path.exists(), _state_of(path)
-        for row in self.rows:
-            if row.image:
-                self._of.setdefault(row.image, []).append(row)
-
-    def get(self, image: str) -> str | None:
-        """The text of an image, or None; of several the last."""
-        rows = self._of.get(image)
-        return rows[-1].text if rows else None
-
-    def set(self, image: str, text: str | None) -> bool:
-        """Set or remove the text of an image. Returns whether that changes the file."""
-        if self.get(image) == text:
-            return False
-        rows = self._of.setdefault(image, [])
-        if not rows:
-            start = "" if PLAIN_START.match(image) else "./"
-            rows.append(Row(image, start + image, None))
-            self.rows += rows
-        for row in rows[:-1]:
-            row.text, row.raw = None, None
-        rows[-1].text, rows[-1].raw = text, None
-        return True
-
-    def check_unchanged(self) -> None:
-        """Raise ValueError if another program has written the file."""
-        if _state_of(self.path) != self._state:
-            raise ValueError(
-                f"{self.path}: was changed by another program, and nothing is written over it; "
-                "stop aocr label and start it again"
-            )
-
-    def write(self, before: Path | None = None) -> None:
-        """Write the file, whole or not at all. before: where to keep the one of before.
-
-        A file that was not there and would be empty is removed. Raises OSError.
-        """
-        shown = [f"{row}\n" for row in self.rows if row.text is not None or not row.image]
-        if not shown and not self._existed:
-            self.path.unlink(missing_ok=True)
-        else:
-            keep = before if before and self.path.exists() else None
-            write_whole(self.path, "".join(shown).encode(), keep)
-        self._state = _state_of(self.path)
 
 
 class LabelsFile:
@@ -111,7 +45,8 @@ class LabelsFile:
         }
         self.labels = Rows(folder / LABELS, self._found_labels(images))
         self.left_out = Rows(folder / LEFT_OUT, self._found_left_out())
-        self._kept = False  # whether the labels.tsv of before this session is kept
+        self.crops = CropsFile(folder, images)
+        self.notes += self.crops.notes
 
     def get(self, image: str) -> Answer | None:
         """What is known about an image, by its path relative to the folder."""
@@ -148,9 +83,7 @@ class LabelsFile:
         if left_out and not has_label:
             self.left_out.write()
         if labels:
-            before = None if self._kept else self.labels.path.with_suffix(".tsv.bak")
-            self.labels.write(before)
-            self._kept = True
+            self.labels.write(True)  # the file of before is kept
         if left_out and has_label:
             with contextlib.suppress(OSError):  # the row left there does not count
                 self.left_out.write()
@@ -218,15 +151,6 @@ class LabelsFile:
             if line.strip():
                 rows.append(Row(known, name, reason.strip() or REASONS[0], line))
         return rows
-
-
-def _state_of(path: Path) -> tuple[int, int, int] | None:
-    """What changes when another program writes the file; None if it is not there."""
-    try:
-        status = path.stat()
-    except FileNotFoundError:
-        return None
-    return status.st_ino, status.st_mtime_ns, status.st_size
 
 
 def why_not_labelled(image: str) -> str:

@@ -8,12 +8,13 @@ import multiprocessing
 import os
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import BrokenExecutor
+from concurrent.futures import BrokenExecutor, CancelledError
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from aocr.label.next_readings import next_readings
 from ocr_simple import images as imaging
+from ocr_simple.datasets.crops import Corners, straightened
 from ocr_simple.datasets.workers import WorkerPool
 from ocr_simple.images import ImageError
 from ocr_simple.runs import devices
@@ -25,6 +26,7 @@ log = logging.getLogger("ocr_simple")
 
 CHUNK = 16  # pictures read at a time: the one that is shown next does not wait for many others
 IDLE = 0.2  # seconds between two looks for pictures that are to be read
+SOON = 10.0  # seconds in which the reading of a box that is being drawn is of use
 NICENESS = 5  # the page comes first
 
 
@@ -38,8 +40,9 @@ class PictureReading(NamedTuple):
 
 
 Result = PictureReading | str  # or why the picture cannot be used
-Wanted = Callable[[int], Sequence[int]]  # up to so many pictures to read next, by number
-Deliver = Callable[[dict[int, Result]], None]
+Boxes = dict[int, Corners]  # by the number of the picture; empty: all of it is read
+Wanted = Callable[[int], Boxes]  # up to so many pictures to read next
+Deliver = Callable[[dict[int, Result], Boxes], None]  # with the boxes that were read
 
 _model: "list[Recognizer]" = []  # of the process that reads
 
@@ -54,15 +57,16 @@ def _load_model(file: Path) -> None:
     _model.append(Recognizer.load(file))
 
 
-def _read(files: Sequence[Path]) -> list[Result]:
-    """The reading of each picture, or why it cannot be used."""
+def _read(pictures: Sequence[tuple[Path, Corners]]) -> list[Result]:
+    """The reading of each picture, or of the box in it, or why it cannot be used."""
     recognizer = _model[0]
     spec = recognizer.spec
     found: dict[int, Result] = {}
     good: dict[int, imaging.Source] = {}
-    for place, file in enumerate(files):
+    for place, (file, box) in enumerate(pictures):
         try:
             pixels = imaging.load(file, spec.channels, warn=False)
+            pixels = straightened(pixels, box, file.name) if box else pixels
             imaging.check_columns(file.name, pixels, spec.height, recognizer.max_columns)
             good[place] = pixels
         except (ImageError, OSError) as error:
@@ -72,18 +76,25 @@ def _read(files: Sequence[Path]) -> list[Result]:
         confidences = tuple(float(c.confidence) for c in output.line.characters)
         line = output.line
         found[place] = PictureReading(line.text, float(line.confidence), confidences, tuple(others))
-    return [found[place] for place in range(len(files))]
+    return [found[place] for place in range(len(pictures))]
 
 
 class BackgroundReader:
     """Reads pictures as long as some are wanted, in a thread that another process works for."""
 
     def __init__(self, model: Path, files: Sequence[Path], wanted: Wanted, deliver: Deliver):
-        """files: the pictures, by number. deliver: takes results, by number."""
+        """files: the pictures, by number. deliver: takes results, by number, and what was read."""
         self.model, self.files, self.wanted, self.deliver = model, files, wanted, deliver
         self.problem = ""  # why nothing is read any more
-        self._stopped = threading.Event()
+        self._pool: WorkerPool | None = None
+        self._stopped, self._changed = threading.Event(), threading.Event()
+        self._before_reading: Callable[[], object] = lambda: None
         self._thread = threading.Thread(target=self._run, daemon=True)
+
+    @property
+    def name(self) -> str:
+        """The model's name, for people."""
+        return str(self.model.parent) if self.model.stem == "best" else self.model.stem
 
     def start(self) -> None:
         """Begin to read."""
@@ -96,19 +107,39 @@ class BackgroundReader:
             process.kill()
         self._thread.join()
 
+    def read_now(self, number: int, box: Corners) -> Result | None:
+        """What is read in a box, before others; None if that cannot be said soon."""
+        if not (pool := self._pool):
+            return None
+        try:
+            return pool.submit(_read, [(self.files[number], box)]).result(SOON)[0]
+        except (BrokenExecutor, RuntimeError, TimeoutError, CancelledError):
+            return None
+
+    def use(self, model: Path, begin: Callable[[], object]) -> None:
+        """Read with another model. begin: called when the one of before reads no more."""
+        self.model, self._before_reading = model, begin
+        self._changed.set()
+
     def _run(self) -> None:
         try:
-            with WorkerPool(1, _load_model, self.model) as pool:
-                while not self._stopped.is_set():
-                    numbers = list(self.wanted(CHUNK))
-                    if not numbers:
-                        self._stopped.wait(IDLE)
-                        continue
-                    results = pool.submit(_read, [self.files[n] for n in numbers])
-                    self.deliver(dict(zip(numbers, results.result())))
+            while not self._stopped.is_set():
+                self._changed.clear()
+                self._before_reading()
+                with WorkerPool(1, _load_model, self.model) as self._pool:
+                    self._read_wanted(self._pool)
         except BrokenExecutor:
             self.problem = "the process that reads ended: is the model damaged, or memory full?"
         except Exception as error:  # labels can still be typed
             self.problem = str(error)
         if self.problem and not self._stopped.is_set():
             log.warning("%s: no readings (%s); labels can be typed", self.model, self.problem)
+
+    def _read_wanted(self, pool: WorkerPool) -> None:
+        while not (self._stopped.is_set() or self._changed.is_set()):
+            boxes = self.wanted(CHUNK)
+            if not boxes:
+                self._stopped.wait(IDLE)
+                continue
+            results = pool.submit(_read, [(self.files[n], box) for n, box in boxes.items()])
+            self.deliver(dict(zip(boxes, results.result())), boxes)

@@ -13,8 +13,10 @@ from PIL import Image
 
 from aocr.label.readings import BackgroundReader
 from aocr.label.session import Kind, Session
+from aocr.label.training import LEAST_LABELS, Training
 from aocr.server.pages import PAGE_HEADERS, page_text
 from ocr_simple import images as imaging
+from ocr_simple.datasets.crops import Corners, check_corners, parse_corners, straightened
 from ocr_simple.local_files import read_bytes
 
 PAGE = Path(__file__).resolve().parent / "page.html"
@@ -64,14 +66,23 @@ class OnePage:
 class Labelling:
     """What the routes share."""
 
-    def __init__(self, session: Session, files: list[Path], reader: BackgroundReader, about: dict):
+    def __init__(
+        self,
+        session: Session,
+        files: list[Path],
+        reader: BackgroundReader,
+        training: Training,
+        about: dict,
+    ):
         """files: the pictures, by number. about: what the page shows that does not change."""
-        self.session, self.files, self.reader, self.about = session, files, reader, about
+        self.session, self.files, self.reader = session, files, reader
+        self.training, self.about = training, about
         self.one_page = OnePage()
 
     def state(self) -> dict[str, Any]:
         """All that the page shows."""
-        return self.session.state() | {"problem": self.reader.problem}
+        read = {"problem": self.reader.problem, "model": self.reader.name}
+        return self.session.state() | read | {"training": self.training.state()}
 
 
 def labelling_of(request: Request) -> Labelling:
@@ -94,24 +105,26 @@ def page(_: Shared) -> Response:
 
 
 @routes.get("/picture/{number}")
-def picture(number: int, shared: Shared) -> Response:
-    """A picture as browsers can show it. Raises HTTPException."""
+def picture(number: int, shared: Shared, box: str = "") -> Response:
+    """A picture, or the line in a box of it, as browsers can show it. Raises HTTPException."""
     if not 0 <= number < len(shared.files):
         raise HTTPException(404, "no such picture")
     try:
         content = read_bytes(shared.files[number], imaging.MAX_BYTES)
         kind = "image/jpeg"
-        if not content.startswith(JPEG):
-            content, kind = _png(content, shared.files[number].name), "image/png"
-    except (imaging.ImageError, OSError) as error:
+        if box or not content.startswith(JPEG):
+            corners = parse_corners(box) if box else ()
+            content, kind = _png(content, shared.files[number].name, corners), "image/png"
+    except (ValueError, OSError) as error:
         raise HTTPException(422, str(error)) from error
     return Response(content, media_type=kind, headers=PICTURE_HEADERS)
 
 
-def _png(encoded: bytes, name: str) -> bytes:
+def _png(encoded: bytes, name: str, box: Corners) -> bytes:
     """An image of any format as PNG, upright and without transparency, as the model sees it."""
     file = io.BytesIO()
     pixels = imaging.load(encoded, 3, name, warn=False)
+    pixels = straightened(pixels, box, name) if box else pixels
     Image.fromarray(pixels).save(file, "PNG", compress_level=1)
     return file.getvalue()
 
@@ -151,6 +164,40 @@ def answer(
     return shared.state()
 
 
+Numbers = Annotated[list[float], Body(max_length=8)]
+
+
+@routes.post("/box")
+def box(
+    shared: Shared,
+    page: Page,
+    number: Annotated[int, Body()],
+    corners: Numbers,
+    to_all: Annotated[bool, Body()] = False,
+) -> dict[str, Any]:
+    """Keep a box, also for all pictures of the same size, or remove it: no corners.
+
+    Raises as `answer`.
+    """
+    shared.one_page.check(page)
+    shared.session.box(number, corners, to_all)
+    return shared.state()
+
+
+@routes.post("/read")
+def read(
+    shared: Shared, page: Page, number: Annotated[int, Body()], corners: Numbers
+) -> dict[str, Any]:
+    """What is read in a box that is being drawn; nothing is written. Raises as `picture`."""
+    shared.one_page.check(page)
+    if not 0 <= number < len(shared.files):
+        raise HTTPException(404, "no such picture")
+    found = shared.reader.read_now(number, check_corners(corners))
+    if isinstance(found, str):
+        return {"error": found}
+    return {"reading": found._asdict() if found else None}
+
+
 @routes.post("/undo")
 def undo(shared: Shared, page: Page) -> dict[str, Any]:
     """Take back the last answer. Raises as `answer`."""
@@ -164,4 +211,17 @@ def review(shared: Shared, page: Page, on: Annotated[bool, Body()]) -> dict[str,
     """Go through the labels again, or return to labelling. Raises as `answer`."""
     shared.one_page.check(page)
     shared.session.review(on)
+    return shared.state()
+
+
+@routes.post("/train")
+def train(shared: Shared, page: Page, on: Annotated[bool, Body()]) -> dict[str, Any]:
+    """Train on the labels, or stop that. Raises as `answer`."""
+    shared.one_page.check(page)
+    if not on:
+        shared.training.stop()
+    elif shared.session.labelled < LEAST_LABELS:
+        raise ValueError(f"{LEAST_LABELS} labels are needed; there are {shared.session.labelled}")
+    else:
+        shared.training.start()
     return shared.state()

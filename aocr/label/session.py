@@ -6,26 +6,30 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
+from aocr.label.crops_file import upright_size
 from aocr.label.labels_file import REASONS, Answer, LabelsFile, why_not_labelled
 from aocr.label.order import Order, disagreement, first_order, next_to_label, next_to_review
-from aocr.label.readings import PictureReading, Result
+from aocr.label.readings import Boxes, PictureReading, Result
+from ocr_simple.datasets.crops import Corners, check_corners
 from ocr_simple.datasets.entries import to_label
 from ocr_simple.datasets.rows import refuse_boxes
 
 Kind = Literal["label", "unreadable", "not a line", "skip"]
+StepKind = Kind | Literal["box"]
 
 PAUSE = 60.0  # seconds: whoever takes longer for an answer is doing something else
 FEWEST, RECENT = 5, 50  # texts, answers that the texts per minute are computed from
 
 
 class _Step(NamedTuple):
-    """An answer of this session, with what it takes to undo it."""
+    """An answer of this session, or a box, with what it takes to undo it."""
 
     number: int
-    kind: Kind
+    kind: StepKind
     before: Answer | None
     reviewing: bool
-    unchanged: bool | None  # whether a reading was accepted as it was; None: there was none
+    unchanged: bool | None = None  # whether a reading was accepted as it was; None: there was none
+    boxes: Boxes | None = None  # of before, of the pictures whose box was changed
 
 
 class Session:
@@ -55,6 +59,7 @@ class Session:
         self._skipped: dict[int, None] = {}  # in the order in which they were
         self._reviewed: set[int] = set()
         self._steps: list[_Step] = []
+        self._sizes: dict[int, tuple[int, int] | None] = {}  # of pictures, where asked for
         self._gaps: deque[tuple[float, bool]] = deque(maxlen=RECENT)  # seconds, whether for a text
         self._since = clock()  # when the picture was shown
         self._lock = threading.RLock()
@@ -91,19 +96,31 @@ class Session:
         self.upcoming = None if self.current is None else self._choose(self.current)
         self._since = self._clock()
 
-    def wanted(self, count: int) -> list[int]:
+    def wanted(self, count: int) -> Boxes:
         """Up to so many pictures that are not read yet, those first that are shown first."""
         with self._lock:
             first = [n for n in (self.current, self.upcoming) if n is not None]
             rest = [n for n in self._order if n not in self.readings]
             rest.sort(key=lambda n: (n in self.answers) != self.reviewing)
             unread = [n for n in dict.fromkeys([*first, *rest]) if n not in self.readings]
-            return unread[:count]
+            return {n: self._box(n) for n in unread[:count]}
 
-    def deliver(self, found: Mapping[int, Result]) -> None:
-        """Take readings, by the number of the picture."""
+    def deliver(self, found: Mapping[int, Result], boxes: Boxes | None = None) -> None:
+        """Take readings, by the number of the picture. boxes: what was read, if there are any.
+
+        A reading of another box than the picture has by now is not used.
+        """
         with self._lock:
-            self.readings.update(found)
+            for number, result in found.items():
+                if (boxes or {}).get(number, ()) == self._box(number):
+                    self.readings[number] = result
+
+    def forget_readings(self, alphabet: str) -> None:
+        """Have all pictures read again, by a model of this alphabet."""
+        with self._lock:
+            self.alphabet = frozenset(alphabet)
+            for number in [n for n in self.readings if not why_not_labelled(self.images[n])]:
+                del self.readings[number]
 
     # --- what the page asks for ---------------------------------------------------------------
 
@@ -148,13 +165,41 @@ class Session:
             if not self._steps:
                 raise ValueError("nothing to undo: no answer was given since aocr label started")
             step = self._steps[-1]
-            if step.kind != "skip":
+            if step.kind == "box":
+                self._put_boxes(step.boxes or {})
+            elif step.kind != "skip":
                 self._put(step.number, step.before)
             self._steps.pop()
             self._skipped.pop(step.number, None)
             self._reviewed.discard(step.number)
             self.reviewing, self.current = step.reviewing, step.number
             self._choose_upcoming()
+
+    def box(self, number: int, corners: Sequence[float], to_all: bool = False) -> None:
+        """Set the box of the picture that is shown, or remove it: no corners. It is on disk then.
+
+        to_all: also those of all pictures of the same size. Raises as `answer`.
+        """
+        with self._lock:
+            if number != self.current:
+                raise ValueError("this picture is not shown any more; nothing was changed")
+            box, size = check_corners(corners) if corners else (), self._size(number)
+            if size and box and not _is_inside(box, size):
+                raise ValueError(f"the box reaches beyond the picture of {size[0]} x {size[1]}")
+            chosen = [number]
+            if to_all and size:
+                others = (n for n, image in enumerate(self.images) if not why_not_labelled(image))
+                chosen = [n for n in others if self._size(n) == size]
+            before = {n: self._box(n) for n in chosen if self._box(n) != box}
+            if before:
+                self._put_boxes(dict.fromkeys(before, box))
+                self._steps.append(_Step(number, "box", None, self.reviewing, boxes=before))
+
+    @property
+    def labelled(self) -> int:
+        """The number of labels, also of those for which there is nothing to read."""
+        with self._lock:
+            return sum(answer.label is not None for answer in self.answers.values())
 
     def review(self, on: bool) -> None:
         """Go through the answers again, from the beginning, or return to labelling."""
@@ -171,17 +216,34 @@ class Session:
         else:
             self.answers[number] = answer
 
+    def _box(self, number: int) -> Corners:
+        return self.file.crops.get(self.images[number])
+
+    def _put_boxes(self, boxes: Boxes) -> None:
+        for number in boxes:
+            if reason := why_not_labelled(self.images[number]):
+                raise ValueError(f"{self.images[number]}: {reason}")
+        self.file.crops.put({self.images[number]: box for number, box in boxes.items()})
+        for number in boxes:  # something else is to be read
+            self.readings.pop(number, None)
+
+    def _size(self, number: int) -> tuple[int, int] | None:
+        if number not in self._sizes:
+            self._sizes[number] = upright_size(self.file.folder / self.images[number])
+        return self._sizes[number]
+
     # --- what the page shows ------------------------------------------------------------------
 
     def state(self) -> dict[str, Any]:
         """All that the page shows, for JSON."""
         with self._lock:
             suspects = sum(self._is_suspected(n) for n in self.answers)
-            labelled = sum(answer.label is not None for answer in self.answers.values())
+            labelled = self.labelled
             judged = [step.unchanged for step in self._steps if step.unchanged is not None]
             return {
                 "picture": None if self.current is None else self._picture(self.current),
                 "upcoming": self.upcoming,
+                "upcoming_box": () if self.upcoming is None else self._box(self.upcoming),
                 "reviewing": self.reviewing,
                 "waiting": len(self._waiting(None)),
                 "pictures": len(self.images),
@@ -208,6 +270,7 @@ class Session:
             "label": answer.label if answer else None,
             "reason": answer.reason if answer else "",
             "suspected": answer is not None and self._is_suspected(number),
+            "box": self._box(number),
         }
 
     def _per_minute(self) -> float | None:
@@ -216,9 +279,14 @@ class Session:
         return 60 * texts / seconds if texts >= FEWEST and seconds else None
 
     def _last(self) -> dict[str, Any] | None:
-        """The answer that undo takes back."""
+        """The answer, or the box, that undo takes back."""
         if not self._steps:
             return None
-        number, kind = self._steps[-1].number, self._steps[-1].kind
+        number, kind, boxes = self._steps[-1].number, self._steps[-1].kind, self._steps[-1].boxes
         label = self.answers[number].label if kind == "label" else None
-        return {"name": self.images[number], "kind": kind, "label": label}
+        about = {"kind": kind, "label": label, "boxes": len(boxes or ())}
+        return {"name": self.images[number]} | about
+
+
+def _is_inside(box: Corners, size: tuple[int, int]) -> bool:
+    return min(box) >= 0 and max(box[::2]) <= size[0] and max(box[1::2]) <= size[1]

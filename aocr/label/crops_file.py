@@ -1,0 +1,72 @@
+"""The boxes on disk: crops.tsv, written whole at each change, as labels.tsv is."""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from PIL import ExifTags, Image
+
+from aocr.label.rows_file import Row, Rows
+from ocr_simple import images as imaging
+from ocr_simple.datasets.annotation_text import read_text
+from ocr_simple.datasets.crops import CROPS, Corners, format_corners, parse_corners
+from ocr_simple.local_files import numbered_rows
+
+ON_THEIR_SIDE = (5, 6, 7, 8)  # EXIF orientations
+
+
+class CropsFile:
+    """The boxes of a folder's pictures. For one thread at a time, and one process."""
+
+    def __init__(self, folder: Path, images: Sequence[Path]):
+        """images: those in the folder. Raises DatasetError if crops.tsv is not text."""
+        self.notes: list[str] = []  # for people: rows that cannot be used; they stay as they are
+        names = {os.path.realpath(image): image.relative_to(folder).as_posix() for image in images}
+        path, rows = folder / CROPS, []
+        self._boxes: dict[str, Corners] = {}
+        for number, line in numbered_rows(read_text(path)) if path.is_file() else ():
+            name, _, text = line.rstrip("\r").partition("\t")
+            image = names.get(os.path.realpath(folder / name.strip()), "")
+            try:
+                box = parse_corners(text)
+            except ValueError as error:
+                self.notes.append(f"{path}:{number}: {error}")
+                image = ""
+            if image:
+                self._boxes[image] = box
+            rows.append(Row(image, name.strip(), text, line.rstrip("\r")))
+        self.rows = Rows(path, rows)
+
+    def get(self, image: str) -> Corners:
+        """The box of an image, by its path relative to the folder; empty if it has none."""
+        return self._boxes.get(image, ())
+
+    def put(self, boxes: Mapping[str, Corners]) -> None:
+        """Write the boxes of some images; an empty one is removed. Afterwards they are on disk.
+
+        Raises ValueError if another program changed the file, and OSError; then nothing has
+        changed.
+        """
+        self.rows.check_unchanged()
+        before = {image: self.get(image) for image in boxes}
+        self._set(boxes)
+        try:
+            self.rows.write(keep=True)
+        except OSError:
+            self._set(before)
+            raise
+
+    def _set(self, boxes: Mapping[str, Corners]) -> None:
+        for image, box in boxes.items():
+            self.rows.set(image, format_corners(box) if box else None)
+            self._boxes[image] = box
+
+
+def upright_size(file: Path) -> tuple[int, int] | None:
+    """The width and height of a picture as it is shown, without decoding it; None if unknown."""
+    try:
+        with Image.open(file, formats=imaging.FORMATS) as image:
+            turned = image.getexif().get(ExifTags.Base.Orientation) in ON_THEIR_SIDE
+            return image.size[::-1] if turned else image.size
+    except Exception:  # decoders raise errors of many types; reading it reports them
+        return None

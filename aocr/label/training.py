@@ -1,0 +1,108 @@
+"""The page's training: `aocr train FOLDER --auto` in another process, one at a time."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+LEAST_LABELS = 10  # what --auto needs
+SHOWN, LISTED = 3, 12  # rows of its messages on the page: while it runs, and if it failed
+FIGURES, MODEL = "auto.json", "best.keras"  # that it writes
+PATIENCE = 20.0  # seconds in which a training that is to stop ends by itself
+
+
+def training_command(folder: Path, model_dir: Path) -> list[str]:
+    """The command that trains on the labels of a folder."""
+    module = [sys.executable, "-m", "aocr.label.training_process"]
+    return [*module, "train", str(folder), "--auto", "--model-dir", str(model_dir)]
+
+
+class Training:
+    """Starts, follows and stops a training. Its methods may be called by several threads."""
+
+    def __init__(self, command: Sequence[str], model_dir: Path, done: Callable[[Path], None]):
+        """model_dir: where the command writes. done: called with the model of each training."""
+        self.command, self.model_dir, self.done = list(command), model_dir, done
+        self._process: subprocess.Popen | None = None
+        self._follower: threading.Thread | None = None
+        self._stopped = False  # whether it was asked to stop
+        self._rows: deque[str] = deque(maxlen=LISTED)
+        self._failed = False
+        self._result: list[str] = []
+        self._lock = threading.Lock()
+
+    def start(self) -> None:
+        """Begin. Raises ValueError if one is running, and OSError."""
+        with self._lock:
+            if self._process:
+                raise ValueError("a training is running already")
+            self._rows.clear()
+            self._rows.append("Starting")
+            self._failed = self._stopped = False
+            self._process = subprocess.Popen(  # a session of its own: Ctrl-C is the server's
+                self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT, start_new_session=True,
+            )  # fmt: skip
+            self._follower = threading.Thread(target=self._follow, args=[self._process])
+            self._follower.start()
+
+    def stop(self) -> None:
+        """Ask it to stop; it ends soon afterwards. Nothing happens if none is running."""
+        with self._lock:
+            if process := self._process:
+                self._stopped = True
+                process.send_signal(signal.SIGINT)
+                end = threading.Timer(PATIENCE, process.kill)
+                end.daemon = True
+                end.start()
+
+    def close(self) -> None:
+        """End it now."""
+        with self._lock:
+            self._stopped = True
+            if process := self._process:
+                process.kill()
+        if self._follower:
+            self._follower.join()
+
+    def state(self) -> dict[str, Any]:
+        """What the page shows."""
+        with self._lock:
+            return {
+                "running": self._process is not None,
+                "lines": list(self._rows)[0 if self._failed else -SHOWN :],
+                "failed": self._failed,
+                "result": self._result,
+                "needed": LEAST_LABELS,
+            }
+
+    def _follow(self, process: subprocess.Popen) -> None:
+        """Take its messages until it ends, and then its result."""
+        assert process.stdout and process.stdin
+        kept = b""
+        while content := os.read(process.stdout.fileno(), 1 << 16):
+            *rows, kept = re.split(rb"[\r\n]+", kept + content)
+            with self._lock:
+                self._rows.extend(row.decode(errors="replace") for row in rows if row.strip())
+        status = process.wait()
+        process.stdin.close()
+        process.stdout.close()
+        problem, result = "", self._result
+        if status == 0:
+            try:
+                figures = json.loads((self.model_dir / FIGURES).read_text(encoding="utf-8"))
+                result = figures["summary"]
+                self.done(self.model_dir / MODEL)
+            except (OSError, ValueError, KeyError) as error:
+                problem = f"the training has ended, but its result cannot be used: {error}"
+        with self._lock:
+            self._process, self._result = None, result
+            self._failed = bool(problem) or (status != 0 and not self._stopped)
+            self._rows.extend(filter(None, [kept.decode(errors="replace").strip(), problem]))
