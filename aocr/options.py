@@ -148,8 +148,9 @@ class LabelPageOptions(Group):
     model: Model = "digits"
     """Model that suggests the texts: a shipped model's name (digits, numbers, text), a model file,
     or a run folder."""
-    order: Literal["unsure", "name"] = "unsure"
-    """unsure: first the pictures that the model is least sure of; name: in the order of names."""
+    order: Literal["unsure", "telling", "name"] = "unsure"
+    """unsure: first the pictures that the model is least sure of; telling: of the least sure ones,
+    first those that look unlike the pictures answered already; name: in the order of names."""
     port: Annotated[NotNegative, Le(65535)] = 8502
     """Port of the page, which only this computer can open; 0: any free port."""
 

@@ -20,7 +20,8 @@ from aocr.label.app import application
 from aocr.label.labels_file import Answer, LabelsFile
 from aocr.label.lock import LOCK, FolderLock
 from aocr.label.next_readings import COUNT, next_readings
-from aocr.label.readings import BackgroundReader, PictureReading
+from aocr.label.order import next_to_label
+from aocr.label.readings import BackgroundReader, PictureReading, look_of
 from aocr.label.routes import SILENCE, Labelling, OnePage
 from aocr.label.rows_file import Rows
 from aocr.label.session import Session
@@ -211,6 +212,36 @@ def test_the_least_sure_come_first(folder):
     fixed = seen[:2]  # chosen, and fetched by the page, before anything was read
     left = [n for n in (3, 1, 2, 0, 4) if n not in fixed]
     assert seen[2:] == left
+
+
+def test_of_the_least_sure_ones_the_most_telling_is_unlike_those_that_are_known():
+    looks = [(0.0, 0.0), (0.1, 0.0), (0.0, 0.2), (5.0, 5.0), (9.0, 9.0)]
+    sure = [0.1, 0.11, 0.12, 0.13, 0.9] + [0.99] * 15
+    readings = {n: PictureReading("1", s, (s,), (), looks[min(n, 4)]) for n, s in enumerate(sure)}
+    assert next_to_label(range(20), readings, "telling") == 0  # nothing is known yet
+    assert next_to_label(range(1, 17), readings, "telling", [0]) == 3
+    assert next_to_label(range(1, 17), readings, "unsure", [0]) == 1
+    assert next_to_label([1, 2], {}, "telling", [0]) == 1  # nothing is read yet
+
+
+def test_pictures_of_one_kind_look_alike():
+    rng = np.random.default_rng(0)
+    stripes = np.tile(np.repeat([40, 200], 8), (24, 6))[..., None]
+    first, second = ((stripes + rng.integers(-9, 9, stripes.shape)).astype(np.uint8) for _ in "12")
+    other = np.rot90(first).copy()
+    looks = [np.array(look_of(pixels)) for pixels in (first, second // 2 + 60, other)]
+    assert np.linalg.norm(looks[0] - looks[1]) < 0.2 * np.linalg.norm(looks[0] - looks[2])
+
+
+def test_the_next_of_ten_thousand_pictures_is_chosen_at_once():
+    rng = np.random.default_rng(0)
+    readings = {
+        n: PictureReading("1", float(rng.random()), (), (), tuple(rng.random(128).tolist()))
+        for n in range(10_000)
+    }
+    started = time.process_time()
+    next_to_label(range(5000), readings, "telling", range(5000, 10_000))
+    assert time.process_time() - started < 1
 
 
 def test_what_is_shown_first_is_read_first(folder):

@@ -11,8 +11,9 @@ import tempfile
 import time
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 from support.commands import ROOT
+from support.lines import OPEN_SANS
 
 from ocr_simple.datasets.annotations import find_dataset, read_labels
 
@@ -99,17 +100,38 @@ def answer(page, text):
     press(page, "Enter")
 
 
-def test_a_dozen_pictures_are_labelled_by_keyboard_though_the_process_is_killed(
-    folder, labelled_folder, new_page
+@pytest.fixture(scope="module")
+def truths():
+    """The texts of thirty lines, by the names of their pictures."""
+    return {f"{k:02}.png": str(1000 + 37 * k)[-2 - k % 3 :] for k in range(30)}
+
+
+@pytest.fixture
+def thirty(truths, tmp_path):
+    """A folder of thirty lines without labels."""
+    for name, text in truths.items():
+        draw_line(text).save(tmp_path / name)
+    return tmp_path
+
+
+def draw_line(text):
+    """A picture of 160 x 32 pixels."""
+    line = Image.new("L", (160, 32), 230)
+    ImageDraw.Draw(line).text((12, 2), text, 20, ImageFont.truetype(OPEN_SANS, 22))
+    return line
+
+
+def test_thirty_pictures_are_labelled_by_keyboard_though_the_process_is_killed_twice(
+    thirty, truths, new_page
 ):
-    truths = read_labels(labelled_folder)
-    with labelling(folder) as (process, address):
+    with labelling(thirty) as (process, address):
         page = new_page(address)
         page.locator("#work").wait_for()
         for _ in range(3):  # before the model has read anything
             answer(page, truths[name_on(page)])
         page.locator("#next button").first.wait_for(timeout=90_000)
         answer(page, truths[name_on(page)])
+        page.locator("#next button").first.wait_for()
         first, read = name_on(page), page.locator("#text").input_value()
         page.keyboard.press("ArrowDown")
         other = page.locator("#text").input_value()
@@ -120,18 +142,142 @@ def test_a_dozen_pictures_are_labelled_by_keyboard_though_the_process_is_killed(
         page.keyboard.press("Control+z")
         page.wait_for_function("n => document.getElementById('name').textContent === n", arg=first)
         answer(page, truths[first])
-        assert read_labels(folder).items() <= truths.items() and len(read_labels(folder)) == 5
+        for _ in range(5):
+            answer(page, truths[name_on(page)])
         process.kill()
-    with labelling(folder) as (_, address):
+    assert read_labels(thirty).items() <= truths.items() and len(read_labels(thirty)) == 10
+    with labelling(thirty, "--order", "telling") as (process, address):
         page = new_page(address)
         page.locator("#work").wait_for()
-        assert "5 of 12 pictures labelled" in page.locator("#figures").text_content()
-        for _ in range(7):
+        assert "10 of 30 pictures labelled" in page.locator("#figures").text_content()
+        for _ in range(10):
             answer(page, truths[name_on(page)])
-        page.locator("#done", has_text="All pictures are done: 12 labels").wait_for()
-        assert f"--dataset {folder}" in page.locator("#command").text_content()
-    assert read_labels(folder) == truths
-    assert not (folder / ".aocr-label.lock").exists()
+        process.kill()
+    with labelling(thirty) as (_, address):
+        page = new_page(address)
+        page.locator("#work").wait_for()
+        for _ in range(10):
+            answer(page, truths[name_on(page)])
+        page.locator("#done", has_text="All pictures are done: 30 labels").wait_for()
+        assert f"--dataset {thirty}" in page.locator("#command").text_content()
+    assert read_labels(thirty) == truths
+    assert not (thirty / ".aocr-label.lock").exists()
+
+
+def test_a_training_is_started_survives_a_reload_and_is_stopped(thirty, truths, new_page):
+    labels = [f"{name}\t{text}\n" for name, text in truths.items()]
+    (thirty / "labels.tsv").write_text("".join(labels[:9]))
+    with labelling(thirty, "--order", "name") as (_, address):
+        page = new_page(address)
+        page.locator("#work").wait_for()
+        assert page.locator("#start").is_disabled()
+        assert "10 labels are needed: 1 more" in page.locator("#trained").text_content()
+        answer(page, truths[name_on(page)])
+        page.locator("#start", has_text="Train on 10 labels").click()
+        page.locator("#start", has_text="Stop training").wait_for()
+        page.reload()
+        page.locator("#start", has_text="Stop training").click(timeout=30_000)
+        page.locator("#start", has_text="Train on 10 labels").wait_for(timeout=60_000)
+        answer(page, truths[name_on(page)])
+
+
+@pytest.fixture
+def camera(tmp_path):
+    """Pictures of a camera that does not move, of a line and its surroundings, and another one."""
+    for name, text in {"a.png": "7315", "b.png": "2048", "c.png": "9266"}.items():
+        scene = Image.new("L", (320, 200), 120)
+        scene.paste(draw_line(text), (100, 90))
+        scene.save(tmp_path / name)
+    draw_line("11").save(tmp_path / "d.png")
+    return tmp_path
+
+
+def drag(page, corner, to):
+    """Drag a corner to a place of the picture, in its pixels."""
+    frame, handle = page.locator("#frame").bounding_box(), page.locator(".corner").nth(corner)
+    handle = handle.bounding_box()
+    size = frame["width"] / 320
+    page.mouse.move(handle["x"] + handle["width"] / 2, handle["y"] + handle["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(frame["x"] + to[0] * size, frame["y"] + to[1] * size, steps=3)
+    page.mouse.up()
+
+
+def boxes_of(folder):
+    rows = [row.split("\t") for row in (folder / "crops.tsv").read_text().splitlines()]
+    return {name: [float(number) for number in box.split()] for name, box in rows}
+
+
+@pytest.mark.parametrize("width", [1100, 390])
+def test_a_box_is_drawn_and_kept_for_all_pictures_of_the_size(camera, new_page, width):
+    files = {file.name: file.read_bytes() for file in camera.glob("*.png")}
+    with labelling(camera, "--order", "name") as (_, address):
+        page = new_page(address, width)
+        page.locator("#work").wait_for()
+        page.locator("#crop").click()
+        page.locator("#box").wait_for()
+        for corner, to in enumerate([(100, 90), (260, 90), (260, 122), (100, 122)]):
+            drag(page, corner, to)
+        page.locator("#inside", has_text="7315").wait_for(timeout=90_000)
+        assert not (camera / "crops.tsv").exists()
+        page.keyboard.press("a")
+        page.wait_for_function("() => document.getElementById('text').value === '7315'")
+        boxes = boxes_of(camera)
+        assert [*boxes] == ["a.png", "b.png", "c.png"]
+        assert boxes["c.png"] == pytest.approx([100, 90, 260, 90, 260, 122, 100, 122], abs=3)
+        press(page, "Enter")
+        page.wait_for_function("() => document.getElementById('text').value === '2048'")
+        page.keyboard.press("Control+z")
+        page.locator("#name", has_text="a.png").wait_for()
+        page.keyboard.press("Control+z")
+        page.wait_for_function("() => !document.getElementById('image').src.includes('box=')")
+        assert not (camera / "crops.tsv").exists()
+    assert {file.name: file.read_bytes() for file in camera.glob("*.png")} == files
+
+
+def test_a_box_is_drawn_by_keyboard(camera, new_page):
+    with labelling(camera, "--order", "name") as (_, address):
+        page = new_page(address)
+        page.locator("#work").wait_for()
+        page.keyboard.type("73")
+        page.keyboard.press("F6")
+        page.locator("#box").wait_for()
+        page.keyboard.press("ArrowRight")
+        page.keyboard.press("Escape")
+        assert page.locator("#box").is_hidden() and not (camera / "crops.tsv").exists()
+        page.keyboard.press("F6")
+        page.locator("#box").wait_for()
+        page.keyboard.press("Shift+ArrowRight")
+        page.keyboard.press("3")
+        page.keyboard.press("ArrowUp")
+        page.keyboard.press("Enter")
+        page.wait_for_function("() => document.getElementById('image').src.includes('box=')")
+        left, top, right, bottom = 32, 40, 288, 160  # of the box that is there at first
+        step = 320 / 250
+        expected = [left + 5 * step, top, right, top, right, bottom - step, left, bottom]
+        assert boxes_of(camera)["a.png"] == pytest.approx(expected, abs=0.1)
+        assert page.locator("#text").input_value() == "73"  # what was typed is still there
+        page.keyboard.press("F6")
+        page.locator("#box").wait_for()
+        page.keyboard.press("Delete")
+        page.wait_for_function("() => !document.getElementById('image').src.includes('box=')")
+        assert not (camera / "crops.tsv").exists()
+
+
+def test_a_folder_that_cannot_be_written_to_any_more_is_reported(folder, labelled_folder, new_page):
+    truths = read_labels(labelled_folder)
+    blocked = folder / ".labels.tsv.partial"  # stands in the way of each write, also of root's
+    with labelling(folder, "--order", "name") as (_, address):
+        page = new_page(address)
+        page.locator("#work").wait_for()
+        blocked.mkdir()
+        page.keyboard.type(truths["0.png"])
+        page.keyboard.press("Enter")
+        page.locator("#status.error").wait_for()
+        assert name_on(page) == "0.png" and page.locator("#text").input_value() == truths["0.png"]
+        blocked.rmdir()
+        press(page, "Enter")
+        assert read_labels(folder) == {"0.png": truths["0.png"]}
 
 
 def test_each_other_answer_has_its_key(folder, new_page):

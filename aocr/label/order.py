@@ -1,14 +1,18 @@
 """In which order pictures are shown."""
 
+import heapq
 import random
 from collections.abc import Collection, Mapping, Sequence
 from typing import Literal
+
+import numpy as np
 
 from aocr.label.labels_file import Answer
 from aocr.label.readings import PictureReading, Result
 from ocr_simple.reports.metrics import SURE
 
-Order = Literal["unsure", "name"]
+Order = Literal["unsure", "telling", "name"]
+LEAST_SURE, MOST_COMPARED = 0.2, 60  # share and number of the waiting pictures that are compared
 
 
 def first_order(count: int, order: Order) -> list[int]:
@@ -18,28 +22,55 @@ def first_order(count: int, order: Order) -> list[int]:
     nearly the least sure of all.
     """
     numbers = list(range(count))
-    if order == "unsure":
+    if order != "name":
         random.Random(0).shuffle(numbers)
     return numbers
 
 
 def next_to_label(
-    waiting: Collection[int], readings: Mapping[int, Result], order: Order
+    waiting: Collection[int],
+    readings: Mapping[int, Result],
+    order: Order,
+    known: Collection[int] = (),
 ) -> int | None:
     """Which of the waiting pictures comes next; waiting: in their first order.
 
-    unsure: the least sure of those that were read. Pictures that cannot be used come last.
+    unsure: the least sure of those that were read. telling: of the least sure ones, the one that
+    looks least like those that are `known`. Pictures that cannot be used come last.
     """
-    if order == "unsure":
+    if order != "name":
         sure = {
             n: found.confidence
             for n in waiting
             if isinstance(found := readings.get(n), PictureReading)
         }
+        if sure and order == "telling":
+            compared = min(MOST_COMPARED, max(1, round(LEAST_SURE * len(sure))))
+            return least_alike(
+                heapq.nsmallest(compared, sure, key=sure.__getitem__), known, readings
+            )
         if sure:
             return min(sure, key=lambda n: sure[n])
     good = (n for n in waiting if not isinstance(readings.get(n), str))
     return next(good, next(iter(waiting), None))
+
+
+def least_alike(
+    numbers: Sequence[int], known: Collection[int], readings: Mapping[int, Result]
+) -> int:
+    """The picture that is farthest from the nearest known one (greedy farthest-first traversal).
+
+    numbers: those to choose from, all of them read; of several that are equally far, the first.
+    """
+    looks = {n: found.look for n in (*numbers, *known)
+             if isinstance(found := readings.get(n), PictureReading)}  # fmt: skip
+    theirs = np.array([looks[n] for n in known if n in looks])  # (known, values)
+    if not len(theirs):
+        return numbers[0]
+    ours = np.array([looks[n] for n in numbers])
+    to_each = (theirs**2).sum(axis=1) - 2 * ours @ theirs.T  # (numbers, known)
+    nearest = to_each.min(axis=1) + (ours**2).sum(axis=1)  # squares of distances
+    return numbers[int(nearest.argmax())]
 
 
 def disagreement(

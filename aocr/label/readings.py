@@ -10,7 +10,10 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import BrokenExecutor, CancelledError
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from PIL import Image
 
 from aocr.label.next_readings import next_readings
 from ocr_simple import images as imaging
@@ -27,6 +30,7 @@ log = logging.getLogger("ocr_simple")
 CHUNK = 16  # pictures read at a time: the one that is shown next does not wait for many others
 IDLE = 0.2  # seconds between two looks for pictures that are to be read
 SOON = 10.0  # seconds in which the reading of a box that is being drawn is of use
+THUMBNAIL = (16, 8)  # columns and rows
 NICENESS = 5  # the page comes first
 
 
@@ -37,12 +41,26 @@ class PictureReading(NamedTuple):
     confidence: float
     confidences: tuple[float, ...]  # of each character
     others: tuple[str, ...]  # the next most probable texts
+    look: tuple[float, ...] = ()  # how the picture looks, to tell which are alike: see `look_of`
+
+    def shown(self) -> dict[str, Any]:
+        """What the page shows of it."""
+        return {name: value for name, value in self._asdict().items() if name != "look"}
 
 
 Result = PictureReading | str  # or why the picture cannot be used
 Boxes = dict[int, Corners]  # by the number of the picture; empty: all of it is read
 Wanted = Callable[[int], Boxes]  # up to so many pictures to read next
 Deliver = Callable[[dict[int, Result], Boxes], None]  # with the boxes that were read
+
+
+def look_of(pixels: np.ndarray) -> tuple[float, ...]:
+    """A thumbnail of uint8 (rows, columns, channels), normalised: distances tell what is alike."""
+    grey = Image.fromarray(pixels.mean(axis=2).astype(np.uint8))
+    small = grey.resize(THUMBNAIL, Image.Resampling.BOX)
+    values = imaging.normalise(np.asarray(small)[..., None])
+    return tuple(np.round(values.ravel(), 2).tolist())
+
 
 _model: "list[Recognizer]" = []  # of the process that reads
 
@@ -62,7 +80,7 @@ def _read(pictures: Sequence[tuple[Path, Corners]]) -> list[Result]:
     recognizer = _model[0]
     spec = recognizer.spec
     found: dict[int, Result] = {}
-    good: dict[int, imaging.Source] = {}
+    good: dict[int, np.ndarray] = {}
     for place, (file, box) in enumerate(pictures):
         try:
             pixels = imaging.load(file, spec.channels, warn=False)
@@ -75,7 +93,9 @@ def _read(pictures: Sequence[tuple[Path, Corners]]) -> list[Result]:
         others = next_readings(output, recognizer.alphabet, spec.head == "ctc")
         confidences = tuple(float(c.confidence) for c in output.line.characters)
         line = output.line
-        found[place] = PictureReading(line.text, float(line.confidence), confidences, tuple(others))
+        found[place] = PictureReading(
+            line.text, float(line.confidence), confidences, tuple(others), look_of(good[place])
+        )
     return [found[place] for place in range(len(pictures))]
 
 

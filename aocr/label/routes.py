@@ -195,7 +195,7 @@ def read(
     found = shared.reader.read_now(number, check_corners(corners))
     if isinstance(found, str):
         return {"error": found}
-    return {"reading": found._asdict() if found else None}
+    return {"reading": found.shown() if found else None}
 
 
 @routes.post("/undo")

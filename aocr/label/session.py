@@ -84,7 +84,8 @@ class Session:
             return next_to_review(waiting, self.answers, self.readings, self.alphabet)
         if waiting and waiting[0] in self._skipped:  # nothing else is left: as they were skipped
             return waiting[0]
-        return next_to_label(waiting, self.readings, self.order)
+        known = [*self.answers] if shown is None else [*self.answers, shown]
+        return next_to_label(waiting, self.readings, self.order, known)
 
     def _advance(self) -> None:
         """Show the upcoming picture, and choose the one after it."""
@@ -266,7 +267,7 @@ class Session:
             "number": number,
             "name": self.images[number],
             "error": found if isinstance(found, str) else None,
-            "reading": found._asdict() if isinstance(found, PictureReading) else None,
+            "reading": found.shown() if isinstance(found, PictureReading) else None,
             "label": answer.label if answer else None,
             "reason": answer.reason if answer else "",
             "suspected": answer is not None and self._is_suspected(number),
