@@ -21,19 +21,19 @@ class CropsFile:
     def __init__(self, folder: Path, images: Sequence[Path]):
         """images: those in the folder. Raises DatasetError if crops.tsv is not text."""
         self.notes: list[str] = []  # for people: rows that cannot be used; they stay as they are
-        names = {os.path.realpath(image): image.relative_to(folder).as_posix() for image in images}
         path, rows = folder / CROPS, []
+        names = {os.path.abspath(image): image for image in images} if path.is_file() else {}
         self._boxes: dict[str, Corners] = {}
         for number, line in numbered_rows(read_text(path)) if path.is_file() else ():
             name, _, text = line.rstrip("\r").partition("\t")
-            image = names.get(os.path.realpath(folder / name.strip()), "")
+            file, image = names.get(os.path.abspath(os.path.join(folder, name.strip()))), ""
             try:
                 box = parse_corners(text)
+                if file:
+                    image = file.relative_to(folder).as_posix()
+                    self._boxes[image] = box
             except ValueError as error:
                 self.notes.append(f"{path}:{number}: {error}")
-                image = ""
-            if image:
-                self._boxes[image] = box
             rows.append(Row(image, name.strip(), text, line.rstrip("\r")))
         self.rows = Rows(path, rows)
 

@@ -33,11 +33,10 @@ def check_corners(corners: Sequence[float]) -> Corners:
     """The corners of a box, to a tenth of a pixel. Raises ValueError for what is none."""
     if len(corners) != 8 or not all(math.isfinite(number) for number in corners):
         raise ValueError("four corners are eight numbers: x and y of each")
-    points = np.reshape(corners, (4, 2)).astype(float)
-    sides = np.roll(points, -1, axis=0) - points
-    following = np.roll(sides, -1, axis=0)
-    turns = sides[:, 0] * following[:, 1] - sides[:, 1] * following[:, 0]
-    if np.hypot(*sides.T).min() < SMALLEST or turns.min() <= 0:
+    xs, ys = corners[::2], corners[1::2]  # not with NumPy: there may be very many boxes
+    sides = [(xs[i - 3] - xs[i], ys[i - 3] - ys[i]) for i in range(4)]
+    turns = [sides[i][0] * sides[i - 3][1] - sides[i][1] * sides[i - 3][0] for i in range(4)]
+    if min(math.hypot(*side) for side in sides) < SMALLEST or min(turns) <= 0:
         raise ValueError(
             "these are not the corners of a box in the order top left, top right, bottom right, "
             "bottom left"
