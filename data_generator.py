@@ -9,7 +9,6 @@ drawing (`ocr_simple/drawing/lines.py`), variation (`ocr_simple/photography`), l
 (`ocr_simple/datasets`).
 """
 
-import dataclasses
 import threading
 from collections import Counter
 from collections.abc import Iterable
@@ -27,9 +26,9 @@ from ocr_simple.drawing.lines import Lines
 from ocr_simple.drawing.texts import characters_of
 from ocr_simple.network.backend import keras
 from ocr_simple.options import LARGEST_SEED, TrainOptions
+from ocr_simple.runs.config import with_auto_alphabet
 from ocr_simple.runs.journal import log
 from ocr_simple.spec import ModelSpec
-from ocr_simple.text import unique_characters
 
 VALIDATION_SEED = LARGEST_SEED + 1  # added to a run's seed: lines that no training draws,
 CALIBRATION_SEED = 2 * VALIDATION_SEED  # and others
@@ -79,7 +78,7 @@ def gather(options: TrainOptions, spec: ModelSpec, known: str = "") -> Data:
 def _generated(options: TrainOptions, spec: ModelSpec) -> Data:
     """Generated lines; validation reads fonts that training never sees."""
     if options.alphabet == "auto":
-        spec = _with_auto_alphabet(spec, options, characters_of(options))
+        spec = with_auto_alphabet(spec, options, characters_of(options))
     lines, unseen_fonts = _lines(options, spec)
     seed = options.seed + VALIDATION_SEED
     unseen = Lines(options, spec, unseen_fonts, seed, augment=False)
@@ -98,7 +97,7 @@ def _labelled(options: TrainOptions, spec: ModelSpec, known: str) -> Data:
     if options.alphabet == "auto":
         drawn = characters_of(options) if options.mix_generated else ""
         labels = labelled.alphabet_of(found + found_to_validate)
-        spec = _with_auto_alphabet(spec, options, known + labels + drawn)
+        spec = with_auto_alphabet(spec, options, known + labels + drawn)
     limits = options.max_width, options.max_height, options.skip_bad
     entries, left_out = labelled.select_usable(found, spec, *limits)
     if options.validation:
@@ -129,14 +128,6 @@ def _labelled(options: TrainOptions, spec: ModelSpec, known: str) -> Data:
         about += f"; {options.mix_generated:.0%} of the lines are generated"
     validation = [labelled.load_example(entry, spec) for entry in unseen]
     return Data(spec, lines, validation, about, varied, len(entries), labelled.fingerprint(found))
-
-
-def _with_auto_alphabet(spec: ModelSpec, options: TrainOptions, characters: str) -> ModelSpec:
-    """For --alphabet auto: `spec` with these characters, and those of the --init-from model."""
-    if not characters:
-        return spec
-    known = spec.alphabet if options.init_from else ""
-    return dataclasses.replace(spec, alphabet=unique_characters(known + characters))
 
 
 def _lines(options: TrainOptions, spec: ModelSpec) -> tuple[Lines, list[str]]:

@@ -3,6 +3,7 @@
     python train.py                                  # digits, from scratch, into checkpoints/
     python train.py --alphabet ascii --text-source dictionary --words 4 --steps 20000
     python train.py --dataset my_images/             # file names and labels in labels.tsv
+    python train.py --recipe receipt --preview       # a picture of what would be drawn
     python train.py --help                           # the options, their defaults and reasons
 
 This file is the training loop: options, data, model, training step, schedule, loop, validation and
@@ -20,6 +21,10 @@ if __name__ == "__main__":  # --help and mistakes are answered before TensorFlow
     from ocr_simple.runs.config import check
 
     OPTIONS = parse(TrainOptions, prog="train.py", check=check)
+    if OPTIONS.preview:
+        from ocr_simple.runs import training_preview
+
+        raise SystemExit(training_preview.run(OPTIONS, "train.py"))
 
 import contextlib
 import dataclasses

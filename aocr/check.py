@@ -10,7 +10,6 @@ import numpy as np
 from PIL import Image
 
 from aocr.options import CheckOptions
-from aocr.sheet import choose_sheet, write_sheet
 from ocr_simple import images as imaging
 from ocr_simple.command_line import say
 from ocr_simple.datasets.annotations import Dataset, check_datasets, find_dataset
@@ -19,6 +18,7 @@ from ocr_simple.datasets.labelled_lines import load_image, outside_alphabet, too
 from ocr_simple.network.encoders import ENCODERS
 from ocr_simple.reports import pictures
 from ocr_simple.reports.canvas import WRONG
+from ocr_simple.reports.sheet import choose_sheet, write_sheet
 from ocr_simple.spec import ModelSpec
 from ocr_simple.text import Alphabet, first_ten, visible
 

@@ -28,6 +28,15 @@ def run(options: AocrTrainOptions, command: list[str]) -> int:
         options = replace(options, clip_norm=0.0)
     if options.full_ascii:
         options = replace(options, alphabet="ascii")
+    if options.preview:
+        if options.auto:
+            raise ValueError(
+                "--preview shows lines of the options that you give, and --auto chooses them; "
+                "leave one of the two out"
+            )
+        from ocr_simple.runs import training_preview
+
+        return training_preview.run(options, "aocr train")
     if options.auto:
         from aocr.auto import command as auto
 

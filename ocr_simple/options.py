@@ -297,6 +297,9 @@ class OptimisationOptions(Group):
 class RunOptions(Group):
     """The run: folder, resuming, validation."""
 
+    preview: bool = False
+    """Train nothing: draw forty lines of these options, beside forty of your images if there are
+    some, into preview.png."""
     model_dir: Annotated[Path, tyro.conf.arg(aliases=["--job-dir"])] = Path("checkpoints")
     """Run folder for config, models, checkpoint, metrics and pictures."""
     resume: bool = True

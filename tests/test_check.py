@@ -13,7 +13,7 @@ from support.commands import ROOT, status_of
 from support.datasets import annotate, picture
 
 from aocr import cli
-from aocr.sheet import choose_sheet, write_sheet
+from ocr_simple.reports.sheet import choose_sheet, write_sheet
 
 
 @pytest.fixture

@@ -14,7 +14,6 @@ from aocr.diagnose.advice import Seen, advise
 from aocr.diagnose.pictures import Found, Picture, find_pictures, load, spread
 from aocr.diagnose.recipe_lines import COMPARED, draw_recipe, few_fonts
 from aocr.options import DiagnoseOptions
-from aocr.sheet import choose_sheet, write_sheet
 from ocr_simple.command_line import say
 from ocr_simple.datasets.entries import fault_list
 from ocr_simple.drawing.fonts import find_fonts
@@ -24,6 +23,7 @@ from ocr_simple.photography.nearness import Nearness, compare
 from ocr_simple.photography.recipes import RECIPES
 from ocr_simple.reports.metrics import Reading
 from ocr_simple.reports.nearest_pictures import beside
+from ocr_simple.reports.sheet import choose_sheet, write_sheet
 from ocr_simple.runs import devices
 from ocr_simple.runs.model_files import find_model
 from ocr_simple.text import Alphabet, Line, visible

@@ -16,8 +16,8 @@ from ocr_simple.network.backend import check_backend
 from ocr_simple.options import LARGEST_SEED, TrainOptions
 from ocr_simple.photography.mixtures import Mix
 from ocr_simple.runs.model_files import find_model
-from ocr_simple.spec import FORMER_CONTEXTS
-from ocr_simple.text import NAMED_ALPHABETS, shown
+from ocr_simple.spec import FORMER_CONTEXTS, ModelSpec
+from ocr_simple.text import NAMED_ALPHABETS, shown, unique_characters
 
 MOST_BYTES = 1 << 26  # of a config.json, which holds all --strings
 CHECKED = {"steps": int, "shares": int, "alphabet": str, "rnn": str}  # more than compared
@@ -25,10 +25,18 @@ CHECKED = {"steps": int, "shares": int, "alphabet": str, "rnn": str}  # more tha
 # Options that say how to run, not what to train: a resumed run may change them. The second row acts
 # through alphabet and clip_norm, the third through the labelled images, which have a checksum.
 NOT_COMPARED = {
-    "model_dir", "resume", "workers", "worst_fonts", "log_path", "gpu_id",
+    "preview", "model_dir", "resume", "workers", "worst_fonts", "log_path", "gpu_id",
     "full_ascii", "gradient_clipping", "auto", "minutes",
     "labels_from_names", "clean_labels", "label_encoding", "skip_bad", "data_changed",
 }  # fmt: skip
+
+
+def with_auto_alphabet(spec: ModelSpec, options: TrainOptions, characters: str) -> ModelSpec:
+    """For --alphabet auto: `spec` with these characters, and those of the --init-from model."""
+    if not characters:
+        return spec
+    known = spec.alphabet if options.init_from else ""
+    return dataclasses.replace(spec, alphabet=unique_characters(known + characters))
 
 
 def resolve(options: TrainOptions, alphabet: str, images: int) -> TrainOptions:

@@ -40,7 +40,7 @@ def choose_sheet(
     return sheet
 
 
-def _is_ours(sheet: Path, command: str) -> bool:
+def is_made_by(command: str, sheet: Path) -> bool:
     """Whether a command wrote what is there. A link is not followed: it may lead to any file."""
     url = storage.url_of(sheet)
     if not url and (sheet.is_symlink() or not sheet.is_file()):  # opening a pipe would wait
@@ -60,7 +60,7 @@ def _check_replaceable(sheet: Path, command: str) -> None:
     if not url and not sheet.parent.is_dir():
         raise ValueError(f"--sheet {sheet}: no such folder; name a file in another one")
     storage.check_writable(sheet.parent, "--sheet")
-    if (storage.is_file(url) if url else os.path.lexists(sheet)) and not _is_ours(sheet, command):
+    if (storage.is_file(url) if url else os.path.lexists(sheet)) and not is_made_by(command, sheet):
         raise ValueError(
             f"--sheet {sheet}: is there already, and {command} did not make it, so it is not "
             "replaced; name another file, or None for no picture"
