@@ -7,6 +7,7 @@
         fonts-gargi fonts-nakula fonts-sarai fonts-sahadeva fonts-deva-extra \\
         fonts-aksharyogini2 fonts-sil-annapurna fonts-lohit-deva fonts-samyak-deva \\
         fonts-liberation fonts-linuxlibertine fonts-crosextra-carlito fonts-vollkorn
+    make fonts                                               # more families to train on, by npm
     python bench/scripts.py --languages he ar                # minutes per language
     python bench/scripts.py --print-commands                 # the trainings alone, for the shell
 
@@ -35,6 +36,7 @@ from ocr_simple.text import Alphabet
 
 ROOT = Path(__file__).resolve().parents[1]
 DEBIAN = Path("/usr/share/fonts")
+NPM = ROOT / "fonts/node_modules/@fontsource"  # families in files by script, of `make fonts`
 SEED = 5_000_000  # no training run draws these lines
 
 
@@ -46,6 +48,8 @@ class Script:
     validate: tuple[str, ...]
     measure: tuple[str, ...]
     packages: bool = False  # also train on the fonts of trdg and matplotlib
+    npm: str = ""  # also train on the families that `make fonts` has for this script, but not on
+    npm_without: tuple[str, ...] = ()  # these, which are measured on
     options: tuple[str, ...] = ()
 
 
@@ -71,6 +75,8 @@ SCRIPTS = {
         ),
         validate=("mry_KacstQurn",),  # the Kacst fonts lack four letters
         measure=("NotoNaskhArabic-Regular", "NotoNaskhArabic-Bold", "Scheherazade"),
+        npm="arabic",
+        npm_without=("scheherazade-new",),
     ),
     "th": Script(
         train=(
@@ -81,6 +87,7 @@ SCRIPTS = {
         ),
         validate=("Norasi",),
         measure=("Loma", "Waree"),
+        npm="thai",
     ),
     "hi": Script(
         train=(
@@ -92,6 +99,7 @@ SCRIPTS = {
         ),
         validate=("sahadeva",),
         measure=("Lohit-Devanagari", "Samyak-Devanagari"),
+        npm="devanagari",
     ),
     "de": Script(
         train=(),
@@ -130,10 +138,16 @@ def installed(families: tuple[str, ...]) -> tuple[list[str], list[str]]:
     return found, [family for family in families if not any(n.startswith(family) for n in names)]
 
 
+def by_npm(script: Script) -> list[str]:
+    """The upright font files of the families that `make fonts` has for a script."""
+    files = NPM.glob(f"*/files/*-{script.npm}-*-normal.woff2") if script.npm else ()
+    return sorted(str(f) for f in files if f.parts[-3] not in script.npm_without)
+
+
 def command(language: str, script: Script, options: Options) -> list[str]:
     """The training of a language."""
     fonts = [*installed(script.train + script.validate)[0]]
-    fonts += ["trdg", "matplotlib"] if script.packages else []
+    fonts += ["trdg", "matplotlib"] if script.packages else by_npm(script)
     run = options.folder / language
     interval = max(1, min(500, options.steps // 4))
     return [
@@ -206,6 +220,7 @@ def main(options: Options) -> None:
         row, absent = measure(language, script, options)
         print(row, flush=True)
         missing += absent + installed(script.train + script.validate)[1]
+        missing += ["make fonts"] if script.npm and not by_npm(script) else []
     if missing:
         print(f"\nnot installed, so not used: {', '.join(missing)}")
 
