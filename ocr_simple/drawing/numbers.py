@@ -16,6 +16,7 @@ def number(rng: np.random.Generator) -> str:
         return price
     # of one to three places: 14.09, 0.5
     decimal = f"{int(10 ** rng.uniform(-1, 4))}.{digits(int(rng.integers(1, 4)), rng)}"
+    padded = f"{digits(int(rng.integers(1, 4)), rng)}.{digits(int(rng.integers(1, 4)), rng)}"
     separator = "/-."[rng.integers(3)]
     day, month, year = rng.integers(1, 32), rng.integers(1, 13), rng.integers(1950, 2035)
     kinds = (
@@ -28,6 +29,7 @@ def number(rng: np.random.Generator) -> str:
         f"-{whole}",
         decimal,
         "-" + decimal,
+        padded,  # as displays of a fixed width show it: 07.27
         f"{whole % 100}%",
         separator.join((f"{day:02}", f"{month:02}", str(year))),
         separator.join((str(year), f"{month:02}", f"{day:02}")),

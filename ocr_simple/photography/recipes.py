@@ -2,8 +2,8 @@
 
 A recipe holds the chance of each effect in effects/, the ranges for geometry.py, and which fonts
 and marks its lines are drawn with. There is one for each kind of picture that people want to read:
-photographs, serial numbers, scanned receipts, displays, handwriting on forms, signs, pages.
-mixtures.py mixes them.
+photographs, serial numbers, scanned receipts, displays, screens, counters, handwriting on forms,
+signs, pages. mixtures.py mixes them.
 
 To add a recipe, add it to RECIPES: `--recipe` then accepts its name. Add it to a mixture in
 mixtures.py too if that should include it, and to the help of `recipe` in options.py. To add an
@@ -253,6 +253,26 @@ COUNTER = Recipe(
     scene=Scene(frame=0.3, bezel=0.25, light=0.7, unevenness=0.3, reflections=0.3, surface=0.25),
     sensor=Sensor(blur=0.5, low_resolution=0.3, noise=0.4),
 )
+SCREEN = Recipe(  # instruments and pumps with pixels instead of segments, in fonts like any other
+    fonts=RecipeFonts(SANS, share=0.8),
+    marks=RecipeMarks(0.6, units=False),
+    crop=Crop(ink_height=(0.4, 0.92), left=(-0.1, 0.6), right=(-0.1, 0.6)),
+    warp=Warp(rotation=4, distortion=0.5),
+    ink=Ink(voids=0.03, fading=0.03, neighbour_lines=0.1, separators=0),
+    tone=Tone(
+        contrast=(20, 150),
+        dark_on_light=0.35,
+        guilloche=0,
+        outline=0,
+        relief=0,
+        glow=0.15,
+        pixel_grid=0.4,
+    ),
+    scene=Scene(frame=0.1, bezel=0.2, light=0.7, unevenness=0.3, reflections=0.3, surface=0.1),
+    sensor=Sensor(
+        blur=0.6, low_resolution=0.4, subpixels=0.3, small_picture=0.3, noise=0.5, jpeg=0.5
+    ),
+)
 BLANK = Recipe(
     blank=True,
     crop=Crop(fit=False, ink_height=None, left=(-0.5, 0.5), right=(-0.5, 0.5)),
@@ -371,6 +391,7 @@ RECIPES = {
     "serial": SERIAL,
     "receipt": RECEIPT,
     "display": DISPLAY,
+    "screen": SCREEN,
     "counter": COUNTER,
     "handwriting": HANDWRITING,
     "blank": BLANK,
