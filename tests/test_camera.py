@@ -157,6 +157,18 @@ def test_a_window_shows_its_line():
         assert (shot.image[6:26, 6:84] > 20).all(), "dimmed by the rim at most, and not hidden"
 
 
+def test_a_window_may_end_right_beside_its_last_character():
+    ink = np.zeros((32, 90, 1), np.float32)
+    ink[8:24, 20:60] = 1
+    beside = 0
+    for seed in range(100):
+        shot = Shot(PHOTO, ink, np.full((32, 90, 1), 100, np.float32))
+        scene.bezel(shot, np.random.default_rng(seed))
+        surroundings = shot.image[12:20, 66:].std(axis=0).max() < 1  # one level up to the edge
+        beside += surroundings and abs(shot.image[16, 66, 0] - 100) > 5
+    assert 3 < beside < 40
+
+
 @pytest.mark.parametrize(
     "field",
     [

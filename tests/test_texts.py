@@ -128,6 +128,8 @@ def test_numbers_are_of_many_kinds():
     for mark in ",.:/-$%#(":
         assert any(mark in text for text in drawn)
     assert all(text == text.strip() and any(c.isdigit() for c in text) for text in drawn)
+    padded = [text for text in drawn if re.fullmatch(r"0\d+\.\d+", text)]
+    assert padded, "a display of a fixed width shows 07.27"
 
 
 def test_prices_are_the_most_frequent_numbers_from_zero_on():
