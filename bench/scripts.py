@@ -49,7 +49,7 @@ class Script:
     measure: tuple[str, ...]
     packages: bool = False  # also train on the fonts of trdg and matplotlib
     npm: str = ""  # also train on the families that `make fonts` has for this script, but not on
-    npm_without: tuple[str, ...] = ()  # these, which are measured on
+    npm_without: tuple[str, ...] = ()  # these, which are measured on, also under other names
     options: tuple[str, ...] = ()
 
 
@@ -95,11 +95,12 @@ SCRIPTS = {
             "NotoSansDevanagari-Regular", "NotoSansDevanagari-Bold",
             "NotoSansDevanagari-Condensed.", "NotoSansDevanagari-Light", "NotoSansDevanagariUI",
             "NotoSerifDevanagari-Regular", "NotoSerifDevanagari-Bold",
-            "NotoSerifDevanagari-Condensed.",
+            "NotoSerifDevanagari-Condensed.", "Samyak-Devanagari",
         ),
         validate=("sahadeva",),
-        measure=("Lohit-Devanagari", "Samyak-Devanagari"),
+        measure=("Lohit-Devanagari", "mukta-devanagari-400", "martel-devanagari-400"),
         npm="devanagari",
+        npm_without=("mukta", "martel"),
     ),
     "de": Script(
         train=(),
@@ -131,8 +132,8 @@ class Options:
 
 
 def installed(families: tuple[str, ...]) -> tuple[list[str], list[str]]:
-    """(font files whose names begin so, families without any), of Debian's fonts."""
-    files = find_fonts((str(DEBIAN),))
+    """(font files whose names begin so, families without any), of Debian and npm."""
+    files = find_fonts((str(DEBIAN),)) + sorted(map(str, NPM.glob("*/files/*-normal.woff2")))
     found = [file for file in files if families and Path(file).name.startswith(families)]
     names = [Path(file).name for file in found]
     return found, [family for family in families if not any(n.startswith(family) for n in names)]
