@@ -8,7 +8,7 @@ LOCK := $(BIN)/uv pip compile --universal --python-version 3.11 --fork-strategy 
 	--annotation-style line --custom-compile-command "make lock" --quiet $(UPGRADE)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-long lint format notebook bench fonts audit lock clean
+.PHONY: help venv demo test test-long lint format notebook bench fonts web audit lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -60,6 +60,10 @@ fonts: $(READY)  ## make the fonts of the shipped models, in fonts/made/ (needs 
 	@command -v npm > /dev/null || { echo "npm is needed: install Node.js" >&2; exit 1; }
 	npm ci --prefix fonts --ignore-scripts --no-audit --no-fund
 	$(BIN)/python fonts/make.py
+
+web:  ## install onnxruntime-web, for aocr export --format web (needs npm)
+	@command -v npm > /dev/null || { echo "npm is needed: install Node.js" >&2; exit 1; }
+	npm ci --prefix aocr/web --ignore-scripts --no-audit --no-fund
 
 audit: $(READY)  ## look for known vulnerabilities in the locked packages
 	$(BIN)/uv tool run pip-audit==2.10.1 --no-deps --disable-pip \

@@ -10,6 +10,7 @@
     aocr test --visualize testing.tfrecords             # report and pictures, into results/
     ls scans/*.png | aocr predict
     aocr export exported --format all                   # SavedModel, ONNX, LiteRT
+    aocr export exported --format web                   # a page that reads in the browser
     aocr serve exported                                 # TensorFlow Serving's REST API
     aocr train --help
 

@@ -2,6 +2,7 @@
 
     aocr export exported --model digits --format all
     aocr export exported --model checkpoints --format onnx
+    aocr export exported --model checkpoints --format web
 
 Every export is checked against the Keras model on about forty images, of all widths, colours and
 formats, one by one and in a batch. On a mismatch nothing is written, and files of an earlier
@@ -18,6 +19,8 @@ from aocr import export_files
 from aocr.kept_constraint import OBEYED, Kept, to_keep
 from aocr.options import ExportOptions
 from aocr.parity import SEED, ExportError, Parity, Sample, compare, samples
+from aocr.web import browser
+from aocr.web.folder import check_runtime
 from ocr_simple import images as imaging
 from ocr_simple import storage
 from ocr_simple.command_line import say
@@ -42,6 +45,7 @@ if TYPE_CHECKING:  # they import TensorFlow: see `export`
     from inference import Recognizer
 
 SAVEDMODEL = "{version}"  # the file of this format is a folder with a new number
+WEB = "web"  # not part of "all": it needs a runtime that is installed by another command
 CODE = Path(__file__).resolve().parent  # where reader.py and reader_constraint.py are
 COMMON = (export_files.READER, export_files.README)  # in each export
 ACCURACY_LINES = 200  # generated lines that an accuracy is measured on, where no run has one
@@ -72,7 +76,10 @@ def export(
     from aocr.formats import FORMATS
     from inference import Recognizer
 
-    chosen = [form for form in FORMATS if form.name in formats or "all" in formats]
+    if WEB in formats:
+        check_runtime()
+    every = "all" in formats
+    chosen = [f for f in FORMATS if f.name in formats or (every and f.name != WEB)]
     files = [form.file for form in chosen if form.file != SAVEDMODEL]
     names = (name for file_name in files for name in (file_name, f"{file_name}.json"))
     common = (*COMMON, export_files.READER_CONSTRAINT) if kept else COMMON
@@ -90,14 +97,14 @@ def export(
     done = []
     # the folder may have changed when they are moved
     check = functools.partial(export_files.check_replaceable, output)
-    with staged(output, check) as folder:
+    with staged(output, check, outdated=[WEB] if WEB in formats else ()) as folder:
         about = {"made_from": file.name} | export_files.description(model.spec)
         about["accuracy"] = validation or _accuracy(recognizer)
         version = _next_version(output)
         for form in chosen:
             path = folder / form.file.format(version=version)
             described = about | ({"constraint": kept.described(form.read_by)} if kept else {})
-            lines = constrained if form.read_by == "reader" else expected
+            lines = constrained if form.read_by in ("reader", "page") else expected
             parity = _write_and_check(form, model, path, described, images, lines)
             export_files.describe(path, described)
             inside = path.rglob("*") if path.is_dir() else [path]
@@ -141,9 +148,9 @@ def _write_and_check(
     used, truths = [images[i] for i in chosen], [expected[i] for i in chosen]
     encoded = [image.encoded for image in used]
     with standard_error_closed():
-        single = [read([item])[0] for item in encoded]
-        batch = read(encoded) if form.batches else single
-    constrained = "constraint" in about and form.read_by == "reader"
+        batch = read(encoded)
+        single = [read([item])[0] for item in encoded] if form.batches else batch
+    constrained = "constraint" in about and form.read_by in ("reader", "page")
     try:
         found = [compare(truths, lines, used, form.exact, constrained) for lines in (single, batch)]
     except ExportError as error:
@@ -189,7 +196,8 @@ def _readme(folder: Path, new: Path, formats: Sequence["Format"]) -> str:
         if name in there:
             example = form.example.format(file=name, folder=storage.display_name(folder))
             source = export_files.made_from(there[name])
-            parts.append(f"`{name}`, from {cell(source)}:\n\n```python\n{example}\n```\n")
+            code = f"```{form.language}\n{example}\n```"
+            parts.append(f"`{name}`, from {cell(source)}:\n\n{code}\n")
             if note := export_files.constraint_note(there[name]):
                 parts.append(f"{cell(note)}\n")
     return "\n".join(parts)
@@ -204,6 +212,8 @@ def run(options: ExportOptions, _: list[str]) -> int:
     if options.output.is_file():
         raise ValueError(f"{options.output}: is a file; name a folder to write into")
     kept = to_keep(read_spec(file), options.pattern, options.lexicon, options.model)
+    if options.format == WEB:
+        check_runtime()
     storage.check_writable(options.output, "DIR")
     export_files.check_replaceable(options.output, COMMON)
     say(f"Exporting {storage.display_name(file)}", sys.stderr)
@@ -219,6 +229,8 @@ def run(options: ExportOptions, _: list[str]) -> int:
             f"{place}: {item.bytes / 1e6:.1f} MB; {parity.same} of {parity.lines} images read as "
             f"by the Keras model, confidences within {parity.difference:.0e}"
         )
+        if item.path.name == WEB and not browser.find():
+            print("    not checked in a browser, only its model: playwright or Chromium is missing")
         if item.obeyed:
             print(f"    constraint to {kept}: {item.obeyed}")
     print(f"How to use them: {storage.display_name(output / 'README.md')}")

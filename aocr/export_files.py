@@ -120,7 +120,8 @@ def check_replaceable(folder: Path, names: Iterable[str]) -> None:
         path = folder / name
         if path.is_symlink() or path.exists():
             try:
-                ours = path.is_file() and _is_ours(path)
+                is_folder = path.is_dir() and not path.is_symlink()
+                ours = (path.is_file() or is_folder) and _is_ours(path)
             except (OSError, ValueError):
                 ours = False
             if not ours:

@@ -1,8 +1,8 @@
 """The formats of `aocr export`: each is written by a function that returns a reader of the file.
 
 The reader is what a user of the file would run, so that the file itself is compared with the Keras
-model: a loaded SavedModel or frozen graph takes encoded images, and `reader.py` reads with ONNX and
-LiteRT files.
+model: a loaded SavedModel or frozen graph takes encoded images, `reader.py` reads with ONNX and
+LiteRT files, and a page reads in Chromium.
 """
 
 import functools
@@ -19,10 +19,13 @@ from aocr import reader
 from aocr.graph import CTCServingModule, ServingModule, best_characters
 from aocr.kept_constraint import ReadBy
 from aocr.parity import Read
+from aocr.web import browser
+from aocr.web import folder as web_folder
 from ocr_simple.network.backend import keras
 
 OPSET = 18  # of ONNX; onnxruntime 1.14 (2023) and later run it
 GRAPH_FORMATS = ("png", "jpeg", "gif", "bmp")  # image formats that a TensorFlow graph decodes
+WEB_FORMATS = (*GRAPH_FORMATS, "webp", "exif")  # that every browser decodes
 
 SIGNATURES = ("serving_default", "read", "look")
 OUTPUTS = ("output", "probability")
@@ -83,11 +86,13 @@ def _graph_reader(run: Callable[[Any], dict[str, Any]]) -> Read:
 # --- from prepared pixels ---------------------------------------------------------------------
 
 
-def write_onnx(model: keras.Model, file: Path, about: dict[str, Any]) -> Read:
-    """The network, for any ONNX runtime."""
+def write_onnx(
+    model: keras.Model, file: Path, about: dict[str, Any], attention: bool = False
+) -> Read:
+    """The network, for any ONNX runtime; attention: with what an attention head looks at."""
     import tf2onnx
 
-    network, signature = _network(model, None)
+    network, signature = _network(model, None, attention)
     logging.getLogger("tf2onnx").setLevel(logging.ERROR)
     tf2onnx.convert.from_function(
         network, input_signature=signature, opset=OPSET, output_path=str(file)
@@ -120,8 +125,19 @@ def write_litert(
     return lambda encoded: [portable.read(io.BytesIO(item)) for item in encoded]
 
 
-def _network(model: keras.Model, batch: int | None) -> tuple[Any, list]:
-    """(TensorFlow function from image and width to the outputs that are described, its inputs)."""
+def write_web(model: keras.Model, folder: Path, about: dict[str, Any]) -> Read:
+    """A page that reads in the browser. Where there is no Chromium, reader.py reads its model."""
+    folder.mkdir()
+    read = write_onnx(model, folder / "model.onnx", about, attention=True)
+    web_folder.complete(folder, about)
+    return functools.partial(browser.read, folder) if browser.find() else read
+
+
+def _network(model: keras.Model, batch: int | None, attention: bool = False) -> tuple[Any, list]:
+    """(TensorFlow function from image and width to the outputs that are described, its inputs).
+
+    attention: an attention head has this output too.
+    """
     spec = model.spec
     signature = [
         tf.TensorSpec((batch, spec.height, None, spec.channels), tf.float32, "image"),
@@ -134,7 +150,8 @@ def _network(model: keras.Model, batch: int | None) -> tuple[Any, list]:
         if spec.head == "ctc":
             return {"log_probabilities": tf.nn.log_softmax(outputs / spec.temperature)}
         ids, probabilities, _ = best_characters(outputs, spec.temperature)
-        return {"ids": ids, "probabilities": probabilities}
+        found = {"ids": ids, "probabilities": probabilities}
+        return found | ({"attention": outputs["attention"]} if attention else {})
 
     return network, signature
 
@@ -151,7 +168,8 @@ class Format(NamedTuple):
     image_formats: tuple[str, ...] = ()  # that it can read; empty for all
     batches: bool = True  # whether it takes several images
     exact: bool = True  # whether it must read exactly as the model; else differences are reported
-    example: str = ""  # Python code
+    example: str = ""  # Python code, or a command
+    language: str = "python"  # of the example
     read_by: ReadBy = "reader"  # what reads it with the constraint that its description keeps
 
 
@@ -175,5 +193,10 @@ FORMATS = (
         "litert", "model_8bit.tflite",
         functools.partial(write_litert, quantised=True),
         batches=False, exact=False, example=READER_EXAMPLE,
+    ),
+    Format(
+        "web", "web", write_web, WEB_FORMATS, batches=False,
+        example="python -m http.server --directory {folder}/{file}  # http://localhost:8000",
+        language="sh", read_by="page",
     ),
 )  # fmt: skip

@@ -1,8 +1,8 @@
 """The constraint that an export keeps in its description: a --pattern or a --lexicon.
 
 It is kept as an automaton, so that a program that reads with the export needs neither the pattern's
-syntax nor the lexicon's file. reader.py and `aocr serve` read with it. A TensorFlow graph that is
-called by another program reads without it, and its description says so.
+syntax nor the lexicon's file. reader.py, `aocr serve` and the page of `--format web` read with it.
+A TensorFlow graph that is called by another program reads without it, and its description says so.
 """
 
 import json
@@ -18,10 +18,11 @@ from ocr_simple.spec import ModelSpec
 from ocr_simple.text import Alphabet, escape_controls, shortened, shown
 
 MOST_BYTES = 3 << 20  # of the automaton in a description, which may have 4 MB
-ReadBy = Literal["reader", "server", "nothing"]
+ReadBy = Literal["reader", "server", "page", "nothing"]
 OBEYED: dict[ReadBy, str] = {
     "reader": "reader.py obeys it; other programs that run the model read without it",
     "server": "aocr serve obeys it; TensorFlow and TensorFlow Serving read without it",
+    "page": "the page obeys it",
     "nothing": "this file is read without it",
 }
 

@@ -311,9 +311,10 @@ class FormatOptions(Group):
     output: Annotated[Path, Positional, tyro.conf.arg(metavar="[DIR]")] = Path("exported")
     """Folder to write to. Each SavedModel goes into a subfolder, named by the next version. Files
     of an earlier export are replaced, and no others."""
-    format: Literal["savedmodel", "frozengraph", "onnx", "litert", "all"] = "savedmodel"
+    format: Literal["savedmodel", "frozengraph", "onnx", "litert", "web", "all"] = "savedmodel"
     """savedmodel: TensorFlow and TensorFlow Serving; frozengraph: one .pb file for TensorFlow;
-    onnx: any ONNX runtime; litert: phones and small devices, in 32 and in 8 bits."""
+    onnx: any ONNX runtime; litert: phones and small devices, in 32 and in 8 bits; web: a page that
+    reads in the browser, with no server; all: all of them but web."""
     model: Model = "checkpoints"
     """A shipped model's name (digits, numbers, text), a model file, or a run folder."""
 
@@ -322,7 +323,7 @@ class FormatOptions(Group):
 class ExportOptions(LogOptions, ConstraintOptions, FormatOptions):
     """Write a model for services, programs and phones, checked against the Keras model.
 
-    A constraint is kept beside the exported files; reader.py and aocr serve read with it.
+    A constraint is kept beside the exported files; reader.py, aocr serve and the page read with it.
     """
 
 

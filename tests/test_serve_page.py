@@ -1,16 +1,13 @@
 """The server's page in headless Chromium: images are dropped, chosen, pasted, read and shown."""
 
-import base64
-import shutil
-
 import pytest
 from PIL import Image
+from support.reading_page import CHROMIUM, drop, paste, rows, texts, wait_for_status
 from support.serving import serving
 
 from inference import Recognizer
 from ocr_simple.runs.model_files import TEST_IMAGES
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
 pytestmark = [
     pytest.mark.long,
     pytest.mark.skipif(not CHROMIUM, reason="chromium is not installed"),
@@ -58,28 +55,6 @@ def page(browser, client, size):
     assert not errors
 
 
-def drop(page, *files):
-    """Files dropped as from a file manager."""
-    box = page.locator("#drop").bounding_box()
-    place = {"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] / 2}
-    data = {"items": [], "files": list(files), "dragOperationsMask": 1}
-    session = page.context.new_cdp_session(page)
-    for kind in ("dragEnter", "dragOver", "drop"):
-        session.send("Input.dispatchDragEvent", {"type": kind, **place, "data": data})
-
-
-def wait_for_status(page, text):
-    page.locator("#status", has_text=text).wait_for(timeout=20_000)
-
-
-def texts(page):
-    return ["".join(row.locator(".text span").all_text_contents()) for row in rows(page)]
-
-
-def rows(page):
-    return page.locator("#rows tr").all()
-
-
 def test_dropped_images_are_read_in_order(page):
     drop(page, METER, RECEIPT)
     wait_for_status(page, "2 images read")
@@ -95,17 +70,7 @@ def test_images_can_be_chosen(page):
 
 def test_an_image_can_be_pasted(page, tmp_path):
     Image.open(RECEIPT).convert("L").save(tmp_path / "copied.png")  # the clipboard takes PNG
-    encoded = base64.b64encode((tmp_path / "copied.png").read_bytes()).decode()
-    page.evaluate(
-        """async data => {
-            const bytes = Uint8Array.from(atob(data), c => c.charCodeAt(0));
-            const item = new ClipboardItem({"image/png": new Blob([bytes], {type: "image/png"})});
-            await navigator.clipboard.write([item]);
-        }""",
-        encoded,
-    )
-    page.locator("body").click()
-    page.keyboard.press("Control+v")
+    paste(page, (tmp_path / "copied.png").read_bytes())
     wait_for_status(page, "Read: ")
     assert texts(page) == [Recognizer.load("digits").read([RECEIPT])[0].text]
 

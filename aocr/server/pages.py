@@ -1,8 +1,12 @@
-"""What the pages share: their style, and the headers that they are sent with."""
+"""What the pages share: parts of them, and the headers that they are sent with."""
 
+import re
 from pathlib import Path
 
-STYLE = Path(__file__).resolve().parent / "style.css"
+HERE = Path(__file__).resolve().parent
+PART = re.compile(
+    r"^ *(?:/\*|<!--) ((?:style|images|results)\.(?:css|html|js)) (?:\*/|-->)\n", re.M
+)
 PAGE_HEADERS = {  # a page uses nothing from other servers, and cannot be embedded
     "Content-Security-Policy": "default-src 'none'; connect-src 'self'; img-src blob: data:; "
     "style-src 'unsafe-inline'; script-src 'unsafe-inline'; base-uri 'none'; "
@@ -13,6 +17,6 @@ PAGE_HEADERS = {  # a page uses nothing from other servers, and cannot be embedd
 
 
 def page_text(file: Path) -> str:
-    """The HTML in a file, with style.css in the place of the comment that names it."""
-    style = STYLE.read_text(encoding="utf-8")
-    return file.read_text(encoding="utf-8").replace("/* style.css */\n", style)
+    """The text of a page, with the parts in the places of the comments that name their files."""
+    text = file.read_text(encoding="utf-8")
+    return PART.sub(lambda found: (HERE / found[1]).read_text(encoding="utf-8"), text)

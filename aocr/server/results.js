@@ -1,0 +1,177 @@
+// The table of images with their texts, and how images come in: dropped, chosen, photographed, pasted.
+// The server's page and the page of `aocr export --format web` share it, with results.html and
+// results.css. The server inlines it.
+
+export const $ = id => document.getElementById(id);
+const results = [];  // of {name, text, confidence, error}, in the order of the rows
+let queue = Promise.resolve(), read, together;
+
+// Begin to take images. reading: an async function from at most `most` files to their lines, which
+// are {text, confidence, characters} or {error}.
+export function takeImages(reading, most) {
+  [read, together] = [reading, most];
+}
+
+export const make = (tag, properties = {}, ...children) => {
+  const element = Object.assign(document.createElement(tag), properties);
+  element.append(...children);
+  return element;
+};
+export const percent = share => `${(100 * share).toFixed(share > 0.9995 ? 0 : 1)} %`;
+export const colour = share => `hsl(${Math.round(130 * share ** 2)} 75% var(--shade))`;
+
+export function add(files) {
+  const images = [...files];
+  if (!images.length) { $("status").textContent = "No image found."; return; }
+  $("results").hidden = false;
+  const rows = images.map(newRow);
+  queue = queue.then(async () => {
+    for (let start = 0; start < images.length; start += together) {
+      $("status").textContent = `Reading ${start + 1} of ${images.length} …`;
+      const part = images.slice(start, start + together);
+      let lines;
+      try { lines = await read(part); }
+      catch (error) { lines = part.map(() => ({error: error.message})); }
+      lines.forEach((line, i) => show(rows[start + i], line));
+    }
+    const done = rows.map(row => row.result), bad = done.filter(line => line.error).length;
+    $("status").textContent = images.length === 1
+      ? (bad ? `Not read: ${done[0].error}` : done[0].text ? `Read: ${done[0].text}` : "No text found.")
+      : (bad ? `${images.length - bad} of ${images.length} images read` : `${images.length} images read`);
+  });
+}
+
+// --- results
+
+function newRow(file) {
+  const image = make("img", {src: URL.createObjectURL(file), alt: ""});
+  image.onerror = () => image.remove();  // a format that this browser does not show
+  const picture = make("div", {className: "picture"}, image);
+  const name = file.name || "pasted image";
+  const text = make("td", {}, make("span", {className: "nothing", textContent: "…"}));
+  const sure = make("td");
+  const row = make("tr", {}, make("td", {}, picture, make("div", {className: "name", textContent: name})), text, sure);
+  const result = {name, text: "", confidence: 0};
+  results.push(result);
+  $("rows").append(row);
+  return {row, image, picture, text, sure, result};
+}
+
+function show(row, line) {
+  Object.assign(row.result, {text: line.text ?? "", confidence: line.confidence ?? 0, error: line.error});
+  if (line.error) {
+    row.text.replaceChildren(make("span", {className: "error", textContent: line.error}));
+    return;
+  }
+  row.sure.textContent = percent(line.confidence);
+  if (!line.text) {
+    row.text.replaceChildren(make("span", {className: "nothing", textContent: "no text found"}));
+    return;
+  }
+  const about = make("div", {className: "about"});
+  const text = make("div", {className: "text"});
+  const span = make("div", {className: "span", hidden: true});
+  const strip = make("canvas", {height: 1});
+  strip.setAttribute("aria-hidden", "true");
+  row.picture.append(span, strip);
+  const everywhere = line.characters.map(c => c.map).reduce((a, b) => a.map((v, i) => Math.max(v, b[i])));
+  paint(strip, everywhere);
+  const look = (character, element) => {
+    for (const other of text.children) other.classList.toggle("on", other === element);
+    span.hidden = !character || !row.image.naturalWidth;
+    paint(strip, character ? character.map : everywhere);
+    about.textContent = "";
+    if (!character) return;
+    const wide = row.image.naturalWidth, box = row.image.getBoundingClientRect();
+    span.style.left = `${100 * character.start / wide}%`;
+    span.style.width = `${100 * (character.end - character.start) / wide}%`;
+    span.style.height = `${box.height}px`;
+    about.textContent = `“${character.text}”, ${percent(character.confidence)} sure, read at pixels ` +
+      `${Math.round(character.start)} to ${Math.round(character.end)}`;
+  };
+  line.characters.forEach((character, i) => {
+    const element = make("span", {textContent: character.text, tabIndex: i ? -1 : 0});
+    element.style.borderColor = colour(character.confidence);
+    element.setAttribute("role", "button");
+    element.setAttribute("aria-label", `${character.text}, ${percent(character.confidence)} sure`);
+    for (const kind of ["pointerenter", "focus", "click"]) element.addEventListener(kind, () => look(character, element));
+    element.addEventListener("blur", () => look());
+    element.addEventListener("keydown", event => {
+      const next = {ArrowRight: i + 1, ArrowLeft: i - 1, Home: 0, End: line.characters.length - 1}[event.key];
+      if (next === undefined) return;
+      event.preventDefault();
+      text.children[Math.min(Math.max(next, 0), text.children.length - 1)].focus();
+    });
+    text.append(element);
+  });
+  text.setAttribute("role", "group");
+  text.setAttribute("aria-label", `${line.text}, ${percent(line.confidence)} sure; by character:`);
+  text.addEventListener("pointerleave", () => look());
+  row.text.replaceChildren(text, about);
+}
+
+function paint(canvas, map) {
+  canvas.width = map.length;
+  const pen = canvas.getContext("2d");
+  map.forEach((share, step) => {
+    pen.fillStyle = `rgb(22 103 199 / ${0.08 + 0.92 * share})`;
+    pen.fillRect(step, 0, 1, 1);
+  });
+}
+
+// --- events
+
+for (const id of ["files", "camera"]) $(id).addEventListener("change", event => {
+  add(event.target.files);
+  event.target.value = "";
+});
+let inside = 0;
+addEventListener("dragenter", () => { inside++; $("drop").classList.add("over"); });
+addEventListener("dragleave", () => { if (!--inside) $("drop").classList.remove("over"); });
+addEventListener("dragover", event => event.preventDefault());
+addEventListener("drop", event => {
+  event.preventDefault();
+  inside = 0;
+  $("drop").classList.remove("over");
+  add(event.dataTransfer.files);
+});
+addEventListener("paste", event => {
+  if (event.target.closest("input[type=password]")) return;
+  event.preventDefault();
+  add(event.clipboardData.files);
+});
+$("clear").addEventListener("click", () => {
+  for (const image of $("rows").querySelectorAll("img")) URL.revokeObjectURL(image.src);
+  $("rows").replaceChildren();
+  results.length = 0;
+  $("results").hidden = true;
+  $("status").textContent = "";
+  $("files").focus();
+});
+function table() {
+  // A spreadsheet runs what begins with =, +, - or @, unless ' is before it; and a terminal obeys
+  // control characters, which have no place in a cell.
+  const cell = value => String(value).replace(/[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g, " ")
+    .replace(/^[=+\-@＝＋－＠]/, "'$&");
+  const rows = results.map(r => [r.name, r.text, r.error ? r.error : r.confidence.toFixed(5)].map(cell).join("\t"));
+  return ["image\ttext\tconfidence", ...rows].join("\n") + "\n";
+}
+const counted = done => results.length === 1 ? `1 row ${done}.` : `${results.length} rows ${done}.`;
+$("copy").addEventListener("click", async () => {
+  const tsv = table();
+  try { await navigator.clipboard.writeText(tsv); }
+  catch {  // browsers have no clipboard without HTTPS: copy from a text area
+    const area = make("textarea", {value: tsv});
+    document.body.append(area);
+    area.select();
+    document.execCommand("copy");
+    area.remove();
+  }
+  $("status").textContent = counted("copied");
+});
+$("save").addEventListener("click", () => {
+  const address = URL.createObjectURL(new Blob([table()], {type: "text/tab-separated-values"}));
+  make("a", {href: address, download: "texts.tsv"}).click();
+  setTimeout(() => URL.revokeObjectURL(address), 1000);
+  $("status").textContent = counted("saved");
+});

@@ -1,0 +1,105 @@
+// The camera: what is in its frame is read some times a second, and the surest of the last readings is
+// shown.
+
+import {$, colour, make, percent} from "./results.js";
+
+const PAUSE = 200;  // milliseconds between readings
+const READINGS = 10;  // of which the surest is shown
+const SIDE = 5;  // percent of the picture's width on each side of the frame
+
+let stream = null, readings = [], kept = 0;  // readings: of {canvas, line}
+
+// read: a function from a canvas to its line; keep: one that takes a file.
+export function prepareCamera(read, keep) {
+  $("start").addEventListener("click", () => open(read));
+  $("stop").addEventListener("click", close);
+  $("keep").addEventListener("click", () => surest().canvas.toBlob(blob =>
+    keep(new File([blob], `camera ${++kept}.png`, {type: "image/png"}))));
+  $("live").addEventListener("keydown", event => { if (event.key === "Escape") close(); });
+  $("size").addEventListener("input", () => { readings = []; drawFrame(); });
+}
+
+async function open(read) {
+  $("status").textContent = "Starting the camera …";
+  try {
+    if (!navigator.mediaDevices) throw new Error("a camera needs a page with HTTPS");
+    stream = await navigator.mediaDevices.getUserMedia({
+      video: {facingMode: "environment", width: {ideal: 1920}, height: {ideal: 1080}},
+    });
+    $("video").srcObject = stream;
+    await $("video").play();
+  } catch (error) {
+    close();
+    const reasons = {NotAllowedError: "it is not allowed here; allow it beside the page's address", NotFoundError: "there is none"};
+    $("status").textContent = `No camera: ${reasons[error.name] ?? error.message}.`;
+    return;
+  }
+  $("status").textContent = "";
+  [$("live").hidden, $("drop").hidden] = [false, true];
+  drawFrame();
+  $("stop").focus();
+  follow(read, stream);
+}
+
+function close() {
+  for (const track of stream?.getTracks() ?? []) track.stop();
+  [stream, readings] = [null, []];
+  $("video").srcObject = null;
+  [$("live").hidden, $("drop").hidden] = [true, false];
+  $("seen").replaceChildren();
+  $("start").focus();
+}
+
+function drawFrame() {
+  const size = Number($("size").value);
+  Object.assign($("frame").style, {left: `${SIDE}%`, right: `${SIDE}%`, top: `${50 - size / 2}%`, height: `${size}%`});
+}
+
+// Read until the camera is closed.
+async function follow(read, mine) {
+  while (stream === mine) {
+    if (!document.hidden && $("video").videoWidth) {
+      const canvas = framed(), readingsBefore = readings;
+      const line = await read(canvas).catch(error => ({text: "", confidence: 0, characters: [], error}));
+      if (stream !== mine) return;
+      if (readings === readingsBefore) {  // the frame has still the same size
+        readings.push({canvas, line});
+        if (readings.length > READINGS) readings.shift();
+        show();
+      }
+    }
+    await new Promise(resolve => setTimeout(resolve, PAUSE));
+  }
+}
+
+// What is in the frame, in the camera's pixels.
+function framed() {
+  const {videoWidth, videoHeight} = $("video");
+  const width = Math.round(videoWidth * (1 - SIDE / 50)), height = Math.round(videoHeight * $("size").value / 100);
+  const canvas = make("canvas", {width, height});
+  canvas.getContext("2d").drawImage($("video"), (videoWidth - width) / 2, (videoHeight - height) / 2,
+    width, height, 0, 0, width, height);
+  return canvas;
+}
+
+// The surest reading; one with a text before those without.
+function surest() {
+  const score = ({line}) => (line.text ? 1 : 0) + line.confidence;
+  return readings.reduce((best, reading) => score(reading) > score(best) ? reading : best);
+}
+
+function show() {
+  const {line} = surest();
+  $("keep").disabled = !line.text;
+  const sure = make("small", {textContent: line.text ? percent(line.confidence) : "no text found"});
+  if ($("seen").dataset.text === line.text && $("seen").lastChild) {  // else a screen reader repeats it
+    $("seen").lastChild.replaceWith(sure);
+    return;
+  }
+  $("seen").dataset.text = line.text;
+  $("seen").replaceChildren(...line.characters.map(character => {
+    const element = make("span", {textContent: character.text});
+    element.style.borderColor = colour(character.confidence);
+    return element;
+  }), sure);
+}
