@@ -180,7 +180,9 @@ def test_characters_and_their_places_are_the_models(page, line_of):
 
 @pytest.mark.parametrize("words", [None, ["12-34", "1", "1a", "aa", "ab-ab", "0012345", "b"]])
 def test_a_constraint_is_searched_as_in_python(page, words):
-    automaton = Automaton.of_words(words, ABC) if words else compile_pattern(r"\d{2}-\d{3}", ABC)
+    automaton = (
+        Automaton.of_words(words, ABC) if words else compile_pattern(r"\d{2}-\d{3}|[ab]+", ABC)
+    )
     rng = np.random.default_rng(0)
     rows = [softmax(rng.normal(0, 3, (n, ABC.classes)).astype(np.float32)) for n in (4, 9, 30)]
     found = run(

@@ -11,6 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+from aocr.parity import ExportError
+
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = ("--disable-background-networking", "--disable-component-update")
 READ = """async files => {
@@ -49,20 +51,27 @@ def served(folder: Path) -> Iterator[str]:
 
 
 def read(folder: Path, encoded: Sequence[bytes]) -> list[tuple[str, float]]:
-    """(text, confidence) of encoded images, as the page in a folder reads them."""
+    """(text, confidence) of encoded images, as the page in a folder reads them.
+
+    Raises ExportError if Chromium does not start, or the page fails in it.
+    """
     with ThreadPoolExecutor(1) as pool:  # the caller's thread may have a browser already
         return pool.submit(_read, folder, encoded).result()
 
 
 def _read(folder: Path, encoded: Sequence[bytes]) -> list[tuple[str, float]]:
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import Error, sync_playwright
 
     files = [base64.b64encode(item).decode() for item in encoded]
     with served(folder) as address, sync_playwright() as engine:
-        browser = engine.chromium.launch(executable_path=find(), args=list(FLAGS))
         try:
-            page = browser.new_page()
-            page.goto(address)
-            return [(text, confidence) for text, confidence in page.evaluate(READ, files)]
-        finally:
-            browser.close()
+            with engine.chromium.launch(executable_path=find(), args=list(FLAGS)) as browser:
+                page = browser.new_page()
+                page.goto(address)
+                return [(text, confidence) for text, confidence in page.evaluate(READ, files)]
+        except Error as error:
+            reason = error.message.splitlines()[0]
+            raise ExportError(
+                f"{folder.name}: the page cannot be checked in {find()} ({reason}); without "
+                "Chromium on the path it is written unchecked"
+            ) from error

@@ -89,17 +89,15 @@ function surest() {
 }
 
 function show() {
-  const {line} = surest();
+  const {line} = surest(), seen = $("seen");
   $("keep").disabled = !line.text;
-  const sure = make("small", {textContent: line.text ? percent(line.confidence) : "no text found"});
-  if ($("seen").dataset.text === line.text && $("seen").lastChild) {  // else a screen reader repeats it
-    $("seen").lastChild.replaceWith(sure);
-    return;
+  if (!seen.hasChildNodes() || seen.dataset.text !== line.text) {  // else a screen reader would repeat it
+    const percents = make("small");
+    if (line.text) percents.setAttribute("aria-hidden", "true");
+    seen.dataset.text = line.text;
+    seen.replaceChildren(...line.characters.map(({text}) => make("span", {textContent: text})), percents);
   }
-  $("seen").dataset.text = line.text;
-  $("seen").replaceChildren(...line.characters.map(character => {
-    const element = make("span", {textContent: character.text});
-    element.style.borderColor = colour(character.confidence);
-    return element;
-  }), sure);
+  line.characters.forEach(({confidence}, i) => { seen.children[i].style.borderColor = colour(confidence); });
+  const note = line.text ? percent(line.confidence) : line.error?.message ?? "no text found";
+  if (seen.lastChild.textContent !== note) seen.lastChild.textContent = note;
 }
