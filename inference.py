@@ -51,6 +51,7 @@ from ocr_simple import interrupts, storage
 from ocr_simple.command_line import say
 from ocr_simple.datasets import labelled_lines as labelled
 from ocr_simple.datasets.batches import Example, collate
+from ocr_simple.datasets.crops import load_crops, load_line
 from ocr_simple.decoding.beam_search import BEAM_WIDTH, attention_beam_search, ctc_beam_search
 from ocr_simple.decoding.constraints import Constraint, is_exact, load_constraint
 from ocr_simple.decoding.greedy import (
@@ -76,7 +77,7 @@ CHUNK_COLUMNS = 1 << 19  # of these images: about 64 MB of grey ones
 
 CHOICES = (  # options that `Recognizer.load` takes by the same names
     "pattern", "lexicon", "beam_width", "page", "orientation", "language_model",
-    "max_pixels", "max_columns",
+    "max_pixels", "max_columns", "crops",
 )  # fmt: skip
 
 log = logging.getLogger("ocr_simple")
@@ -106,16 +107,17 @@ class Recognizer:
         language_model: str | os.PathLike | None = None,
         max_pixels: int = imaging.MAX_PIXELS,
         max_columns: int = imaging.MAX_COLUMNS,
+        crops: str | os.PathLike | None = None,
     ):
         """constraint: which texts are possible. beam_width: 1 without a constraint is greedy.
 
-        page: which page of a TIFF, or frame of a GIF. orientation: auto turns each image in the
-        ways of `images.possible_turns`, and keeps the surest reading. language_model: words, the
-        shipped one, or a file; it needs a CTC head. max_pixels, max_columns: of an image as it
-        is in its file, and at the model's height. Raises ValueError if it cannot be used.
+        page: of a TIFF, or frame of a GIF. orientation: auto turns each image as
+        `images.possible_turns` says, and keeps the surest reading. language_model: words or a file;
+        it needs a CTC head. max_pixels, max_columns: of an image in its file, and at the model's
+        height. crops: a crops.tsv, whose boxes are read. Raises ValueError.
         """
-        self.max_pixels, self.max_columns = max_pixels, max_columns
-        self.page, self.orientation = page, orientation
+        self.max_pixels, self.max_columns, self.page = max_pixels, max_columns, page
+        self.orientation, self.crops = orientation, load_crops(crops) if crops else None
         self.model, self.spec = model, model.spec
         self.alphabet = Alphabet(self.spec.alphabet)
         self.constraint, self.beam_width = constraint, beam_width
@@ -169,8 +171,8 @@ class Recognizer:
     ) -> list:
         """The line in each of `images` (paths, bytes, PIL images, arrays), in order.
 
-        Spans are in pixels of the upright image, turned by `Line.turned`. A bad image raises
-        ImageError; with errors="return" the error is returned in its place.
+        Spans are in pixels of the upright image or its box, turned by `Line.turned`. A bad image
+        raises ImageError; with errors="return" the error is returned in its place.
         """
         return list(self.read_each(images, errors))
 
@@ -272,9 +274,9 @@ class Recognizer:
         name = os.fspath(source) if isinstance(source, (str, os.PathLike)) else f"images[{index}]"
         try:
             auto = self.orientation == "auto"
-            pixels = imaging.load(
-                source, self.spec.channels, name, page=self.page, may_be_turned=auto,
-                max_pixels=self.max_pixels,
+            pixels = load_line(
+                source, self.crops, self.spec.channels, name,
+                page=self.page, may_be_turned=auto, max_pixels=self.max_pixels,
             )  # fmt: skip
             turns = imaging.possible_turns(pixels) if auto else (0,)
             turned = [(np.rot90(pixels, turn // 90), turn) for turn in turns]

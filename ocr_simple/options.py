@@ -430,6 +430,8 @@ class InferenceOptions(Group):
     beam_width: Positive = 1
     """Beam width; 1 is greedy decoding. With --pattern, --lexicon or --language-model, at least 10
     is used."""
+    crops: Path | None = None
+    """A crops.tsv: read only the box that it has for an image. aocr label writes it."""
     page: Positive = 1
     """Which page of a TIFF, or frame of a GIF, to read."""
     orientation: Orientation = "upright"

@@ -17,6 +17,7 @@ from typing import NamedTuple
 from ocr_simple import images as imaging
 from ocr_simple import storage
 from ocr_simple.command_line import discard_output, printable, say
+from ocr_simple.datasets.crops import load_crops
 from ocr_simple.decoding.constraints import load_constraint
 from ocr_simple.decoding.language_model import LanguageModel
 from ocr_simple.local_files import MOST_ROWS
@@ -59,6 +60,8 @@ def plan(options: InferenceOptions) -> Plan:
     spec = read_spec(found.model)
     # reports what is wrong with them
     constraint = load_constraint(options.lexicon, options.pattern, Alphabet(spec.alphabet))
+    if options.crops is not None:
+        say(f"{options.crops}: {load_crops(options.crops).about(images)}", sys.stderr)
     if options.language_model is not None:
         LanguageModel.load(find_language_model(options.language_model), spec, constraint)
     return found
