@@ -166,8 +166,8 @@ class DiagnosisOptions(Group):
     folder: Annotated[str, Positional, tyro.conf.arg(metavar="FOLDER")] = ""
     """Folder of your pictures, one line of text in each, with or without labels."""
     fonts: tuple[str, ...] = DrawingOptions.fonts
-    """Fonts of the generated lines, as for train.py. After make fonts, give trdg matplotlib
-    fonts/made: displays, receipts and handwriting have fonts of their own."""
+    """Fonts of the generated lines, as for train.py. By default also fonts/made, if make fonts was
+    run: displays, receipts and handwriting have fonts of their own there."""
     pictures: Positive = 100
     """Number of pictures to look at, evenly spread over all."""
     lines: Annotated[int, Ge(20), Le(1000)] = 300
@@ -205,6 +205,9 @@ class AocrOptions(Group):
     """Train for all printable ASCII characters, not only those of the labels."""
     gradient_clipping: bool = True
     """Clip gradients to --max-gradient-norm."""
+
+
+LEAST_LABELS, GOOD_START = 10, 40  # labelled images that --auto needs, and that do well
 
 
 @dataclass(frozen=True)
