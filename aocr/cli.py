@@ -55,7 +55,7 @@ from ocr_simple.runs.journal import journal
 COMMANDS: dict[str, tuple[type, str]] = {  # options, and the module whose `run` takes them
     "check": (CheckOptions, "aocr.check"),
     "label": (LabelPageOptions, "aocr.label.app"),
-    "diagnose": (DiagnoseOptions, "aocr.diagnose.command"),
+    "diagnose": (DiagnoseOptions, "aocr.diagnosis"),
     "dataset": (DatasetOptions, "aocr.dataset"),
     "train": (AocrTrainOptions, "aocr.train"),
     "test": (TestOptions, "aocr.evaluate"),

@@ -176,7 +176,12 @@ class DiagnosisOptions(Group):
     """Picture to write, a .png file outside of the folder: your pictures, each beside the generated
     line most like it. It replaces no file but such a picture. None: no picture."""
     seed: NotNegative = 0
-    """Random seed of the generated lines."""
+    """Random seed of the generated lines, and of --curve."""
+    curve: bool = False
+    """Also train three times on parts of your labels, to tell how much more labels would bring.
+    This takes minutes, and says how many first."""
+    curve_steps: Positive = 200
+    """With --curve: steps of each training."""
 
 
 @dataclass(frozen=True)

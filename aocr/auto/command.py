@@ -86,8 +86,8 @@ def run(options: AocrTrainOptions) -> int:
     from aocr.auto.trainings import Clock
 
     clock, models = Clock(options.minutes, started), Shipped()
-    chosen, spec = _choose(options, folder, entries, models)
-    entries = _usable(found, chosen, spec)
+    chosen, spec = choose(options, folder, entries, models)
+    entries = usable(found, chosen, spec)
     log(f"Starting from {chosen.init_from}, alphabet {chosen.alphabet}")
     planned, model, unseen = _train(chosen, entries, clock, spec.temperature)
     _compare(chosen, folder, model, unseen, models)
@@ -116,7 +116,7 @@ def _folder(options: AocrTrainOptions) -> Path:
 # --- choosing ---------------------------------------------------------------------------------
 
 
-def _choose(
+def choose(
     options: AocrTrainOptions, folder: Path, entries: list[Entry], models: Shipped
 ) -> tuple[TrainOptions, ModelSpec]:
     """(the options of the training, what the model is that it starts from)."""
@@ -148,7 +148,7 @@ def _choose(
 
 
 def _examples(entries: Sequence[Entry]) -> list[Example]:
-    """The images that can be read, in grey. The others are reported by `_usable`."""
+    """The images that can be read, in grey. The others are reported by `usable`."""
     examples = []
     for entry in entries:
         try:
@@ -204,7 +204,7 @@ def _characters(alphabet: str, spec: ModelSpec, labels: Sequence[str]) -> str:
     return unique_characters(spec.alphabet + "".join(labels))
 
 
-def _usable(found: list[Entry | Fault], chosen: TrainOptions, spec: ModelSpec) -> list[Entry]:
+def usable(found: list[Entry | Fault], chosen: TrainOptions, spec: ModelSpec) -> list[Entry]:
     """The images that can be trained on. Raises DatasetError, which lists the others."""
     labels = [row.label for row in found if isinstance(row, Entry)]
     spec = dataclasses.replace(spec, alphabet=_characters(chosen.alphabet, spec, labels))

@@ -34,7 +34,6 @@ if TYPE_CHECKING:  # it imports TensorFlow: see `run`
 COMMAND = "aocr diagnose"
 MODELS = ("numbers", "text")  # shipped ones; between them they were trained on every recipe
 SHOWN = 24  # pictures of the sheet
-SECONDS_PER_LINE = 0.006  # that drawing takes
 
 Lines = dict[str, list[np.ndarray]]  # of each recipe, uint8 (rows, columns, 1) each
 
@@ -50,8 +49,8 @@ def run(options: DiagnoseOptions, _: list[str]) -> int:
     lacking = [name for name in COMPARED if not has_own_fonts(RECIPES[name], fonts)]
     files = [find_model(name) for name in MODELS]
     say(
-        f"Drawing {options.lines:,} lines of each of {len(COMPARED)} recipes, in about "
-        f"{SECONDS_PER_LINE * options.lines * len(COMPARED):.0f} seconds",
+        f"Drawing {options.lines:,} lines of each of {len(COMPARED)} recipes, which takes up to a "
+        "minute",
         sys.stderr,
     )
     few = few_fonts(fonts)
