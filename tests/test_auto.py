@@ -201,15 +201,15 @@ def test_a_curve_is_a_table_with_intervals():
     found = curve.table(points(("1", "1", "12", "3"), ("12", "12", "12", "3")), "digits")
     assert found.splitlines() == [
         "  labels   read right, of 4 other pictures",
-        "       0   25 %  (5 to 70 %)          digits, not trained",
-        "      10   75 %  (30 to 95 %)",
+        "       0    25 %  (5 to 70 %)          digits, not trained",
+        "      10    75 %  (30 to 95 %)",
     ]
 
 
 def test_a_curve_says_whether_more_labels_help():
     wrong, right = ("1",) * 9, ("12",) * 9
     said = curve.verdict(points(wrong, right), 200)
-    assert said.startswith("Nearly all are read right") and "With only 200 steps each" in said
+    assert said.startswith("Nearly all are read right") and "had only 200 steps" in said
     hardly = curve.verdict(points(("1",) * 9 + ("3",), ("12",) * 9 + ("3",)), 200)
     assert hardly.startswith("Twice the labels read 9 pictures more, hardly by chance")
     perhaps = curve.verdict(points(wrong, right[:2] + wrong[2:]), 200)

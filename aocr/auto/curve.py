@@ -129,7 +129,7 @@ def table(points: Sequence[Point], start: str) -> str:
     for point in points:
         share, note = point.right / count, f"   {start}, not trained" if not point.labels else ""
         interval = f"({shown_interval(share, count)})"
-        rows.append(f"{point.labels:>8,}   {100 * share:.0f} %  {interval:18}{note}".rstrip())
+        rows.append(f"{point.labels:>8,}   {100 * share:>3.0f} %  {interval:18}{note}".rstrip())
     return "\n".join(rows)
 
 
@@ -151,4 +151,4 @@ def verdict(points: Sequence[Point], steps: int) -> str:
             "Twice the labels read no more of these few pictures. Look at what is misread before "
             "you label many more."
         )
-    return f"{found}\nWith only {steps:,} steps each; aocr train --auto trains longer."
+    return f"{found}\nEach training had only {steps:,} steps; aocr train --auto trains longer."
