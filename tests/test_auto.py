@@ -241,6 +241,8 @@ def test_the_folder_of_the_pictures_is_never_the_models(tmp_path, capsys, monkey
     monkeypatch.chdir(tmp_path)
     assert model_folder("meters/") == model_folder("elsewhere/meters") == Path("checkpoints/meters")
     assert model_folder("checkpoints/meters") == Path("checkpoints/meters_model")
+    Path("checkpoints/meters").mkdir(parents=True)
+    Path("checkpoints/meters/labels.tsv").write_text("a.png\t1\n")
     arguments = ["train", "checkpoints/meters", "--auto", "--model-dir", "checkpoints/meters"]
     assert status_of(cli.main, arguments) == 2
     assert "the pictures of checkpoints/meters are in there" in capsys.readouterr().err

@@ -456,7 +456,7 @@ def test_a_training_that_is_not_better_says_so(folder):
     training = training_of(folder, TRAINED.replace(": True", ": False"))
     training.start()
     until(lambda: not training.state()["running"])
-    assert training.state()["result"][2].startswith("It is not better than digits, which reads on.")
+    assert training.state()["result"][2].startswith("It is not better than digits, which is kept.")
 
 
 @pytest.mark.parametrize("script", ["raise SystemExit('no such thing')", "print('no such thing')"])

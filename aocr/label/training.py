@@ -32,7 +32,7 @@ def _what_is_kept(figures: dict[str, Any], model_dir: Path) -> str:
     if figures["better"]:
         return f"The new model reads the pictures from now on. It is in {model_dir}"
     return (
-        f"It is not better than {figures['start']}, which reads on. More labels help most: label "
+        f"It is not better than {figures['start']}, which is kept. More labels help most: label "
         "some, and train again"
     )
 
