@@ -11,7 +11,8 @@
     ls scans/*.png | aocr predict
     aocr export exported --format all                   # SavedModel, ONNX, LiteRT
     aocr export exported --format web                   # a page that reads in the browser
-    aocr serve exported                                 # TensorFlow Serving's REST API
+    aocr onnx checkpoints/mine                          # then reading it needs no TensorFlow
+    aocr serve --model checkpoints/mine                 # TensorFlow Serving's REST API
     aocr train --help
 
 Its options have the names of attention-ocr's. Each command is a module whose `run` reports missing
@@ -37,6 +38,7 @@ from aocr.options import (
     ExportOptions,
     LabelPageOptions,
     LogOptions,
+    OnnxOptions,
     PredictOptions,
     ServeOptions,
     TestOptions,
@@ -61,8 +63,11 @@ COMMANDS: dict[str, tuple[type, str]] = {  # options, and the module whose `run`
     "test": (TestOptions, "aocr.evaluate"),
     "predict": (PredictOptions, "aocr.predict"),
     "export": (ExportOptions, "aocr.export"),
+    "onnx": (OnnxOptions, "aocr.onnx"),
     "serve": (ServeOptions, "aocr.server.app"),
 }
+
+WITHOUT_KERAS = ("dataset", "predict", "serve")  # or they find out by themselves
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -80,7 +85,7 @@ def main(arguments: list[str] | None = None) -> int:
         if isinstance(options, LogOptions):
             _choose_gpu(options.gpu_id)
             _open_log(options.log_path)
-        if name != "dataset":  # which writes TFRecords without a network
+        if name not in WITHOUT_KERAS:
             check_backend()
         run: Callable[[Any, list[str]], int] = importlib.import_module(module).run
         with interrupts.working():
