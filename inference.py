@@ -44,7 +44,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, overload
 
 import numpy as np
-from PIL import Image
 
 from ocr_simple import images as imaging
 from ocr_simple import interrupts, storage
@@ -61,6 +60,7 @@ from ocr_simple.decoding.greedy import (
 from ocr_simple.decoding.language_model import LanguageModel
 from ocr_simple.engines.engine import Engine
 from ocr_simple.engines.onnx_engine import OnnxEngine, uses_onnx
+from ocr_simple.given_images import decoded_if_pil, several
 from ocr_simple.options import EngineName, InferenceOptions, Orientation
 from ocr_simple.reading_commands import Plan, piped, print_readings
 from ocr_simple.runs.model_files import find_language_model, find_model
@@ -192,7 +192,7 @@ class Recognizer:
         self, images: Iterable[imaging.Source], errors: Literal["raise", "return"] = "raise"
     ) -> Iterator[Line | imaging.ImageError]:
         """Like `read`, but one after the other, for more images than fit in memory."""
-        images, indices = map(_decoded_if_pil, _several(images)), itertools.count()
+        images, indices = map(decoded_if_pil, several(images)), itertools.count()
         with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
 
             def load_chunk() -> list:
@@ -247,27 +247,13 @@ class Recognizer:
     def losses(self, examples: Sequence["Example"], batch_size: int = 64) -> np.ndarray:
         """Loss of each line (lines,), by Keras; infinite for a label that it cannot write."""
         import model as models
-        from ocr_simple.datasets import labelled_lines as labelled
-        from ocr_simple.datasets.batches import collate
-        from ocr_simple.network.backend import keras
 
-        found = np.full(len(examples), np.inf)
-        stream = labelled.LabelledLines([], self.spec)
-        scorer, loss = models.trainable(self.model)
-        logits_of = models.predictor(scorer)
-        order = sorted(range(len(examples)), key=lambda i: _aspect(examples[i][0]))
-        possible = [i for i in order if labelled.why_unusable(*examples[i][:2], self.spec) is None]
-        for start in range(0, len(possible), batch_size):
-            chosen = possible[start : start + batch_size]
-            x, y = collate([examples[i] for i in chosen], stream)
-            logits = logits_of(models.training_inputs(self.spec, x, y))
-            found[chosen] = keras.ops.convert_to_numpy(loss(y, logits))
-        return found
+        return models.losses(self.model, examples, batch_size)
 
     def outputs(self, images: Iterable[imaging.Source]) -> list[Prediction]:
         """All that the model says about each image; spans in time steps. Raises ImageError."""
         prepared = []
-        for index, image in enumerate(_several(images)):
+        for index, image in enumerate(several(images)):
             loaded = self._load(image, index)
             if isinstance(loaded, imaging.ImageError):
                 raise loaded
@@ -428,36 +414,6 @@ def as_engine(model: "keras.Model | Engine") -> Engine:
     import model as models
 
     return models.KerasEngine(model)
-
-
-def _several(images: Any) -> Iterable[imaging.Source]:
-    """`images` itself. Raises TypeError for a single image, whose items are no images, or none."""
-    single = isinstance(images, np.ndarray) and (
-        images.ndim < 3 or (images.ndim == 3 and images.shape[2] <= 4)  # (rows, columns, channels)
-    )
-    single = single or isinstance(images, (str, bytes, bytearray, memoryview))
-    if single or not isinstance(images, Iterable):
-        raise TypeError(
-            f"images is a single {type(images).__name__}; give a list of images, such as [image]"
-            if images is not None
-            else "images is None; give a list of images, such as ['photo.jpg']"
-        )
-    return images
-
-
-def _decoded_if_pil(image: imaging.Source) -> imaging.Source:
-    """A PIL image with its pixels decoded: threads must not decode one image at the same time.
-
-    By then the caller may also have moved it to another frame of its file.
-    """
-    try:
-        return image.copy() if isinstance(image, Image.Image) else image
-    except Exception:  # `images.load` reports what is wrong
-        return image
-
-
-def _aspect(pixels: np.ndarray) -> float:
-    return pixels.shape[1] / pixels.shape[0]
 
 
 # --- the script -------------------------------------------------------------------------------

@@ -26,6 +26,8 @@ from typing import Any
 
 import numpy as np
 
+from ocr_simple.datasets import labelled_lines as labelled
+from ocr_simple.datasets.batches import Example, collate
 from ocr_simple.engines import onnx_writer
 from ocr_simple.engines.engine import Engine
 from ocr_simple.engines.onnx_engine import why_not_onnx
@@ -230,6 +232,26 @@ class KerasEngine(Engine):
 def training_inputs(spec: ModelSpec, x: dict[str, np.ndarray], y: np.ndarray) -> dict:
     """A batch's inputs for the trainable model: an attention head also sees the labels."""
     return x if spec.head == "ctc" else x | {"label": y[:, 2:]}
+
+
+def losses(model: keras.Model, examples: Sequence[Example], batch_size: int = 64) -> np.ndarray:
+    """Loss of each labelled line (lines,); infinite for a label that the model cannot write."""
+    found = np.full(len(examples), np.inf)
+    stream = labelled.LabelledLines([], model.spec)
+    scorer, loss = trainable(model)
+    logits_of = predictor(scorer)
+    order = sorted(range(len(examples)), key=lambda i: _aspect(examples[i][0]))
+    possible = [i for i in order if labelled.why_unusable(*examples[i][:2], model.spec) is None]
+    for start in range(0, len(possible), batch_size):
+        chosen = possible[start : start + batch_size]
+        x, y = collate([examples[i] for i in chosen], stream)
+        logits = logits_of(training_inputs(model.spec, x, y))
+        found[chosen] = ops.convert_to_numpy(loss(y, logits))
+    return found
+
+
+def _aspect(pixels: np.ndarray) -> float:
+    return pixels.shape[1] / pixels.shape[0]
 
 
 # --- save and load ------------------------------------------------------------------------------

@@ -87,7 +87,7 @@ def main(arguments: list[str] | None = None) -> int:
             _open_log(options.log_path)
         if name not in WITHOUT_KERAS:
             check_backend()
-        run: Callable[[Any, list[str]], int] = importlib.import_module(module).run
+        run = _import_run(name, module)
         with interrupts.working():
             status = run(options, ["aocr", name, *given])
             sys.stdout.flush()  # here, where a reader that has gone is noticed
@@ -106,6 +106,17 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("Interrupted", file=sys.stderr)
         return 130
+
+
+def _import_run(name: str, module: str) -> Callable[[Any, list[str]], int]:
+    """What runs a command. Raises ValueError if only requirements/read.txt is installed."""
+    try:
+        return importlib.import_module(module).run
+    except ModuleNotFoundError as error:
+        raise ValueError(
+            f"{name} needs the package {error.name}, which is not installed; install "
+            "requirements.txt"
+        ) from error
 
 
 def _no_command(given: list[str]) -> int:

@@ -2,6 +2,7 @@
 
 import logging
 import shutil
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -10,12 +11,16 @@ from onnx import TensorProto, helper
 from support.commands import python
 
 import model as models
+from aocr.options import ServeOptions
 from aocr.parity import samples
+from aocr.server.app import find_served
+from aocr.server.engine_model import EngineModel
+from aocr.server.served_model import Preparation, ServedModel
 from inference import Recognizer
 from ocr_simple.engines import onnx_file
 from ocr_simple.engines.onnx_engine import uses_onnx, why_not_onnx
 from ocr_simple.engines.onnx_file import MADE_FROM, onnx_of, read_onnx, step_of
-from ocr_simple.runs.model_files import PRETRAINED
+from ocr_simple.runs.model_files import PRETRAINED, TEST_IMAGES
 from ocr_simple.spec import ModelSpec, read_spec
 from ocr_simple.written_files import digest
 
@@ -240,3 +245,32 @@ def test_a_server_of_digits_needs_the_packages_for_reading_alone():
     }
     assert name == "digits.keras"
     assert {n.lower().replace("_", "-") for n in loaded} <= listed | {"setuptools"}  # of the venv
+
+
+# --- served -----------------------------------------------------------------------------------
+
+
+def test_a_model_file_and_its_savedmodel_are_served_alike(exported):
+    preparation = Preparation(1, 32, 1_000_000, 16_000)
+    served = EngineModel(DIGITS), ServedModel(exported / "1")
+    files = [TEST_IMAGES / name for name in ("water_meter.png", "receipt.jpg", "chalkboard.gif")]
+    answers = [
+        m.read([m.prepare(f.read_bytes(), f.name, preparation) for f in files], maps=True)
+        for m in served
+    ]
+    for found, expected in zip(*answers):
+        assert (found.output, found.characters) == (expected.output, expected.characters)
+        assert found.probability == pytest.approx(expected.probability, abs=1e-3)
+        for name in ("probabilities", "starts", "ends"):
+            assert getattr(found, name) == pytest.approx(getattr(expected, name), abs=1e-2)
+        assert found.maps == pytest.approx(expected.maps, abs=1e-2)
+
+
+def test_digits_is_served_unless_a_model_or_a_folder_is_named(exported):
+    assert find_served(ServeOptions()) == (ServeOptions(), DIGITS)
+    assert find_served(ServeOptions(model="text"))[1] == PRETRAINED / "text.keras"
+    for options in (ServeOptions(exported), ServeOptions(model=str(exported))):
+        found, version = find_served(options)
+        assert (found.folder, version) == (exported, exported / "1")
+    with pytest.raises(ValueError, match=r"DIR exported and --model text: give one of them"):
+        find_served(ServeOptions(Path("exported"), "text"))

@@ -13,7 +13,7 @@ import numpy as np
 from ocr_simple import storage
 from ocr_simple.engines.engine import Engine
 from ocr_simple.engines.onnx_file import onnx_of, read_onnx, step_of
-from ocr_simple.engines.step_decoder import SHOWN, Arrays, StepDecoder
+from ocr_simple.engines.step_decoder import AFTER, SHOWN, Arrays, StepDecoder
 from ocr_simple.network.backend import check_backend
 from ocr_simple.options import EngineName
 from ocr_simple.spec import ModelSpec, read_spec
@@ -104,7 +104,8 @@ class OnnxEngine(Engine):
             return dict(zip(SHOWN, self._outputs(x, SHOWN)))
 
         def advance(x: Arrays) -> Arrays:
-            return dict(zip(names, _run(session, file, x, names)))
+            values = _run(session, file, x, names)
+            return {name.removeprefix(AFTER): value for name, value in zip(names, values)}
 
         return StepDecoder(self.spec, encode, advance)
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ocr_simple.engines.onnx_file import metadata, onnx_of, step_of
-from ocr_simple.engines.step_decoder import state_names
+from ocr_simple.engines.step_decoder import AFTER, state_names
 from ocr_simple.network.backend import backend, keras, standard_error_closed
 
 OPSET = 18  # of ONNX; onnxruntime 1.14 (2023) and later run it
@@ -135,7 +135,8 @@ def _step(model: keras.Model) -> Part:
 
     def step(*tensors: Any) -> dict[str, Any]:
         inputs = {spec.name: tensor for spec, tensor in zip(signature, tensors)}
-        return advance_by_names(decoder, inputs)
+        after = advance_by_names(decoder, inputs)
+        return {AFTER + name: values for name, values in after.items()}
 
     rng, size = np.random.default_rng(SEED), 5  # of unknown dimensions: texts and time steps
     example: dict[str, np.ndarray] = {

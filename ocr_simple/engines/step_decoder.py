@@ -13,6 +13,7 @@ from ocr_simple.spec import ModelSpec
 
 Arrays = dict[str, np.ndarray]
 SHOWN = ("features", "keys", "valid")  # what the decoder sees of an image
+AFTER = "after_"  # begins an output's name in ONNX, where inputs and outputs share no names
 
 
 def state_names(spec: ModelSpec) -> list[str]:
