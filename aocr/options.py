@@ -336,13 +336,27 @@ class ExportOptions(LogOptions, ConstraintOptions, FormatOptions):
 
 
 @dataclass(frozen=True)
+class OnnxOptions(Group):
+    """Write the ONNX file beside a model, with which it is read without TensorFlow."""
+
+    title = "model"
+    models: Annotated[tuple[str, ...], Positional, tyro.conf.arg(metavar="[MODEL ...]")] = (
+        "checkpoints",
+    )
+    """Shipped models' names (digits, numbers, text), model files, or run folders."""
+
+
+@dataclass(frozen=True)
 class ServedOptions(Group):
     """The served model."""
 
     title = "model"
-    folder: Annotated[Path, Positional, tyro.conf.arg(metavar="[DIR]")] = Path("exported")
+    folder: Annotated[Path | None, Positional, tyro.conf.arg(metavar="[DIR]")] = None
     """Folder or URL that aocr export wrote a SavedModel to. Newer versions are loaded while the
-    server runs."""
+    server runs. Without it, --model is served."""
+    model: str | None = None
+    """A shipped model's name (digits, numbers, text), a model file, a run folder, or such a folder
+    of SavedModels. Without it, digits is served."""
     name: str = "aocr"
     """The model's name in request URLs: /v1/models/NAME:predict."""
 
@@ -401,4 +415,4 @@ class LimitOptions(Group):
 
 @dataclass(frozen=True)
 class ServeOptions(LimitOptions, AddressOptions, ServedOptions):
-    """Serve an exported model over HTTP."""
+    """Serve a model over HTTP."""

@@ -292,6 +292,8 @@ def _compare(
         networks.save(model, best)
     else:
         shutil.copyfile(find_model(start), best)
+    if reason := networks.save_onnx(best):
+        log(f"Read with Keras, without an ONNX file: {reason}")
     comparison.write(start, [pixels for pixels, _, _ in unseen.examples], folder)
     say(f"{comparison.figures(start)}\n{comparison.changes()}: {folder / LIST}, {PICTURE}")
     if not comparison.is_better:

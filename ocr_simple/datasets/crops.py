@@ -6,6 +6,7 @@ left corner of the picture, and the edges of its last pixel are its width and he
 themselves are not changed.
 """
 
+import importlib.util
 import io
 import math
 import os
@@ -14,7 +15,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import cv2
 import numpy as np
 from PIL import ExifTags, Image
 
@@ -68,6 +68,8 @@ def straightened(pixels: np.ndarray, corners: Sequence[float], name: str) -> np.
     The line is as wide and as high as the longer of the box's opposite sides. name: of the picture
     in messages. Raises ImageError if the box reaches beyond the picture, or is too large.
     """
+    import cv2  # reading without boxes does without it
+
     rows, columns, channels = pixels.shape
     points = np.reshape(corners, (4, 2)).astype(np.float32)
     name = escape_controls(name)
@@ -211,6 +213,8 @@ def load_crops(path: str | os.PathLike) -> Crops:
     path = Path(path).expanduser()
     if not path.is_file():
         raise ValueError(f"--crops {path}: no such file; aocr label writes {CROPS} beside pictures")
+    if importlib.util.find_spec("cv2") is None:
+        raise ValueError("--crops needs OpenCV: pip install opencv-python-headless")
     found, _ = _rows(path)  # images that are gone need no box
     boxes: dict[str, Corners] = {}
     of_size: dict[tuple[int, int], list[Corners]] = {}
