@@ -71,7 +71,7 @@ audit: $(READY)  ## look for known vulnerabilities in the locked packages
 
 lock: $(READY)  ## lock requirements/*.in into *.txt; UPGRADE=--upgrade for newer versions
 	$(LOCK) requirements/requirements.in -o requirements.txt
-	for name in dev cloud beam gpu peers; do \
+	for name in dev read cloud beam gpu peers; do \
 		$(LOCK) requirements/$$name.in -o requirements/$$name.txt || exit 1; done
 
 clean:  ## remove caches and builds; .venv and checkpoints/ stay

@@ -8,7 +8,7 @@ line = Recognizer.load("digits").read(["photo.jpg"])[0]
 line.text, line.confidence, line.characters
 """
 
-if __name__ == "__main__":  # --help and mistakes are answered before TensorFlow is imported
+if __name__ == "__main__":  # --help and mistakes are answered before the model is loaded
     from ocr_simple import interrupts
 
     interrupts.start_command()
@@ -31,6 +31,7 @@ if __name__ == "__main__":  # --help and mistakes are answered before TensorFlow
             say(f"inference.py: {error}", sys.stderr)
             sys.exit(2)
 
+import dataclasses
 import itertools
 import logging
 import math
@@ -38,19 +39,16 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, overload
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, overload
 
 import numpy as np
-from PIL import Image
 
-import model as models
 from ocr_simple import images as imaging
 from ocr_simple import interrupts, storage
 from ocr_simple.command_line import say
-from ocr_simple.datasets import labelled_lines as labelled
-from ocr_simple.datasets.batches import Example, collate
+from ocr_simple.datasets.crops import load_crops, load_line
 from ocr_simple.decoding.beam_search import BEAM_WIDTH, attention_beam_search, ctc_beam_search
 from ocr_simple.decoding.constraints import Constraint, is_exact, load_constraint
 from ocr_simple.decoding.greedy import (
@@ -61,22 +59,26 @@ from ocr_simple.decoding.greedy import (
     softmax,
 )
 from ocr_simple.decoding.language_model import LanguageModel
-from ocr_simple.network.attention import StepDecoder
-from ocr_simple.network.backend import keras
-from ocr_simple.options import InferenceOptions, Orientation
+from ocr_simple.engines.engine import Engine
+from ocr_simple.engines.onnx_engine import OnnxEngine, uses_onnx
+from ocr_simple.given_images import decoded_if_pil, several
+from ocr_simple.options import EngineName, InferenceOptions, Orientation
 from ocr_simple.reading_commands import Plan, piped, print_readings
-from ocr_simple.reports.metrics import Reading
-from ocr_simple.runs import devices
 from ocr_simple.runs.model_files import find_language_model, find_model
 from ocr_simple.spec import time_steps
 from ocr_simple.text import Alphabet, Line, escape_controls
+
+if TYPE_CHECKING:  # what only `evaluate` and Keras need
+    from ocr_simple.datasets.batches import Example
+    from ocr_simple.network.backend import keras
+    from ocr_simple.reports.metrics import Reading
 
 CHUNK = 512  # images decoded at a time
 CHUNK_COLUMNS = 1 << 19  # of these images: about 64 MB of grey ones
 
 CHOICES = (  # options that `Recognizer.load` takes by the same names
     "pattern", "lexicon", "beam_width", "page", "orientation", "language_model",
-    "max_pixels", "max_columns",
+    "max_pixels", "max_columns", "crops", "engine",
 )  # fmt: skip
 
 log = logging.getLogger("ocr_simple")
@@ -98,7 +100,7 @@ class Recognizer:
 
     def __init__(
         self,
-        model: keras.Model,
+        model: "keras.Model | Engine",
         constraint: Constraint | None = None,
         beam_width: int = 1,
         page: int = 1,
@@ -106,17 +108,19 @@ class Recognizer:
         language_model: str | os.PathLike | None = None,
         max_pixels: int = imaging.MAX_PIXELS,
         max_columns: int = imaging.MAX_COLUMNS,
+        crops: str | os.PathLike | None = None,
     ):
-        """constraint: which texts are possible. beam_width: 1 without a constraint is greedy.
+        """model: a Keras model, or what computes one; `load` is for files.
 
-        page: which page of a TIFF, or frame of a GIF. orientation: auto turns each image in the
-        ways of `images.possible_turns`, and keeps the surest reading. language_model: words, the
-        shipped one, or a file; it needs a CTC head. max_pixels, max_columns: of an image as it
-        is in its file, and at the model's height. Raises ValueError if it cannot be used.
+        constraint: which texts are possible. beam_width: 1 without a constraint is greedy. page: of
+        a TIFF, or frame of a GIF. orientation: auto turns each image as `images.possible_turns`
+        says, and keeps the surest reading. language_model: words or a file; it needs a CTC head.
+        max_pixels, max_columns: of an image in its file, and at the model's height. crops: a
+        crops.tsv, whose boxes are read. Raises ValueError.
         """
-        self.max_pixels, self.max_columns = max_pixels, max_columns
-        self.page, self.orientation = page, orientation
-        self.model, self.spec = model, model.spec
+        self.max_pixels, self.max_columns, self.page = max_pixels, max_columns, page
+        self.orientation, self.crops = orientation, load_crops(crops) if crops else None
+        self.engine, self.spec = as_engine(model), model.spec
         self.alphabet = Alphabet(self.spec.alphabet)
         self.constraint, self.beam_width = constraint, beam_width
         self.language_model = None
@@ -125,25 +129,26 @@ class Recognizer:
             self.language_model = LanguageModel.load(file, self.spec, constraint)
             self.beam_width = max(beam_width, BEAM_WIDTH)
         self.greedy = constraint is None and self.beam_width == 1
-        self.predict = models.predictor(model)
         if self.spec.head == "attention" and not self.greedy:
-            self.decoder = StepDecoder(model)
+            self.decoder = self.engine.step_decoder()
 
     @classmethod
     def load(
         cls,
         model: str | os.PathLike = "digits",
         *,
+        engine: EngineName = "auto",
         pattern: str | None = None,
         lexicon: str | os.PathLike | Iterable[str] | None = None,
         **how: Any,
     ) -> "Recognizer":
         """The recogniser of a shipped name, a model file or a run folder. Raises ValueError.
 
-        pattern: a regular expression that texts must match. lexicon: the possible texts, or a file
-        of them. how: the other arguments of the constructor.
+        engine: what computes it: see `uses_onnx`. pattern: a regular expression that texts must
+        match. lexicon: the possible texts, or a file of them. how: the other arguments of the
+        constructor.
         """
-        loaded = models.load(find_model(model))
+        loaded = load_engine(find_model(model), engine)
         constraint = load_constraint(lexicon, pattern, Alphabet(loaded.spec.alphabet))
         if constraint is None:
             return cls(loaded, **how)
@@ -151,8 +156,18 @@ class Recognizer:
 
     @classmethod
     def of(cls, file: Path, options: InferenceOptions) -> "Recognizer":
-        """The recogniser in a model file, decoding as options ask. Raises ValueError."""
+        """The recogniser in a model file, reading as options ask. Raises ValueError."""
         return cls.load(file, **{name: getattr(options, name) for name in CHOICES})
+
+    @cached_property
+    def model(self) -> "keras.Model":
+        """The Keras model, which is loaded now if ONNX Runtime reads. Raises ValueError."""
+        import model as models
+
+        if isinstance(self.engine, OnnxEngine):
+            return models.load(self.engine.file)
+        assert isinstance(self.engine, models.KerasEngine)
+        return self.engine.model
 
     @overload
     def read(
@@ -169,8 +184,8 @@ class Recognizer:
     ) -> list:
         """The line in each of `images` (paths, bytes, PIL images, arrays), in order.
 
-        Spans are in pixels of the upright image, turned by `Line.turned`. A bad image raises
-        ImageError; with errors="return" the error is returned in its place.
+        Spans are in pixels of the upright image or its box, turned by `Line.turned`. A bad image
+        raises ImageError; with errors="return" the error is returned in its place.
         """
         return list(self.read_each(images, errors))
 
@@ -178,7 +193,7 @@ class Recognizer:
         self, images: Iterable[imaging.Source], errors: Literal["raise", "return"] = "raise"
     ) -> Iterator[Line | imaging.ImageError]:
         """Like `read`, but one after the other, for more images than fit in memory."""
-        images, indices = map(_decoded_if_pil, _several(images)), itertools.count()
+        images, indices = map(decoded_if_pil, several(images)), itertools.count()
         with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
 
             def load_chunk() -> list:
@@ -211,12 +226,14 @@ class Recognizer:
             finally:
                 pool.shutdown(cancel_futures=True)
 
-    def evaluate(self, examples: Sequence[Example], losses: bool = False) -> list[Reading]:
+    def evaluate(self, examples: Sequence["Example"], losses: bool = False) -> list["Reading"]:
         """Labelled lines with what was read in them, for `reports.metrics.evaluate`.
 
         examples: (pixels, truth, name) each. losses: whether to compute -log p(truth) of each line,
         whose image is turned as it was read.
         """
+        from ocr_simple.reports.metrics import Reading
+
         lines = self.read([pixels for pixels, _, _ in examples])
         upright = [
             (np.rot90(pixels, line.turned // 90), truth, name)
@@ -228,25 +245,16 @@ class Recognizer:
             for (_, truth, name), line, loss in zip(examples, lines, found)
         ]
 
-    def losses(self, examples: Sequence[Example], batch_size: int = 64) -> np.ndarray:
-        """Loss of each line (lines,); infinite for a label that the model cannot write."""
-        found = np.full(len(examples), np.inf)
-        stream = labelled.LabelledLines([], self.spec)
-        scorer, loss = models.trainable(self.model)
-        logits_of = models.predictor(scorer)
-        order = sorted(range(len(examples)), key=lambda i: _aspect(examples[i][0]))
-        possible = [i for i in order if labelled.why_unusable(*examples[i][:2], self.spec) is None]
-        for start in range(0, len(possible), batch_size):
-            chosen = possible[start : start + batch_size]
-            x, y = collate([examples[i] for i in chosen], stream)
-            logits = logits_of(models.training_inputs(self.spec, x, y))
-            found[chosen] = keras.ops.convert_to_numpy(loss(y, logits))
-        return found
+    def losses(self, examples: Sequence["Example"], batch_size: int = 64) -> np.ndarray:
+        """Loss of each line (lines,), by Keras; infinite for a label that it cannot write."""
+        import model as models
+
+        return models.losses(self.model, examples, batch_size)
 
     def outputs(self, images: Iterable[imaging.Source]) -> list[Prediction]:
         """All that the model says about each image; spans in time steps. Raises ImageError."""
         prepared = []
-        for index, image in enumerate(_several(images)):
+        for index, image in enumerate(several(images)):
             loaded = self._load(image, index)
             if isinstance(loaded, imaging.ImageError):
                 raise loaded
@@ -272,9 +280,9 @@ class Recognizer:
         name = os.fspath(source) if isinstance(source, (str, os.PathLike)) else f"images[{index}]"
         try:
             auto = self.orientation == "auto"
-            pixels = imaging.load(
-                source, self.spec.channels, name, page=self.page, may_be_turned=auto,
-                max_pixels=self.max_pixels,
+            pixels = load_line(
+                source, self.crops, self.spec.channels, name,
+                page=self.page, may_be_turned=auto, max_pixels=self.max_pixels,
             )  # fmt: skip
             turns = imaging.possible_turns(pixels) if auto else (0,)
             turned = [(np.rot90(pixels, turn // 90), turn) for turn in turns]
@@ -314,12 +322,17 @@ class Recognizer:
 
     def _predict(self, prepared: list[np.ndarray]) -> Iterator[Prediction]:
         """What the model says about each prepared image, in batches of similar width."""
+        for found in self.predictions(prepared):
+            yield found._replace(line=self.alphabet.in_logical_order(found.line))
+
+    def predictions(self, prepared: list[np.ndarray]) -> Iterator[Prediction]:
+        """The same, with characters from left to right, as they are written."""
         for batch in imaging.batches([x.shape[1] for x in prepared], self.spec.multiple):
             x = imaging.pad_batch([prepared[i] for i in batch], self.spec.multiple)
             steps = time_steps(x["width"], self.spec.stride)
             decode = self._decode_ctc if self.spec.head == "ctc" else self._decode_attention
             for i, (line, probabilities, attention) in zip(batch, decode(x, steps)):
-                yield Prediction(i, self.alphabet.in_logical_order(line), probabilities, attention)
+                yield Prediction(i, line, probabilities, attention)
 
     def _probabilities(self, logits: np.ndarray) -> np.ndarray:
         """Class probabilities of `logits` (..., classes). Raises ValueError if they are no numbers.
@@ -337,7 +350,7 @@ class Recognizer:
 
     def _decode_ctc(self, x: dict[str, np.ndarray], steps: np.ndarray) -> Iterator[tuple]:
         """(line, probabilities, no attention) of each line in a batch of a CTC head."""
-        probabilities = self._probabilities(self.predict(x))
+        probabilities = self._probabilities(self.engine.run(x))
         for count, rows in zip(steps, probabilities):
             rows = rows[:count]
             if self.greedy:
@@ -351,7 +364,7 @@ class Recognizer:
     def _decode_attention(self, x: dict[str, np.ndarray], steps: np.ndarray) -> Iterator[tuple]:
         """(line, probabilities, attention) of each line in a batch of an attention head."""
         if self.greedy:
-            output = self.predict(x)
+            output = self.engine.run(x)
             probabilities = self._probabilities(output["logits"])
             for count, rows, attention in zip(steps, probabilities, output["attention"]):
                 attention = attention[:, :count]
@@ -384,34 +397,24 @@ class Recognizer:
         return line, self._probabilities(found.states["logits"][0]), attention
 
 
-def _several(images: Any) -> Iterable[imaging.Source]:
-    """`images` itself. Raises TypeError for a single image, whose items are no images, or none."""
-    single = isinstance(images, np.ndarray) and (
-        images.ndim < 3 or (images.ndim == 3 and images.shape[2] <= 4)  # (rows, columns, channels)
-    )
-    single = single or isinstance(images, (str, bytes, bytearray, memoryview))
-    if single or not isinstance(images, Iterable):
-        raise TypeError(
-            f"images is a single {type(images).__name__}; give a list of images, such as [image]"
-            if images is not None
-            else "images is None; give a list of images, such as ['photo.jpg']"
-        )
-    return images
+def load_engine(file: Path, engine: EngineName = "auto") -> Engine:
+    """What computes the model in a file. Raises ValueError that names the file and the fix."""
+    if uses_onnx(file, engine):
+        return OnnxEngine(file)
+    import model as models
+    from ocr_simple.runs import devices
+
+    devices.prepare()
+    return models.KerasEngine(models.load(file))
 
 
-def _decoded_if_pil(image: imaging.Source) -> imaging.Source:
-    """A PIL image with its pixels decoded: threads must not decode one image at the same time.
+def as_engine(model: "keras.Model | Engine") -> Engine:
+    """What computes a model that is loaded already."""
+    if isinstance(model, Engine):
+        return model
+    import model as models
 
-    By then the caller may also have moved it to another frame of its file.
-    """
-    try:
-        return image.copy() if isinstance(image, Image.Image) else image
-    except Exception:  # `images.load` reports what is wrong
-        return image
-
-
-def _aspect(pixels: np.ndarray) -> float:
-    return pixels.shape[1] / pixels.shape[0]
+    return models.KerasEngine(model)
 
 
 # --- the script -------------------------------------------------------------------------------
@@ -423,7 +426,7 @@ def run(plan: Plan, options: InferenceOptions) -> int:
     Raises ValueError or OSError for a model that cannot be loaded.
     """
     say(f"Reading with {storage.display_name(plan.model)}", sys.stderr)
-    devices.prepare()
+    options = dataclasses.replace(options, engine=plan.engine)
     recognizer = Recognizer.of(plan.model, options)
     lines = recognizer.read_each(plan.images, errors="return")
     return print_readings(plan, lines, options)

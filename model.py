@@ -26,8 +26,14 @@ from typing import Any
 
 import numpy as np
 
+from ocr_simple.datasets import labelled_lines as labelled
+from ocr_simple.datasets.batches import Example, collate
+from ocr_simple.engines import onnx_writer
+from ocr_simple.engines.engine import Engine
+from ocr_simple.engines.onnx_engine import why_not_onnx
+from ocr_simple.engines.step_decoder import StepDecoder
 from ocr_simple.errors import TrainError
-from ocr_simple.network.attention import AttentionDecoder, attention_loss, teacher_forced
+from ocr_simple.network.attention import AttentionDecoder, attention_loss, halves, teacher_forced
 from ocr_simple.network.backend import backend, keras
 from ocr_simple.network.encoders import BLOCK, ENCODERS
 from ocr_simple.network.layers import MaskPadding, ReverseValid, ValidColumns
@@ -207,9 +213,45 @@ def predictor(model: keras.Model) -> Callable[[dict[str, np.ndarray]], Any]:
     return lambda x: tf.nest.map_structure(lambda output: output.numpy(), model.graph(x))
 
 
+class KerasEngine(Engine):
+    """A model as `Recognizer` calls it."""
+
+    def __init__(self, model: keras.Model):
+        self.model, self.spec = model, model.spec
+        self._predict = predictor(model)
+
+    def run(self, x: dict[str, np.ndarray]) -> Any:
+        """As `Engine.run`."""
+        return self._predict(x)
+
+    def step_decoder(self) -> StepDecoder:
+        """As `Engine.step_decoder`."""
+        return StepDecoder(self.spec, *halves(self.model))
+
+
 def training_inputs(spec: ModelSpec, x: dict[str, np.ndarray], y: np.ndarray) -> dict:
     """A batch's inputs for the trainable model: an attention head also sees the labels."""
     return x if spec.head == "ctc" else x | {"label": y[:, 2:]}
+
+
+def losses(model: keras.Model, examples: Sequence[Example], batch_size: int = 64) -> np.ndarray:
+    """Loss of each labelled line (lines,); infinite for a label that the model cannot write."""
+    found = np.full(len(examples), np.inf)
+    stream = labelled.LabelledLines([], model.spec)
+    scorer, loss = trainable(model)
+    logits_of = predictor(scorer)
+    order = sorted(range(len(examples)), key=lambda i: _aspect(examples[i][0]))
+    possible = [i for i in order if labelled.why_unusable(*examples[i][:2], model.spec) is None]
+    for start in range(0, len(possible), batch_size):
+        chosen = possible[start : start + batch_size]
+        x, y = collate([examples[i] for i in chosen], stream)
+        logits = logits_of(training_inputs(model.spec, x, y))
+        found[chosen] = ops.convert_to_numpy(loss(y, logits))
+    return found
+
+
+def _aspect(pixels: np.ndarray) -> float:
+    return pixels.shape[1] / pixels.shape[0]
 
 
 # --- save and load ------------------------------------------------------------------------------
@@ -237,6 +279,23 @@ def save(model: keras.Model, path: str | os.PathLike) -> None:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def save_onnx(path: Path) -> str:
+    """Write the ONNX files beside a model file, unless they are there.
+
+    Returns why there are none: what converts is not installed, or does not take the network.
+    Raises ValueError for a file that is not a model, and OSError.
+    """
+    if not why_not_onnx(path):
+        return ""
+    if not onnx_writer.can_write():
+        return "tf2onnx or TensorFlow is not installed, or not what Keras uses"
+    try:
+        onnx_writer.write_onnx(load(path), path)
+    except onnx_writer.NotConverted as error:
+        return str(error)
+    return ""
 
 
 def load(path: str | os.PathLike) -> keras.Model:

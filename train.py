@@ -74,13 +74,16 @@ OPTIMIZERS = {
 
 
 def train(
-    options: TrainOptions, on_validation: Callable[[Validation], Any] | None = None
+    options: TrainOptions,
+    on_validation: Callable[[Validation], Any] | None = None,
+    onnx: bool = False,
 ) -> Validation:
     """Train as `options` say, or resume the run in their folder.
 
     Returns the validation of the best model so far, which is kept as best.keras.
 
-    on_validation: called after each validation, to show how the model learns.
+    on_validation: called after each validation, to show how the model learns. onnx: whether to
+    write the ONNX file of that model too, with which it is read without TensorFlow.
     Raises ValueError or TrainError before the first step for whatever cannot work; TrainError for
     a loss that is not finite; ClusterError if machines cannot work together; KeyboardInterrupt,
     after a checkpoint is saved, on Ctrl-C.
@@ -109,7 +112,8 @@ def train(
         if not cluster.chief:
             folder.fetch()
             saved = folder.last_checkpoint()
-        return Training(options, data, cluster, folder, stopper).run(saved, on_validation)
+        training = Training(options, data, cluster, folder, stopper)
+        return training.run(saved, on_validation, onnx)
 
 
 class Training:
@@ -126,7 +130,7 @@ class Training:
         self.options, self.data, self.cluster = options, data, cluster
         self.folder, self.stopper = folder, stopper
 
-    def run(self, saved: dict | None, on_validation: Callable | None) -> Validation:
+    def run(self, saved: dict | None, on_validation: Callable | None, onnx: bool) -> Validation:
         """Train from a checkpoint, if there is one. Returns the validation of the best model."""
         options, cluster, folder = self.options, self.cluster, self.folder
         # Batches are drawn by other processes, which start while the model is built.
@@ -161,6 +165,8 @@ class Training:
             log(message)
         if cluster.chief:
             self.calibrate()
+            if onnx and (reason := models.save_onnx(folder.best)):
+                log(f"Read with Keras, without an ONNX file: {reason}")
             folder.publish()
         cluster.from_chief()  # the other machines wait for the best model
         if not cluster.chief:
@@ -363,7 +369,7 @@ def run(options: TrainOptions, command: list[str]) -> int:
     """
     started, where = time.perf_counter(), storage.display_name(options.model_dir)
     try:
-        result = train(options)
+        result = train(options, onnx=True)
     except (ValueError, OSError, TrainError, ClusterError) as error:
         log(f"{command[1] if command[0] == 'python' else command[0]}: {error}")
         if is_disk_full(error):

@@ -11,7 +11,8 @@
     ls scans/*.png | aocr predict
     aocr export exported --format all                   # SavedModel, ONNX, LiteRT
     aocr export exported --format web                   # a page that reads in the browser
-    aocr serve exported                                 # TensorFlow Serving's REST API
+    aocr onnx checkpoints/mine                          # then reading it needs no TensorFlow
+    aocr serve --model checkpoints/mine                 # TensorFlow Serving's REST API
     aocr train --help
 
 Its options have the names of attention-ocr's. Each command is a module whose `run` reports missing
@@ -37,6 +38,7 @@ from aocr.options import (
     ExportOptions,
     LabelPageOptions,
     LogOptions,
+    OnnxOptions,
     PredictOptions,
     ServeOptions,
     TestOptions,
@@ -55,14 +57,17 @@ from ocr_simple.runs.journal import journal
 COMMANDS: dict[str, tuple[type, str]] = {  # options, and the module whose `run` takes them
     "check": (CheckOptions, "aocr.check"),
     "label": (LabelPageOptions, "aocr.label.app"),
-    "diagnose": (DiagnoseOptions, "aocr.diagnose.command"),
+    "diagnose": (DiagnoseOptions, "aocr.diagnosis"),
     "dataset": (DatasetOptions, "aocr.dataset"),
     "train": (AocrTrainOptions, "aocr.train"),
     "test": (TestOptions, "aocr.evaluate"),
     "predict": (PredictOptions, "aocr.predict"),
     "export": (ExportOptions, "aocr.export"),
+    "onnx": (OnnxOptions, "aocr.onnx"),
     "serve": (ServeOptions, "aocr.server.app"),
 }
+
+WITHOUT_KERAS = ("dataset", "predict", "serve")  # or they find out by themselves
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -80,9 +85,9 @@ def main(arguments: list[str] | None = None) -> int:
         if isinstance(options, LogOptions):
             _choose_gpu(options.gpu_id)
             _open_log(options.log_path)
-        if name != "dataset":  # which writes TFRecords without a network
+        if name not in WITHOUT_KERAS:
             check_backend()
-        run: Callable[[Any, list[str]], int] = importlib.import_module(module).run
+        run = _import_run(name, module)
         with interrupts.working():
             status = run(options, ["aocr", name, *given])
             sys.stdout.flush()  # here, where a reader that has gone is noticed
@@ -101,6 +106,17 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("Interrupted", file=sys.stderr)
         return 130
+
+
+def _import_run(name: str, module: str) -> Callable[[Any, list[str]], int]:
+    """What runs a command. Raises ValueError if only requirements/read.txt is installed."""
+    try:
+        return importlib.import_module(module).run
+    except ModuleNotFoundError as error:
+        raise ValueError(
+            f"{name} needs the package {error.name}, which is not installed; install "
+            "requirements.txt"
+        ) from error
 
 
 def _no_command(given: list[str]) -> int:

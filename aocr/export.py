@@ -27,6 +27,7 @@ from ocr_simple.command_line import say
 from ocr_simple.decoding.beam_search import BEAM_WIDTH
 from ocr_simple.drawing.fonts import find_fonts
 from ocr_simple.drawing.lines import Lines
+from ocr_simple.engines.onnx_writer import without_cudnn
 from ocr_simple.errors import LineError
 from ocr_simple.network.backend import backend, standard_error_closed
 from ocr_simple.options import LineOptions
@@ -86,9 +87,7 @@ def export(
     export_files.check_replaceable(output, (*common, *names))
     validation = _validation_of(file)
     model = models.load(file)
-    for layer in model._flatten_layers():
-        if hasattr(layer, "use_cudnn"):  # neither ONNX nor LiteRT has its operation
-            layer.use_cudnn = False
+    without_cudnn(model)  # neither ONNX nor LiteRT has its operation
     recognizer = Recognizer(model)
     images = samples(model.spec)
     loaded = [imaging.load(s.encoded, model.spec.channels, warn=False) for s in images]

@@ -7,7 +7,6 @@ LiteRT files, and a page reads in Chromium.
 
 import functools
 import io
-import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,9 +20,9 @@ from aocr.kept_constraint import ReadBy
 from aocr.parity import Read
 from aocr.web import browser
 from aocr.web import folder as web_folder
+from ocr_simple.engines.onnx_writer import input_signature, to_onnx
 from ocr_simple.network.backend import keras
 
-OPSET = 18  # of ONNX; onnxruntime 1.14 (2023) and later run it
 GRAPH_FORMATS = ("png", "jpeg", "gif", "bmp")  # image formats that a TensorFlow graph decodes
 WEB_FORMATS = (*GRAPH_FORMATS, "webp", "exif")  # that every browser decodes
 
@@ -90,13 +89,8 @@ def write_onnx(
     model: keras.Model, file: Path, about: dict[str, Any], attention: bool = False
 ) -> Read:
     """The network, for any ONNX runtime; attention: with what an attention head looks at."""
-    import tf2onnx
-
     network, signature = _network(model, None, attention)
-    logging.getLogger("tf2onnx").setLevel(logging.ERROR)
-    tf2onnx.convert.from_function(
-        network, input_signature=signature, opset=OPSET, output_path=str(file)
-    )
+    to_onnx(network, signature, {}, file)
     portable = reader.Reader(file, about)
     return lambda encoded: portable.read_batch([io.BytesIO(item) for item in encoded])
 
@@ -139,10 +133,7 @@ def _network(model: keras.Model, batch: int | None, attention: bool = False) -> 
     attention: an attention head has this output too.
     """
     spec = model.spec
-    signature = [
-        tf.TensorSpec((batch, spec.height, None, spec.channels), tf.float32, "image"),
-        tf.TensorSpec((batch,), tf.int32, "width"),
-    ]
+    signature = input_signature(model, batch)
 
     @tf.function(input_signature=signature)
     def network(image: Any, width: Any) -> dict[str, Any]:

@@ -166,8 +166,8 @@ class DiagnosisOptions(Group):
     folder: Annotated[str, Positional, tyro.conf.arg(metavar="FOLDER")] = ""
     """Folder of your pictures, one line of text in each, with or without labels."""
     fonts: tuple[str, ...] = DrawingOptions.fonts
-    """Fonts of the generated lines, as for train.py. After make fonts, give trdg matplotlib
-    fonts/made: displays, receipts and handwriting have fonts of their own."""
+    """Fonts of the generated lines, as for train.py. By default also fonts/made, if make fonts was
+    run: displays, receipts and handwriting have fonts of their own there."""
     pictures: Positive = 100
     """Number of pictures to look at, evenly spread over all."""
     lines: Annotated[int, Ge(20), Le(1000)] = 300
@@ -176,7 +176,12 @@ class DiagnosisOptions(Group):
     """Picture to write, a .png file outside of the folder: your pictures, each beside the generated
     line most like it. It replaces no file but such a picture. None: no picture."""
     seed: NotNegative = 0
-    """Random seed of the generated lines."""
+    """Random seed of the generated lines, and of --curve."""
+    curve: bool = False
+    """Also train three times on parts of your labels, to tell how much more labels would bring.
+    This takes minutes, and says how many first."""
+    curve_steps: Positive = 200
+    """With --curve: steps of each training."""
 
 
 @dataclass(frozen=True)
@@ -205,6 +210,9 @@ class AocrOptions(Group):
     """Train for all printable ASCII characters, not only those of the labels."""
     gradient_clipping: bool = True
     """Clip gradients to --max-gradient-norm."""
+
+
+LEAST_LABELS, GOOD_START = 10, 40  # labelled images that --auto needs, and that do well
 
 
 @dataclass(frozen=True)
@@ -328,13 +336,27 @@ class ExportOptions(LogOptions, ConstraintOptions, FormatOptions):
 
 
 @dataclass(frozen=True)
+class OnnxOptions(Group):
+    """Write the ONNX file beside a model, with which it is read without TensorFlow."""
+
+    title = "model"
+    models: Annotated[tuple[str, ...], Positional, tyro.conf.arg(metavar="[MODEL ...]")] = (
+        "checkpoints",
+    )
+    """Shipped models' names (digits, numbers, text), model files, or run folders."""
+
+
+@dataclass(frozen=True)
 class ServedOptions(Group):
     """The served model."""
 
     title = "model"
-    folder: Annotated[Path, Positional, tyro.conf.arg(metavar="[DIR]")] = Path("exported")
+    folder: Annotated[Path | None, Positional, tyro.conf.arg(metavar="[DIR]")] = None
     """Folder or URL that aocr export wrote a SavedModel to. Newer versions are loaded while the
-    server runs."""
+    server runs. Without it, --model is served."""
+    model: str | None = None
+    """A shipped model's name (digits, numbers, text), a model file, a run folder, or such a folder
+    of SavedModels. Without it, digits is served."""
     name: str = "aocr"
     """The model's name in request URLs: /v1/models/NAME:predict."""
 
@@ -393,4 +415,4 @@ class LimitOptions(Group):
 
 @dataclass(frozen=True)
 class ServeOptions(LimitOptions, AddressOptions, ServedOptions):
-    """Serve an exported model over HTTP."""
+    """Serve a model over HTTP."""

@@ -19,7 +19,8 @@ from tyro.conf import Positional
 from ocr_simple.spec import Context, Head, ModelSpec
 from ocr_simple.text import Alphabet
 
-TRDG_FOLDER = Path(str(importlib.util.find_spec("trdg").origin)).parent  # type: ignore[union-attr]
+_TRDG = importlib.util.find_spec("trdg")  # who only reads need not install it
+TRDG_FOLDER = Path(_TRDG.origin).parent if _TRDG and _TRDG.origin else Path("trdg")
 
 # Font families (beginnings of file names) that training leaves to validation by default.
 HELD_OUT = ("Sansation", "OpenSans", "Pacifico", "DroidSans", "RobotoCondensed", "Walkway", "BEBAS")
@@ -36,6 +37,7 @@ Strength = Annotated[float, Ge(0)]
 
 
 Orientation = Literal["upright", "auto"]
+EngineName = Literal["auto", "onnx", "keras"]
 
 
 class Group:
@@ -417,6 +419,9 @@ class InferenceOptions(Group):
     which begin with =, +, - or @."""
     model: Annotated[str, tyro.conf.arg(aliases=["--model-dir", "--job-dir"])] = "digits"
     """A shipped model's name (digits, numbers, text), a model file, or a run folder."""
+    engine: EngineName = "auto"
+    """What computes the network: onnx (ONNX Runtime, which starts at once), keras (which starts in
+    seconds, and uses a GPU). auto: onnx, if the model has an ONNX file: see aocr onnx --help."""
     lexicon: Path | None = None
     """UTF-8 file of the possible texts, one per row; the most probable of them is read."""
     pattern: str | None = None
@@ -430,6 +435,8 @@ class InferenceOptions(Group):
     beam_width: Positive = 1
     """Beam width; 1 is greedy decoding. With --pattern, --lexicon or --language-model, at least 10
     is used."""
+    crops: Path | None = None
+    """A crops.tsv: read only the box that it has for an image. aocr label writes it."""
     page: Positive = 1
     """Which page of a TIFF, or frame of a GIF, to read."""
     orientation: Orientation = "upright"

@@ -17,11 +17,12 @@ from typing import NamedTuple
 from ocr_simple import images as imaging
 from ocr_simple import storage
 from ocr_simple.command_line import discard_output, printable, say
+from ocr_simple.datasets.crops import load_crops
 from ocr_simple.decoding.constraints import load_constraint
 from ocr_simple.decoding.language_model import LanguageModel
+from ocr_simple.engines.onnx_engine import uses_onnx
 from ocr_simple.local_files import MOST_ROWS
-from ocr_simple.network.backend import check_backend
-from ocr_simple.options import InferenceOptions
+from ocr_simple.options import EngineName, InferenceOptions
 from ocr_simple.runs.model_files import TEST_IMAGES, find_language_model, find_model
 from ocr_simple.spec import read_spec
 from ocr_simple.text import Alphabet, Line, escape_controls, escape_json
@@ -39,14 +40,14 @@ class Plan(NamedTuple):
     model: Path
     images: list[str]
     passed_over: int  # other files in the folders
+    engine: EngineName = "auto"  # onnx or keras, once it is known
 
 
 def plan(options: InferenceOptions) -> Plan:
-    """The model and the images that options name. Raises ValueError, also without a backend.
+    """The model and the images that options name. Raises ValueError, also without an engine.
 
     If none of the images exists, that is reported, and SystemExit raised with status 2.
     """
-    check_backend()
     if options.safe_tsv and options.format != "tsv":
         raise ValueError(f"--safe-tsv with --format {options.format}: give --format tsv too")
     images, passed_over = find_images(options.paths or [os.path.relpath(TEST_IMAGES)])
@@ -59,9 +60,11 @@ def plan(options: InferenceOptions) -> Plan:
     spec = read_spec(found.model)
     # reports what is wrong with them
     constraint = load_constraint(options.lexicon, options.pattern, Alphabet(spec.alphabet))
+    if options.crops is not None:
+        say(f"{options.crops}: {load_crops(options.crops).about(images)}", sys.stderr)
     if options.language_model is not None:
         LanguageModel.load(find_language_model(options.language_model), spec, constraint)
-    return found
+    return found._replace(engine="onnx" if uses_onnx(found.model, options.engine) else "keras")
 
 
 def print_readings(

@@ -20,8 +20,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import fsspec
-
 from ocr_simple.local_files import FileRefused
 
 URL = re.compile(r"([a-z][a-z0-9+.-]+):/+(.+)")  # a Path keeps only one of the slashes
@@ -74,6 +72,8 @@ def _file_system(url: str) -> tuple[Any, str]:
             f"{url}: web addresses are not read; download it first: curl -O {shlex.quote(url)}"
         )
     try:
+        import fsspec  # only buckets need it
+
         system, path = fsspec.core.url_to_fs(url, use_listings_cache=False)
     except (ImportError, ValueError) as error:
         raise StorageError(

@@ -6,7 +6,7 @@ import string
 import numpy as np
 import pytest
 
-from aocr.diagnose.advice import Seen, advise, mixture
+from aocr.diagnose.advice import Seen, advise, mixture, next_step
 from ocr_simple.command_line import parse
 from ocr_simple.drawing.texts import Texts
 from ocr_simple.options import DrawingOptions, TrainOptions
@@ -53,6 +53,17 @@ def test_labels_of_digits_start_from_numbers():
     assert options.mix_generated == 0.5
     assert options.recipe == ("counter",)
     assert str(options.model_dir) == "checkpoints/meters"
+
+
+def test_pictures_that_lie_in_checkpoints_have_another_folder_for_the_model():
+    options = options_of(advise(seen(["1"], folder="checkpoints/meters"), FONTS))
+    assert str(options.model_dir) == "checkpoints/meters_model"
+
+
+def test_the_next_step_is_to_label_or_to_train():
+    assert "aocr label 'my pictures' --model text\n" in next_step("my pictures", 9, "text")
+    said = next_step("mine", 10, "text")
+    assert "aocr train mine --auto" in said and "label mine" not in said
 
 
 def test_labels_of_words_are_drawn_with_words():

@@ -14,9 +14,10 @@ from support.commands import status_of
 from support.lines import OPEN_SANS
 
 from aocr import cli
-from aocr.auto import choice
+from aocr.auto import choice, curve
 from aocr.auto.comparison import Comparison
 from aocr.auto.texts import pattern_of, texts_like
+from aocr.model_folder import model_folder
 from ocr_simple.command_line import parse
 from ocr_simple.datasets.annotations import require_entries
 from ocr_simple.options import TrainOptions
@@ -184,6 +185,45 @@ def test_what_changed_is_listed_and_drawn(tmp_path):
     assert (figures["start"], figures["images"], figures["better"]) == ("digits", 3, True)
 
 
+# --- the learning curve -------------------------------------------------------------------------
+
+
+def points(*texts: tuple[str, ...]) -> list[curve.Point]:
+    return [curve.Point(10 * i, readings(*each)) for i, each in enumerate(texts)]
+
+
+def test_a_curve_keeps_a_third_and_trains_on_parts_of_the_others():
+    assert curve.parts_of(30) == (10, [5, 10, 20])
+    assert curve.parts_of(1000) == (100, [225, 450, 900])
+
+
+def test_a_curve_is_a_table_with_intervals():
+    found = curve.table(points(("1", "1", "12", "3"), ("12", "12", "12", "3")), "digits")
+    assert found.splitlines() == [
+        "  labels   read right, of 4 other pictures",
+        "       0    25 %  (5 to 70 %)          digits, not trained",
+        "      10    75 %  (30 to 95 %)",
+    ]
+
+
+def test_a_curve_says_whether_more_labels_help():
+    wrong, right = ("1",) * 9, ("12",) * 9
+    said = curve.verdict(points(wrong, right), 200)
+    assert said.startswith("Nearly all are read right") and "had only 200 steps" in said
+    hardly = curve.verdict(points(("1",) * 9 + ("3",), ("12",) * 9 + ("3",)), 200)
+    assert hardly.startswith("Twice the labels read 9 pictures more, hardly by chance")
+    perhaps = curve.verdict(points(wrong, right[:2] + wrong[2:]), 200)
+    assert perhaps.startswith("Twice the labels read 2 pictures more, which may be chance")
+    assert "no more of these few" in curve.verdict(points(wrong, wrong), 200)
+
+
+def test_a_curve_of_few_labels_is_an_error(tmp_path, capsys):
+    (tmp_path / "labels.tsv").write_text("a.png\t1\n")
+    (tmp_path / "a.png").write_bytes(b"")
+    assert status_of(cli.main, ["diagnose", str(tmp_path), "--curve"]) == 2
+    assert "--curve needs 30 labelled pictures or more, and there are 1" in capsys.readouterr().err
+
+
 # --- the command --------------------------------------------------------------------------------
 
 
@@ -195,6 +235,17 @@ def test_too_few_labels_are_an_error(tmp_path, capsys):
     assert "10 labelled images or more, and there are 1" in capsys.readouterr().err
     assert status_of(cli.main, ["train", "--auto"]) == 2
     assert "name a FOLDER" in capsys.readouterr().err
+
+
+def test_the_folder_of_the_pictures_is_never_the_models(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert model_folder("meters/") == model_folder("elsewhere/meters") == Path("checkpoints/meters")
+    assert model_folder("checkpoints/meters") == Path("checkpoints/meters_model")
+    Path("checkpoints/meters").mkdir(parents=True)
+    Path("checkpoints/meters/labels.tsv").write_text("a.png\t1\n")
+    arguments = ["train", "checkpoints/meters", "--auto", "--model-dir", "checkpoints/meters"]
+    assert status_of(cli.main, arguments) == 2
+    assert "the pictures of checkpoints/meters are in there" in capsys.readouterr().err
 
 
 @pytest.mark.long

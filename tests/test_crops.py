@@ -1,6 +1,7 @@
 """crops.tsv: boxes of lines in pictures, obeyed wherever a data set is read."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from ocr_simple.datasets.crops import (
     check_corners,
     encoded_line,
     format_corners,
+    load_crops,
+    load_line,
     parse_corners,
     straightened,
 )
@@ -24,7 +27,8 @@ from ocr_simple.datasets.labelled_lines import fingerprint, load_image
 from ocr_simple.datasets.tfrecords import to_record
 from ocr_simple.errors import DatasetError
 from ocr_simple.images import ImageError
-from ocr_simple.options import LabelOptions
+from ocr_simple.options import InferenceOptions, LabelOptions
+from ocr_simple.reading_commands import plan
 
 DOCS = Path(__file__).resolve().parents[1] / "docs" / "data.md"
 BOX = (10, 4, 50, 4, 50, 16, 10, 16)  # of a picture of 60 x 20 pixels
@@ -191,3 +195,47 @@ def test_the_copies_of_a_cross_validation_are_cropped(folder):
         size == ((40, 12) if name[:3] in ("001", "004") else (60, 20))
         for name, size in sizes.items()
     )
+
+
+# --- reading ------------------------------------------------------------------------------------
+
+
+def test_images_are_read_by_name_and_by_size(folder):
+    picture(folder / "other size.png", size=(80, 20))
+    crops(folder, row("1.png"), row("2.png"), row("gone.png", (1, 1, 9, 1, 9, 9, 1, 9)))
+    boxes = load_crops(folder / "crops.tsv")
+    assert boxes.sizes == {(60, 20): BOX}
+    assert boxes.box("set/1.png", (60, 20)) == boxes.box("set/3.png", (60, 20)) == BOX
+    assert boxes.box(np.zeros((20, 60, 1)), (60, 20)) == BOX  # an array has no name
+    assert boxes.box("set/other size.png", (80, 20)) == ()
+    assert boxes.about(["set/1.png", "set/3.png"]) == (
+        "1 of 2 images named with a box; the others have one if they are 60 x 20 pixels"
+    )
+
+
+def test_different_boxes_are_for_no_other_image(folder):
+    crops(folder, row("1.png"), row("2.png", (10, 4, 51, 4, 51, 16, 10, 16)))
+    assert load_crops(folder / "crops.tsv").sizes == {}
+    crops(folder, row("1.png"))
+    boxes = load_crops(folder / "crops.tsv")
+    assert boxes.sizes == {} and boxes.about(["set/3.png"]) == "0 of 1 image named with a box"
+
+
+def test_the_box_is_what_a_model_is_given(folder):
+    crops(folder, row("1.png"), row("2.png"))
+    boxes = load_crops(folder / "crops.tsv")
+    line = load_line(folder / "3.png", boxes, 1, "3.png")
+    np.testing.assert_array_equal(line, pixels_of(folder / "3.png")[4:16, 10:50])
+    assert load_line(folder / "3.png", None, 1, "3.png").shape == (20, 60, 1)
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [([], "--crops gone.tsv: no such file"), (["1.png\t1 2 3"], "gone.tsv:1: '1 2 3': four cor")],
+)
+def test_a_file_of_boxes_that_cannot_be_used_is_an_error(folder, monkeypatch, rows, message):
+    monkeypatch.chdir(folder)
+    if rows:
+        annotate(Path("gone.tsv"), *rows)
+    with pytest.raises(ValueError, match=re.escape(message)):
+        plan(InferenceOptions(paths=("1.png",), crops=Path("gone.tsv")))

@@ -91,6 +91,12 @@ def test_the_nearest_recipe_is_named():
     assert said == "Nearest recipe: counter, for 90 of 100 pictures"
 
 
+def test_long_rows_are_broken_and_tables_are_not():
+    table = "a        b\n1        2"
+    found = report.wrapped(f"{table}\n{'word ' * 40}")
+    assert found.startswith(table) and max(map(len, found.split("\n"))) <= report.WIDTH
+
+
 def test_few_pictures_say_so():
     assert "With fewer than 20 pictures this is a guess" in report.verdict(nearness(9, 1))
 

@@ -34,7 +34,7 @@ def first_line(done):
 
 @pytest.mark.parametrize(
     "command",
-    [["train.py"], ["inference.py", PHOTO], ["-m", "aocr", "predict", PHOTO, "--model", "digits"]],
+    [["train.py"], ["inference.py", PHOTO, "--engine", "keras"], ["-m", "aocr", "test", "."]],
 )
 def test_an_unknown_backend_is_named_with_the_fix(command):
     message = first_line(python(*command, KERAS_BACKEND="theano"))

@@ -31,7 +31,8 @@ for name in sys.argv[1:]:
     found[name] = sorted(set(imported()) - set(before))
 print(json.dumps(found))
 """
-COMMANDS = ("label", "dataset", "train", "test", "predict", "export", "serve")
+COMMANDS = ("label", "dataset", "train", "test", "predict", "export", "onnx", "serve")
+IMAGE = ("inference_test_imgs/water_meter.png",)
 MEMORY = 250  # MB, of a process that draws
 
 
@@ -79,6 +80,8 @@ def poisoned(tmp_path_factory):
         (["train.py", "--steps", "0"], 2, "steps 0: give"),
         (["inference.py", "--help"], 0, "usage: inference.py"),
         (["inference.py", "no_such.png"], 2, "no_such.png: no such file"),
+        (["inference.py", *IMAGE], 0, "00483617"),
+        (["-m", "aocr", "predict", *IMAGE, "--model", "digits"], 0, "00483617"),
         (["inference.py", "--model", "no_such"], 2, "no such file or folder"),
         (["-m", "aocr", "--help"], 0, "usage: aocr"),
         *((["-m", "aocr", name, "--help"], 0, f"usage: aocr {name}") for name in COMMANDS),

@@ -1,5 +1,6 @@
 """`aocr label` without a browser: the files, the order, answers, undo, the lock, the routes."""
 
+import fcntl
 import io
 import os
 import subprocess
@@ -431,9 +432,10 @@ def until(condition):
 
 TRAINED = """
 import json, pathlib, sys
-print("Fold 1\\r 50 %\\r100 %")
+print("Fold 2 of 5\\r 50%|##  | 10/20 [00:01<00:01]\\r", flush=True)
 folder = pathlib.Path(sys.argv[1]); folder.mkdir()
-(folder / "auto.json").write_text(json.dumps({"summary": ["11 % -> yours 91 %", "9 images"]}))
+(folder / "auto.json").write_text(json.dumps({"summary": ["11 % -> yours 91 %", "9 images"],
+    "better": True, "start": "digits"}))
 """
 
 
@@ -443,9 +445,18 @@ def test_a_training_shows_its_messages_and_its_result(folder):
     training.start()
     until(lambda: not training.state()["running"])
     state = training.state()
-    assert state["result"] == ["11 % -> yours 91 %", "9 images"] and not state["failed"]
-    assert state["lines"] == ["Fold 1", " 50 %", "100 %"]
+    assert state["result"][:2] == ["11 % -> yours 91 %", "9 images"] and not state["failed"]
+    assert state["result"][2].startswith("The new model reads the pictures from now on.")
+    assert state["lines"] == ["Starting", "Fold 2 of 5"]
+    assert state["doing"] == "Training 2 of 5, step 10 of 20" and state["progress"] == 0.3
     assert models == [folder / "model" / "best.keras"]
+
+
+def test_a_training_that_is_not_better_says_so(folder):
+    training = training_of(folder, TRAINED.replace(": True", ": False"))
+    training.start()
+    until(lambda: not training.state()["running"])
+    assert training.state()["result"][2].startswith("It is not better than digits, which is kept.")
 
 
 @pytest.mark.parametrize("script", ["raise SystemExit('no such thing')", "print('no such thing')"])
@@ -465,7 +476,7 @@ def test_a_training_is_stopped_and_started_again(folder):
         training.start()
     training.stop()
     until(lambda: not training.state()["running"])
-    assert not training.state()["failed"]
+    assert not training.state()["failed"] and training.state()["stopped"]
     training.start()
     training.close()
     assert not training.state()["running"]
@@ -475,7 +486,8 @@ def test_a_training_is_stopped_and_started_again(folder):
 def test_a_training_ends_with_the_server(folder, end):
     child = "from aocr.label import training_process as t; import threading, time, sys, os\n"
     child += "threading.Thread(target=t._end_with_server, daemon=True).start()\n"
-    child += "open(sys.argv[1], 'w').write(str(os.getpid())); time.sleep(60)"
+    child += "import fcntl; file = open(sys.argv[1], 'w'); fcntl.flock(file, fcntl.LOCK_EX)\n"
+    child += "file.write('running'); file.flush(); time.sleep(60)"
     server = (
         "import os, sys, time, pathlib; from aocr.label.training import Training\n"
         "training = Training([sys.executable, '-c', *sys.argv[1:]], pathlib.Path(), print)\n"
@@ -485,13 +497,13 @@ def test_a_training_ends_with_the_server(folder, end):
     file = folder / "process"
     subprocess.run([sys.executable, "-c", server, child, str(file)], cwd=ROOT, timeout=60)
 
-    def has_ended():
-        try:
-            os.kill(int(file.read_text()), 0)
-        except ProcessLookupError:
-            return True
-        state = subprocess.run(["ps", "-o", "stat=", "-p", file.read_text()], capture_output=True)
-        return state.stdout.strip()[:1] in (b"", b"Z")  # nobody may have waited for it
+    def has_ended():  # its lock is gone, also before anybody has waited for it
+        with file.open() as opened:
+            try:
+                fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return False
+        return True
 
     until(has_ended)
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from aocr.diagnose.advice import Advice
-from aocr.diagnose.recipe_lines import COMPARED, draw_recipe, few_fonts
+from aocr.diagnose.recipe_lines import COMPARED, MADE_FONTS, all_fonts, draw_recipe, few_fonts
 from ocr_simple.command_line import option_name
 from ocr_simple.datasets.batches import Example
 from ocr_simple.drawing.fonts import find_fonts
@@ -21,11 +21,10 @@ from ocr_simple.photography.mixtures import has_own_fonts
 from ocr_simple.photography.nearness import Nearness, compare
 from ocr_simple.photography.recipes import RECIPES
 from ocr_simple.reports.metrics import Reading, error_rates
-from ocr_simple.runs.model_files import HERE, PRETRAINED
+from ocr_simple.runs.model_files import PRETRAINED
 from ocr_simple.spec import read_spec
 from ocr_simple.text import Alphabet, unique_characters
 
-MADE_FONTS = HERE / "fonts" / "made"  # by make fonts
 LINES = 100  # of each recipe, to compare the pictures with
 SURE_OF_ALPHABET = 8  # times that a character of the labels was seen, on average
 TEXTS = 4000  # generated ones
@@ -69,18 +68,11 @@ def alphabet_of(labels: Sequence[str]) -> str:
     return unique_characters(sorted(written)) if complete and enough else "auto"
 
 
-def all_fonts(given: tuple[str, ...]) -> tuple[str, ...]:
-    """The fonts to compare with: as given; by default also those that make fonts made."""
-    if given != DrawingOptions.fonts or not MADE_FONTS.is_dir():
-        return given
-    return (*given, os.path.relpath(MADE_FONTS))
-
-
 def nearest_recipes(
     pixels: Sequence[np.ndarray], features: Any, fonts: Sequence[str], seed: int
 ) -> Nearness:
     """Which recipe each picture, uint8 (rows, columns, 1), is nearest to; see `aocr diagnose`."""
-    few = few_fonts(find_fonts(tuple(fonts)))
+    few = few_fonts(find_fonts(all_fonts(tuple(fonts))))
     groups = {name: features(draw_recipe(name, few, LINES, seed)) for name in COMPARED}
     vectors = features(pixels)
     return compare(groups, vectors, features.emphasis(vectors.shape[1]))

@@ -7,7 +7,6 @@ began with, on images that were not trained on, and keeps the better one.
 """
 
 import dataclasses
-import os
 import shutil
 import time
 from collections.abc import Sequence
@@ -19,7 +18,8 @@ from aocr.auto.comparison import LIST, PICTURE, Comparison
 from aocr.auto.texts import pattern_of, texts_like
 from aocr.diagnose.advice import MANY, mixture
 from aocr.diagnose.pictures import spread
-from aocr.options import AocrTrainOptions
+from aocr.model_folder import holds, model_folder
+from aocr.options import GOOD_START, LEAST_LABELS, AocrTrainOptions
 from ocr_simple import storage
 from ocr_simple.command_line import say
 from ocr_simple.datasets import labelled_lines as labelled
@@ -43,7 +43,6 @@ if TYPE_CHECKING:  # they import TensorFlow: see `run`
     from inference import Recognizer
     from ocr_simple.network.backend import keras
 
-LEAST_IMAGES = 10  # labelled ones
 LOOKED_AT = 200  # labelled images that the start and the recipes are chosen by
 MODELS = ("numbers", "text")  # that lines and pictures are compared by, as in aocr diagnose
 MOST_REPLANS = 2  # times that trainings begin again with fewer steps
@@ -76,18 +75,19 @@ def run(options: AocrTrainOptions) -> int:
     folder = _folder(options)
     found = labelled.find_all_entries(options.dataset, options, log)
     entries = [row for row in found if isinstance(row, Entry)]
-    if len(entries) < LEAST_IMAGES:
+    if len(entries) < LEAST_LABELS:
         raise ValueError(
-            f"{', '.join(options.dataset)}: --auto needs {LEAST_IMAGES} labelled images or more, "
-            f"and there are {len(entries)}; label some with aocr label (40 are a good start)"
+            f"{', '.join(options.dataset)}: --auto needs {LEAST_LABELS} labelled images or more, "
+            f"and there are {len(entries)}; label some with aocr label ({GOOD_START} are a good "
+            "start)"
         )
     RunFolder(folder).clear()
     devices.prepare()
     from aocr.auto.trainings import Clock
 
     clock, models = Clock(options.minutes, started), Shipped()
-    chosen, spec = _choose(options, folder, entries, models)
-    entries = _usable(found, chosen, spec)
+    chosen, spec = choose(options, folder, entries, models)
+    entries = usable(found, chosen, spec)
     log(f"Starting from {chosen.init_from}, alphabet {chosen.alphabet}")
     planned, model, unseen = _train(chosen, entries, clock, spec.temperature)
     _compare(chosen, folder, model, unseen, models)
@@ -101,17 +101,22 @@ def _folder(options: AocrTrainOptions) -> Path:
         raise ValueError("--auto: name a FOLDER of labelled images; aocr label helps to label them")
     folder = options.model_dir
     if folder == AocrTrainOptions.model_dir:
-        path = os.path.abspath(os.path.expanduser(options.dataset[0]))
-        folder /= Path(path).stem or "mine"
+        folder = model_folder(options.dataset[0])
     if storage.url_of(folder):
         raise ValueError(f"--model-dir {folder}: --auto writes to a folder of this computer")
+    for dataset in (*options.dataset, *options.validation):
+        if not storage.url_of(dataset) and holds(folder, dataset):
+            raise ValueError(
+                f"--model-dir {folder}: the pictures of {dataset} are in there, and a training "
+                "moves what is in its folder aside; name another folder"
+            )
     return folder
 
 
 # --- choosing ---------------------------------------------------------------------------------
 
 
-def _choose(
+def choose(
     options: AocrTrainOptions, folder: Path, entries: list[Entry], models: Shipped
 ) -> tuple[TrainOptions, ModelSpec]:
     """(the options of the training, what the model is that it starts from)."""
@@ -143,7 +148,7 @@ def _choose(
 
 
 def _examples(entries: Sequence[Entry]) -> list[Example]:
-    """The images that can be read, in grey. The others are reported by `_usable`."""
+    """The images that can be read, in grey. The others are reported by `usable`."""
     examples = []
     for entry in entries:
         try:
@@ -173,7 +178,7 @@ def _generated(
         log("Looking for recipes that draw lines like your pictures")
         features = Features([models[name] for name in MODELS])
         pixels = [pixels for pixels, _, _ in examples]
-        nearness = choice.nearest_recipes(pixels, features, choice.all_fonts(fonts), seed=0)
+        nearness = choice.nearest_recipes(pixels, features, fonts, seed=0)
         recipes = tuple(mixture(nearness))
     chosen = {
         "mix_generated": 0.5,
@@ -199,7 +204,7 @@ def _characters(alphabet: str, spec: ModelSpec, labels: Sequence[str]) -> str:
     return unique_characters(spec.alphabet + "".join(labels))
 
 
-def _usable(found: list[Entry | Fault], chosen: TrainOptions, spec: ModelSpec) -> list[Entry]:
+def usable(found: list[Entry | Fault], chosen: TrainOptions, spec: ModelSpec) -> list[Entry]:
     """The images that can be trained on. Raises DatasetError, which lists the others."""
     labels = [row.label for row in found if isinstance(row, Entry)]
     spec = dataclasses.replace(spec, alphabet=_characters(chosen.alphabet, spec, labels))
@@ -287,6 +292,8 @@ def _compare(
         networks.save(model, best)
     else:
         shutil.copyfile(find_model(start), best)
+    if reason := networks.save_onnx(best):
+        log(f"Read with Keras, without an ONNX file: {reason}")
     comparison.write(start, [pixels for pixels, _, _ in unseen.examples], folder)
     say(f"{comparison.figures(start)}\n{comparison.changes()}: {folder / LIST}, {PICTURE}")
     if not comparison.is_better:

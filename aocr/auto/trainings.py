@@ -155,10 +155,10 @@ def fitted_temperature(unseen: Unseen, spec: ModelSpec) -> float:
     return fit_temperature(unseen.predictions, [truth for _, truth, _ in unseen.examples], spec)
 
 
-def write_folds(entries: Sequence[Entry], folder: Path, seed: int) -> list[tuple[Path, Path]]:
-    """(images to train on, images to validate on) of each fold, as files of JSON rows.
+def write_images(entries: Sequence[Entry], folder: Path) -> list[str]:
+    """A JSON row for each image, to be written into data sets in this new folder.
 
-    Images are copied, as they may be in an archive or a bucket. Raises OSError.
+    Images are copied there, as they may be in an archive or a bucket. Raises OSError.
     """
     folder.mkdir(parents=True)
     rows = []
@@ -167,14 +167,24 @@ def write_folds(entries: Sequence[Entry], folder: Path, seed: int) -> list[tuple
         name = f"{i:03}{suffix if suffix in EXTENSIONS else '.png'}"
         (folder / name).write_bytes(encoded_line(entry))
         rows.append(json.dumps({"file_name": name, "text": entry.label}))
+    return rows
+
+
+def write_rows(file: Path, rows: Sequence[str]) -> None:
+    """A data set of some rows of `write_images`."""
+    file.write_text("\n".join(rows) + "\n", encoding="utf-8")
+
+
+def write_folds(entries: Sequence[Entry], folder: Path, seed: int) -> list[tuple[Path, Path]]:
+    """(images to train on, images to validate on) of each fold, as data sets. Raises OSError."""
+    rows = write_images(entries, folder)
     order = np.random.default_rng(seed).permutation(len(rows))
     found = []
     for fold in range(FOLDS):
         kept = set(order[fold::FOLDS].tolist())
         files = folder / f"train_{fold + 1}.jsonl", folder / f"validation_{fold + 1}.jsonl"
         for file, unseen in zip(files, (False, True)):
-            chosen = [row for i, row in enumerate(rows) if (i in kept) == unseen]
-            file.write_text("\n".join(chosen) + "\n", encoding="utf-8")
+            write_rows(file, [row for i, row in enumerate(rows) if (i in kept) == unseen])
         found.append(files)
     return found
 

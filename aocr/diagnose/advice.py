@@ -1,16 +1,16 @@
 """The training that fits some pictures, as one command to copy."""
 
-import os
 import re
 import shlex
 import string
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from aocr.model_folder import model_folder
+from aocr.options import GOOD_START, LEAST_LABELS
 from ocr_simple.datasets.labelled_lines import too_long
 from ocr_simple.options import DrawingOptions
 from ocr_simple.photography.nearness import Nearness
@@ -100,9 +100,20 @@ def advise(seen: Seen, fonts: Sequence[str]) -> Advice:
     advice.arguments += ["--recipe", *mixture(seen.nearness), "--photo", str(PHOTO)]
     if tuple(fonts) != DrawingOptions.fonts:
         advice.arguments += ["--fonts", *fonts]
-    name = Path(os.path.abspath(os.path.expanduser(seen.folder))).stem or "mine"
-    advice.arguments += ["--model-dir", f"checkpoints/{name}"]
+    advice.arguments += ["--model-dir", str(model_folder(seen.folder))]
     return advice
+
+
+def next_step(folder: str, labels: int, model: str) -> str:
+    """What to do with the pictures now, for people. model: that suggests the texts to label."""
+    place = shlex.quote(folder)
+    train = f"    aocr train {place} --auto"
+    if labels >= LEAST_LABELS:
+        return f"Next, train on your labels, without choosing:\n\n{train}"
+    return (
+        f"Next, label some of them ({GOOD_START} are a good start), and train on the labels:\n\n"
+        f"    aocr label {place} --model {model}\n{train}"
+    )
 
 
 def mixture(nearness: Nearness) -> list[str]:

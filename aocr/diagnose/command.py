@@ -10,9 +10,9 @@ import numpy as np
 from PIL import Image
 
 from aocr.diagnose import report
-from aocr.diagnose.advice import Seen, advise
+from aocr.diagnose.advice import Seen, advise, next_step
 from aocr.diagnose.pictures import Found, Picture, find_pictures, load, spread
-from aocr.diagnose.recipe_lines import COMPARED, draw_recipe, few_fonts
+from aocr.diagnose.recipe_lines import COMPARED, all_fonts, draw_recipe, few_fonts
 from aocr.options import DiagnoseOptions
 from ocr_simple.command_line import say
 from ocr_simple.datasets.entries import fault_list
@@ -44,10 +44,15 @@ def run(options: DiagnoseOptions, _: list[str]) -> int:
     Raises ValueError for missing files and what cannot be drawn before TensorFlow is imported.
     """
     found, sheet = _load(options)
-    fonts = find_fonts(options.fonts)
+    fonts_given = all_fonts(options.fonts)
+    fonts = find_fonts(fonts_given)
     lacking = [name for name in COMPARED if not has_own_fonts(RECIPES[name], fonts)]
     files = [find_model(name) for name in MODELS]
-    say(f"Drawing {options.lines:,} lines of each of {len(COMPARED)} recipes", sys.stderr)
+    say(
+        f"Drawing {options.lines:,} lines of each of {len(COMPARED)} recipes, which takes up to a "
+        "minute",
+        sys.stderr,
+    )
     few = few_fonts(fonts)
     lines = {name: draw_recipe(name, few, options.lines, options.seed) for name in COMPARED}
 
@@ -64,9 +69,10 @@ def run(options: DiagnoseOptions, _: list[str]) -> int:
     nearness = compare(groups, vectors, features.emphasis(vectors.shape[1]))
     readings = {name: _read(recognizer, pictures) for name, recognizer in recognizers.items()}
 
-    _say_what_was_found(options, found, lacking, lines, nearness, readings)
+    _say_what_was_found(found, lacking, lines, nearness, readings, options.folder, fonts_given)
     seen = _seen(options.folder, pictures, readings["text"], nearness)
-    _say_advice(seen, options.fonts)
+    confidences = _confidences(readings)
+    _say_advice(seen, fonts_given, max(confidences, key=lambda name: confidences[name]))
     if sheet:
         write_sheet(_sheet(pictures, lines, nearness), sheet, COMMAND)
         say(f"Your pictures, each beside the line most like it: {sheet}", sys.stderr)
@@ -114,34 +120,37 @@ def _seen(
 
 
 def _say_what_was_found(
-    options: DiagnoseOptions,
     found: Found,
     lacking: list[str],
     lines: Lines,
     nearness: Nearness,
     readings: dict[str, list[Line]],
+    folder: str,
+    fonts: tuple[str, ...],
 ) -> None:
     """Print the figures: recipes, appearance, confidence, errors."""
     kind = nearness.ranked()[0][0]
     parts = [
-        report.about(options.folder, found),
+        report.about(folder, found),
         f"{report.nearest_table(nearness)}\n\n{report.verdict(nearness)}",
-        report.fonts_note(options.fonts, lacking),
+        report.fonts_note(fonts, lacking),
         report.appearance_table(
             [measure(picture.pixels) for picture in found.pictures],
             [measure(pixels) for pixels in lines[kind]],
             kind,
         ),
-        report.readings_note(
-            {
-                name: float(np.mean([line.confidence for line in each]))
-                for name, each in readings.items()
-            }
-        ),
+        report.readings_note(_confidences(readings)),
     ]
     if found.labels:
         parts.append(_errors(found.pictures, readings))
-    say("\n\n".join(part for part in parts if part))
+    say(report.wrapped("\n\n".join(part for part in parts if part)))
+
+
+def _confidences(readings: dict[str, list[Line]]) -> dict[str, float]:
+    """The mean confidence of each model."""
+    return {
+        name: float(np.mean([line.confidence for line in each])) for name, each in readings.items()
+    }
 
 
 def _errors(pictures: Sequence[Picture], readings: dict[str, list[Line]]) -> str:
@@ -155,10 +164,13 @@ def _errors(pictures: Sequence[Picture], readings: dict[str, list[Line]]) -> str
     )
 
 
-def _say_advice(seen: Seen, fonts: tuple[str, ...]) -> None:
+def _say_advice(seen: Seen, fonts: tuple[str, ...], surest: str) -> None:
+    """Print what to do next. surest: the model that is the surest of the pictures."""
     advice = advise(seen, fonts)
-    notes = "".join(f"\n{note}" for note in advice.notes)
-    say(f"\nTo train for them:{notes}\n\n{advice.command}\n")
+    step = next_step(seen.folder, len(seen.labels), surest)
+    notes = "".join(f"\n{report.wrapped(note)}" for note in advice.notes)
+    lines = "with generated lines too" if seen.labels else "on generated lines alone"
+    say(f"\n{step}\n\nOr choose the options yourself, {lines}:{notes}\n\n{advice.command}\n")
 
 
 def _sheet(pictures: Sequence[Picture], lines: Lines, nearness: Nearness) -> Image.Image:

@@ -1,5 +1,6 @@
 """Generated lines of each recipe, to compare pictures with."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +9,12 @@ import numpy as np
 from aocr.diagnose.pictures import spread
 from ocr_simple.drawing.lines import Lines
 from ocr_simple.errors import LineError
-from ocr_simple.options import LineOptions
+from ocr_simple.options import DrawingOptions, LineOptions
 from ocr_simple.photography.recipes import RECIPES
+from ocr_simple.runs.model_files import HERE
 from ocr_simple.spec import ModelSpec
 
+MADE_FONTS = HERE / "fonts" / "made"  # by make fonts
 COMPARED = tuple(name for name, recipe in RECIPES.items() if not recipe.blank)
 FONTS = 40  # of each folder: finding what a font draws takes longer than drawing with it
 APART = 7  # consecutive lines use consecutive fonts of the list, which often look alike
@@ -25,6 +28,13 @@ DIGITS: dict[str, Any] = {
     "alphabet": "digits",
     "text_source": "random",
 }  # wheels; fonts without letters
+
+
+def all_fonts(given: tuple[str, ...]) -> tuple[str, ...]:
+    """The fonts to compare with: as given; by default also those that make fonts made."""
+    if given != DrawingOptions.fonts or not MADE_FONTS.is_dir():
+        return given
+    return (*given, os.path.relpath(MADE_FONTS))
 
 
 def few_fonts(fonts: list[str]) -> list[str]:

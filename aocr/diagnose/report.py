@@ -1,5 +1,6 @@
 """The text of a diagnosis: tables and sentences for people."""
 
+import textwrap
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,6 +12,7 @@ from ocr_simple.reports.intervals import shown_share
 from ocr_simple.reports.metrics import Reading, evaluate
 from ocr_simple.text import visible
 
+WIDTH = 96  # characters of a row
 FEW = 20  # pictures: with fewer, the nearest recipe is a guess
 KNOWN = 0.8  # mean confidence from which a model knows this kind of picture
 MOSTLY_FAR = 0.5  # share of pictures that are far from all recipes
@@ -26,6 +28,16 @@ FIGURES = {  # how each figure is shown: title, and format of its value
     "density": ("strokes along one height of ink", "{:.1f}"),
     "frame": ("pictures with a line along them", "{:.0%}"),
 }
+
+
+def wrapped(text: str) -> str:
+    """The text with its long rows broken between words, for a terminal."""
+    return "\n".join(
+        textwrap.fill(row, WIDTH, break_long_words=False, break_on_hyphens=False)
+        if len(row) > WIDTH
+        else row
+        for row in text.split("\n")
+    )
 
 
 def about(folder: str, found: Found) -> str:
@@ -83,7 +95,7 @@ def fonts_note(fonts: Sequence[str], lacking: Sequence[str]) -> str:
     return (
         f"No fonts of their own in --fonts {' '.join(fonts)}: {', '.join(lacking)}. Their lines "
         "were drawn in common fonts, so pictures of these kinds may be taken for others. make "
-        "fonts makes such fonts; then give --fonts trdg matplotlib fonts/made."
+        "fonts makes such fonts, which are used then."
     )
 
 

@@ -26,7 +26,8 @@ from aocr.label.readings import BackgroundReader
 from aocr.label.routes import Labelling, routes
 from aocr.label.session import Session
 from aocr.label.training import Training, training_command
-from aocr.options import AocrTrainOptions, LabelPageOptions
+from aocr.model_folder import model_folder
+from aocr.options import GOOD_START, LEAST_LABELS, LabelPageOptions
 from aocr.server.connections import Connection, Server, listen
 from aocr.server.hosts import LOOPBACK, HostMiddleware
 from ocr_simple import storage
@@ -88,11 +89,7 @@ def run(options: LabelPageOptions, _: list[str]) -> int:
         session = Session(names, file, options.order, spec.alphabet)
         reader = BackgroundReader(model, images, session.wanted, session.deliver)
         training = _training(folder, session, reader)
-        about = {
-            "folder": str(folder),
-            "next": f"python train.py --dataset {shlex.quote(str(folder))} --init-from "
-            f"{shlex.quote(options.model)} --mix-generated 0.5 --model-dir checkpoints/mine",
-        }  # fmt: skip
+        about = {"folder": str(folder)}
         for note in file.notes:
             say(note, sys.stderr)
         known = len(session.answers)
@@ -103,13 +100,18 @@ def run(options: LabelPageOptions, _: list[str]) -> int:
         )
         shared = Labelling(session, images, reader, training, about)
         _serve(application(shared), listening, shared)
-        labels = session.labelled
-        say(f"{counted(labels, 'label')} in {file.labels.path}", sys.stderr)
-        if labels:
-            say(f"Train with them: {about['next']}", sys.stderr)
+        say(_ending(folder, file, session.labelled), sys.stderr)
         return 0
     finally:
         lock.close()
+
+
+def _ending(folder: Path, file: LabelsFile, labels: int) -> str:
+    """What there is now, and what to do with it."""
+    found = f"{counted(labels, 'label')} in {file.labels.path}"
+    if labels < LEAST_LABELS:
+        return f"{found}; a training needs {LEAST_LABELS}, and {GOOD_START} are a good start"
+    return f"{found}. Train on them with: aocr train {shlex.quote(str(folder))} --auto"
 
 
 def _check_folder(given: Path | None) -> Path:
@@ -134,7 +136,7 @@ def _training(folder: Path, session: Session, reader: BackgroundReader) -> Train
         alphabet = read_spec(model).alphabet
         reader.use(model, lambda: session.forget_readings(alphabet))
 
-    model_dir = AocrTrainOptions.model_dir / (folder.resolve().stem or "mine")
+    model_dir = model_folder(folder)
     return Training(training_command(folder, model_dir), model_dir, read_again)
 
 

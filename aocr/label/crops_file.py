@@ -4,15 +4,10 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from PIL import ExifTags, Image
-
 from aocr.label.rows_file import Row, Rows
-from ocr_simple import images as imaging
 from ocr_simple.datasets.annotation_text import read_text
 from ocr_simple.datasets.crops import CROPS, Corners, format_corners, parse_corners
 from ocr_simple.local_files import numbered_rows
-
-ON_THEIR_SIDE = (5, 6, 7, 8)  # EXIF orientations
 
 
 class CropsFile:
@@ -60,13 +55,3 @@ class CropsFile:
         for image, box in boxes.items():
             self.rows.set(image, format_corners(box) if box else None)
             self._boxes[image] = box
-
-
-def upright_size(file: Path) -> tuple[int, int] | None:
-    """The width and height of a picture as it is shown, without decoding it; None if unknown."""
-    try:
-        with Image.open(file, formats=imaging.FORMATS) as image:
-            turned = image.getexif().get(ExifTags.Base.Orientation) in ON_THEIR_SIDE
-            return image.size[::-1] if turned else image.size
-    except Exception:  # decoders raise errors of many types; reading it reports them
-        return None

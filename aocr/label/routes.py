@@ -13,7 +13,8 @@ from PIL import Image
 
 from aocr.label.readings import BackgroundReader
 from aocr.label.session import Kind, Session
-from aocr.label.training import LEAST_LABELS, Training
+from aocr.label.training import Training
+from aocr.options import LEAST_LABELS
 from aocr.server.pages import PAGE_HEADERS, page_text
 from ocr_simple import images as imaging
 from ocr_simple.datasets.crops import Corners, check_corners, parse_corners, straightened

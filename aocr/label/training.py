@@ -12,8 +12,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-LEAST_LABELS = 10  # what --auto needs
-SHOWN, LISTED = 3, 12  # rows of its messages on the page: while it runs, and if it failed
+from aocr.options import LEAST_LABELS
+
+LISTED = 12  # rows of its messages that the page lists, if it failed
+FOLD = re.compile(r"Fold (\d+) of (\d+)")  # which of its trainings runs
+STEP = re.compile(r"\| *(\d+)/(\d+) \[")  # the progress bar of each
 FIGURES, MODEL = "auto.json", "best.keras"  # that it writes
 PATIENCE = 20.0  # seconds in which a training that is to stop ends by itself
 
@@ -22,6 +25,16 @@ def training_command(folder: Path, model_dir: Path) -> list[str]:
     """The command that trains on the labels of a folder."""
     module = [sys.executable, "-m", "aocr.label.training_process"]
     return [*module, "train", str(folder), "--auto", "--model-dir", str(model_dir)]
+
+
+def _what_is_kept(figures: dict[str, Any], model_dir: Path) -> str:
+    """Which model reads the pictures from now on, and where it is."""
+    if figures["better"]:
+        return f"The new model reads the pictures from now on. It is in {model_dir}"
+    return (
+        f"It is not better than {figures['start']}, which is kept. More labels help most: label "
+        "some, and train again"
+    )
 
 
 class Training:
@@ -33,7 +46,8 @@ class Training:
         self._process: subprocess.Popen | None = None
         self._follower: threading.Thread | None = None
         self._stopped = False  # whether it was asked to stop
-        self._rows: deque[str] = deque(maxlen=LISTED)
+        self._rows: deque[str] = deque(maxlen=LISTED)  # without those of progress bars
+        self._fold, self._step = (1, 1), (0, 1)  # which one of how many
         self._failed = False
         self._result: list[str] = []
         self._lock = threading.Lock()
@@ -45,6 +59,7 @@ class Training:
                 raise ValueError("a training is running already")
             self._rows.clear()
             self._rows.append("Starting")
+            self._fold, self._step = (1, 1), (0, 1)
             self._failed = self._stopped = False
             self._process = subprocess.Popen(  # a session of its own: Ctrl-C is the server's
                 self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
@@ -77,11 +92,30 @@ class Training:
         with self._lock:
             return {
                 "running": self._process is not None,
-                "lines": list(self._rows)[0 if self._failed else -SHOWN :],
+                "doing": self._doing(),
+                "progress": (self._fold[0] - 1 + self._step[0] / self._step[1]) / self._fold[1],
+                "lines": list(self._rows),
                 "failed": self._failed,
+                "stopped": self._stopped,
                 "result": self._result,
                 "needed": LEAST_LABELS,
             }
+
+    def _doing(self) -> str:
+        """What it does now, in a few words."""
+        if not self._step[0]:
+            return self._rows[-1] if self._rows else ""
+        fold = "Training {} of {}, step".format(*self._fold) if self._fold[1] > 1 else "Step"
+        return f"{fold} {self._step[0]:,} of {self._step[1]:,}"
+
+    def _take(self, row: str) -> None:
+        """Keep one of its messages, or what a progress bar shows."""
+        if step := STEP.search(row):
+            self._step = int(step[1]), max(1, int(step[2]))
+        elif row.strip():
+            self._rows.append(row)
+            if fold := FOLD.fullmatch(row.strip()):
+                self._fold, self._step = (int(fold[1]), max(1, int(fold[2]))), (0, 1)
 
     def _follow(self, process: subprocess.Popen) -> None:
         """Take its messages until it ends, and then its result."""
@@ -90,7 +124,8 @@ class Training:
         while content := os.read(process.stdout.fileno(), 1 << 16):
             *rows, kept = re.split(rb"[\r\n]+", kept + content)
             with self._lock:
-                self._rows.extend(row.decode(errors="replace") for row in rows if row.strip())
+                for row in rows:
+                    self._take(row.decode(errors="replace"))
         status = process.wait()
         process.stdin.close()
         process.stdout.close()
@@ -98,11 +133,13 @@ class Training:
         if status == 0:
             try:
                 figures = json.loads((self.model_dir / FIGURES).read_text(encoding="utf-8"))
-                result = figures["summary"]
+                result = [*figures["summary"], _what_is_kept(figures, self.model_dir)]
                 self.done(self.model_dir / MODEL)
             except (OSError, ValueError, KeyError) as error:
                 problem = f"the training has ended, but its result cannot be used: {error}"
         with self._lock:
             self._process, self._result = None, result
+            self._stopped = self._stopped and status != 0
             self._failed = bool(problem) or (status != 0 and not self._stopped)
-            self._rows.extend(filter(None, [kept.decode(errors="replace").strip(), problem]))
+            for row in (kept.decode(errors="replace"), problem):
+                self._take(row)

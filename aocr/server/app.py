@@ -1,10 +1,13 @@
 """`aocr serve`: TensorFlow Serving's REST API, plain uploads, and a page to drop images on.
 
-    aocr serve exported                                   # http://127.0.0.1:8501
+    aocr serve                                            # digits, at http://127.0.0.1:8501
+    aocr serve --model checkpoints/mine
+    aocr serve exported                                   # SavedModels by version
     curl -F image=@photo.png http://127.0.0.1:8501/read
 
-A model folder, local or in a bucket, holds SavedModels by version, as `aocr export` writes them.
-The newest version is served; a newer one is loaded while requests are answered.
+A model file is read by `Recognizer`, with ONNX Runtime if it has an ONNX file. A folder, local or
+in a bucket, holds SavedModels by version, as `aocr export` writes them. The newest version is
+served; a newer one is loaded while requests are answered.
 """
 
 import logging
@@ -14,6 +17,7 @@ import shlex
 import signal
 import sys
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import uvicorn
@@ -31,6 +35,7 @@ from aocr.server.connections import (
     connections_that_fit,
     listen,
 )
+from aocr.server.engine_model import AnyModel, EngineModel
 from aocr.server.failures import FailureMiddleware
 from aocr.server.hosts import LOOPBACK, HostMiddleware, allowed_hosts
 from aocr.server.limits import LimitsMiddleware
@@ -38,7 +43,9 @@ from aocr.server.served_model import ServedModel
 from aocr.server.service import Service
 from aocr.server.versions import newest
 from ocr_simple import interrupts, storage
+from ocr_simple.network.backend import check_backend
 from ocr_simple.runs import devices
+from ocr_simple.runs.model_files import find_model
 from ocr_simple.text import shortened
 
 ERROR = {"content": {"application/json": {"schema": {
@@ -95,19 +102,14 @@ def run(options: ServeOptions, _: list[str]) -> int:
 
     Raises ValueError, before TensorFlow is imported, for a folder without a model, and OSError.
     """
-    found, where = newest(options.folder), storage.display_name(options.folder)
-    if found is None:
-        raise ValueError(
-            f"{where}: holds no SavedModel; write one with: aocr export {shlex.quote(where)}"
-        )
+    options, found = find_served(options)
     options = replace(options, token=options.token or os.environ.get("OCR_TOKEN", ""))
     check_token(options.token)
     most = connections_that_fit(options.max_connections)
-    devices.prepare()
     # whoever likes can cause its messages, of any length
     logging.getLogger("python_multipart").setLevel(logging.CRITICAL)
     listening = Listener(listen(options.host, options.port), most)
-    app = application(Service(options, ServedModel(found)))
+    app = application(Service(options, load_served(options, found)))
     config = uvicorn.Config(
         app, http=Connection, ws="none", access_log=False, proxy_headers=False,
         server_header=False, log_level="error",  # warnings are about clients, and without limit
@@ -116,7 +118,9 @@ def run(options: ServeOptions, _: list[str]) -> int:
     listening.server = server
     host, port = listening.getsockname()[:2]
     address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-    print(f"Serving version {found.name} of {where} at http://{address}", file=sys.stderr)
+    where = storage.display_name(options.folder or found)
+    version = f"version {found.name} of " if options.folder else ""
+    print(f"Serving {version}{where} at http://{address}", file=sys.stderr)
     if most < options.max_connections:
         print(f"Warning: at most {most} connections: see ulimit -n", file=sys.stderr)
     if options.host not in LOOPBACK and not options.token:
@@ -131,6 +135,36 @@ def run(options: ServeOptions, _: list[str]) -> int:
     storage.remove_copies()
     interrupts.end_command(0)  # at once: TensorFlow would take seconds to tidy up
     return 0
+
+
+def find_served(options: ServeOptions) -> tuple[ServeOptions, Path]:
+    """(the options, with the folder of SavedModels if one is named; the version or model file).
+
+    Raises ValueError for what is not there, and OSError.
+    """
+    if options.folder is not None and options.model is not None:
+        raise ValueError(f"DIR {options.folder} and --model {options.model}: give one of them")
+    folder = options.folder
+    if options.model is not None and newest(Path(options.model)):
+        folder = Path(options.model)
+    if folder is None:
+        return options, find_model(options.model or "digits")
+    where = storage.display_name(folder)
+    if (version := newest(folder)) is None:
+        raise ValueError(
+            f"{where}: holds no SavedModel; write one with: aocr export {shlex.quote(where)}; "
+            "or serve a model file or run folder with --model"
+        )
+    return replace(options, folder=folder), version
+
+
+def load_served(options: ServeOptions, found: Path) -> AnyModel:
+    """What `find_served` found. Raises ValueError, OSError."""
+    if options.folder is None:
+        return EngineModel(found)
+    check_backend()
+    devices.prepare()
+    return ServedModel(found)
 
 
 def check_token(token: str) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 
 from ocr_simple.stoppable import Killed, StoppableProcess, Stopped
 
-PRELOAD = ("aocr.server.served_model", "aocr.server.answers")
+PRELOAD = ("aocr.server.engine_model", "aocr.server.served_model", "aocr.server.answers")
 FIRST_SECONDS = 0.05  # of processor time: a line decodes in 0.005, a photograph of 12 MP in 0.15
 IMAGE_SECONDS = 2.0
 JSON_SECONDS = 2.0

@@ -116,35 +116,28 @@ def version_status(version: int) -> dict[str, Any]:
     return {"model_version_status": [found]}
 
 
-def metadata(name: str, version: int, functions: Any) -> dict[str, Any]:
-    """The answer to a metadata request; functions: of the SavedModel, by signature."""
-    signatures = {signature: _describe(functions[signature]) for signature in SIGNATURES}
+def metadata(name: str, version: int) -> dict[str, Any]:
+    """The answer to a metadata request, which is the same for all models."""
+    signatures = {
+        signature: {
+            "inputs": {"input": _tensor("input", signature)},
+            "outputs": {output: _tensor(output, signature) for output in outputs},
+            "method_name": "tensorflow/serving/predict",
+        }
+        for signature, outputs in SIGNATURES.items()
+    }
     return {
         "model_spec": {"name": name, "signature_name": "", "version": str(version)},
         "metadata": {"signature_def": {"signature_def": signatures}},
     }
 
 
-def _describe(function: Any) -> dict[str, Any]:
+def _tensor(name: str, signature: str) -> dict[str, Any]:
+    """An input or output, as TensorFlow Serving describes it; of the SavedModel's signatures."""
+    unknown = signature == "serving_default"  # a scalar or a batch
+    rank = 0 if unknown else 1 if name in ("input", "output", "probability") else 2
     return {
-        "inputs": _describe_tensors(function.structured_input_signature[1]),
-        "outputs": _describe_tensors(function.structured_outputs),
-        "method_name": "tensorflow/serving/predict",
-    }
-
-
-def _describe_tensors(specs: dict[str, Any]) -> dict[str, Any]:
-    return {
-        name: {
-            "dtype": f"DT_{'FLOAT' if spec.dtype.is_floating else 'STRING'}",
-            "tensor_shape": {
-                "dim": [
-                    {"size": str(-1 if size is None else size), "name": ""}
-                    for size in (spec.shape if spec.shape.rank is not None else ())
-                ],
-                "unknown_rank": spec.shape.rank is None,
-            },
-            "name": spec.name,
-        }
-        for name, spec in specs.items()
+        "dtype": "DT_STRING" if name in ("input", "output", "characters") else "DT_FLOAT",
+        "tensor_shape": {"dim": [{"size": "-1", "name": ""}] * rank, "unknown_rank": unknown},
+        "name": name,
     }

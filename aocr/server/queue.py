@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 from prometheus_client import Histogram
 
-from aocr.server.served_model import BATCH_PIXELS, ServedImage, ServedModel
+from aocr.server.engine_model import AnyModel, PreparedImage
+from aocr.server.served_model import BATCH_PIXELS, ServedImage
 from ocr_simple.images import BATCH_COLUMNS
 
 COLUMNS_PER_SECOND = 1000  # an image gives way for 1 s for so many; computers read 50 times that
@@ -23,7 +24,7 @@ class _Waiting(NamedTuple):
 
     due: float  # on the clock of the event loop
     number: int  # in the order of arrival
-    image: ServedImage
+    image: ServedImage | PreparedImage
     maps: bool
     future: asyncio.Future  # of its ServedLine
 
@@ -31,14 +32,18 @@ class _Waiting(NamedTuple):
 class BatchQueue:
     """A model, and the images to be read by it."""
 
-    def __init__(self, model: ServedModel, batch_size: int):
+    def __init__(self, model: AnyModel, batch_size: int):
         self.model, self.batch_size = model, batch_size
         self.open_requests = 0  # that were not answered yet
         self._images: list[_Waiting] = []  # a heap
         self._numbers, self._filled = itertools.count(), asyncio.Event()
 
     def submit(
-        self, image: ServedImage, arrived: float, cost: int, maps: bool = False
+        self,
+        image: ServedImage | PreparedImage,
+        arrived: float,
+        cost: int,
+        maps: bool = False,
     ) -> asyncio.Future:
         """Add an image. Returns a future of its ServedLine; an image whose future is cancelled is
         dropped.
@@ -81,7 +86,8 @@ class BatchQueue:
         return [waiting for waiting in batch if not waiting.future.done()]
 
     async def _read(self, batch: list[_Waiting], pool: Executor) -> None:
-        loop, images = asyncio.get_running_loop(), [waiting.image for waiting in batch]
+        loop = asyncio.get_running_loop()
+        images: list = [waiting.image for waiting in batch]
         maps = any(waiting.maps for waiting in batch)
         try:
             lines = await loop.run_in_executor(pool, self.model.read, images, maps)

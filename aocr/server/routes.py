@@ -106,14 +106,14 @@ async def version_status(name: str, version: int, service: Shared) -> dict[str, 
 async def model_metadata(name: str, service: Shared) -> dict[str, Any]:
     """The inputs and outputs of each signature."""
     service.require(name, None)
-    return predict_api.metadata(name, service.model.version, service.model.signatures)
+    return predict_api.metadata(name, service.model.version)
 
 
 @guarded.get("/v1/models/{name}/versions/{version}/metadata")
 async def version_metadata(name: str, version: int, service: Shared) -> dict[str, Any]:
     """The inputs and outputs of each signature of a version."""
     service.require(name, version)
-    return predict_api.metadata(name, service.model.version, service.model.signatures)
+    return predict_api.metadata(name, service.model.version)
 
 
 # --- uploads ----------------------------------------------------------------------------------

@@ -92,7 +92,7 @@ class ServedModel:
         self.max_columns = ATTENTION_COLUMNS if attention else imaging.MAX_COLUMNS
         if self.constraint:
             self.max_columns = CONSTRAINED_COLUMNS
-        self.signatures = self._loaded.signatures
+        self.prepare = to_png
         blank = _png(Image.new("L", (64, 32), "white"))
         for maps in (False, True):  # the first call is slow
             self.read([ServedImage(blank, 64, 64 * 32, 1.0)], maps)
@@ -163,29 +163,37 @@ def to_png(encoded: bytes, name: str, preparation: Preparation) -> ServedImage:
 
     The file is decoded by `ocr_simple/images.py`. Raises ImageError.
     """
-    channels, height, max_pixels, max_columns = preparation
+    pixels = load_upload(encoded, name, preparation)
+    rows, columns = pixels.shape[:2]
+    image = smaller(pixels, preparation.height)
+    size = image.width * image.height
+    width = imaging.scaled_width(columns, rows, preparation.height)
+    return ServedImage(_png(image), width, size, columns / image.width)
+
+
+def load_upload(encoded: bytes, name: str, preparation: Preparation) -> np.ndarray:
+    """Any image file as upright pixels without alpha: uint8 (rows, columns, channels).
+
+    Raises ImageError.
+    """
     pixels = imaging.load(
         encoded,
-        channels,
+        preparation.channels,
         name,
         warn=False,
-        max_pixels=max_pixels,
+        max_pixels=preparation.max_pixels,
         formats=imaging.UPLOADS,
         limit_time=False,
     )
-    imaging.check_columns(name, pixels, height, max_columns)
-    rows, columns = pixels.shape[:2]
-    image = _smaller(pixels, height)
-    size = image.width * image.height
-    width = imaging.scaled_width(columns, rows, height)
-    return ServedImage(_png(image), width, size, columns / image.width)
+    imaging.check_columns(name, pixels, preparation.height, preparation.max_columns)
+    return pixels
 
 
 def _too_large(rows: int, columns: int) -> bool:
     return rows * columns > MODEL_PIXELS or rows > MODEL_SIDE
 
 
-def _smaller(pixels: np.ndarray, height: int) -> Image.Image:
+def smaller(pixels: np.ndarray, height: int) -> Image.Image:
     """uint8 (rows, columns, channels) as an image of at most MODEL_PIXELS, no side over MODEL_SIDE.
 
     The model, which scales it to `height` rows, sees the same, to one grey level.

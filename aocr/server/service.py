@@ -14,8 +14,9 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 from aocr.options import ServeOptions
 from aocr.server import answers, predict_api
 from aocr.server.decoders import Busy, Decoders, Turns
+from aocr.server.engine_model import AnyModel
 from aocr.server.queue import BatchQueue
-from aocr.server.served_model import Preparation, ServedLine, ServedModel, to_png
+from aocr.server.served_model import Preparation, ServedLine, ServedModel
 from aocr.server.versions import last_change, newest
 from ocr_simple import storage
 from ocr_simple.images import ImageError
@@ -67,18 +68,18 @@ def check_room(needed: int, taken: int, limit: int) -> None:
 class Service:
     """Reads images with the newest version of a model."""
 
-    def __init__(self, options: ServeOptions, model: ServedModel):
+    def __init__(self, options: ServeOptions, model: AnyModel):
         self.options, self.metrics = options, Metrics()
         self.queue = BatchQueue(model, options.batch)
         self.decoders = Decoders(options.max_pixels, options.timeout)
-        self.reader = ThreadPoolExecutor(1, "read")  # one thread: TensorFlow has its own pool
+        self.reader = ThreadPoolExecutor(1, "read")  # one thread: the model has its own pool
         self.open_images = 0  # in requests that were not answered yet
         self.open_cost = 0  # of those that were decoded, in columns
         self.open_bytes = 0  # of bodies of such requests
         self.broken: tuple[Path, int] | None = None  # version that did not load, its last change
 
     @property
-    def model(self) -> ServedModel:
+    def model(self) -> AnyModel:
         """The version that new requests are read by."""
         return self.queue.model
 
@@ -97,8 +98,10 @@ class Service:
         self.task = asyncio.create_task(self.queue.run(self.reader, self.metrics.batches))
 
     async def watch(self) -> None:
-        """Look for newer versions, forever."""
+        """Look for newer versions, forever, if a folder of them is served."""
         folder, unreachable = self.options.folder, False
+        if folder is None:
+            return
         while True:
             await asyncio.sleep(BUCKET_POLL if storage.url_of(folder) else POLL)
             try:
@@ -175,7 +178,9 @@ class Service:
         limits = options.max_pixels, options.max_columns or model.max_columns
         preparation = Preparation(model.channels, model.height, *limits)
         try:
-            image = await self.decoders.decode(reading.turns, to_png, encoded, name, preparation)
+            image = await self.decoders.decode(
+                reading.turns, model.prepare, encoded, name, preparation
+            )
         except ImageError as error:
             return error
         except Stopped as stopped:

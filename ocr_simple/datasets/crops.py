@@ -6,16 +6,17 @@ left corner of the picture, and the edges of its last pixel are its width and he
 themselves are not changed.
 """
 
+import importlib.util
 import io
 import math
 import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, NamedTuple
 
-import cv2
 import numpy as np
-from PIL import Image
+from PIL import ExifTags, Image
 
 from ocr_simple import images as imaging
 from ocr_simple.datasets.annotation_text import read_text
@@ -26,6 +27,7 @@ from ocr_simple.text import counted, escape_controls
 CROPS = "crops.tsv"
 Corners = tuple[float, ...]  # eight numbers: see above
 SMALLEST = 2.0  # pixels that a side has at least
+ON_THEIR_SIDE = (5, 6, 7, 8)  # EXIF orientations
 FIX = f"draw the box again with aocr label, or correct {CROPS}"
 
 
@@ -66,6 +68,8 @@ def straightened(pixels: np.ndarray, corners: Sequence[float], name: str) -> np.
     The line is as wide and as high as the longer of the box's opposite sides. name: of the picture
     in messages. Raises ImageError if the box reaches beyond the picture, or is too large.
     """
+    import cv2  # reading without boxes does without it
+
     rows, columns, channels = pixels.shape
     points = np.reshape(corners, (4, 2)).astype(np.float32)
     name = escape_controls(name)
@@ -111,11 +115,16 @@ def read_crops(folder: Path) -> tuple[dict[str, Corners | Fault], list[Fault]]:
     Nothing if there is no crops.tsv. Raises DatasetError if it is not text.
     """
     path = folder / CROPS
+    return _rows(path) if path.is_file() else ({}, [])
+
+
+def _rows(path: Path) -> tuple[dict[str, Corners | Fault], list[Fault]]:
+    """As `read_crops`, of a file of any name."""
     boxes: dict[str, Corners | Fault] = {}
     faults: list[Fault] = []
-    for number, row in numbered_rows(read_text(path)) if path.is_file() else ():
+    for number, row in numbered_rows(read_text(path)):
         name, _, text = row.rstrip("\r").partition("\t")
-        place, image = f"{path}:{number}", os.path.realpath(folder / name.strip())
+        place, image = f"{path}:{number}", os.path.realpath(path.parent / name.strip())
         if not os.path.isfile(image):
             faults.append(Fault(place, f"no such image {quoted(name)}; remove or correct the row"))
             continue
@@ -155,3 +164,82 @@ def _with_crop(row: Entry | Fault, boxes: dict[str, Corners | Fault]) -> Entry |
     if isinstance(row, Fault) or not (box := boxes.get(os.path.realpath(row.file))):
         return row
     return box if isinstance(box, Fault) else row._replace(corners=box)
+
+
+# --- reading ----------------------------------------------------------------------------------
+
+
+def upright_size(file: Path) -> tuple[int, int] | None:
+    """The width and height of a picture as it is shown, without decoding it; None if unknown."""
+    try:
+        with Image.open(file, formats=imaging.FORMATS) as image:
+            turned = image.getexif().get(ExifTags.Base.Orientation) in ON_THEIR_SIDE
+            return image.size[::-1] if turned else image.size
+    except Exception:  # decoders raise errors of many types; reading it reports them
+        return None
+
+
+class Crops(NamedTuple):
+    """The boxes that images are read with."""
+
+    boxes: dict[str, Corners]  # by the path of the image, without links
+    sizes: dict[tuple[int, int], Corners]  # by (width, height), for the images not named
+
+    def box(self, source: Any, size: tuple[int, int]) -> Corners:
+        """The box of an image of this width and height, which may be a path; empty if none."""
+        own = self.boxes.get(os.path.realpath(source)) if is_path(source) else None
+        return own or self.sizes.get(size, ())
+
+    def about(self, images: Sequence[str]) -> str:
+        """Which of the images have a box, for people."""
+        named = sum(os.path.realpath(image) in self.boxes for image in images)
+        sizes = ", ".join(f"{width} x {height}" for width, height in sorted(self.sizes))
+        others = f"; the others have one if they are {sizes} pixels" if sizes else ""
+        return f"{named:,} of {counted(len(images), 'image')} named with a box{others}"
+
+
+def is_path(source: Any) -> bool:
+    """Whether an image is given as a path."""
+    return isinstance(source, (str, os.PathLike))
+
+
+def load_crops(path: str | os.PathLike) -> Crops:
+    """The boxes of a crops.tsv, whose rows name images relative to it.
+
+    Two or more of them that are of one size, and have the same box, are of a camera that does not
+    move: the box is for all images of that size, unless another image of the size has another.
+    Raises ValueError for a file that is not there, or a row without a box.
+    """
+    path = Path(path).expanduser()
+    if not path.is_file():
+        raise ValueError(f"--crops {path}: no such file; aocr label writes {CROPS} beside pictures")
+    if importlib.util.find_spec("cv2") is None:
+        raise ValueError("--crops needs OpenCV: pip install opencv-python-headless")
+    found, _ = _rows(path)  # images that are gone need no box
+    boxes: dict[str, Corners] = {}
+    of_size: dict[tuple[int, int], list[Corners]] = {}
+    for image, box in found.items():
+        if isinstance(box, Fault):
+            raise ValueError(f"{box.place}: {box.reason}")
+        boxes[image] = box
+        if size := upright_size(Path(image)):
+            of_size.setdefault(size, []).append(box)
+    same = {
+        size: each[0] for size, each in of_size.items() if len(each) > 1 and len(set(each)) == 1
+    }
+    return Crops(boxes, same)
+
+
+def load_line(
+    source: imaging.Source, crops: Crops | None, channels: int, name: str, **how: Any
+) -> np.ndarray:
+    """An image, or the line in its box: uint8 (rows, columns, channels).
+
+    name, how: as in `images.load`. Raises ImageError.
+    """
+    # without warnings about surroundings, which are expected
+    pixels = imaging.load(source, channels, name, warn=crops is None, **how)
+    if crops is None:
+        return pixels
+    box = crops.box(source, (pixels.shape[1], pixels.shape[0]))
+    return straightened(pixels, box, name) if box else pixels

@@ -18,9 +18,8 @@ characters are given (teacher forcing): the layers run over all characters at on
 attention runs step by step.
 """
 
+from collections.abc import Callable
 from typing import Any
-
-import numpy as np
 
 from ocr_simple.network.backend import keras
 
@@ -240,74 +239,46 @@ def teacher_forced(model: keras.Model) -> keras.Model:
     return trainer
 
 
+# --- in two halves, for beam search: see `engines/step_decoder.py` -------------------------------
+
+
+def shown_outputs(model: keras.Model) -> dict[str, Tensor]:
+    """What the decoder of an attention model sees: Keras tensors (batch, steps, ...), by name."""
+    decoder = model.get_layer("decoder")
+    features, view, valid = decoder.input
+    return {"features": features, "keys": decoder.keys(view), "valid": valid}
+
+
+def advance_by_names(decoder: AttentionDecoder, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
+    """`AttentionDecoder.advance`; the cells' states are state0, state1, ... in their order."""
+    each = 1 if decoder.config["use_gru"] else 2
+    flat = [inputs[f"state{i}"] for i in range(each * len(decoder.recurrent))]
+    states = [flat[i : i + each] for i in range(0, len(flat), each)]
+    looked = inputs["features"], inputs["keys"], ops.cast(inputs["valid"], "bool")
+    logits, seen, states = decoder.advance(*looked, inputs["character"], inputs["seen"], states)
+    flat = [state for cell in states for state in cell]
+    after = {f"state{i}": state for i, state in enumerate(flat)}
+    return {"logits": logits, "seen": seen, **after}
+
+
 class _Step(keras.Model):
-    """`AttentionDecoder.advance`, compiled by Keras whatever its backend."""
+    """`advance_by_names`, compiled by Keras whatever its backend."""
 
     def __init__(self, decoder: AttentionDecoder):
         super().__init__(name="step")
         self.decoder = decoder
 
     def call(self, inputs: dict[str, Any]) -> dict[str, Any]:
-        keep = ops.cast(inputs["valid"], "bool")
-        looked = inputs["features"], inputs["keys"], keep
-        logits, seen, states = self.decoder.advance(
-            *looked, inputs["character"], inputs["seen"], inputs["states"]
-        )
-        return {"logits": logits, "seen": seen, "states": states}
+        return advance_by_names(self.decoder, inputs)
 
 
-class StepDecoder:
-    """An attention model in two halves: one for images, one for each next character.
-
-    For `decoding.beam_search.attention_beam_search`, which follows several texts at once.
-    """
-
-    def __init__(self, model: keras.Model):
-        self.decoder = model.get_layer("decoder")
-        features, view, valid = self.decoder.input
-        outputs = {"features": features, "keys": self.decoder.keys(view), "valid": valid}
-        self.encoder = keras.Model(dict(zip(("image", "width"), model.inputs)), outputs)
-        self.stepper = _Step(self.decoder)
-        for half in (self.encoder, self.stepper):
-            half.compile(jit_compile=keras.backend.backend() == "jax")
-
-    def look(self, x: dict[str, np.ndarray]) -> list[dict[str, np.ndarray]]:
-        """What the decoder sees of each image of a batch: arrays (1, steps, ...)."""
-        shown = self.encoder.predict_on_batch(x)
-        return [{k: v[i : i + 1] for k, v in shown.items()} for i in range(len(shown["valid"]))]
-
-    def start(self, shown: dict[str, np.ndarray]) -> dict[str, Any]:
-        """States of one empty text."""
-        cells = [layer.cell.get_initial_state(1) for layer in self.decoder.recurrent]
-        return {
-            "seen": ops.convert_to_numpy(self.decoder.initial_attention(shown["valid"])),
-            "states": keras.tree.map_structure(ops.convert_to_numpy, cells),
-            "logits": np.zeros((1, 0, self.decoder.classes), np.float32),
-            "attention": np.zeros((1, 0, shown["valid"].shape[1]), np.float32),
-        }
-
-    def step(
-        self, shown: dict[str, np.ndarray], states: dict[str, Any], ids: np.ndarray
-    ) -> tuple[np.ndarray, dict[str, Any]]:
-        """(logits (texts, classes) of what follows `ids` (texts,), the states after it).
-
-        The states hold all "logits" (texts, characters, classes) and "attention" (texts,
-        characters, steps) so far; the last row of each belongs to what follows.
-        """
-        texts = len(ids)
-        most = 1 << (texts - 1).bit_length()  # few sizes: JAX compiles for each
-        inputs = {"seen": states["seen"], "states": states["states"], "character": ids}
-        inputs = self.select(inputs, np.minimum(np.arange(most), texts - 1))
-        after = self.select(self.stepper.predict_on_batch(shown | inputs), np.arange(texts))
-        logits, attention = after["logits"], after["seen"][..., 0]
-        for name, row in (("logits", logits), ("attention", attention)):
-            after[name] = np.concatenate([states[name], row[:, None]], axis=1)
-        return logits, after
-
-    @staticmethod
-    def select(states: dict[str, Any], rows: np.ndarray) -> dict[str, Any]:
-        """The states of those texts, in that order."""
-        return keras.tree.map_structure(lambda a: a[rows], states)
+def halves(model: keras.Model) -> tuple[Callable, Callable]:
+    """(encode, advance) of an attention model, as `StepDecoder` takes them."""
+    encoder = keras.Model(dict(zip(("image", "width"), model.inputs)), shown_outputs(model))
+    stepper = _Step(model.get_layer("decoder"))
+    for half in (encoder, stepper):
+        half.compile(jit_compile=keras.backend.backend() == "jax")
+    return encoder.predict_on_batch, stepper.predict_on_batch
 
 
 def attention_loss(y_true: Tensor, logits: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ocr_simple import storage
 
+ONNX_SUFFIXES = (".onnx", ".step.onnx")  # of the files beside a model file: see `engines`
 HERE = Path(__file__).resolve().parent.parent.parent
 PRETRAINED = HERE / "pretrained"
 TEST_IMAGES = HERE / "inference_test_imgs"
@@ -20,8 +21,19 @@ def _shipped_or_file(name: str | os.PathLike, suffix: str) -> Path | None:
         return shipped
     url = storage.url_of(name)
     if url and storage.is_file(url):
-        return storage.local_file(url)
+        return _local_copy(url)
     return Path(name) if os.path.isfile(name) else None
+
+
+def _local_copy(url: str) -> Path:
+    """A copy of a file in a bucket, with the ONNX files beside it."""
+    file = storage.local_file(url)
+    if file.suffix == ".keras":
+        folder = url.rpartition("/")[0]
+        names = [file.with_suffix(suffix).name for suffix in ONNX_SUFFIXES]
+        there = [name for name in names if storage.is_file(f"{folder}/{name}")]
+        storage.download(folder, file.parent, there)
+    return file
 
 
 def find_model(model: str | os.PathLike) -> Path:
@@ -55,7 +67,7 @@ def _best_of_run(folder: Path, url: str | None) -> Path:
     """The best model of a run folder, or else its last. Raises ValueError."""
     for name in ("best.keras", "last.keras"):
         if url and storage.is_file(f"{url}/{name}"):
-            return storage.local_file(f"{url}/{name}")
+            return _local_copy(f"{url}/{name}")
         if (folder / name).is_file():
             return folder / name
     raise ValueError(

@@ -1,0 +1,102 @@
+"""A model file as the server uses it: read by `Recognizer`, with ONNX Runtime if it can be."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from aocr.server.served_model import (
+    ATTENTION_COLUMNS,
+    NO_MAPS,
+    Preparation,
+    ServedLine,
+    ServedModel,
+    load_upload,
+    pooled,
+    smaller,
+)
+from ocr_simple import images as imaging
+from ocr_simple.text import Line
+
+
+class PreparedImage(NamedTuple):
+    """An image as the network takes it."""
+
+    prepared: np.ndarray  # float32 (height, columns, channels)
+    columns: int
+    pixels: int
+    scale: float  # pixels of the upright image for each column
+
+    @property
+    def cost(self) -> int:
+        """What reading it costs, in columns; decoding and scaling are done already."""
+        return self.columns
+
+
+class EngineModel:
+    """A model file. It is served as version 1, until the server ends."""
+
+    version = 1
+    constraint = None
+
+    def __init__(self, file: Path):
+        """Raises ValueError for a file that is not a model, or that no engine here can read."""
+        from inference import Recognizer
+
+        self.recognizer = Recognizer.load(file)
+        spec = self.recognizer.spec
+        self.channels, self.height = spec.channels, spec.height
+        attention = spec.head == "attention"
+        self.max_columns = ATTENTION_COLUMNS if attention else imaging.MAX_COLUMNS
+        self.prepare = to_prepared
+        blank = np.zeros((spec.height, 64, spec.channels), np.float32)
+        self.read([PreparedImage(blank, 64, blank.size, 1.0)])  # the first call is slow
+
+    def read(self, images: Sequence[PreparedImage], maps: bool = False) -> list[ServedLine]:
+        """As `ServedModel.read`."""
+        found: dict[int, ServedLine] = {}
+        for place, visual, rows, attention in self.recognizer.predictions(
+            [image.prepared for image in images]
+        ):
+            line, image = self.recognizer.alphabet.in_logical_order(visual), images[place]
+            pixels = self.recognizer.spec.stride * image.scale  # of a time step
+            found[place] = ServedLine(
+                line.text,
+                line.confidence,
+                [c.text for c in line.characters],
+                [c.confidence for c in line.characters],
+                [c.start * pixels for c in line.characters],
+                [min(c.end * pixels, image.columns * image.scale) for c in line.characters],
+                pooled(self._maps(visual, line, rows, attention)) if maps else NO_MAPS,
+            )
+        return [found[place] for place in range(len(images))]
+
+    def _maps(
+        self, visual: Line, logical: Line, rows: np.ndarray, attention: np.ndarray
+    ) -> np.ndarray:
+        """Where each character of the line in logical order was seen: (characters, steps)."""
+        count = len(visual.characters)
+        if self.recognizer.spec.head == "attention":
+            maps = attention[:count]
+        else:
+            ids = self.recognizer.alphabet.ids
+            maps = rows[:, [ids[c.text] for c in visual.characters]].T
+        if not self.recognizer.alphabet.right_to_left:
+            return maps
+        places = {c.start: i for i, c in enumerate(visual.characters)}
+        return maps[[places[c.start] for c in logical.characters]]
+
+
+AnyModel = ServedModel | EngineModel
+
+
+def to_prepared(encoded: bytes, name: str, preparation: Preparation) -> PreparedImage:
+    """Any image file, prepared as `Recognizer` prepares it. Raises ImageError."""
+    pixels = load_upload(encoded, name, preparation)
+    image = np.asarray(smaller(pixels, preparation.height))
+    if image.ndim == 2:
+        image = image[..., None]
+    prepared = imaging.prepare(image, preparation.height)
+    columns = prepared.shape[1]
+    return PreparedImage(prepared, columns, prepared.size, pixels.shape[1] / columns)
