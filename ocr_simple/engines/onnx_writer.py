@@ -27,7 +27,7 @@ def can_write() -> bool:
     return backend() == "tensorflow" and importlib.util.find_spec("tf2onnx") is not None
 
 
-def input_signature(model: keras.Model, batch: int | None = None) -> list:
+def input_signature(model: "keras.Model", batch: int | None = None) -> list:
     """TensorFlow's description of a model's inputs, image and width."""
     import tensorflow as tf
 
@@ -38,7 +38,7 @@ def input_signature(model: keras.Model, batch: int | None = None) -> list:
     ]
 
 
-def without_cudnn(model: keras.Model) -> None:
+def without_cudnn(model: "keras.Model") -> None:
     """Let a model's recurrent layers be made of plain operations, which other formats have."""
     for layer in model._flatten_layers():
         if hasattr(layer, "use_cudnn"):
@@ -58,7 +58,7 @@ def to_onnx(function: Callable, signature: Sequence, about: dict[str, str], file
     file.write_bytes(network.SerializeToString())
 
 
-def write_onnx(model: keras.Model, file: Path) -> list[Path]:
+def write_onnx(model: "keras.Model", file: Path) -> list[Path]:
     """Write the ONNX files of a model file, whole or not at all; model: as it was loaded from it.
 
     Each gives what Keras gives, or is not written. Raises NotConverted, and OSError.
@@ -93,7 +93,7 @@ def write_onnx(model: keras.Model, file: Path) -> list[Path]:
 Part = tuple[Callable[..., dict], Sequence, dict[str, np.ndarray]]  # function, signature, example
 
 
-def _network(model: keras.Model) -> Part:
+def _network(model: "keras.Model") -> Part:
     """The whole network; with an attention head also what its decoder sees."""
     from ocr_simple.network.attention import shown_outputs
 
@@ -114,7 +114,7 @@ def _network(model: keras.Model) -> Part:
     return network, input_signature(model), {"image": image, "width": widths}
 
 
-def _step(model: keras.Model) -> Part:
+def _step(model: "keras.Model") -> Part:
     """One step of the attention head."""
     import tensorflow as tf
 
