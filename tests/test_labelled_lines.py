@@ -214,7 +214,7 @@ def test_a_changed_data_set_is_another_run(labelled_folder, tmp_path, capsys):
         ("--validation {}", "--validation needs labelled images; add --dataset"),
         (
             "--dataset {} --init-from digits --context lstm",
-            "its context is conv, which cannot become lstm",
+            "its context is attention, which cannot become lstm",
         ),
         ("--dataset {} --init-from digits --architecture residual", "which cannot become residual"),
     ],

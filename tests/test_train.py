@@ -400,8 +400,9 @@ def test_a_run_that_stopped_early_continues_with_more_patience(tmp_path, capsys)
 def test_a_run_folder_holds_models_checkpoints_metrics_and_pictures(finished):
     names = {str(p.relative_to(finished)) for p in finished.rglob("*") if p.is_file()}
     assert {
-        "config.json", "best.keras", "last.keras", "checkpoint.npz", "checkpoint.before.npz",
-        "metrics.csv", "pictures/step_000001.png", "pictures/step_000002.png",
+        "config.json", "best.keras", "best.onnx", "last.keras", "checkpoint.npz",
+        "checkpoint.before.npz", "metrics.csv", "pictures/step_000001.png",
+        "pictures/step_000002.png",
     } == {name for name in names if not name.startswith("tensorboard")}  # fmt: skip
     assert any(name.startswith("tensorboard/events") for name in names)
 

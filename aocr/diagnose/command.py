@@ -130,8 +130,8 @@ def _say_what_was_found(
 ) -> None:
     """Print the figures: recipes, appearance, confidence, errors."""
     kind = nearness.ranked()[0][0]
+    say(report.about(folder, found) + "\n")  # not wrapped: a path stays whole
     parts = [
-        report.about(folder, found),
         f"{report.nearest_table(nearness)}\n\n{report.verdict(nearness)}",
         report.fonts_note(fonts, lacking),
         report.appearance_table(
