@@ -1,5 +1,6 @@
 """Real small data that several tests read."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -61,3 +62,13 @@ def exported(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("served") / "digits"
     export(PRETRAINED / "digits.keras", folder, ["savedmodel"])
     return folder
+
+
+@pytest.fixture(autouse=True)
+def trainings_end_without_onnx(request, monkeypatch):
+    """Spares each of many short trainings the conversion, five seconds of processor time.
+
+    test_engines.py tests it, and the trainings of module fixtures do it.
+    """
+    if request.module.__name__ != "test_engines" and "model" in sys.modules:
+        monkeypatch.setattr(sys.modules["model"], "save_onnx", lambda path: "")
