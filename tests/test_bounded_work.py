@@ -26,8 +26,8 @@ from aocr.server.served_model import (
     Preparation,
     ServedImage,
     ServedLine,
-    _smaller,
     pooled,
+    smaller,
     to_png,
 )
 from aocr.server.service import check_room
@@ -81,7 +81,7 @@ def test_the_model_is_given_no_more_rows_than_png_may_have():
 
 @pytest.mark.parametrize("size", [(1, 20_000_000), (6, 3_300_000), (3, 6_600_000)])
 def test_the_model_is_given_few_pixels_of_narrow_images_too(size):
-    given = _smaller(np.zeros((size[1], size[0], 1), np.uint8), 32)
+    given = smaller(np.zeros((size[1], size[0], 1), np.uint8), 32)
     assert given.width * given.height <= MODEL_PIXELS and given.height <= MODEL_SIDE
 
 
