@@ -253,7 +253,7 @@ def test_the_model_is_never_worse_than_the_one_it_began_with(labelled_folder, tm
     folder = tmp_path / "model"
     arguments = ["train", str(labelled_folder), "--auto", "--validation", str(labelled_folder)]
     arguments += ["--steps", "3", "--recipe", "clean", "--fonts", OPEN_SANS, "--workers", "0"]
-    arguments += ["--model-dir", str(folder), "--learning-rate", "0.1", "--average", "0"]
+    arguments += ["--model-dir", str(folder), "--learning-rate", "0.03", "--average", "0"]
     arguments += ["--init-from", "digits"]
     assert status_of(cli.main, arguments) == 0
     shown = capsys.readouterr()
