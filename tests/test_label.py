@@ -654,6 +654,17 @@ def test_a_page_that_was_silent_is_taken_to_be_closed():
     pages.open(take=False)
 
 
+def test_a_page_that_is_reloaded_keeps_the_folder_before_its_close_arrives(client):
+    before = client.post("/open", json={}).json()["page"]
+    after = client.post("/open", json={"page": before}).json()["page"]
+    assert client.post("/close", json={"page": before}).status_code == 409, "too late"
+    answer = {"number": 0, "kind": "label", "text": "12", "page": after}
+    assert client.post("/answer", json=answer).status_code == 200
+    assert client.post("/open", json={"page": before}).status_code == 409
+    half = {"content": b'{"page": "\\ud800"}', "headers": {"content-type": "application/json"}}
+    assert client.post("/open", **half).status_code == 409
+
+
 def test_pages_of_other_sites_are_refused(client):
     assert client.get("/", headers={"host": "evil.example"}).status_code == 400
     other = {"origin": "http://evil.example"}

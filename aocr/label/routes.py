@@ -42,12 +42,14 @@ class OnePage:
     def __init__(self, clock: Callable[[], float] = time.monotonic):
         self._clock, self._holder, self._seen = clock, "", 0.0
 
-    def open(self, take: bool) -> str:
+    def open(self, take: bool, page: str = "") -> str:
         """A secret for a new page. Raises HTTPException if another page is open.
 
-        take: whether the new page takes its place.
+        take: whether the new page takes its place. page: the secret that the same tab had before it
+        was reloaded.
         """
-        if self._holder and not take and self._clock() - self._seen < SILENCE:
+        same = secrets.compare_digest(page.encode(errors="replace"), self._holder.encode())
+        if self._holder and not (take or same) and self._clock() - self._seen < SILENCE:
             raise HTTPException(409, "this folder is open in another page or tab")
         self._holder, self._seen = secrets.token_urlsafe(12), self._clock()
         return self._holder
@@ -131,9 +133,13 @@ def _png(encoded: bytes, name: str, box: Corners) -> bytes:
 
 
 @routes.post("/open")
-def open_page(shared: Shared, take: Annotated[bool, Body(embed=True)] = False) -> dict[str, Any]:
+def open_page(
+    shared: Shared,
+    take: Annotated[bool, Body(embed=True)] = False,
+    page: Annotated[str, Body(embed=True)] = "",
+) -> dict[str, Any]:
     """Open a page. Raises HTTPException if another one is open, unless told to take its place."""
-    secret = shared.one_page.open(take)
+    secret = shared.one_page.open(take, page)
     shared.session.begin()
     return {"page": secret} | shared.about | shared.state()
 
