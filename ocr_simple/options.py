@@ -69,10 +69,10 @@ class TextOptions(Group):
         "pages",
         "recipe",
     ] = "random"
-    """random characters; numbers: digits, prices, dates and times as they are printed; dictionary
-    words; mixed: words, numbers and codes; strings: your own lines; wikipedia: sentences, from the
-    network; signs: words by frequency, names, codes; pages: rows of running text, headings, cells
-    of tables; recipe: what fits each recipe."""
+    """random characters; numbers: digits, prices, dates and times as they are printed, less the
+    marks that the alphabet lacks; dictionary words; mixed: words, numbers and codes; strings: your
+    own lines; wikipedia: sentences, from the network; signs: words by frequency, names, codes;
+    pages: rows of running text, headings, cells of tables; recipe: what fits each recipe."""
     min_length: Annotated[int, Ge(1), Le(LONGEST_LINE)] = 1
     """Minimum number of characters in a random line, or of words in a Wikipedia sentence."""
     max_length: Annotated[int, Ge(1), Le(LONGEST_LINE)] = 10

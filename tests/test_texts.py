@@ -118,6 +118,14 @@ def test_the_source_numbers_draws_printed_numbers_and_digits_in_the_alphabet():
         assert any(re.fullmatch(kind, text) for text in drawn), kind
 
 
+def test_numbers_lose_the_marks_that_the_alphabet_lacks():
+    drawn = draws(texts(text_source="numbers", alphabet="digits", max_length=14), 400)
+    assert all(text.isdecimal() for text in drawn)
+    first = [text[0] for text in drawn]
+    assert first.count("1") > 1.5 * first.count("9"), "as in prices, amounts and dates"
+    assert sum(text.endswith("00") for text in drawn) > 20
+
+
 def test_the_source_numbers_needs_all_digits():
     with pytest.raises(LineError, match="alphabet '012' lacks '3456789'"):
         texts(text_source="numbers", alphabet="012")

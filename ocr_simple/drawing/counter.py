@@ -203,9 +203,9 @@ def draw_counter(text: str, font: str, rows: int, rng: np.random.Generator) -> n
         drawn = _window(drawn, rng)
     elif cut := round(counter.rows * rng.uniform(0, 0.1)):  # above and below
         drawn = drawn[cut:-cut]
-    if rng.random() < 0.45:
+    if rng.random() < 0.25:  # if frequent, a model learns to skip a last digit
         plate = _plate(counter, font, len(drawn), rng)
-        drawn = np.hstack((drawn, plate) if rng.random() < 0.7 else (plate, drawn))
+        drawn = np.hstack((drawn, plate) if rng.random() < 0.6 else (plate, drawn))
     columns = max(4, round(drawn.shape[1] * rows / drawn.shape[0]))
     drawn = cv2.resize(drawn, (columns, rows), interpolation=cv2.INTER_AREA)
     return np.rint(255 * (1 - np.clip(drawn, 0, 1))).astype(np.uint8)

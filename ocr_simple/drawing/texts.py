@@ -283,13 +283,13 @@ def _with_marks_on_letters(text: str, texts: Texts, rng: np.random.Generator) ->
 
 
 def draw_number(texts: Texts, rng: np.random.Generator) -> str:
-    """A number as it is printed, or random digits; all of it in the alphabet."""
-    while True:
+    """A number as it is printed, less what the alphabet lacks, or random digits."""
+    while True:  # until no space is at an end, as the sign after it may have left one
         if rng.random() < NUMBERS:
-            text = number(rng)
+            text = "".join(c for c in number(rng) if not texts.alphabet.unknown(c))
         else:
             text = _random_characters(_random_length(texts.options, rng), string.digits, rng)
-        if not texts.alphabet.unknown(text):
+        if normalise_text(text) == text:
             return text
 
 

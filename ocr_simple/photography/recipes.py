@@ -172,7 +172,8 @@ PHOTO = Recipe(
     warp=Warp(rotation=5, slant=(-0.15, 0.25)),
     ink=Ink(bleed=0.1),
     tone=Tone(contrast=(55, 255), light_paper=0.12, gloss=0.06, drop_shadow=0.1),
-    scene=Scene(tiles=0.05, small_print=0.15, sides=0.15, folds=0.15),
+    # the bars of a frame look like a 1
+    scene=Scene(frame=0.12, tiles=0.05, small_print=0.15, sides=0.15, folds=0.15),
     sensor=Sensor(noise=0.45),
 )
 SERIAL = Recipe(  # on labels and meters: fixed pitch, the zeros slashed or dotted
@@ -202,7 +203,8 @@ RECEIPT = Recipe(
 DISPLAY = Recipe(
     fonts=RecipeFonts(("display/*", "DSEG*")),
     marks=RecipeMarks(0.7, units=False),
-    crop=Crop(fit=False, ink_height=(0.45, 0.88), left=(-0.15, 1.2), right=(-0.15, 0.7)),
+    # of a fixed width: often empty at the left
+    crop=Crop(fit=False, ink_height=(0.45, 0.88), left=(-0.1, 2.0), right=(-0.1, 0.6)),
     warp=Warp(rotation=6, distortion=0.6),
     ink=Ink(
         dot_matrix=0.02,
@@ -214,17 +216,17 @@ DISPLAY = Recipe(
     ),
     tone=Tone(
         contrast=(8, 120),
-        dark_paper=0.35,
+        dark_paper=0.4,
         dark_on_light=0.7,
         guilloche=0,
         outline=0,
         relief=0,
-        glow=0.45,
+        glow=0.4,
         pixel_grid=0.15,
     ),
     scene=Scene(
-        frame=0.15,  # its bars look like a 1
-        bezel=0.5,
+        frame=0.08,  # its bars look like a 1
+        bezel=0.6,
         light=0.7,
         unevenness=0.35,
         reflections=0.5,

@@ -49,7 +49,7 @@ def bezel(shot: Shot, rng: np.random.Generator) -> None:
         along, across = ((x, y), (x, rows - 1 - y), (y, x), (y, columns - 1 - x))[side]
         length = columns if side < 2 else rows
         edge = (rng.uniform(-0.02, 0.15) + rng.uniform(0, 0.15, 2)) * rows
-        if side > 1 and rng.random() < 0.25:  # right beside the first or the last character
+        if side > 1 and rng.random() < 0.35:  # right beside the first or the last character
             edge = np.maximum(edge, margins[side] - rng.uniform(0, 0.15, 2) * rows)
         # up to the characters, and hardly over them: a window shows its line
         start, end = np.minimum(edge, margins[side] + 0.06 * rows).tolist()
