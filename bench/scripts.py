@@ -9,6 +9,8 @@
         fonts-liberation fonts-linuxlibertine fonts-crosextra-carlito fonts-vollkorn
     make fonts                                               # more families to train on, by npm
     python bench/scripts.py --languages he ar                # minutes per language
+    python bench/scripts.py --languages ar --steps 4000 --learning-rate 4e-3 \\
+        --init-from checkpoints/scripts --folder checkpoints/scripts2      # more steps
     python bench/scripts.py --print-commands                 # the trainings alone, for the shell
 
 The texts are words of trdg's dictionaries, and the alphabet is their characters. Fonts are trained
@@ -123,6 +125,10 @@ class Options:
     """Languages, as trdg names their dictionaries."""
     steps: int = 6000
     """Training steps of each."""
+    init_from: Path | None = None
+    """Start from the runs in this folder, of before, and train `steps` more."""
+    learning_rate: float = 0.0
+    """Its highest value; 0: the usual one."""
     lines: int = 200
     """Lines to read of each language."""
     folder: Path = Path("checkpoints/scripts")
@@ -151,8 +157,10 @@ def command(language: str, script: Script, options: Options) -> list[str]:
     fonts += ["trdg", "matplotlib"] if script.packages else by_npm(script)
     run = options.folder / language
     interval = max(1, min(500, options.steps // 4))
+    start = ["--init-from", str(options.init_from / language)] if options.init_from else []
+    start += ["--learning-rate", str(options.learning_rate)] if options.learning_rate else []
     return [
-        sys.executable, "train.py", "--language", language, *COMMON, *script.options,
+        sys.executable, "train.py", "--language", language, *COMMON, *script.options, *start,
         "--steps", str(options.steps), "--interval", str(interval), "--model-dir", str(run),
         "--fonts", *fonts, "--held-out", *script.validate,
     ]  # fmt: skip
