@@ -48,7 +48,7 @@ import numpy as np
 from ocr_simple import images as imaging
 from ocr_simple import interrupts, storage
 from ocr_simple.command_line import say
-from ocr_simple.datasets.crops import load_crops, load_line
+from ocr_simple.datasets.crops import Crops, as_crops, load_crops, load_line
 from ocr_simple.decoding.beam_search import BEAM_WIDTH, attention_beam_search, ctc_beam_search
 from ocr_simple.decoding.constraints import Constraint, is_exact, load_constraint
 from ocr_simple.decoding.greedy import (
@@ -90,6 +90,7 @@ class _Upright(NamedTuple):
     prepared: np.ndarray  # float32 (height, width, channels)
     columns: int  # of the image before it was scaled
     turned: int  # degrees, counter-clockwise
+    boxed: bool  # whether it is the line in a box of the image
 
 
 class Recognizer:
@@ -108,18 +109,20 @@ class Recognizer:
         language_model: str | os.PathLike | None = None,
         max_pixels: int = imaging.MAX_PIXELS,
         max_columns: int = imaging.MAX_COLUMNS,
-        crops: str | os.PathLike | None = None,
+        crops: str | os.PathLike | Crops | None = None,
     ):
         """model: a Keras model, or what computes one; `load` is for files.
 
         constraint: which texts are possible. beam_width: 1 without a constraint is greedy. page: of
         a TIFF, or frame of a GIF. orientation: auto turns each image as `images.possible_turns`
         says, and keeps the surest reading. language_model: words or a file; it needs a CTC head.
-        max_pixels, max_columns: of an image in its file, and at the model's height. crops: a
-        crops.tsv, whose boxes are read. Raises ValueError.
+        max_pixels, max_columns: of an image in its file, and at the model's height. crops: boxes
+        to read: see `load_crops`. Raises ValueError.
         """
         self.max_pixels, self.max_columns, self.page = max_pixels, max_columns, page
-        self.orientation, self.crops = orientation, load_crops(crops) if crops else None
+        self.orientation = orientation
+        crops = load_crops(crops) if isinstance(crops, (str, os.PathLike)) else crops
+        self.crops = crops if crops and any(crops) else None
         self.engine, self.spec = as_engine(model), model.spec
         self.alphabet = Alphabet(self.spec.alphabet)
         self.constraint, self.beam_width = constraint, beam_width
@@ -146,9 +149,12 @@ class Recognizer:
 
         engine: what computes it: see `uses_onnx`. pattern: a regular expression that texts must
         match. lexicon: the possible texts, or a file of them. how: the other arguments of the
-        constructor.
+        constructor. Without crops, images are read in the box that the model keeps, if it does;
+        crops="none" reads whole images.
         """
         loaded = load_engine(find_model(model), engine)
+        if how.get("crops") is None:
+            how["crops"] = as_crops(loaded.spec.crop)
         constraint = load_constraint(lexicon, pattern, Alphabet(loaded.spec.alphabet))
         if constraint is None:
             return cls(loaded, **how)
@@ -185,15 +191,23 @@ class Recognizer:
         """The line in each of `images` (paths, bytes, PIL images, arrays), in order.
 
         Spans are in pixels of the upright image or its box, turned by `Line.turned`. A bad image
-        raises ImageError; with errors="return" the error is returned in its place.
+        raises ImageError; with errors="return" the error is returned in its place. A warning counts
+        the images that are read whole although there are boxes.
         """
         return list(self.read_each(images, errors))
 
     def read_each(
-        self, images: Iterable[imaging.Source], errors: Literal["raise", "return"] = "raise"
+        self,
+        images: Iterable[imaging.Source],
+        errors: Literal["raise", "return"] = "raise",
+        cut_out: bool = False,
     ) -> Iterator[Line | imaging.ImageError]:
-        """Like `read`, but one after the other, for more images than fit in memory."""
+        """Like `read`, but one after the other, for more images than fit in memory.
+
+        cut_out: whether the images are lines already, which have no boxes.
+        """
         images, indices = map(decoded_if_pil, several(images)), itertools.count()
+        crops, whole, read = None if cut_out else self.crops, 0, 0
         with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
 
             def load_chunk() -> list:
@@ -201,7 +215,7 @@ class Recognizer:
                 columns = 0
                 for image, index in zip(itertools.islice(images, CHUNK), indices):
                     large = imaging.is_large(image)  # threads help with large files only
-                    load = partial(self._load, image, index)
+                    load = partial(self._load, image, index, crops)
                     chunk.append(pool.submit(load) if large else load())
                     if (columns := columns + self._columns(chunk[-1])) >= CHUNK_COLUMNS:
                         break
@@ -216,6 +230,8 @@ class Recognizer:
                         if isinstance(item, imaging.ImageError) and errors == "raise":
                             raise item
                     good = [item for item in loaded if not isinstance(item, imaging.ImageError)]
+                    read += len(good)
+                    whole += sum(not item[0].boxed for item in good)
                     lines = iter(self._read_prepared(list(itertools.chain(*good))))
                     for item in loaded:
                         if isinstance(item, imaging.ImageError):
@@ -225,16 +241,18 @@ class Recognizer:
                             yield max(turned, key=lambda line: (line.text != "", line.confidence))
             finally:
                 pool.shutdown(cancel_futures=True)
+        if crops and whole:
+            log.warning(crops.about_whole(whole, read))
 
     def evaluate(self, examples: Sequence["Example"], losses: bool = False) -> list["Reading"]:
         """Labelled lines with what was read in them, for `reports.metrics.evaluate`.
 
-        examples: (pixels, truth, name) each. losses: whether to compute -log p(truth) of each line,
-        whose image is turned as it was read.
+        examples: (pixels, truth, name) each, cut out already. losses: whether to compute
+        -log p(truth) of each line, whose image is turned as it was read.
         """
         from ocr_simple.reports.metrics import Reading
 
-        lines = self.read([pixels for pixels, _, _ in examples])
+        lines: list = list(self.read_each([pixels for pixels, _, _ in examples], cut_out=True))
         upright = [
             (np.rot90(pixels, line.turned // 90), truth, name)
             for line, (pixels, truth, name) in zip(lines, examples)
@@ -255,7 +273,7 @@ class Recognizer:
         """All that the model says about each image; spans in time steps. Raises ImageError."""
         prepared = []
         for index, image in enumerate(several(images)):
-            loaded = self._load(image, index)
+            loaded = self._load(image, index, self.crops)
             if isinstance(loaded, imaging.ImageError):
                 raise loaded
             prepared.append(loaded[0].prepared)
@@ -275,13 +293,15 @@ class Recognizer:
         written = np.argsort([c.start for c in output.line.characters], kind="stable")
         return output.attention[np.argsort(written, kind="stable")]
 
-    def _load(self, source: imaging.Source, index: int = 0) -> list[_Upright] | imaging.ImageError:
+    def _load(
+        self, source: imaging.Source, index: int, crops: Crops | None
+    ) -> list[_Upright] | imaging.ImageError:
         """The image, turned in each possible way, or what is wrong with it."""
         name = os.fspath(source) if isinstance(source, (str, os.PathLike)) else f"images[{index}]"
         try:
             auto = self.orientation == "auto"
-            pixels = load_line(
-                source, self.crops, self.spec.channels, name,
+            pixels, boxed = load_line(
+                source, crops, self.spec.channels, name,
                 page=self.page, may_be_turned=auto, max_pixels=self.max_pixels,
             )  # fmt: skip
             turns = imaging.possible_turns(pixels) if auto else (0,)
@@ -289,7 +309,9 @@ class Recognizer:
             height = self.spec.height
             for x, _ in turned:
                 imaging.check_columns(name, x, height, self.max_columns)
-            return [_Upright(imaging.prepare(x, height), x.shape[1], turn) for x, turn in turned]
+            return [
+                _Upright(imaging.prepare(x, height), x.shape[1], turn, boxed) for x, turn in turned
+            ]
         except imaging.ImageError as error:
             return error
         except MemoryError:
@@ -306,7 +328,7 @@ class Recognizer:
     def _read_prepared(self, items: list[_Upright]) -> list[Line]:
         lines = [Line("", 0.0, ())] * len(items)
         for index, line, *_ in self._predict([item.prepared for item in items]):
-            prepared, columns, turned = items[index]
+            prepared, columns, turned, _ = items[index]
             pixels_per_step = self.spec.stride * columns / prepared.shape[1]
             lines[index] = line._replace(
                 characters=tuple(

@@ -28,6 +28,7 @@ import numpy as np
 
 from ocr_simple.datasets import labelled_lines as labelled
 from ocr_simple.datasets.batches import Example, collate
+from ocr_simple.datasets.crops import kept_box
 from ocr_simple.engines import onnx_writer
 from ocr_simple.engines.engine import Engine
 from ocr_simple.engines.onnx_engine import why_not_onnx
@@ -273,9 +274,8 @@ def save(model: keras.Model, path: str | os.PathLike) -> None:
         temporary.unlink(missing_ok=True)  # it may be a link, which Keras would follow
         bare.save(temporary)
         with zipfile.ZipFile(temporary, "a") as archive:
-            archive.writestr(
-                SPEC_FILE, json.dumps(dataclasses.asdict(model.spec), ensure_ascii=False, indent=1)
-            )
+            text = json.dumps(model.spec.as_json(), ensure_ascii=False, indent=1)
+            archive.writestr(SPEC_FILE, text)
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -371,7 +371,7 @@ def spec_to_train(options: TrainOptions) -> ModelSpec:
 
     Raises ValueError, and TrainError for a model that cannot be extended so.
     """
-    given = options.spec()
+    given = dataclasses.replace(options.spec(), crop=kept_box(options.crops))
     if not options.init_from:
         return given
     file, name = find_model(options.init_from), options.init_from
@@ -401,4 +401,5 @@ def spec_to_train(options: TrainOptions) -> ModelSpec:
         alphabet=spec.alphabet if options.alphabet == "auto" else given.alphabet,
         temperature=1.0,
         max_prediction=given.max_prediction or spec.max_prediction,
+        crop=given.crop,
     )

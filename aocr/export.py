@@ -15,15 +15,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from aocr import export_files
+import numpy as np
+
+from aocr import export_files, kept_box
 from aocr.kept_constraint import OBEYED, Kept, to_keep
 from aocr.options import ExportOptions
-from aocr.parity import SEED, ExportError, Parity, Sample, compare, samples
+from aocr.parity import SEED, ExportError, Parity, Sample, camera_sample, compare, samples
 from aocr.web import browser
 from aocr.web.folder import check_runtime
 from ocr_simple import images as imaging
 from ocr_simple import storage
+from ocr_simple.boxes import CameraBox
 from ocr_simple.command_line import say
+from ocr_simple.datasets import crops
 from ocr_simple.decoding.beam_search import BEAM_WIDTH
 from ocr_simple.drawing.fonts import find_fonts
 from ocr_simple.drawing.lines import Lines
@@ -37,7 +41,7 @@ from ocr_simple.reports.metrics_file import read_metrics
 from ocr_simple.runs import devices
 from ocr_simple.runs.checkpoint import selection_key
 from ocr_simple.runs.model_files import find_model
-from ocr_simple.spec import read_spec
+from ocr_simple.spec import ModelSpec, read_spec
 from ocr_simple.text import Line
 from ocr_simple.written_files import is_disk_full, staged
 
@@ -48,6 +52,7 @@ if TYPE_CHECKING:  # they import TensorFlow: see `export`
 SAVEDMODEL = "{version}"  # the file of this format is a folder with a new number
 WEB = "web"  # not part of "all": it needs a runtime that is installed by another command
 CODE = Path(__file__).resolve().parent  # where reader.py and reader_constraint.py are
+OBEYING = ("reader", "page")  # what reads with a constraint and a box when an export is checked
 COMMON = (export_files.READER, export_files.README)  # in each export
 ACCURACY_LINES = 200  # generated lines that an accuracy is measured on, where no run has one
 
@@ -58,18 +63,22 @@ class Exported(NamedTuple):
     path: Path
     bytes: int
     parity: Parity
-    obeyed: str = ""  # whether it is read with the constraint that the export keeps
+    obeyed: str = ""  # whether it is read with the constraint and the box that the export keeps
 
 
 def export(
-    file: Path, output: Path, formats: Sequence[str], kept: Kept | None = None
+    file: Path,
+    output: Path,
+    formats: Sequence[str],
+    kept: Kept | None = None,
+    box: CameraBox | None = None,
 ) -> list[Exported]:
     """Write a model file into a folder; formats: names in `formats.FORMATS`, or "all".
 
-    kept: a constraint, which the descriptions keep. Raises ValueError for a file that is not a
-    model, and for files in the folder that would be replaced and that no export has written;
-    OSError; and ExportError for a format that the model does not convert to or that reads
-    differently. Nothing is written then.
+    kept, box: a constraint and a camera's box, which the descriptions keep. Raises ValueError for a
+    file that is not a model, and for files in the folder that would be replaced and that no export
+    has written; OSError; and ExportError for a format that the model does not convert to or that
+    reads differently. Nothing is written then.
     """
     if backend() != "tensorflow":
         raise ValueError("exporting needs TensorFlow; run it without KERAS_BACKEND")
@@ -89,8 +98,7 @@ def export(
     model = models.load(file)
     without_cudnn(model)  # neither ONNX nor LiteRT has its operation
     recognizer = Recognizer(model)
-    images = samples(model.spec)
-    loaded = [imaging.load(s.encoded, model.spec.channels, warn=False) for s in images]
+    images, loaded = _samples(model.spec, box)
     expected = recognizer.read(loaded)  # without warnings about their shapes
     constrained = Recognizer(model, kept.automaton, BEAM_WIDTH).read(loaded) if kept else expected
     done = []
@@ -103,18 +111,31 @@ def export(
         for form in chosen:
             path = folder / form.file.format(version=version)
             described = about | ({"constraint": kept.described(form.read_by)} if kept else {})
-            lines = constrained if form.read_by in ("reader", "page") else expected
+            described |= {"crop": kept_box.described(box, form.read_by)} if box else {}
+            lines = constrained if form.read_by in OBEYING else expected
             parity = _write_and_check(form, model, path, described, images, lines)
             export_files.describe(path, described)
             inside = path.rglob("*") if path.is_dir() else [path]
             size = sum(f.stat().st_size for f in inside)
-            obeyed = OBEYED[form.read_by] if kept else ""
+            obeyed = OBEYED[form.read_by] if kept or box else ""
             done.append(Exported(output / path.name, size, parity, obeyed))
         for name in common:
             readme = name == export_files.README
             text = _readme(output, folder, FORMATS) if readme else (CODE / name).read_text("utf-8")
             (folder / name).write_text(export_files.signed(text, name), encoding="utf-8")
     return done
+
+
+def _samples(spec: ModelSpec, box: CameraBox | None) -> tuple[list[Sample], list[np.ndarray]]:
+    """(images to compare by, their lines: uint8 (rows, columns, channels)).
+
+    The last one has its line in the box, if there is one.
+    """
+    images = samples(spec) + ([camera_sample(spec, box)] if box else [])
+    lines = [imaging.load(image.encoded, spec.channels, warn=False) for image in images]
+    if box:
+        lines[-1] = crops.straightened(lines[-1], box.corners, images[-1].name)
+    return images, lines
 
 
 def _next_version(output: Path) -> int:
@@ -142,14 +163,16 @@ def _write_and_check(
             f"{path.name}: this {model.spec.head} model does not convert ({reason[-1].strip()}); "
             "try another --format"
         ) from error
-    readable = form.image_formats
+    readable, obeys = form.image_formats, form.read_by in OBEYING
     chosen = [i for i, image in enumerate(images) if not readable or image.format in readable]
+    if "crop" in about and not obeys:
+        del chosen[-1]  # the picture with a box
     used, truths = [images[i] for i in chosen], [expected[i] for i in chosen]
     encoded = [image.encoded for image in used]
     with standard_error_closed():
         batch = read(encoded)
         single = [read([item])[0] for item in encoded] if form.batches else batch
-    constrained = "constraint" in about and form.read_by in ("reader", "page")
+    constrained = "constraint" in about and obeys
     try:
         found = [compare(truths, lines, used, form.exact, constrained) for lines in (single, batch)]
     except ExportError as error:
@@ -197,8 +220,7 @@ def _readme(folder: Path, new: Path, formats: Sequence["Format"]) -> str:
             source = export_files.made_from(there[name])
             code = f"```{form.language}\n{example}\n```"
             parts.append(f"`{name}`, from {cell(source)}:\n\n{code}\n")
-            if note := export_files.constraint_note(there[name]):
-                parts.append(f"{cell(note)}\n")
+            parts += [f"{cell(note)}\n" for note in export_files.kept_notes(there[name])]
     return "\n".join(parts)
 
 
@@ -210,7 +232,9 @@ def run(options: ExportOptions, _: list[str]) -> int:
     file = find_model(options.model)
     if options.output.is_file():
         raise ValueError(f"{options.output}: is a file; name a folder to write into")
-    kept = to_keep(read_spec(file), options.pattern, options.lexicon, options.model)
+    spec = read_spec(file)
+    kept = to_keep(spec, options.pattern, options.lexicon, options.model)
+    box = spec.crop if options.crops is None else crops.kept_box(options.crops)
     if options.format == WEB:
         check_runtime()
     storage.check_writable(options.output, "DIR")
@@ -219,7 +243,7 @@ def run(options: ExportOptions, _: list[str]) -> int:
     devices.prepare()
     try:
         with storage.output_folder(options.output, fetch=True) as output:
-            found = export(file, output, [options.format], kept)
+            found = export(file, output, [options.format], kept, box)
     except ExportError as error:
         raise ValueError(f"nothing was written: {error}") from error
     for item in found:
@@ -230,7 +254,8 @@ def run(options: ExportOptions, _: list[str]) -> int:
         )
         if item.path.name == WEB and not browser.find():
             print("    not checked in a browser, only its model: playwright or Chromium is missing")
-        if item.obeyed:
-            print(f"    constraint to {kept}: {item.obeyed}")
+        for what in (f"constraint to {kept}" * bool(kept), f"box for images of {box}" * bool(box)):
+            if what:
+                print(f"    {what}: {item.obeyed}")
     print(f"How to use them: {storage.display_name(output / 'README.md')}")
     return 0

@@ -5,6 +5,7 @@ its checksum: FILE.json beside it, and model.json in the folder of a SavedModel.
 reader.py end with a checksum of the rest. So what somebody has changed, or written, is known.
 """
 
+import contextlib
 import hashlib
 import json
 import re
@@ -91,15 +92,19 @@ def made_from(path: Path) -> str:
     return "?"
 
 
-def constraint_note(path: Path) -> str:
-    """What the description of an exported file says about its constraint; "" without one."""
-    try:
-        found = read_object(description_of(path), MOST_BYTES)["constraint"]
-        listed = f"one of {found['texts']:,} texts" if found["texts"] else ""
-        what = listed or f"texts that match {found['pattern']}"
-        return f"Constraint to {what}: {found['obeyed']}."
-    except (OSError, ValueError, KeyError, TypeError):
-        return ""
+def kept_notes(path: Path) -> list[str]:
+    """What the description of an exported file says about its constraint and its box, if any."""
+    notes = []
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        about = read_object(description_of(path), MOST_BYTES)
+        if found := about.get("constraint"):
+            listed = f"one of {found['texts']:,} texts" if found["texts"] else ""
+            what = listed or f"texts that match {found['pattern']}"
+            notes.append(f"Constraint to {what}: {found['obeyed']}.")
+        if found := about.get("crop"):
+            width, height = found["size"]
+            notes.append(f"Box for images of {width} x {height} pixels: {found['obeyed']}.")
+    return notes
 
 
 def signed(text: str, name: str) -> str:

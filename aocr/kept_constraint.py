@@ -27,6 +27,13 @@ OBEYED: dict[ReadBy, str] = {
 }
 
 
+def allowed(pattern: str | None, texts: int) -> str:
+    """Which texts a constraint allows, on one line; texts: in its lexicon, 0 without one."""
+    if texts:
+        return f"one of {texts:,} texts"
+    return f"texts that match {escape_controls(shortened(pattern or ''))}"
+
+
 class Kept(NamedTuple):
     """A constraint that an export keeps."""
 
@@ -36,9 +43,7 @@ class Kept(NamedTuple):
 
     def __str__(self) -> str:
         """Which texts it allows, on one line."""
-        if self.texts:
-            return f"one of {self.texts:,} texts"
-        return f"texts that match {escape_controls(shortened(self.pattern or ''))}"
+        return allowed(self.pattern, self.texts)
 
     def described(self, by: ReadBy) -> dict[str, Any]:
         """What a description says about it; by: what reads the export with it."""

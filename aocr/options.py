@@ -13,6 +13,7 @@ from ocr_simple.options import (
     HELD_OUT,
     DatasetOption,
     DrawingOptions,
+    EngineName,
     Group,
     InferenceOptions,
     LabelOptions,
@@ -328,10 +329,22 @@ class FormatOptions(Group):
 
 
 @dataclass(frozen=True)
-class ExportOptions(LogOptions, ConstraintOptions, FormatOptions):
+class KeptBoxOptions(Group):
+    """The box that images are read in."""
+
+    title = "box"
+    crops: str | None = None
+    """A crops.tsv that has one box for all images of a size, as of a camera that does not move. Or
+    the box itself, WIDTHxHEIGHT:X,Y,... of its corners. By default, the box that the model keeps,
+    if it does; none: no box."""
+
+
+@dataclass(frozen=True)
+class ExportOptions(LogOptions, KeptBoxOptions, ConstraintOptions, FormatOptions):
     """Write a model for services, programs and phones, checked against the Keras model.
 
-    A constraint is kept beside the exported files; reader.py, aocr serve and the page read with it.
+    A constraint and a box are kept beside the exported files; reader.py, aocr serve and the page
+    read with them.
     """
 
 
@@ -357,6 +370,9 @@ class ServedOptions(Group):
     model: str | None = None
     """A shipped model's name (digits, numbers, text), a model file, a run folder, or such a folder
     of SavedModels. Without it, digits is served."""
+    engine: EngineName = "auto"
+    """What computes the network of --model: onnx (ONNX Runtime) or keras. auto: onnx, if the model
+    has an ONNX file: see aocr onnx --help. A folder of SavedModels is read with TensorFlow."""
     name: str = "aocr"
     """The model's name in request URLs: /v1/models/NAME:predict."""
 
@@ -414,5 +430,8 @@ class LimitOptions(Group):
 
 
 @dataclass(frozen=True)
-class ServeOptions(LimitOptions, AddressOptions, ServedOptions):
-    """Serve a model over HTTP."""
+class ServeOptions(LimitOptions, AddressOptions, ConstraintOptions, ServedOptions):
+    """Serve a model over HTTP.
+
+    A constraint is for --model: a folder of SavedModels has the one that aocr export kept in it.
+    """

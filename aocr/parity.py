@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import ExifTags, Image
 
+from ocr_simple.boxes import CameraBox, line_size, line_to_picture
 from ocr_simple.drawing.fonts import characters_drawn, find_fonts
 from ocr_simple.drawing.glyphs import draw
 from ocr_simple.options import LineOptions
@@ -72,6 +73,26 @@ def samples(spec: ModelSpec) -> list[Sample]:
     for name, picture in (("blank", blank), ("single pixel", dot), ("noise", noise)):
         found.append(Sample(name, *_encoder("png")(picture)))
     return found
+
+
+def camera_sample(spec: ModelSpec, box: CameraBox) -> Sample:
+    """A picture of a camera, with a line in its box."""
+    known = Alphabet(spec.alphabet).characters.replace(" ", "")
+    font = find_fonts(("matplotlib",))[0]
+    text = (characters_drawn(font, known) or "0123456789")[:6]
+    drawn = draw(text, font, LineOptions(size=32, margins=(2, 2, 2, 2)), SEED)
+    width, height = line_size(box.corners)
+    line = (drawn or Image.new("RGB", (60, 20))).convert("RGB").resize((width, height))
+    a, b, c, e, f, g, h, i = line_to_picture(box.corners, box.size)
+    back = np.linalg.inv([[a, b, c], [e, f, g], [h, i, 1]])  # from the picture to the line
+    picture = line.transform(
+        box.size,
+        Image.Transform.PERSPECTIVE,
+        (back / back[2, 2]).ravel()[:8].tolist(),
+        Image.Resampling.BILINEAR,
+        fillcolor="#808080",
+    )
+    return Sample("picture with a box", *_encoder("png")(picture))
 
 
 def _encoder(

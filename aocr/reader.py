@@ -5,7 +5,8 @@
 
 or `python reader.py model.onnx photo.png`. For many images, `read_many` is faster. It needs NumPy
 and Pillow, and onnxruntime for a .onnx file or ai-edge-litert for a .tflite file; for an export
-that keeps a --pattern or --lexicon also reader_constraint.py. From ocr_simple, whose `inference.py`
+that keeps a --pattern or --lexicon also reader_constraint.py. An export may keep the box of a
+camera: images of its size are read in the box, others whole. From ocr_simple, whose `inference.py`
 does more. MIT licence.
 """
 
@@ -19,6 +20,7 @@ import os
 import re
 import stat
 import sys
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -86,6 +88,9 @@ class Reader:
             raise ValueError(f"{self.model}: no such model file")
         self.about = read_description(self.model) if about is None else about
         self.constraint = constraint_of(self.about, self.model)
+        self.crop = crop_of(self.about, self.model)
+        self.whole = 0  # images read whole, as they are of another size than the box is for
+        self._counting = threading.Lock()
         self.limits = max_pixels, max_columns
         self.one_by_one = self.model.suffix == ".tflite"  # LiteRT takes one image, in one thread
         self.run = self._load()
@@ -147,8 +152,15 @@ class Reader:
 
     def _prepare(self, image: Any, errors: str = "raise") -> Any:
         """As `prepare`; with errors="return" what is wrong with the image is returned."""
+        max_pixels, max_columns = self.limits
+        name = _name(image)
         try:
-            return prepare(image, self.about, *self.limits)
+            picture = _picture(image, name, self.about, max_pixels)
+            if self.crop and list(picture.size) != self.crop["size"]:
+                with self._counting:
+                    self.whole += 1
+            picture = straightened(picture, self.crop)
+            return _scaled(picture, name, self.about, max_columns)
         except ValueError as error:
             if errors == "raise":
                 raise
@@ -208,6 +220,26 @@ def constraint_of(about: dict[str, Any], model: Path) -> Any:
         raise ValueError(f"{model}: {_reason(error)}; export it again") from error
 
 
+def crop_of(about: dict[str, Any], model: Path) -> dict[str, Any] | None:
+    """The box that a description has, or None. Raises ValueError if it is damaged."""
+    if (crop := about.get("crop")) is None:
+        return None
+    try:
+        (width, height), size = crop["line"], np.array(crop["size"], int)
+        corners, transform = (np.array(crop[n], float) for n in ("corners", "transform"))
+        fits = corners.shape == (4, 2) and size.shape == (2,) and transform.shape == (8,)
+        fits = fits and ((corners > -1) & (corners < size + 1)).all()
+        fits = fits and (np.abs(transform) < MAX_PIXELS).all()
+        fits = fits and min(width, height) > 0 and width * height <= MAX_PIXELS
+        # all of the line is in front of the camera: Pillow divides by this
+        fits = fits and min(0, transform[6] * width) + min(0, transform[7] * height) > -1
+    except (TypeError, KeyError, ValueError, OverflowError):
+        fits = False
+    if not fits:
+        raise ValueError(f"{model}: its crop is no box; export it again")
+    return crop
+
+
 def read_description(model: Path) -> dict[str, Any]:
     """What describes a model file. Earlier exports have one model.json for all files of a folder.
 
@@ -244,17 +276,54 @@ def prepare(
 ) -> np.ndarray:
     """An image as the model takes it, float32 (height, width, channels).
 
-    Upright, without alpha, scaled to the model's height, median 0, standard deviation 1.
-    about: the model's description. Raises ValueError for a bad image.
+    Upright, without alpha, in the box that is kept for its size, scaled to the model's height,
+    median 0, standard deviation 1. about: the model's description. Raises ValueError for a bad
+    image.
     """
-    name = escape(os.fsdecode(image)) if isinstance(image, (str, os.PathLike)) else "image"
+    name = _name(image)
+    picture = straightened(_picture(image, name, about, max_pixels), about.get("crop"))
+    return _scaled(picture, name, about, max_columns)
+
+
+def _name(image: Any) -> str:
+    """An image's name in messages."""
+    return escape(os.fsdecode(image)) if isinstance(image, (str, os.PathLike)) else "image"
+
+
+def _picture(image: Any, name: str, about: dict[str, Any], max_pixels: int) -> Image.Image:
+    """A decoded image, in grey or in colour as the model takes it. Raises ValueError."""
     try:
-        picture = _opened(image, max_pixels).convert("L" if about["channels"] == 1 else "RGB")
+        return _opened(image, max_pixels).convert("L" if about["channels"] == 1 else "RGB")
     except OverLimit as error:
         raise ValueError(f"{name}: {error}") from error
     except Exception as error:  # decoders raise errors of many types
         reason = getattr(error, "strerror", None) or "not an image, or damaged"
         raise ValueError(f"{name}: {reason}") from error
+
+
+def straightened(picture: Image.Image, crop: dict[str, Any] | None) -> Image.Image:
+    """The level line in the box of a picture; the picture if it is of another size.
+
+    crop: of a description: the size of the pictures, the corners of the box, the size of the line
+    in it, and the perspective from the line to the picture. See ocr_simple/datasets/crops.py.
+    """
+    if crop is None or list(picture.size) != crop["size"]:
+        return picture
+    corners, (a, b, c, e, f, g, h, i) = np.array(crop["corners"], float), crop["transform"]
+    left, top = np.maximum(0, corners.min(axis=0).astype(int) - 1).tolist()
+    right, bottom = np.minimum(picture.size, corners.max(axis=0).astype(int) + 2).tolist()
+    # from the line to the part of the picture that is around the box
+    transform = (a - left * h, b - left * i, c - left, e - top * h, f - top * i, g - top, h, i)
+    how = Image.Transform.PERSPECTIVE, transform, Image.Resampling.BILINEAR
+    planes = [  # as float: Pillow rounds bytes down
+        band.convert("F").transform(tuple(crop["line"]), *how).point(lambda level: level + 0.5)
+        for band in picture.crop((left, top, right, bottom)).split()
+    ]
+    return Image.merge(picture.mode, [plane.convert("L") for plane in planes])
+
+
+def _scaled(picture: Image.Image, name: str, about: dict[str, Any], max_columns: int) -> np.ndarray:
+    """A decoded image as the model takes it: see `prepare`. Raises ValueError."""
     height = about["height"]
     width = max(1, int(picture.width * height / picture.height + 0.5))
     if width > max_columns:
@@ -478,6 +547,10 @@ def main(arguments: Sequence[str]) -> int:
         except ValueError as error:
             print(escape(str(error)), file=sys.stderr)
             bad += 1
+    if reader.whole:
+        width, height = reader.crop["size"]
+        where = f"not {width} x {height} pixels, which the model's box is for: read whole"
+        print(f"{reader.whole} of {len(names)} images {where}", file=sys.stderr)
     return 0 if not bad else 1 if bad < len(names) else 2
 
 

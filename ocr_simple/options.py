@@ -34,8 +34,6 @@ NotNegative = Annotated[int, Ge(0)]
 Positive = Annotated[int, Ge(1)]
 Share = Annotated[float, Ge(0), Le(1)]
 Strength = Annotated[float, Ge(0)]
-
-
 Orientation = Literal["upright", "auto"]
 EngineName = Literal["auto", "onnx", "keras"]
 
@@ -249,6 +247,8 @@ class LabelledImageOptions(Group):
     """Leave out labelled images wider than this, in pixels, and list them; 0 leaves out none."""
     max_height: NotNegative = 0
     """Leave out labelled images taller than this, in pixels, and list them; 0 leaves out none."""
+    crops: str | None = None
+    """Keep the one box of a crops.tsv, or WIDTHxHEIGHT:X,Y,..., in the model: see docs/data.md."""
 
 
 @dataclass(frozen=True)
@@ -435,8 +435,9 @@ class InferenceOptions(Group):
     beam_width: Positive = 1
     """Beam width; 1 is greedy decoding. With --pattern, --lexicon or --language-model, at least 10
     is used."""
-    crops: Path | None = None
-    """A crops.tsv: read only the box that it has for an image. aocr label writes it."""
+    crops: str | None = None
+    """Read images in the boxes of a crops.tsv, which aocr label writes, or all of a size in one:
+    WIDTHxHEIGHT:X,Y,... of its corners. none: whole images, although the model keeps a box."""
     page: Positive = 1
     """Which page of a TIFF, or frame of a GIF, to read."""
     orientation: Orientation = "upright"

@@ -61,7 +61,14 @@ def plan(options: InferenceOptions) -> Plan:
     # reports what is wrong with them
     constraint = load_constraint(options.lexicon, options.pattern, Alphabet(spec.alphabet))
     if options.crops is not None:
-        say(f"{options.crops}: {load_crops(options.crops).about(images)}", sys.stderr)
+        if any(crops := load_crops(options.crops)):
+            say(f"{options.crops}: {crops.about(images)}", sys.stderr)
+    elif spec.crop:
+        say(
+            f"The model keeps a box, in which images of {spec.crop} are read; --crops none reads "
+            "whole images",
+            sys.stderr,
+        )
     if options.language_model is not None:
         LanguageModel.load(find_language_model(options.language_model), spec, constraint)
     return found._replace(engine="onnx" if uses_onnx(found.model, options.engine) else "keras")

@@ -16,6 +16,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
+from ocr_simple.boxes import CameraBox, box_of_json
 from ocr_simple.local_files import FileRefused, open_regular
 from ocr_simple.network.backend import backend
 from ocr_simple.network.encoders import ENCODERS
@@ -70,6 +71,7 @@ class ModelSpec:
     target_embedding_size: int = 10  # of a character, in the attention head
     use_gru: bool = False  # GRU instead of LSTM in the attention head
     max_prediction: int = 0  # most characters of the attention head; 0: the time steps
+    crop: CameraBox | None = None  # the box that pictures of its camera are read in
     schema: int = SCHEMA
 
     def __post_init__(self) -> None:
@@ -101,6 +103,12 @@ class ModelSpec:
             least = 0 if name == "max_prediction" else 1
             check(least <= getattr(self, name) <= most, name, f"give {least} to {most}")
         check(type(self.use_gru) is bool, "use_gru", "give true or false")
+
+    def as_json(self) -> dict[str, Any]:
+        """The entries of `ocr.json`; only a model that keeps a box has `crop`."""
+        found = dataclasses.asdict(self)
+        del found["crop"]  # which earlier versions do not know
+        return found | ({"crop": self.crop.as_json()} if self.crop else {})
 
     @property
     def stride(self) -> int:
@@ -210,6 +218,8 @@ def read_spec(path: str | os.PathLike) -> ModelSpec:
         if "rnn" in values:
             former = values.pop("rnn")
             values["context"] = FORMER_CONTEXTS.get(str(former), former)
+        if values.get("crop") is not None:
+            values["crop"] = box_of_json(values["crop"])
         unknown = sorted(set(values) - set(ModelSpec.__dataclass_fields__))
         if values.get("schema") == SCHEMA and unknown:
             raise ValueError(f"{SPEC_FILE} has unknown entries {shown(unknown)}")

@@ -13,9 +13,9 @@ from support.datasets import annotate, picture
 
 from aocr import cli
 from aocr.diagnose.pictures import find_pictures, load
+from ocr_simple.boxes import check_corners
 from ocr_simple.datasets.annotations import find_dataset
 from ocr_simple.datasets.crops import (
-    check_corners,
     encoded_line,
     format_corners,
     load_crops,
@@ -224,9 +224,11 @@ def test_different_boxes_are_for_no_other_image(folder):
 def test_the_box_is_what_a_model_is_given(folder):
     crops(folder, row("1.png"), row("2.png"))
     boxes = load_crops(folder / "crops.tsv")
-    line = load_line(folder / "3.png", boxes, 1, "3.png")
+    line, boxed = load_line(folder / "3.png", boxes, 1, "3.png")
+    assert boxed
     np.testing.assert_array_equal(line, pixels_of(folder / "3.png")[4:16, 10:50])
-    assert load_line(folder / "3.png", None, 1, "3.png").shape == (20, 60, 1)
+    line, boxed = load_line(folder / "3.png", None, 1, "3.png")
+    assert line.shape == (20, 60, 1) and not boxed
 
 
 @pytest.mark.parametrize(
@@ -238,4 +240,4 @@ def test_a_file_of_boxes_that_cannot_be_used_is_an_error(folder, monkeypatch, ro
     if rows:
         annotate(Path("gone.tsv"), *rows)
     with pytest.raises(ValueError, match=re.escape(message)):
-        plan(InferenceOptions(paths=("1.png",), crops=Path("gone.tsv")))
+        plan(InferenceOptions(paths=("1.png",), crops="gone.tsv"))

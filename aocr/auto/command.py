@@ -24,6 +24,7 @@ from ocr_simple import storage
 from ocr_simple.command_line import say
 from ocr_simple.datasets import labelled_lines as labelled
 from ocr_simple.datasets.batches import Example
+from ocr_simple.datasets.crops import kept_box
 from ocr_simple.datasets.entries import Entry, Fault
 from ocr_simple.decoding.calibration import LEAST_LINES
 from ocr_simple.images import ImageError
@@ -289,6 +290,10 @@ def _compare(
     if comparison.is_better:
         if len(unseen.examples) >= LEAST_LINES:
             model = with_temperature(model, fitted_temperature(unseen, model.spec))
+        networks.save(model, best)
+    elif chosen.crops:
+        model = networks.load(find_model(start))
+        model.spec = dataclasses.replace(model.spec, crop=kept_box(chosen.crops))
         networks.save(model, best)
     else:
         shutil.copyfile(find_model(start), best)

@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from aocr.label.rows_file import Row, Rows
+from ocr_simple.boxes import Corners
 from ocr_simple.datasets.annotation_text import read_text
-from ocr_simple.datasets.crops import CROPS, Corners, format_corners, parse_corners
+from ocr_simple.datasets.crops import CROPS, format_corners, parse_corners
 from ocr_simple.local_files import numbered_rows
 
 

@@ -17,7 +17,8 @@ from PIL import Image
 
 from aocr.label.next_readings import next_readings
 from ocr_simple import images as imaging
-from ocr_simple.datasets.crops import Corners, straightened
+from ocr_simple.boxes import Corners
+from ocr_simple.datasets.crops import NO_CROPS, straightened
 from ocr_simple.datasets.workers import WorkerPool
 from ocr_simple.images import ImageError
 from ocr_simple.runs import devices
@@ -72,7 +73,7 @@ def _load_model(file: Path) -> None:
     devices.prepare()
     from inference import Recognizer
 
-    _model.append(Recognizer.load(file))
+    _model.append(Recognizer.load(file, crops=NO_CROPS))  # it is given what is in a box
 
 
 def _read(pictures: Sequence[tuple[Path, Corners]]) -> list[Result]:

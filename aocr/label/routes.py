@@ -17,7 +17,8 @@ from aocr.label.training import Training
 from aocr.options import LEAST_LABELS
 from aocr.server.pages import PAGE_HEADERS, page_text
 from ocr_simple import images as imaging
-from ocr_simple.datasets.crops import Corners, check_corners, parse_corners, straightened
+from ocr_simple.boxes import Corners, check_corners
+from ocr_simple.datasets.crops import parse_corners, straightened
 from ocr_simple.local_files import read_bytes
 
 PAGE = Path(__file__).resolve().parent / "page.html"

@@ -9,7 +9,8 @@ from typing import Any, Literal, NamedTuple
 from aocr.label.labels_file import REASONS, Answer, LabelsFile, why_not_labelled
 from aocr.label.order import Order, disagreement, first_order, next_to_label, next_to_review
 from aocr.label.readings import Boxes, PictureReading, Result
-from ocr_simple.datasets.crops import Corners, check_corners, upright_size
+from ocr_simple.boxes import Corners, check_corners
+from ocr_simple.datasets.crops import upright_size
 from ocr_simple.datasets.entries import to_label
 from ocr_simple.datasets.rows import refuse_boxes
 

@@ -48,6 +48,7 @@ def _of_upload(name: str, item: ServedLine | ImageError, maps: bool) -> dict[str
         "name": name,
         "text": item.output,
         "confidence": item.probability,
+        **({"cropped": True} if item.cropped else {}),  # positions are those in the model's box
         "characters": characters,
     }
 

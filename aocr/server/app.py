@@ -43,10 +43,13 @@ from aocr.server.served_model import ServedModel
 from aocr.server.service import Service
 from aocr.server.versions import newest
 from ocr_simple import interrupts, storage
+from ocr_simple.decoding.constraints import load_constraint
+from ocr_simple.engines.onnx_engine import uses_onnx
 from ocr_simple.network.backend import check_backend
 from ocr_simple.runs import devices
 from ocr_simple.runs.model_files import find_model
-from ocr_simple.text import shortened
+from ocr_simple.spec import read_spec
+from ocr_simple.text import Alphabet, shortened
 
 ERROR = {"content": {"application/json": {"schema": {
     "type": "object", "required": ["error"], "properties": {"error": {"type": "string"}},
@@ -148,20 +151,29 @@ def find_served(options: ServeOptions) -> tuple[ServeOptions, Path]:
     if options.model is not None and newest(Path(options.model)):
         folder = Path(options.model)
     if folder is None:
-        return options, find_model(options.model or "digits")
+        file = find_model(options.model or "digits")
+        uses_onnx(file, options.engine)  # reports what is wrong with the engine, and this
+        load_constraint(options.lexicon, options.pattern, Alphabet(read_spec(file).alphabet))
+        return options, file
     where = storage.display_name(folder)
     if (version := newest(folder)) is None:
         raise ValueError(
             f"{where}: holds no SavedModel; write one with: aocr export {shlex.quote(where)}; "
             "or serve a model file or run folder with --model"
         )
+    for name, default in (("engine", "auto"), ("pattern", None), ("lexicon", None)):
+        if (value := getattr(options, name)) != default:
+            fix = "leave it out" if name == "engine" else f"give --{name} to aocr export instead"
+            raise ValueError(
+                f"--{name} {value}: is for a model file, and {where} is an export; {fix}"
+            )
     return replace(options, folder=folder), version
 
 
 def load_served(options: ServeOptions, found: Path) -> AnyModel:
     """What `find_served` found. Raises ValueError, OSError."""
     if options.folder is None:
-        return EngineModel(found)
+        return EngineModel(found, options.engine, options.pattern, options.lexicon)
     check_backend()
     devices.prepare()
     return ServedModel(found)

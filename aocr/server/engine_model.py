@@ -6,8 +6,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from aocr.kept_constraint import allowed
 from aocr.server.served_model import (
     ATTENTION_COLUMNS,
+    CONSTRAINED_COLUMNS,
     NO_MAPS,
     Preparation,
     ServedLine,
@@ -17,6 +19,8 @@ from aocr.server.served_model import (
     smaller,
 )
 from ocr_simple import images as imaging
+from ocr_simple.decoding.constraints import Lexicon
+from ocr_simple.options import EngineName
 from ocr_simple.text import Line
 
 
@@ -26,7 +30,8 @@ class PreparedImage(NamedTuple):
     prepared: np.ndarray  # float32 (height, columns, channels)
     columns: int
     pixels: int
-    scale: float  # pixels of the upright image for each column
+    scale: float  # pixels of the upright image, or of the line in its box, for each column
+    cropped: bool = False  # whether it is the line in the model's box
 
     @property
     def cost(self) -> int:
@@ -38,17 +43,31 @@ class EngineModel:
     """A model file. It is served as version 1, until the server ends."""
 
     version = 1
-    constraint = None
 
-    def __init__(self, file: Path):
-        """Raises ValueError for a file that is not a model, or that no engine here can read."""
+    def __init__(
+        self,
+        file: Path,
+        engine: EngineName = "auto",
+        pattern: str | None = None,
+        lexicon: Path | None = None,
+    ):
+        """engine, pattern, lexicon: see `Recognizer.load`.
+
+        Raises ValueError for a file that is not a model, or that no engine here can read.
+        """
         from inference import Recognizer
 
-        self.recognizer = Recognizer.load(file)
+        self.recognizer = Recognizer.load(file, engine=engine, pattern=pattern, lexicon=lexicon)
+        found = self.recognizer.constraint
+        texts = len(found.texts) if isinstance(found, Lexicon) else 0
+        self.constraint = allowed(pattern, texts) if found else None
         spec = self.recognizer.spec
+        self.box = spec.crop
         self.channels, self.height = spec.channels, spec.height
         attention = spec.head == "attention"
         self.max_columns = ATTENTION_COLUMNS if attention else imaging.MAX_COLUMNS
+        if self.constraint:
+            self.max_columns = CONSTRAINED_COLUMNS
         self.prepare = to_prepared
         blank = np.zeros((spec.height, 64, spec.channels), np.float32)
         self.read([PreparedImage(blank, 64, blank.size, 1.0)])  # the first call is slow
@@ -69,6 +88,7 @@ class EngineModel:
                 [c.start * pixels for c in line.characters],
                 [min(c.end * pixels, image.columns * image.scale) for c in line.characters],
                 pooled(self._maps(visual, line, rows, attention)) if maps else NO_MAPS,
+                image.cropped,
             )
         return [found[place] for place in range(len(images))]
 
@@ -93,10 +113,10 @@ AnyModel = ServedModel | EngineModel
 
 def to_prepared(encoded: bytes, name: str, preparation: Preparation) -> PreparedImage:
     """Any image file, prepared as `Recognizer` prepares it. Raises ImageError."""
-    pixels = load_upload(encoded, name, preparation)
+    pixels, cropped = load_upload(encoded, name, preparation)
     image = np.asarray(smaller(pixels, preparation.height))
     if image.ndim == 2:
         image = image[..., None]
     prepared = imaging.prepare(image, preparation.height)
     columns = prepared.shape[1]
-    return PreparedImage(prepared, columns, prepared.size, pixels.shape[1] / columns)
+    return PreparedImage(prepared, columns, prepared.size, pixels.shape[1] / columns, cropped)

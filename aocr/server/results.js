@@ -4,13 +4,20 @@
 
 export const $ = id => document.getElementById(id);
 const results = [];  // of {name, text, confidence, error}, in the order of the rows
-let queue = Promise.resolve(), read, together;
+let queue = Promise.resolve(), read, together, box;
 
 // Begin to take images. reading: an async function from at most `most` files to their lines, which
 // are {text, confidence, characters} or {error}.
 export function takeImages(reading, most) {
   [read, together] = [reading, most];
 }
+
+// crop: of a model's description, if it keeps the box of a camera: lines that are `cropped` were read in
+// it. Their characters' edges are in pixels along the line in the box.
+export function useBox(crop) { box = crop; }
+
+const boxSize = () => `${box.size[0]} × ${box.size[1]} pixels`;
+export const aboutBox = () => box ? ` Images of ${boxSize()} are read in a box, others whole.` : "";
 
 export const make = (tag, properties = {}, ...children) => {
   const element = Object.assign(document.createElement(tag), properties);
@@ -35,9 +42,11 @@ export function add(files) {
       lines.forEach((line, i) => show(rows[start + i], line));
     }
     const done = rows.map(row => row.result), bad = done.filter(line => line.error).length;
-    $("status").textContent = images.length === 1
+    const whole = box ? done.filter(line => !line.error && !line.cropped).length : 0;
+    const message = images.length === 1
       ? (bad ? `Not read: ${done[0].error}` : done[0].text ? `Read: ${done[0].text}` : "No text found.")
       : (bad ? `${images.length - bad} of ${images.length} images read` : `${images.length} images read`);
+    $("status").textContent = message + (whole ? ` (${whole} not of ${boxSize()}, so read whole)` : "");
   });
 }
 
@@ -58,7 +67,9 @@ function newRow(file) {
 }
 
 function show(row, line) {
-  Object.assign(row.result, {text: line.text ?? "", confidence: line.confidence ?? 0, error: line.error});
+  const {text: found = "", confidence = 0, error, cropped} = line;
+  Object.assign(row.result, {text: found, confidence, error, cropped});
+  const mark = box && cropped ? drawBox(row.picture) : null;
   if (line.error) {
     row.text.replaceChildren(make("span", {className: "error", textContent: line.error}));
     return;
@@ -73,12 +84,13 @@ function show(row, line) {
   const span = make("div", {className: "span", hidden: true});
   const strip = make("canvas", {height: 1});
   strip.setAttribute("aria-hidden", "true");
-  row.picture.append(span, strip);
+  if (!mark) row.picture.append(span, strip);  // they are along the image, not along a box in it
   const everywhere = line.characters.map(c => c.map).reduce((a, b) => a.map((v, i) => Math.max(v, b[i])));
   paint(strip, everywhere);
   const look = (character, element) => {
     for (const other of text.children) other.classList.toggle("on", other === element);
     span.hidden = !character || !row.image.naturalWidth;
+    mark?.setAttribute("points", character ? partOfBox(character.start, character.end) : "");
     paint(strip, character ? character.map : everywhere);
     about.textContent = "";
     if (!character) return;
@@ -87,7 +99,7 @@ function show(row, line) {
     span.style.width = `${100 * (character.end - character.start) / wide}%`;
     span.style.height = `${box.height}px`;
     about.textContent = `“${character.text}”, ${percent(character.confidence)} sure, read at pixels ` +
-      `${Math.round(character.start)} to ${Math.round(character.end)}`;
+      `${Math.round(character.start)} to ${Math.round(character.end)}${mark ? " of the line in the box" : ""}`;
   };
   line.characters.forEach((character, i) => {
     const element = make("span", {textContent: character.text, tabIndex: i ? -1 : 0});
@@ -108,6 +120,26 @@ function show(row, line) {
   text.setAttribute("aria-label", `${line.text}, ${percent(line.confidence)} sure; by character:`);
   text.addEventListener("pointerleave", () => look());
   row.text.replaceChildren(text, about);
+}
+
+// Draws the box over a picture. Returns the shape that marks a part of it.
+function drawBox(picture) {
+  const {content} = make("template", {innerHTML: `<svg aria-hidden="true" preserveAspectRatio="none">
+    <polygon></polygon><polygon class="part"></polygon></svg>`});
+  const [all, part] = content.querySelectorAll("polygon");
+  content.firstChild.setAttribute("viewBox", `0 0 ${box.size.join(" ")}`);
+  all.setAttribute("points", box.corners.join(" "));
+  picture.append(content);
+  return part;
+}
+
+// The corners of a part of the line in the box, in pixels of the picture.
+function partOfBox(start, end) {
+  const [a, b, c, e, f, g, h, i] = box.transform, bottom = box.line[1];
+  return [[start, 0], [end, 0], [end, bottom], [start, bottom]].map(([x, y]) => {
+    const d = h * x + i * y + 1;
+    return `${(a * x + b * y + c) / d},${(e * x + f * y + g) / d}`;
+  }).join(" ");
 }
 
 function paint(canvas, map) {

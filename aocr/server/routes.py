@@ -12,6 +12,7 @@ from fastapi import APIRouter, Depends, HTTPException, Request, Response
 from fastapi.responses import HTMLResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from aocr import kept_box
 from aocr.server import answers, docs_page, predict_api
 from aocr.server.forms import uploaded_files
 from aocr.server.pages import PAGE_HEADERS, page_text
@@ -174,8 +175,13 @@ async def alive() -> dict[str, str]:
 async def ready(service: Shared) -> dict[str, Any]:
     """Which model is served; there is no answer before it is loaded."""
     model = service.model
-    found = {"status": "ready", "model": service.options.name, "version": model.version}
-    return found | ({"constraint": str(model.constraint)} if model.constraint else {})
+    found: dict[str, Any] = {"status": "ready", "model": service.options.name}
+    found["version"] = model.version
+    if model.constraint:
+        found["constraint"] = str(model.constraint)
+    if model.box:
+        found["crop"] = kept_box.described(model.box, "server")
+    return found
 
 
 @guarded.get("/metrics")

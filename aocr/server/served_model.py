@@ -10,9 +10,12 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
+from aocr.kept_box import box_in
 from aocr.kept_constraint import kept_in
 from aocr.server.versions import read_about
 from ocr_simple import images as imaging
+from ocr_simple.boxes import CameraBox
+from ocr_simple.datasets.crops import straightened
 from ocr_simple.decoding.automaton import Automaton
 from ocr_simple.decoding.beam_search import ctc_beam_search
 
@@ -38,6 +41,7 @@ class Preparation(NamedTuple):
     height: int  # of the model's images, in rows
     max_pixels: int
     max_columns: int  # at that height
+    box: CameraBox | None = None  # that images of its size are cropped by
 
 
 class ServedImage(NamedTuple):
@@ -46,7 +50,10 @@ class ServedImage(NamedTuple):
     png: bytes
     columns: int  # at the model's height
     pixels: int  # in the PNG
-    scale: float  # pixels of the upright image for each column of the PNG
+    scale: (
+        float  # pixels of the upright image, or of the line in its box, for each column of the PNG
+    )
+    cropped: bool = False  # whether it is the line in the model's box
 
     @property
     def cost(self) -> int:
@@ -61,9 +68,10 @@ class ServedLine(NamedTuple):
     probability: float
     characters: list[str]
     probabilities: list[float]
-    starts: list[float]  # in pixels of the upright image
+    starts: list[float]  # in pixels of the upright image, or of the line in its box
     ends: list[float]
     maps: np.ndarray  # (characters, at most MAP_COLUMNS): where each was seen, 0 to 1
+    cropped: bool = False  # whether the image was read in the model's box
 
 
 class ServedModel:
@@ -76,7 +84,7 @@ class ServedModel:
         self.version = int(folder.name)
         try:
             about = read_about(folder)
-            self.constraint = kept_in(about)
+            self.constraint, self.box = kept_in(about), box_in(about)
             self._loaded = tf.saved_model.load(str(folder))
             self._read, self._look = (self._loaded.signatures[name] for name in ("read", "look"))
             if self.constraint:
@@ -125,6 +133,7 @@ class ServedModel:
                 (found["starts"][i][:count] * image.scale).tolist(),
                 (found["ends"][i][:count] * image.scale).tolist(),
                 pooled(found["maps"][i, :count, : found["steps"][i]]) if maps else NO_MAPS,
+                image.cropped,
             )
 
     def _read_constrained(
@@ -147,6 +156,7 @@ class ServedModel:
                 [c.start * pixels * image.scale for c in line.characters],
                 [min(c.end * pixels, columns) * image.scale for c in line.characters],
                 pooled(rows[:, [classes[c.start] for c in line.characters]].T) if maps else NO_MAPS,
+                image.cropped,
             )
 
 
@@ -163,18 +173,18 @@ def to_png(encoded: bytes, name: str, preparation: Preparation) -> ServedImage:
 
     The file is decoded by `ocr_simple/images.py`. Raises ImageError.
     """
-    pixels = load_upload(encoded, name, preparation)
+    pixels, cropped = load_upload(encoded, name, preparation)
     rows, columns = pixels.shape[:2]
     image = smaller(pixels, preparation.height)
     size = image.width * image.height
     width = imaging.scaled_width(columns, rows, preparation.height)
-    return ServedImage(_png(image), width, size, columns / image.width)
+    return ServedImage(_png(image), width, size, columns / image.width, cropped)
 
 
-def load_upload(encoded: bytes, name: str, preparation: Preparation) -> np.ndarray:
-    """Any image file as upright pixels without alpha: uint8 (rows, columns, channels).
+def load_upload(encoded: bytes, name: str, preparation: Preparation) -> tuple[np.ndarray, bool]:
+    """(any image file as upright pixels without alpha: uint8 (rows, columns, channels), cropped).
 
-    Raises ImageError.
+    cropped: whether they are the line in the model's box. Raises ImageError.
     """
     pixels = imaging.load(
         encoded,
@@ -185,8 +195,12 @@ def load_upload(encoded: bytes, name: str, preparation: Preparation) -> np.ndarr
         formats=imaging.UPLOADS,
         limit_time=False,
     )
+    box = preparation.box
+    cropped = box is not None and box.size == (pixels.shape[1], pixels.shape[0])
+    if box and cropped:
+        pixels = straightened(pixels, box.corners, name)
     imaging.check_columns(name, pixels, preparation.height, preparation.max_columns)
-    return pixels
+    return pixels, cropped
 
 
 def _too_large(rows: int, columns: int) -> bool:

@@ -41,6 +41,9 @@ class Metrics:
             "ocr_request_seconds", "Time to the answer", ("route",), registry=self.registry
         )
         self.images = Counter("ocr_images", "Images read", registry=self.registry)
+        self.whole = Counter(
+            "ocr_images_whole", "Images not of the size of the model's box", registry=self.registry
+        )
         self.batches = Histogram(
             "ocr_batch_images", "Images in a batch", registry=self.registry, buckets=BATCH_SIZES
         )
@@ -176,7 +179,7 @@ class Service:
     ) -> ServedLine | ImageError:
         model, options = reading.queue.model, self.options
         limits = options.max_pixels, options.max_columns or model.max_columns
-        preparation = Preparation(model.channels, model.height, *limits)
+        preparation = Preparation(model.channels, model.height, *limits, model.box)
         try:
             image = await self.decoders.decode(
                 reading.turns, model.prepare, encoded, name, preparation
@@ -186,6 +189,8 @@ class Service:
         except Stopped as stopped:
             message = f"{name}: cannot be decoded ({stopped}); save it again as PNG or JPEG"
             return ImageError(message)
+        if model.box and not image.cropped:
+            self.metrics.whole.inc()
         reading.columns += image.columns
         reading.cost += image.cost
         self.open_cost += image.cost

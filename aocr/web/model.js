@@ -3,7 +3,7 @@
 import * as runtime from "./onnxruntime.js";
 import {Constraint} from "./constraint.js";
 import {attentionLine, ctcGreedy, inLogicalOrder} from "./decode.js";
-import {levelsOf, prepare} from "./pixels.js";
+import {levelsOf, prepare, straighten} from "./pixels.js";
 
 // Columns of an image at the model's height. Time and memory of an attention head grow with their
 // square, and so does the search for a text that a constraint allows.
@@ -45,16 +45,22 @@ export class Model {
     this.mostColumns = automaton ? CONSTRAINED_COLUMNS : about.head === "ctc" ? MOST_COLUMNS : ATTENTION_COLUMNS;
   }
 
-  // The line in anything that a canvas draws; its characters' edges are in pixels of the image.
-  async read(image) {
-    const {pixels, width} = prepare(levelsOf(image, this.about.channels), this.about, this.mostColumns);
+  // The line in anything that a canvas draws; its characters' edges are in pixels of the image, or of
+  // the line in the box that is kept for images of its size, which `cropped` says. framed: whether the
+  // user has chosen the part of the picture already.
+  async read(image, framed = false) {
+    const [boxWidth, boxHeight] = this.about.crop?.size ?? [];
+    const cropped = !framed && image.width === boxWidth && image.height === boxHeight;
+    let levels = levelsOf(image, this.about.channels);
+    if (cropped) levels = straighten(levels, this.about.crop);
+    const {pixels, width} = prepare(levels, this.about, this.mostColumns);
     const line = this.decode(await this.run(pixels, width), Math.ceil(width / this.about.stride));
-    const perStep = this.about.stride * image.width / width;
+    const perStep = this.about.stride * levels.width / width;
     for (const character of line.characters) {
       character.start *= perStep;
-      character.end = Math.min(image.width, character.end * perStep);
+      character.end = Math.min(levels.width, character.end * perStep);
     }
-    return inLogicalOrder(line, this.about);
+    return Object.assign(inLogicalOrder(line, this.about), {cropped});
   }
 
   // The outputs of the network for prepared pixels, which are padded with zeros on their right.

@@ -3,7 +3,7 @@
 import {prepareCamera} from "./camera.js";
 import {Model} from "./model.js";
 import {decode} from "./pixels.js";
-import {$, add, make, takeImages} from "./results.js";
+import {$, aboutBox, add, make, takeImages, useBox} from "./results.js";
 
 const loading = Model.load();
 
@@ -16,14 +16,15 @@ export async function readFile(file) {
 
 $("drop").append(make("button", {id: "start", textContent: "Read from the camera"}));
 takeImages(async ([file]) => [await readFile(file)], 1);
-prepareCamera(async canvas => (await loading).read(canvas), file => add([file]));
+prepareCamera(async canvas => (await loading).read(canvas, true), file => add([file]));
 
 $("status").textContent = "Loading the model …";
 const say = text => { if ($("results").hidden) $("status").textContent = text; };
 loading.then(({about}) => {
   const kept = about.constraint, reads = !kept ? "" : kept.texts
     ? ` It reads only one of ${kept.texts} texts.` : ` It reads only texts that match ${kept.pattern}.`;
-  $("model").textContent = `Model ${about.made_from}.${reads}`;
+  useBox(about.crop);
+  $("model").textContent = `Model ${about.made_from}.${reads}${aboutBox()}`;
   say("Ready.");
   return keepForOffline();
 }).catch(error => say(error.message));

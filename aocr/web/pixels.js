@@ -70,6 +70,28 @@ function varianceOf(alpha, ink) {
   return squares / alpha.length - (total / alpha.length) ** 2;
 }
 
+// The level line in a box of levels, by bilinear interpolation, as aocr/reader.py does it. crop: of the
+// model's description: the size of the line, and the perspective from it to the picture.
+export function straighten({width, height, planes}, {line: [columns, rows], transform}) {
+  const [a, b, c, e, f, g, h, i] = transform, lines = planes.map(() => new Uint8Array(columns * rows));
+  const inside = (place, size) => Math.min(size - 1, Math.max(0, place));
+  for (let row = 0, place = 0; row < rows; row++) {
+    for (let column = 0; column < columns; column++, place++) {
+      const x = column + 0.5, y = row + 0.5, d = h * x + i * y + 1;
+      const u = (a * x + b * y + c) / d - 0.5, v = (e * x + f * y + g) / d - 0.5;
+      const [left, right] = [0, 1].map(more => inside(Math.floor(u) + more, width));
+      const [top, bottom] = [0, 1].map(more => width * inside(Math.floor(v) + more, height));
+      const toRight = u - Math.floor(u), down = v - Math.floor(v);
+      planes.forEach((plane, channel) => {
+        const above = plane[top + left] * (1 - toRight) + plane[top + right] * toRight;
+        const below = plane[bottom + left] * (1 - toRight) + plane[bottom + right] * toRight;
+        lines[channel][place] = above * (1 - down) + below * down + 0.5;
+      });
+    }
+  }
+  return {width: columns, height: rows, planes: lines};
+}
+
 // For each place of `to`, the first place of `from` that it is made of, and the weights from there.
 function filters(from, to) {
   const scale = from / to, support = Math.max(1, scale);

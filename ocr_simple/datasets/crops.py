@@ -6,9 +6,7 @@ left corner of the picture, and the edges of its last pixel are its width and he
 themselves are not changed.
 """
 
-import importlib.util
 import io
-import math
 import os
 import re
 from collections.abc import Sequence
@@ -19,31 +17,26 @@ import numpy as np
 from PIL import ExifTags, Image
 
 from ocr_simple import images as imaging
+from ocr_simple.boxes import (
+    CameraBox,
+    Corners,
+    camera_box,
+    check_corners,
+    is_inside,
+    line_size,
+    line_to_picture,
+)
 from ocr_simple.datasets.annotation_text import read_text
 from ocr_simple.datasets.entries import Entry, Fault, quoted
 from ocr_simple.local_files import numbered_rows
 from ocr_simple.text import counted, escape_controls
 
 CROPS = "crops.tsv"
-Corners = tuple[float, ...]  # eight numbers: see above
-SMALLEST = 2.0  # pixels that a side has at least
 ON_THEIR_SIDE = (5, 6, 7, 8)  # EXIF orientations
+NO_CROPS = "none"  # for --crops: read whole images
+ONE_BOX = re.compile(r"(\d+)x(\d+):([-\d.,]+)")
+EXAMPLE = "WIDTHxHEIGHT:X,Y,... of its four corners, such as 640x480:10,4,50,4,50,16,10,16"
 FIX = f"draw the box again with aocr label, or correct {CROPS}"
-
-
-def check_corners(corners: Sequence[float]) -> Corners:
-    """The corners of a box, to a tenth of a pixel. Raises ValueError for what is none."""
-    if len(corners) != 8 or not all(math.isfinite(number) for number in corners):
-        raise ValueError("four corners are eight numbers: x and y of each")
-    xs, ys = corners[::2], corners[1::2]  # not with NumPy: there may be very many boxes
-    sides = [(xs[i - 3] - xs[i], ys[i - 3] - ys[i]) for i in range(4)]
-    turns = [sides[i][0] * sides[i - 3][1] - sides[i][1] * sides[i - 3][0] for i in range(4)]
-    if min(math.hypot(*side) for side in sides) < SMALLEST or min(turns) <= 0:
-        raise ValueError(
-            "these are not the corners of a box in the order top left, top right, bottom right, "
-            "bottom left"
-        )
-    return tuple(round(float(number), 1) for number in corners)
 
 
 def parse_corners(text: str) -> Corners:
@@ -68,28 +61,30 @@ def straightened(pixels: np.ndarray, corners: Sequence[float], name: str) -> np.
     The line is as wide and as high as the longer of the box's opposite sides. name: of the picture
     in messages. Raises ImageError if the box reaches beyond the picture, or is too large.
     """
-    import cv2  # reading without boxes does without it
-
     rows, columns, channels = pixels.shape
-    points = np.reshape(corners, (4, 2)).astype(np.float32)
-    name = escape_controls(name)
-    if points.min() < -0.5 or (points.max(axis=0) > (columns + 0.5, rows + 0.5)).any():
+    size, name = (columns, rows), escape_controls(name)
+    if not is_inside(corners, size):
         raise imaging.ImageError(
             f"{name}: its box reaches beyond the picture of {columns} x {rows} pixels; {FIX}"
         )
-    top, right, bottom, left = np.hypot(*(np.roll(points, -1, axis=0) - points).T)
-    width, height = max(1, round(max(top, bottom))), max(1, round(max(left, right)))
+    width, height = line_size(corners)
     if width * height > imaging.MAX_PIXELS or width > imaging.MAX_ASPECT * height:
         raise imaging.TooLargeError(
             f"{name}: its box is {width} x {height} pixels, too large for one line; {FIX}"
         )
-    line = np.array([(0, 0), (width, 0), (width, height), (0, height)], np.float32)
-    half = np.float32(0.5)  # OpenCV counts from the middle of a pixel
-    transform = cv2.getPerspectiveTransform(points - half, line - half)
-    found = cv2.warpPerspective(
-        pixels, transform, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-    )
-    return found.reshape(height, width, channels)
+    left, top = (max(0, int(min(numbers)) - 1) for numbers in (corners[::2], corners[1::2]))
+    right, bottom = (int(max(numbers)) + 2 for numbers in (corners[::2], corners[1::2]))
+    a, b, c, e, f, g, h, i = line_to_picture(corners, size)
+    # from the line to the part of the picture that is around the box
+    transform = (a - left * h, b - left * i, c - left, e - top * h, f - top * i, g - top, h, i)
+    part = pixels[top:bottom, left:right].astype(np.float32)  # Pillow rounds bytes down
+    planes = [
+        Image.fromarray(part[..., channel]).transform(
+            (width, height), Image.Transform.PERSPECTIVE, transform, Image.Resampling.BILINEAR
+        )
+        for channel in range(channels)
+    ]
+    return np.rint(np.stack([np.asarray(plane) for plane in planes], 2)).astype(np.uint8)
 
 
 def encoded_line(entry: Entry) -> bytes:
@@ -190,12 +185,22 @@ class Crops(NamedTuple):
         own = self.boxes.get(os.path.realpath(source)) if is_path(source) else None
         return own or self.sizes.get(size, ())
 
+    @property
+    def listed_sizes(self) -> str:
+        """The sizes of the images that are not named and have a box, for people."""
+        return ", ".join(f"{width} x {height}" for width, height in sorted(self.sizes))
+
     def about(self, images: Sequence[str]) -> str:
         """Which of the images have a box, for people."""
         named = sum(os.path.realpath(image) in self.boxes for image in images)
-        sizes = ", ".join(f"{width} x {height}" for width, height in sorted(self.sizes))
+        sizes = self.listed_sizes
         others = f"; the others have one if they are {sizes} pixels" if sizes else ""
         return f"{named:,} of {counted(len(images), 'image')} named with a box{others}"
+
+    def about_whole(self, whole: int, images: int) -> str:
+        """That so many of the images have no box, for people."""
+        why = f"not {self.listed_sizes} pixels" if self.sizes else "not named"
+        return f"{whole:,} of {counted(images, 'image')} {why}, so without a box: read whole"
 
 
 def is_path(source: Any) -> bool:
@@ -203,18 +208,27 @@ def is_path(source: Any) -> bool:
     return isinstance(source, (str, os.PathLike))
 
 
-def load_crops(path: str | os.PathLike) -> Crops:
-    """The boxes of a crops.tsv, whose rows name images relative to it.
+def load_crops(given: str | os.PathLike) -> Crops:
+    """The boxes of --crops: of a file, or one for all pictures of a size, or none.
 
-    Two or more of them that are of one size, and have the same box, are of a camera that does not
-    move: the box is for all images of that size, unless another image of the size has another.
+    given: a crops.tsv, whose rows name images relative to it; WIDTHxHEIGHT: and four corners, such
+    as 640x480:10,4,50,4,50,16,10,16; or "none". Two or more images of a crops.tsv that are of one
+    size, and have the same box, are of a camera that does not move: the box is for all images of
+    that size, unless another image of the size has another.
     Raises ValueError for a file that is not there, or a row without a box.
     """
-    path = Path(path).expanduser()
+    if (text := os.fspath(given)) == NO_CROPS:
+        return Crops({}, {})
+    if numbers := ONE_BOX.fullmatch(text):
+        try:
+            corners = [float(number) for number in numbers[3].split(",")]
+            box = camera_box((int(numbers[1]), int(numbers[2])), corners)
+        except ValueError as error:
+            raise ValueError(f"--crops {text}: {error}; give {EXAMPLE}") from error
+        return Crops({}, dict([box]))
+    path = Path(text).expanduser()
     if not path.is_file():
         raise ValueError(f"--crops {path}: no such file; aocr label writes {CROPS} beside pictures")
-    if importlib.util.find_spec("cv2") is None:
-        raise ValueError("--crops needs OpenCV: pip install opencv-python-headless")
     found, _ = _rows(path)  # images that are gone need no box
     boxes: dict[str, Corners] = {}
     of_size: dict[tuple[int, int], list[Corners]] = {}
@@ -232,14 +246,55 @@ def load_crops(path: str | os.PathLike) -> Crops:
 
 def load_line(
     source: imaging.Source, crops: Crops | None, channels: int, name: str, **how: Any
-) -> np.ndarray:
-    """An image, or the line in its box: uint8 (rows, columns, channels).
+) -> tuple[np.ndarray, bool]:
+    """(an image, or the line in its box: uint8 (rows, columns, channels); whether it has a box).
 
     name, how: as in `images.load`. Raises ImageError.
     """
     # without warnings about surroundings, which are expected
     pixels = imaging.load(source, channels, name, warn=crops is None, **how)
-    if crops is None:
-        return pixels
-    box = crops.box(source, (pixels.shape[1], pixels.shape[0]))
-    return straightened(pixels, box, name) if box else pixels
+    box = crops.box(source, (pixels.shape[1], pixels.shape[0])) if crops else ()
+    return (straightened(pixels, box, name), True) if box else (pixels, False)
+
+
+# --- the box that a model keeps ---------------------------------------------------------------
+
+
+def kept_box(crops: str | None) -> CameraBox | None:
+    """The one box of --crops that is for all pictures of a size; None if no --crops is given.
+
+    Raises ValueError, also if there is no such box, or more than one.
+    """
+    if crops in (None, NO_CROPS):
+        return None
+    sizes = load_crops(crops).sizes
+    if len(sizes) != 1:
+        number = f"boxes for several sizes ({Crops({}, sizes).listed_sizes})" if sizes else "none"
+        raise ValueError(
+            f"--crops {crops}: a model keeps one box, of a camera that does not move: the box that "
+            f"two or more pictures of a size have, and no other picture of that size; there are "
+            f"{number}. Apply it to all pictures of the size in aocr label, or give {EXAMPLE}"
+        )
+    return camera_box(*next(iter(sizes.items())))
+
+
+def as_crops(box: CameraBox | None) -> Crops | None:
+    """What images are read with by a model that keeps a box."""
+    return Crops({}, {box.size: box.corners}) if box else None
+
+
+def with_kept_box(rows: Sequence[Entry | Fault], box: CameraBox | None) -> list[Entry | Fault]:
+    """Rows whose entries without a box have that of a model, if they are files of its size."""
+    if box is None:
+        return list(rows)
+    return [
+        row._replace(corners=box.corners)
+        if isinstance(row, Entry) and not row.corners and _is_of_size(row, box.size)
+        else row
+        for row in rows
+    ]
+
+
+def _is_of_size(entry: Entry, size: tuple[int, int]) -> bool:
+    """Whether an entry is an image file, not part of another file, of a width and height."""
+    return not entry.key and entry.size < 0 and upright_size(Path(entry.file)) == size

@@ -9,7 +9,6 @@ no other file, and declares no array that is larger than its bytes. The format i
 numbers of fields below are those of onnx.proto, and never change.
 """
 
-import dataclasses
 import json
 import math
 import os
@@ -49,7 +48,7 @@ def step_of(model: Path) -> Path:
 
 def metadata(model: Path, spec: ModelSpec) -> dict[str, str]:
     """What the ONNX files of a model file hold besides the network. Raises OSError."""
-    text = json.dumps(dataclasses.asdict(spec), ensure_ascii=False)
+    text = json.dumps(spec.as_json(), ensure_ascii=False)
     return {SPEC: text, MADE_FROM: digest(model)}
 
 

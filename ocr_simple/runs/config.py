@@ -9,6 +9,7 @@ from typing import Any
 from ocr_simple import storage
 from ocr_simple.command_line import check_ranges, option_name
 from ocr_simple.datasets.annotations import check_datasets
+from ocr_simple.datasets.crops import kept_box
 from ocr_simple.drawing.texts import check_text_options
 from ocr_simple.errors import TrainError
 from ocr_simple.local_files import read_object
@@ -110,6 +111,7 @@ def check(options: TrainOptions) -> None:
                 )
     check_text_options(options)
     options.spec()
+    kept_box(options.crops)
     Mix(options.recipe, fonts=[])
     check_datasets((*options.dataset, *options.validation), options)
     if options.init_from and not storage.url_of(options.init_from):
