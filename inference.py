@@ -232,6 +232,10 @@ class Recognizer:
                     good = [item for item in loaded if not isinstance(item, imaging.ImageError)]
                     read += len(good)
                     whole += sum(not item[0].boxed for item in good)
+                    if (
+                        crops and whole and not ahead
+                    ):  # now: nobody may ask for what is after the last
+                        log.warning(crops.about_whole(whole, read))
                     lines = iter(self._read_prepared(list(itertools.chain(*good))))
                     for item in loaded:
                         if isinstance(item, imaging.ImageError):
@@ -241,8 +245,6 @@ class Recognizer:
                             yield max(turned, key=lambda line: (line.text != "", line.confidence))
             finally:
                 pool.shutdown(cancel_futures=True)
-        if crops and whole:
-            log.warning(crops.about_whole(whole, read))
 
     def evaluate(self, examples: Sequence["Example"], losses: bool = False) -> list["Reading"]:
         """Labelled lines with what was read in them, for `reports.metrics.evaluate`.

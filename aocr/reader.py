@@ -547,7 +547,7 @@ def main(arguments: Sequence[str]) -> int:
         except ValueError as error:
             print(escape(str(error)), file=sys.stderr)
             bad += 1
-    if reader.whole:
+    if reader.crop and reader.whole:
         width, height = reader.crop["size"]
         where = f"not {width} x {height} pixels, which the model's box is for: read whole"
         print(f"{reader.whole} of {len(names)} images {where}", file=sys.stderr)

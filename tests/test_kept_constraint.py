@@ -1,4 +1,4 @@
-"""An export keeps a pattern or a lexicon: everything that reads with it reads the same."""
+"""An export keeps a pattern or a lexicon, and a box: what reads with it reads the same."""
 
 import json
 import shutil
@@ -7,6 +7,7 @@ import sys
 
 import numpy as np
 import pytest
+from support.camera import BOX, CROPS, camera_picture
 from support.in_process import run_aocr
 
 import model as models
@@ -27,11 +28,11 @@ CTC, ATTENTION = ModelSpec(), ModelSpec(head="attention")
 
 @pytest.fixture(scope="module")
 def kept_export(tmp_path_factory):
-    """A folder with a small model as ONNX, which keeps a pattern."""
+    """A folder with a small model as ONNX, which keeps a pattern and a box."""
     folder = tmp_path_factory.mktemp("kept")
     models.save(models.build(ModelSpec(rnn_units=8), seed=0), folder / "m.keras")
     kept = to_keep(CTC, PATTERN, None)
-    return folder / "out", export.export(folder / "m.keras", folder / "out", ["onnx"], kept)
+    return folder / "out", export.export(folder / "m.keras", folder / "out", ["onnx"], kept, BOX)
 
 
 def test_recognizer_server_and_reader_read_the_same(exported, tmp_path):
@@ -67,6 +68,7 @@ def test_an_export_says_who_obeys_the_constraint(kept_export):
     assert about["pattern"] == PATTERN and about["obeyed"].startswith("reader.py obeys it")
     readme = (folder / "README.md").read_text("utf-8")
     assert r"texts that match \\d{4}\|\\d{9}\: reader\.py obeys it" in readme
+    assert "Box for images of 320 x 240 pixels: reader" in readme.replace("\\", "")
     assert [item.obeyed for item in found] == [OBEYED["reader"]]
     assert "automaton" not in to_keep(CTC, r"\d", None).described("nothing")
     assert "TensorFlow Serving read without it" in OBEYED["server"]
@@ -74,10 +76,14 @@ def test_an_export_says_who_obeys_the_constraint(kept_export):
 
 def test_the_reader_beside_an_export_obeys_it(kept_export):
     folder, _ = kept_export
-    command = [sys.executable, folder / "reader.py", folder / "model.onnx", *IMAGES]
+    images = [*IMAGES, camera_picture(folder.parent / "photo.png")]
+    command = [sys.executable, folder / "reader.py", folder / "model.onnx", *images]
     done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=folder.parent)
     rows = done.stdout.splitlines()
-    expected = Recognizer.load(folder.parent / "m.keras", pattern=PATTERN).read(IMAGES)
+    recognizer = Recognizer.load(folder.parent / "m.keras", pattern=PATTERN, crops=CROPS)
+    expected = recognizer.read(images)
+    about = "3 of 4 images not 320 x 240 pixels, which the model's box is for: read whole"
+    assert done.stderr.strip() == about
     for row, line in zip(rows, expected, strict=True):
         text, confidence = row.split("\t")[1:]
         assert text == line.text and float(confidence) == pytest.approx(line.confidence, abs=1e-3)

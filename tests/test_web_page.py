@@ -6,12 +6,15 @@ from io import BytesIO
 import numpy as np
 import pytest
 from PIL import ExifTags, Image
+from support.camera import BOX, camera_picture
 from support.reading_page import CHROMIUM, drop, paste, texts, wait_for_status
 
+from aocr import kept_box
 from aocr.web import browser as web_browser
 from aocr.web import folder as web_folder
 from inference import Recognizer
 from ocr_simple import images as imaging
+from ocr_simple.datasets.crops import straightened
 from ocr_simple.decoding.automaton import Automaton
 from ocr_simple.decoding.beam_search import ctc_beam_search
 from ocr_simple.decoding.constraints import Lexicon
@@ -233,6 +236,23 @@ def test_attention_and_right_to_left_text_are_decoded_as_in_python(page):
         assert found["confidence"] == pytest.approx(line.confidence)
         places = [(c["start"], c["end"]) for c in found["characters"]]
         assert places == [pytest.approx((c.start, c.end), abs=1e-4) for c in line.characters]
+
+
+def test_the_line_in_a_box_is_cut_out_as_in_python(page, tmp_path):
+    pixels = np.asarray(Image.open(camera_picture(tmp_path / "photo.png")))
+    found = run(
+        page,
+        """async (levels, crop) => {
+            const {straighten} = await import("./pixels.js"), [width, height] = crop.size;
+            const planes = levels.map(plane => Uint8Array.from(plane));
+            return straighten({width, height, planes}, crop).planes.map(plane => [...plane]);
+        }""",
+        [pixels[..., channel].ravel().tolist() for channel in range(3)],
+        kept_box.described(BOX, "page"),
+    )
+    line = straightened(pixels, BOX.corners, "photo")
+    difference = np.array(found).T.reshape(line.shape) - line
+    assert np.abs(difference).max() <= 1
 
 
 # --- how images come in ------------------------------------------------------------------------

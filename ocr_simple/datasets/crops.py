@@ -192,6 +192,8 @@ class Crops(NamedTuple):
 
     def about(self, images: Sequence[str]) -> str:
         """Which of the images have a box, for people."""
+        if not self.boxes:
+            return f"images of {self.listed_sizes} pixels have a box"
         named = sum(os.path.realpath(image) in self.boxes for image in images)
         sizes = self.listed_sizes
         others = f"; the others have one if they are {sizes} pixels" if sizes else ""
