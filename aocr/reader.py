@@ -225,9 +225,10 @@ def crop_of(about: dict[str, Any], model: Path) -> dict[str, Any] | None:
     if (crop := about.get("crop")) is None:
         return None
     try:
-        (width, height), size = crop["line"], np.array(crop["size"], int)
+        (width, height), size = crop["line"], np.array(crop["size"])
         corners, transform = (np.array(crop[n], float) for n in ("corners", "transform"))
-        fits = corners.shape == (4, 2) and size.shape == (2,) and transform.shape == (8,)
+        fits = corners.shape == (4, 2) and size.shape == (2,) and size.dtype.kind == "i"
+        fits = fits and transform.shape == (8,)
         fits = fits and ((corners > -1) & (corners < size + 1)).all()
         fits = fits and (np.abs(transform) < MAX_PIXELS).all()
         fits = fits and min(width, height) > 0 and width * height <= MAX_PIXELS
