@@ -172,15 +172,16 @@ def test_a_savedmodel_is_given_the_line_in_the_box(photo):
 
 
 def test_the_server_reads_in_the_box_and_counts_others(model, photo):
-    constraint = ["--pattern", r"\d{8}", "--engine", "onnx"]
-    with serving(f"--model={model}", *constraint) as (_, client):
+    options = ["--pattern", r"\d{8}", "--engine", "onnx", "--timeout", "60"]
+    with serving(f"--model={model}", *options) as (_, client):
         ready = client.get("/readyz").json()
         assert ready["constraint"] == r"texts that match \d{8}"
         assert ready["crop"]["size"] == [320, 240] and len(ready["crop"]["transform"]) == 8
         small = Image.open(photo).resize((160, 120))
         small.save(photo.with_name("small.png"))
         files = [("image", file.read_bytes()) for file in (photo, photo.with_name("small.png"))]
-        inside, whole = client.post("/read", files=files).json()["lines"]
+        answer = client.post("/read", files=files).json()
+        inside, whole = answer["lines"]
         assert inside["text"] == TEXT and inside["cropped"] is True
         assert len(whole["text"]) in (0, 8) and "cropped" not in whole
         assert "ocr_images_whole_total 1.0" in client.get("/metrics").text
