@@ -433,8 +433,9 @@ class InferenceOptions(Group):
     """Mark lines read with less confidence than this as unsure. The report of aocr test shows how
     many lines each threshold accepts, and how many of those are right."""
     beam_width: Positive = 1
-    """Beam width; 1 is greedy decoding. With --pattern, --lexicon or --language-model, at least 10
-    is used."""
+    """Beam width; 1 is greedy decoding. With a constraint or a language model at least 10."""
+    alternatives: NotNegative = 0
+    """Print up to this many other texts of each line, the surest first; not in --format aocr."""
     crops: Path | None = None
     """A crops.tsv: read only the box that it has for an image. aocr label writes it."""
     page: Positive = 1

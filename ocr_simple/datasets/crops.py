@@ -238,7 +238,7 @@ def load_line(
     name, how: as in `images.load`. Raises ImageError.
     """
     # without warnings about surroundings, which are expected
-    pixels = imaging.load(source, channels, name, warn=crops is None, **how)
+    pixels = imaging.load(source, channels, name, **{"warn": crops is None} | how)
     if crops is None:
         return pixels
     box = crops.box(source, (pixels.shape[1], pixels.shape[0]))
