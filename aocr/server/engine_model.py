@@ -17,6 +17,7 @@ from aocr.server.served_model import (
     smaller,
 )
 from ocr_simple import images as imaging
+from ocr_simple.engines.onnx_engine import usable_cores
 from ocr_simple.text import Line
 
 
@@ -44,7 +45,8 @@ class EngineModel:
         """Raises ValueError for a file that is not a model, or that no engine here can read."""
         from inference import Recognizer
 
-        self.recognizer = Recognizer.load(file)
+        # the other cores decode images and answer requests
+        self.recognizer = Recognizer.load(file, threads=max(1, usable_cores() // 2))
         spec = self.recognizer.spec
         self.channels, self.height = spec.channels, spec.height
         attention = spec.head == "attention"
