@@ -126,7 +126,7 @@ class Recognizer:
             file = find_language_model(language_model)
             words = LanguageModel.load(file, self.spec, constraint)
             beam_width = max(beam_width, BEAM_WIDTH)
-        self.how = constraint, beam_width, words, alternatives
+        self.constraint, self.how = constraint, (constraint, beam_width, words, alternatives)
         self.decoder = Decoder(self.engine, *self.how)
 
     @classmethod
