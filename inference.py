@@ -6,6 +6,7 @@ python inference.py photo.jpg scans/ --model checkpoints --format tsv
 from inference import Recognizer
 line = Recognizer.load("digits").read(["photo.jpg"])[0]
 line.text, line.confidence, line.characters
+Recognizer.load("digits", alternatives=3).show("photo.jpg")  # in a notebook
 """
 
 if __name__ == "__main__":  # --help and mistakes are answered before the model is loaded
@@ -39,58 +40,42 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 
 from ocr_simple import images as imaging
 from ocr_simple import interrupts, storage
 from ocr_simple.command_line import say
-from ocr_simple.datasets.crops import Crops, as_crops, load_crops, load_line
-from ocr_simple.decoding.beam_search import BEAM_WIDTH, attention_beam_search, ctc_beam_search
-from ocr_simple.decoding.constraints import Constraint, is_exact, load_constraint
-from ocr_simple.decoding.greedy import (
-    Prediction,
-    attention_greedy,
-    attention_line,
-    ctc_greedy,
-    softmax,
-)
+from ocr_simple.datasets.crops import Crops, as_crops, load_crops
+from ocr_simple.decoding.beam_search import BEAM_WIDTH
+from ocr_simple.decoding.constraints import Constraint, load_constraint
+from ocr_simple.decoding.greedy import Prediction
 from ocr_simple.decoding.language_model import LanguageModel
+from ocr_simple.engines.decoder import Decoder
 from ocr_simple.engines.engine import Engine
 from ocr_simple.engines.onnx_engine import OnnxEngine, uses_onnx
 from ocr_simple.given_images import decoded_if_pil, several
+from ocr_simple.image_loader import THREADS, Chunks, ImageLoader, Upright
 from ocr_simple.options import EngineName, InferenceOptions, Orientation
 from ocr_simple.reading_commands import Plan, piped, print_readings
+from ocr_simple.reports.shown_line import ShownLine
 from ocr_simple.runs.model_files import find_language_model, find_model
-from ocr_simple.spec import time_steps
-from ocr_simple.text import Alphabet, Line, escape_controls
+from ocr_simple.text import Alphabet, Line
 
 if TYPE_CHECKING:  # what only `evaluate` and Keras need
     from ocr_simple.datasets.batches import Example
     from ocr_simple.network.backend import keras
     from ocr_simple.reports.metrics import Reading
 
-CHUNK = 512  # images decoded at a time
-CHUNK_COLUMNS = 1 << 19  # of these images: about 64 MB of grey ones
-
 CHOICES = (  # options that `Recognizer.load` takes by the same names
     "pattern", "lexicon", "beam_width", "page", "orientation", "language_model",
-    "max_pixels", "max_columns", "crops", "engine",
+    "max_pixels", "max_columns", "crops", "alternatives", "engine",
 )  # fmt: skip
 
 log = logging.getLogger("ocr_simple")
-
-
-class _Upright(NamedTuple):
-    """An image as it is given to the model, turned to be upright."""
-
-    prepared: np.ndarray  # float32 (height, width, channels)
-    columns: int  # of the image before it was scaled
-    turned: int  # degrees, counter-clockwise
-    boxed: bool  # whether it is the line in a box of the image
 
 
 class Recognizer:
@@ -110,6 +95,7 @@ class Recognizer:
         max_pixels: int = imaging.MAX_PIXELS,
         max_columns: int = imaging.MAX_COLUMNS,
         crops: str | os.PathLike | Crops | None = None,
+        alternatives: int = 0,
     ):
         """model: a Keras model, or what computes one; `load` is for files.
 
@@ -117,7 +103,8 @@ class Recognizer:
         a TIFF, or frame of a GIF. orientation: auto turns each image as `images.possible_turns`
         says, and keeps the surest reading. language_model: words or a file; it needs a CTC head.
         max_pixels, max_columns: of an image in its file, and at the model's height. crops: boxes
-        to read: see `load_crops`. Raises ValueError.
+        to read: see `load_crops`. alternatives: how many other texts `Line.alternatives` has at
+        most; the line is the same with any number. Raises ValueError.
         """
         self.max_pixels, self.max_columns, self.page = max_pixels, max_columns, page
         self.orientation = orientation
@@ -125,15 +112,13 @@ class Recognizer:
         self.crops = crops if crops and any(crops) else None
         self.engine, self.spec = as_engine(model), model.spec
         self.alphabet = Alphabet(self.spec.alphabet)
-        self.constraint, self.beam_width = constraint, beam_width
-        self.language_model = None
+        words = None
         if language_model is not None:
             file = find_language_model(language_model)
-            self.language_model = LanguageModel.load(file, self.spec, constraint)
-            self.beam_width = max(beam_width, BEAM_WIDTH)
-        self.greedy = constraint is None and self.beam_width == 1
-        if self.spec.head == "attention" and not self.greedy:
-            self.decoder = self.engine.step_decoder()
+            words = LanguageModel.load(file, self.spec, constraint)
+            beam_width = max(beam_width, BEAM_WIDTH)
+        self.constraint, self.how = constraint, (constraint, beam_width, words, alternatives)
+        self.decoder = Decoder(self.engine, *self.how)
 
     @classmethod
     def load(
@@ -143,16 +128,17 @@ class Recognizer:
         engine: EngineName = "auto",
         pattern: str | None = None,
         lexicon: str | os.PathLike | Iterable[str] | None = None,
+        threads: int | None = None,
         **how: Any,
     ) -> "Recognizer":
         """The recogniser of a shipped name, a model file or a run folder. Raises ValueError.
 
         engine: what computes it: see `uses_onnx`. pattern: a regular expression that texts must
-        match. lexicon: the possible texts, or a file of them. how: the other arguments of the
-        constructor. Without crops, images are read in the box that the model keeps, if it does;
-        crops="none" reads whole images.
+        match. lexicon: the possible texts, or a file of them. threads: of ONNX Runtime; by default
+        as many as cores. how: the other arguments of the constructor. Without crops, images are
+        read in the box that the model keeps, if it does; crops="none" reads whole images.
         """
-        loaded = load_engine(find_model(model), engine)
+        loaded = load_engine(find_model(model), engine, threads)
         if how.get("crops") is None:
             how["crops"] = as_crops(loaded.spec.crop)
         constraint = load_constraint(lexicon, pattern, Alphabet(loaded.spec.alphabet))
@@ -164,6 +150,11 @@ class Recognizer:
     def of(cls, file: Path, options: InferenceOptions) -> "Recognizer":
         """The recogniser in a model file, reading as options ask. Raises ValueError."""
         return cls.load(file, **{name: getattr(options, name) for name in CHOICES})
+
+    @cached_property
+    def _decoder_of_many(self) -> Decoder:
+        """For many batches, of which several are read at a time."""
+        return Decoder(self.engine.for_many(), *self.how)
 
     @cached_property
     def model(self) -> "keras.Model":
@@ -206,37 +197,26 @@ class Recognizer:
 
         cut_out: whether the images are lines already, which have no boxes.
         """
-        images, indices = map(decoded_if_pil, several(images)), itertools.count()
-        crops, whole, read = None if cut_out else self.crops, 0, 0
-        with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-
-            def load_chunk() -> list:
-                chunk: list[Any] = []
-                columns = 0
-                for image, index in zip(itertools.islice(images, CHUNK), indices):
-                    large = imaging.is_large(image)  # threads help with large files only
-                    load = partial(self._load, image, index, crops)
-                    chunk.append(pool.submit(load) if large else load())
-                    if (columns := columns + self._columns(chunk[-1])) >= CHUNK_COLUMNS:
-                        break
-                return chunk
-
+        loader = self._loader(cut_out)
+        whole = count = 0  # images without a box, all images
+        with ThreadPoolExecutor(THREADS) as pool, ThreadPoolExecutor(1) as reader:
             try:
-                ahead = load_chunk()
-                while ahead:
-                    loaded = [item.result() if isinstance(item, Future) else item for item in ahead]
-                    ahead = load_chunk()  # its large files are decoded while this chunk is read
+                chunks = Chunks(loader, map(decoded_if_pil, several(images)), pool)
+                while loaded := chunks.take():
                     for item in loaded:
                         if isinstance(item, imaging.ImageError) and errors == "raise":
                             raise item
                     good = [item for item in loaded if not isinstance(item, imaging.ImageError)]
-                    read += len(good)
-                    whole += sum(not item[0].boxed for item in good)
-                    if (
-                        crops and whole and not ahead
-                    ):  # now: nobody may ask for what is after the last
-                        log.warning(crops.about_whole(whole, read))
-                    lines = iter(self._read_prepared(list(itertools.chain(*good))))
+                    prepared = list(itertools.chain(*good))
+                    read: Future | None = None
+                    if self.engine.at_once > 1 and len(prepared) > 1:
+                        read = reader.submit(self._read_prepared, prepared)
+                    chunks.load_ahead()  # while this one is read
+                    count, whole = count + len(good), whole + sum(not x[0].boxed for x in good)
+                    if loader.crops and whole and not chunks.ahead:
+                        # now: nobody may ask for what comes after the last line
+                        log.warning(loader.crops.about_whole(whole, count))
+                    lines = iter(read.result() if read else self._read_prepared(prepared))
                     for item in loaded:
                         if isinstance(item, imaging.ImageError):
                             yield item
@@ -245,6 +225,13 @@ class Recognizer:
                             yield max(turned, key=lambda line: (line.text != "", line.confidence))
             finally:
                 pool.shutdown(cancel_futures=True)
+
+    def show(self, image: imaging.Source) -> ShownLine:
+        """What is read in an image, as a picture for a notebook. Raises ImageError."""
+        [image] = map(decoded_if_pil, several([image]))
+        [line] = self.read([image])
+        pixels, _ = self._loader().pixels(image, "image", channels=3, warn=False)
+        return ShownLine(line, np.rot90(pixels, line.turned // 90))
 
     def evaluate(self, examples: Sequence["Example"], losses: bool = False) -> list["Reading"]:
         """Labelled lines with what was read in them, for `reports.metrics.evaluate`.
@@ -273,9 +260,9 @@ class Recognizer:
 
     def outputs(self, images: Iterable[imaging.Source]) -> list[Prediction]:
         """All that the model says about each image; spans in time steps. Raises ImageError."""
-        prepared = []
+        prepared, loader = [], self._loader()
         for index, image in enumerate(several(images)):
-            loaded = self._load(image, index, self.crops)
+            loaded = loader.load(image, index)
             if isinstance(loaded, imaging.ImageError):
                 raise loaded
             prepared.append(loaded[0].prepared)
@@ -295,39 +282,14 @@ class Recognizer:
         written = np.argsort([c.start for c in output.line.characters], kind="stable")
         return output.attention[np.argsort(written, kind="stable")]
 
-    def _load(
-        self, source: imaging.Source, index: int, crops: Crops | None
-    ) -> list[_Upright] | imaging.ImageError:
-        """The image, turned in each possible way, or what is wrong with it."""
-        name = os.fspath(source) if isinstance(source, (str, os.PathLike)) else f"images[{index}]"
-        try:
-            auto = self.orientation == "auto"
-            pixels, boxed = load_line(
-                source, crops, self.spec.channels, name,
-                page=self.page, may_be_turned=auto, max_pixels=self.max_pixels,
-            )  # fmt: skip
-            turns = imaging.possible_turns(pixels) if auto else (0,)
-            turned = [(np.rot90(pixels, turn // 90), turn) for turn in turns]
-            height = self.spec.height
-            for x, _ in turned:
-                imaging.check_columns(name, x, height, self.max_columns)
-            return [
-                _Upright(imaging.prepare(x, height), x.shape[1], turn, boxed) for x, turn in turned
-            ]
-        except imaging.ImageError as error:
-            return error
-        except MemoryError:
-            return imaging.ImageError(
-                f"{escape_controls(name)}: too large for memory; scale it down"
-            )
+    def _loader(self, cut_out: bool = False) -> ImageLoader:
+        """What loads the images. cut_out: whether they are lines already, which have no boxes."""
+        crops = None if cut_out else self.crops
+        return ImageLoader(
+            self.spec, crops, self.page, self.orientation, self.max_pixels, self.max_columns
+        )
 
-    def _columns(self, loaded: Any) -> int:
-        """Columns of an image that `_load` gave; of one that it will give, as many as possible."""
-        if isinstance(loaded, Future):
-            return self.max_columns
-        return sum(x.prepared.shape[1] for x in loaded) if isinstance(loaded, list) else 0
-
-    def _read_prepared(self, items: list[_Upright]) -> list[Line]:
+    def _read_prepared(self, items: list[Upright]) -> list[Line]:
         lines = [Line("", 0.0, ())] * len(items)
         for index, line, *_ in self._predict([item.prepared for item in items]):
             prepared, columns, turned, _ = items[index]
@@ -351,80 +313,26 @@ class Recognizer:
 
     def predictions(self, prepared: list[np.ndarray]) -> Iterator[Prediction]:
         """The same, with characters from left to right, as they are written."""
-        for batch in imaging.batches([x.shape[1] for x in prepared], self.spec.multiple):
+        widths, at_once = [x.shape[1] for x in prepared], self.engine.at_once
+        batches = list(imaging.batches(widths, self.spec.multiple, at_once))
+        at_once = min(at_once, len(batches))
+        decoder = self._decoder_of_many if at_once > 1 else self.decoder
+
+        def read_batch(batch: list[int]) -> list[Prediction]:
             x = imaging.pad_batch([prepared[i] for i in batch], self.spec.multiple)
-            steps = time_steps(x["width"], self.spec.stride)
-            decode = self._decode_ctc if self.spec.head == "ctc" else self._decode_attention
-            for i, (line, probabilities, attention) in zip(batch, decode(x, steps)):
-                yield Prediction(i, line, probabilities, attention)
+            return [Prediction(i, *found) for i, found in zip(batch, decoder.read(x))]
 
-    def _probabilities(self, logits: np.ndarray) -> np.ndarray:
-        """Class probabilities of `logits` (..., classes). Raises ValueError if they are no numbers.
-
-        Weights may be finite, as is checked when they are loaded, and yet too large.
-        """
-        with np.errstate(over="ignore", invalid="ignore"):
-            found = softmax(logits, self.spec.temperature)
-        if not np.isfinite(found).all():
-            raise ValueError(
-                "the model gives no number for an image: its weights are damaged or too large; get "
-                "the model again, or train it again with a lower --learning-rate"
-            )
-        return found
-
-    def _decode_ctc(self, x: dict[str, np.ndarray], steps: np.ndarray) -> Iterator[tuple]:
-        """(line, probabilities, no attention) of each line in a batch of a CTC head."""
-        probabilities = self._probabilities(self.engine.run(x))
-        for count, rows in zip(steps, probabilities):
-            rows = rows[:count]
-            if self.greedy:
-                line = ctc_greedy(rows, self.alphabet)
-            else:
-                line = ctc_beam_search(
-                    rows, self.alphabet, self.constraint, self.beam_width, self.language_model
-                )
-            yield line, rows, rows[:0]
-
-    def _decode_attention(self, x: dict[str, np.ndarray], steps: np.ndarray) -> Iterator[tuple]:
-        """(line, probabilities, attention) of each line in a batch of an attention head."""
-        if self.greedy:
-            output = self.engine.run(x)
-            probabilities = self._probabilities(output["logits"])
-            for count, rows, attention in zip(steps, probabilities, output["attention"]):
-                attention = attention[:, :count]
-                yield attention_greedy(rows, attention, self.alphabet), rows, attention
+        if at_once <= 1:
+            yield from itertools.chain.from_iterable(map(read_batch, batches))
             return
-        for count, shown in zip(steps, self.decoder.look(x)):
-            yield self._search(shown, int(count))
-
-    def _search(self, shown: dict[str, np.ndarray], steps: int) -> tuple:
-        """(line, probabilities, attention) of the best text that the constraint allows."""
-
-        def step(states: Any, ids: np.ndarray) -> tuple[np.ndarray, Any]:
-            logits, states = self.decoder.step(shown, states, ids)
-            scaled = logits.astype(np.float64) / self.spec.temperature
-            return scaled - np.logaddexp.reduce(scaled, axis=1, keepdims=True), states
-
-        found = attention_beam_search(
-            step,
-            self.decoder.start(shown),
-            self.decoder.select,
-            self.alphabet,
-            max_steps=min(steps, self.spec.max_prediction or steps) + 1,
-            constraint=self.constraint,
-            beam_width=None if is_exact(self.constraint) else self.beam_width,
-        )
-        if found.states is None:
-            return Line("", 0.0, ()), np.zeros((0, self.alphabet.classes)), np.zeros((0, steps))
-        attention = found.states["attention"][0, :, :steps]
-        line = attention_line(self.alphabet.decode(found.ids), found.probabilities, attention[:-1])
-        return line, self._probabilities(found.states["logits"][0]), attention
+        with ThreadPoolExecutor(at_once) as pool:
+            yield from itertools.chain.from_iterable(pool.map(read_batch, batches))
 
 
-def load_engine(file: Path, engine: EngineName = "auto") -> Engine:
+def load_engine(file: Path, engine: EngineName = "auto", threads: int | None = None) -> Engine:
     """What computes the model in a file. Raises ValueError that names the file and the fix."""
     if uses_onnx(file, engine):
-        return OnnxEngine(file)
+        return OnnxEngine(file, threads=threads)
     import model as models
     from ocr_simple.runs import devices
 

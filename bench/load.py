@@ -2,15 +2,23 @@
 
     apt-get install wrk
     python bench/load.py --seconds 60 --requests 50000
+    python bench/load.py --seconds 20 --compare 5
 
 wrk sends requests over a real socket, on the same cores as the server. Each image shows another
 number, and its file is named after it: an answer that belongs to another request is recognised, and
 counted as swapped.
+
+With --compare, two servers of one model run: of its SavedModel with TensorFlow, and of its
+file with ONNX Runtime. They are under load in turns, so that other work slows both. Processor time
+counts less of that work than the clock does.
 """
 
+import contextlib
 import io
+import os
 import re
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -57,6 +65,7 @@ function done(summary, latency)
     latency:percentile(50) / 1000, latency:percentile(99) / 1000))
 end
 """
+TICKS = os.sysconf("SC_CLK_TCK")
 ROW = "| {} | {:,.0f} | {:.1f} | {:.1f} | {:,} | {} | {} | {} | {} |"
 
 
@@ -70,6 +79,8 @@ class Options:
     """Seconds of each load."""
     requests: int = 50_000
     """Requests to answer before memory is compared."""
+    compare: int = 0
+    """Only compare TensorFlow with ONNX Runtime: so many turns of each, with 32 clients."""
 
 
 def images(model: str, count: int = 200) -> dict[str, bytes]:
@@ -128,10 +139,58 @@ def resident(process: subprocess.Popen) -> int:
     return int(status.split("VmRSS:")[1].split()[0]) // 1024
 
 
+def processor_seconds(process: subprocess.Popen) -> float:
+    """What a server and the processes that it started have used, as long as none has ended."""
+    parents, used = {}, {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # it has ended
+            fields = (folder / "stat").read_text().rpartition(")")[2].split()
+            parents[int(folder.name)] = int(fields[1])
+            used[int(folder.name)] = (int(fields[11]) + int(fields[12])) / TICKS
+    family = {process.pid}
+    for _ in range(4):  # generations
+        family |= {pid for pid, parent in parents.items() if parent in family}
+    return sum(used.get(pid, 0.0) for pid in family)
+
+
+def compare(options: Options) -> None:
+    """Print a table of both servers under load in turns."""
+    with tempfile.TemporaryDirectory() as name, contextlib.ExitStack() as servers:
+        folder = Path(name)
+        export.export(find_model(options.model), folder / "model", ["savedmodel"])
+        script = as_lua(images(options.model), folder)
+        served = {
+            "SavedModel, TensorFlow": servers.enter_context(serving(folder / "model")),
+            "model file, ONNX Runtime": servers.enter_context(
+                serving(f"--model={find_model(options.model)}")
+            ),
+        }
+        rates: dict[str, list[float]] = {title: [] for title in served}
+        costs: dict[str, list[float]] = {title: [] for title in served}
+        for turn in range(options.compare + 1):
+            for title, (process, client) in served.items():
+                before = processor_seconds(process)
+                right, swapped, refused, other, lost, rate, *_ = load(
+                    str(client.base_url), script, 32, options.seconds
+                )
+                assert not swapped + refused + other + lost, title
+                if turn:  # the first one is slow
+                    rates[title].append(rate)
+                    costs[title].append(1000 * (processor_seconds(process) - before) / right)
+    print("| server | right/s | processor ms an answer | right/s of each turn |\n|---|---|---|---|")
+    for title in served:
+        each = ", ".join(f"{rate:,.0f}" for rate in rates[title])
+        rate, cost = statistics.median(rates[title]), statistics.median(costs[title])
+        print(f"| {title} | {rate:,.0f} | {cost:.2f} | {each} |")
+
+
 def main(options: Options) -> None:
     """Print a Markdown table. Raises ValueError."""
     if not shutil.which("wrk"):
         raise ValueError("wrk is not installed; apt-get install wrk")
+    if options.compare:
+        compare(options)
+        return
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         export.export(find_model(options.model), folder / "model", ["savedmodel"])

@@ -39,7 +39,7 @@ MAX_PIXELS = 50_000_000  # of one image; 4,000 x 4,000 is 16 million
 MAX_BYTES = 8 * MAX_PIXELS  # of one file: four 16-bit samples per pixel
 MAX_ASPECT = 500  # width over height; no line of text is longer
 MAX_COLUMNS = 16_000  # of one image at the model's height: MAX_ASPECT at a height of 32
-BATCH_COLUMNS = 6144  # of one batch, padding included: fast, and small in memory
+BATCH_COLUMNS = 6144  # of what is read at a time, padding included: fast, and small in memory
 WIDTH_MULTIPLE = 32  # batches are padded to a multiple of it, so that there are few shapes
 TRANSPOSES = {  # by EXIF orientation; 1 is upright
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -380,15 +380,16 @@ def check_columns(name: str, pixels: np.ndarray, height: int, most: int) -> None
         )
 
 
-def batches(widths: Sequence[int], multiple: int) -> Iterator[list[int]]:
+def batches(widths: Sequence[int], multiple: int, at_once: int = 1) -> Iterator[list[int]]:
     """Indices of images in batches of similar widths, the widest first.
 
-    widths: in columns. multiple: to which a batch is padded. A batch has at most BATCH_COLUMNS
-    columns, padding included; a wider image is alone in its own.
+    widths: in columns. multiple: to which a batch is padded. at_once: batches that are read at a
+    time; together they have at most BATCH_COLUMNS columns, padding included. A wider image is alone
+    in its batch.
     """
     by_width = sorted(range(len(widths)), key=lambda i: widths[i])
     while by_width:
-        count = max(1, BATCH_COLUMNS // (widths[by_width[-1]] + multiple))
+        count = max(1, BATCH_COLUMNS // at_once // (widths[by_width[-1]] + multiple))
         yield by_width[-count:]
         del by_width[-count:]
 

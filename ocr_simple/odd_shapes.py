@@ -28,7 +28,9 @@ def shows_two_lines(pixels: np.ndarray) -> bool:
     step = max(1, pixels.shape[0] // 64)  # detail that is not needed
     levels = pixels[::step, ::step].max(axis=2).astype(np.int16)
     rows = len(levels)
-    dark, background, light = np.percentile(levels[::2, ::2], (1, 50, 99))
+    ordered = np.sort(levels[::2, ::2], axis=None)  # np.percentile takes ten times as long
+    places = np.multiply((0.01, 0.5, 0.99), len(ordered) - 1)
+    dark, background, light = np.interp(places, np.arange(len(ordered)), ordered)
     if rows < 16 or light - dark < 40:
         return False
     inked: np.ndarray = abs(levels - background) > (light - dark) / 4  # (rows, columns)

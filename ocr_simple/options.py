@@ -433,8 +433,9 @@ class InferenceOptions(Group):
     """Mark lines read with less confidence than this as unsure. The report of aocr test shows how
     many lines each threshold accepts, and how many of those are right."""
     beam_width: Positive = 1
-    """Beam width; 1 is greedy decoding. With --pattern, --lexicon or --language-model, at least 10
-    is used."""
+    """Beam width; 1 is greedy decoding. With a constraint or a language model at least 10."""
+    alternatives: NotNegative = 0
+    """Print up to this many other texts of each line, the surest first; not in --format aocr."""
     crops: str | None = None
     """Read images in the boxes of a crops.tsv, which aocr label writes, or all of a size in one:
     WIDTHxHEIGHT:X,Y,... of its corners. none: whole images, although the model keeps a box."""
@@ -446,5 +447,4 @@ class InferenceOptions(Group):
     max_pixels: Positive = 50_000_000
     """Largest image, in pixels; a larger one is reported and not decoded."""
     max_columns: Positive = 16_000
-    """Longest line: columns of an image at the model's height, usually 32 rows. Memory and time
-    grow with them."""
+    """Longest line: columns of an image at the model's height; memory and time grow with them."""

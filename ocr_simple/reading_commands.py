@@ -50,6 +50,11 @@ def plan(options: InferenceOptions) -> Plan:
     """
     if options.safe_tsv and options.format != "tsv":
         raise ValueError(f"--safe-tsv with --format {options.format}: give --format tsv too")
+    if options.alternatives and options.format == "aocr":
+        raise ValueError(
+            f"--alternatives {options.alternatives} with --format aocr, which has no place for "
+            "them: give --format text, tsv or json"
+        )
     images, passed_over = find_images(options.paths or [os.path.relpath(TEST_IMAGES)])
     if not images:
         raise ValueError(f"no image in {', '.join(options.paths) or TEST_IMAGES}")
@@ -165,23 +170,29 @@ def _not_searched(error: OSError) -> None:
 
 
 def format_line(
-    path: str, line: Line, style: str, min_confidence: float = 0.0, safe: bool = False
-) -> str:
+    path: str, line: Line, style: str, min_confidence: float = 0.0, safe: bool = False,
+    alternatives: int = 0,
+) -> str:  # fmt: skip
     """One row of output, without its end, in the style of `--format`.
 
     With a `min_confidence` it says whether the line is that sure: text and aocr mark lines that
     are not, tsv has one more column, json one more entry. safe: for tsv, see `--safe-tsv`.
+    alternatives: how many were asked for; tsv has two more columns for each, text and confidence.
     """
     sure = line.confidence >= min_confidence
     text = escape_controls(line.text)
     if style == "text":
         note = "" if sure else ", unsure"
+        others = ", ".join(f"{escape_controls(t)} {share:.1%}" for t, share in line.alternatives)
+        note += others and f"; or {others}"
         return f"{escape_controls(path)}: {text}  ({line.confidence:.1%}{note})"
     if style == "aocr":
         return f"result: {'ok' if sure else 'unsure'} {line.confidence:.2f} {text}"
     if style == "tsv":
         row = f"{_cell(path, safe)}\t{_cell(line.text, safe)}\t{line.confidence:.5f}"
-        return row + ("\tsure" if sure else "\tunsure") * (min_confidence > 0)
+        row += ("\tsure" if sure else "\tunsure") * (min_confidence > 0)
+        cells = "".join(f"\t{_cell(t, safe)}\t{share:.5f}" for t, share in line.alternatives)
+        return row + cells + "\t\t" * (alternatives - len(line.alternatives))
     characters = [
         {
             "text": c.text,
@@ -191,6 +202,7 @@ def format_line(
         }
         for c in line.characters
     ]
+    objects = [{"text": t, "confidence": round(share, 5)} for t, share in line.alternatives]
     content = json.dumps(
         {
             "path": path,
@@ -199,6 +211,7 @@ def format_line(
             **({"sure": sure} if min_confidence > 0 else {}),
             **({"turned": line.turned} if line.turned else {}),
             "characters": characters,
+            **({"alternatives": objects} if alternatives else {}),
         },
         ensure_ascii=False,
         allow_nan=False,
@@ -230,7 +243,8 @@ def reports(
             failed = f"result: err opening file {escape_controls(path)}"
             yield Report(failed if options.format == "aocr" else None, str(line), True)
         else:
-            row = format_line(path, line, options.format, options.min_confidence, options.safe_tsv)
+            how = options.format, options.min_confidence, options.safe_tsv, options.alternatives
+            row = format_line(path, line, *how)
             yield Report(row, None, line.confidence >= options.min_confidence)
 
 

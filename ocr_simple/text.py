@@ -17,7 +17,7 @@ import re
 import string
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -303,9 +303,20 @@ class Alphabet:
         if not self.right_to_left:
             return line
         order = reading_order(kinds_of(line.text))
-        texts = [self.mirrored(line.text[i]) if flip else line.text[i] for i, flip in order]
+        texts = self._reordered(line.text, order)
         characters = [line.characters[i]._replace(text=text) for (i, _), text in zip(order, texts)]
-        return line._replace(text="".join(texts), characters=tuple(characters))
+        others: dict[str, Alternative] = {}
+        for other in line.alternatives:
+            text = "".join(self._reordered(other.text, reading_order(kinds_of(other.text))))
+            others.setdefault(text, other._replace(text=text))
+        others.pop("".join(texts), None)
+        return line._replace(
+            text="".join(texts), characters=tuple(characters), alternatives=tuple(others.values())
+        )
+
+    def _reordered(self, text: str, order: Sequence[tuple[int, bool]]) -> list[str]:
+        """The characters of a text in another order, some of them mirrored."""
+        return [self.mirrored(text[i]) if flip else text[i] for i, flip in order]
 
 
 def mirrored(character: str) -> str:
@@ -360,6 +371,13 @@ class Character(NamedTuple):
     end: float  # right edge, in the same unit
 
 
+class Alternative(NamedTuple):
+    """Another text that a line may have."""
+
+    text: str
+    confidence: float  # the line's, times how probable this text is compared with the line's
+
+
 class Line(NamedTuple):
     """A line of text that was read.
 
@@ -371,3 +389,4 @@ class Line(NamedTuple):
     confidence: float  # probability that the whole line is right, 0 to 1
     characters: tuple[Character, ...]
     turned: int = 0  # degrees, counter-clockwise, by which its image was turned to be read
+    alternatives: tuple[Alternative, ...] = ()  # if asked for; the most probable first

@@ -12,13 +12,15 @@ from ocr_simple.decoding.beam_search import (
     LOG_SEMIRING,
     REAL_SEMIRING,
     CtcExtend,
+    attention_alternatives,
     attention_beam_search,
+    ctc_alternatives,
     ctc_beam_search,
 )
 from ocr_simple.decoding.constraints import Lexicon, Pattern
 from ocr_simple.decoding.greedy import ctc_greedy, softmax
 from ocr_simple.decoding.prefix_search import search
-from ocr_simple.text import Alphabet, Line, ctc_steps_needed
+from ocr_simple.text import Alphabet, Alternative, Line, ctc_steps_needed
 
 WIDE = 1000  # no prefix of a short line is dropped
 WORDS = ["1", "11", "1a1", "a", "aa", "a-1a", "1-1-1-1"]
@@ -46,7 +48,7 @@ def test_a_text_has_its_total_probability(text, semiring):
     probabilities = random_line(3, steps=5).astype(float)
     p = np.log(probabilities) if semiring is LOG_SEMIRING else probabilities
     only = Pattern(text)
-    found = search(CtcExtend(p, semiring), ONES, only, WIDE)
+    [found] = search(CtcExtend(p, semiring), ONES, only, WIDE)
     assert found.text == text
     assert math.exp(found.score) == pytest.approx(counted_out(probabilities)[text], rel=1e-9)
 
@@ -306,3 +308,64 @@ def test_a_width_bounds_the_steps_of_a_decoder():
     narrow.search(6, words, 1)
     whole.search(6, words)
     assert narrow.rows <= 6 < whole.rows
+
+
+# --- alternatives ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("constraint", [None, Pattern(r"[1a]+"), WORDS])
+def test_alternatives_are_the_next_most_probable_texts(seed, constraint):
+    probabilities = random_line(seed, steps=5)
+    if constraint is WORDS:
+        constraint = Lexicon(WORDS, ONES)
+    totals = counted_out(probabilities)
+    allowed = {t: p for t, p in totals.items() if constraint is None or constraint.allows(t)}
+    line = ctc_beam_search(probabilities, ONES, constraint, WIDE)
+    found = ctc_alternatives(line, probabilities, ONES, 3, constraint, WIDE)
+    others = sorted(allowed.keys() - {line.text, ""}, key=allowed.get, reverse=True)
+    assert [other.text for other in found.alternatives] == others[:3]
+    assert found._replace(alternatives=()) == line
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_no_alternative_is_surer_than_the_line_and_their_sum_is_at_most_1(seed):
+    probabilities = random_line(seed, steps=6)
+    greedy = ctc_greedy(probabilities, ONES)
+    line = ctc_alternatives(greedy, probabilities, ONES, 20)
+    shares = [line.confidence, *(other.confidence for other in line.alternatives)]
+    assert shares == sorted(shares, reverse=True) and 0 < sum(shares) <= 1
+
+
+def test_an_alternative_is_as_probable_as_what_it_replaces():
+    alphabet = Alphabet("0123456789")
+    rows = np.full((2, alphabet.classes), 1e-4)
+    rows[0, [alphabet.ids["1"], alphabet.ids["7"]]] = 0.6, 0.39
+    rows[1, [alphabet.ids["4"], alphabet.ids["9"]]] = 0.8, 0.19
+    line = ctc_alternatives(ctc_greedy(rows, alphabet), rows, alphabet, 4)
+    assert line.text == "14" and len(line.alternatives) == 4
+    assert [other.text for other in line.alternatives[:3]] == ["74", "19", "79"]
+    assert line.alternatives[0].confidence == pytest.approx(0.39 * 0.8, rel=0.01)
+
+
+@pytest.mark.parametrize("constraint", [None, ["aa", "abba", "bbbbb", "aba"]])
+def test_alternatives_of_a_decoder_have_their_probabilities(constraint):
+    toy = Toy(1)
+    allowed, width = TEXTS, WIDE
+    if constraint:
+        allowed, constraint, width = constraint, Lexicon(constraint, AB), None
+    decoded = toy.search(6, constraint, width)
+    line = Line(AB.decode(decoded.ids), math.exp(decoded.log_probability), ())
+    how = toy.step, toy.start, toy.select, AB, 6, 3, constraint, width
+    found = attention_alternatives(line, *how).alternatives
+    scores = {text: toy.score(AB.encode(text)) for text in allowed if text not in ("", line.text)}
+    assert [x.text for x in found] == sorted(scores, key=scores.get, reverse=True)[:3]
+    for other in found:
+        assert other.confidence == pytest.approx(math.exp(scores[other.text]))
+
+
+def test_alternatives_of_right_to_left_text_are_in_logical_order():
+    alphabet = Alphabet("אב1")
+    others = Alternative("1בא", 0.2), Alternative("אב1", 0.1)
+    line = alphabet.in_logical_order(Line("", 0.7, (), alternatives=others))
+    assert [other.text for other in line.alternatives] == ["אב1", "1בא"]

@@ -60,7 +60,7 @@ NEW = {"context", "stroke_weight"} | {
     "page", "orientation", "output_file", "language_model", "safe_tsv", "max_pixels", "max_columns",
     "max_request_columns", "max_waiting_columns", "max_connections", "max_bodies", "grace",
     "allowed_host", "pattern", "lexicon", "against", "preview", "crops",
-    "engine",
+    "engine", "alternatives",
 }  # fmt: skip
 ARGUMENTS = {  # which have no name on the command line
     TrainOptions: set(),

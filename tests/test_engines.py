@@ -10,6 +10,7 @@ import pytest
 from onnx import TensorProto, helper
 from support.commands import python
 
+import inference
 import model as models
 from aocr.options import ServeOptions
 from aocr.parity import samples
@@ -17,6 +18,7 @@ from aocr.server.app import find_served
 from aocr.server.engine_model import EngineModel
 from aocr.server.served_model import Preparation, ServedModel
 from inference import Recognizer
+from ocr_simple import images as imaging
 from ocr_simple.engines import onnx_file
 from ocr_simple.engines.onnx_engine import uses_onnx, why_not_onnx
 from ocr_simple.engines.onnx_file import MADE_FROM, onnx_of, read_onnx, step_of
@@ -75,9 +77,26 @@ def test_every_head_reads_the_same_greedily_in_beams_and_with_a_pattern(tmp_path
     for more in ({}, {"beam_width": 4}, {"pattern": "(ab)+c?"}, how):
         lines = [Recognizer.load(file, engine=e, **more).read(images) for e in ("onnx", "keras")]
         assert same_lines(*lines)
+    alone = Recognizer.load(file).read(images)
+    texts = []
+    for engine in ("onnx", "keras"):
+        lines = Recognizer.load(file, engine=engine, alternatives=3).read(images)
+        assert same_lines(lines, alone) and all(len(line.alternatives) == 3 for line in lines)
+        texts.append([[other.text for other in line.alternatives] for line in lines])
+    assert texts[0] == texts[1]
     if model.spec.head == "attention":
         found = [Recognizer.load(file, engine=e).attention(images[2]) for e in ("onnx", "keras")]
         assert found[0] == pytest.approx(found[1], abs=1e-4)
+
+
+def test_batches_read_at_the_same_time_give_the_same_lines_in_order(monkeypatch):
+    images = [sample.encoded for sample in samples(read_spec(DIGITS))]
+    alone = Recognizer.load("digits", engine="onnx", threads=1)
+    expected = [alone.read([image])[0] for image in images]
+    monkeypatch.setattr(inference, "CHUNK", 16)
+    monkeypatch.setattr(imaging, "BATCH_COLUMNS", 400)
+    found = Recognizer.load("digits", engine="onnx", threads=3).read(images)
+    assert same_lines(found, expected)
 
 
 def test_losses_are_keras_though_onnx_reads():

@@ -20,7 +20,6 @@ from aocr import cli
 from aocr.label.app import application
 from aocr.label.labels_file import Answer, LabelsFile
 from aocr.label.lock import LOCK, FolderLock
-from aocr.label.next_readings import COUNT, next_readings
 from aocr.label.order import next_to_label
 from aocr.label.readings import BackgroundReader, PictureReading, look_of
 from aocr.label.routes import SILENCE, Labelling, OnePage
@@ -30,9 +29,7 @@ from aocr.label.training import Training
 from aocr.server.connections import listen
 from ocr_simple.datasets.annotations import find_dataset
 from ocr_simple.datasets.folders import images_in
-from ocr_simple.decoding.greedy import Prediction, ctc_greedy
 from ocr_simple.errors import DatasetError
-from ocr_simple.text import Alphabet
 
 NAMES = ("a.png", "b.png", "c.png", "d.png", "e.png")
 
@@ -514,22 +511,6 @@ def test_after_a_training_all_pictures_are_read_again(folder):
     session.deliver({n: reading("1", 0.5) for n in range(5)})
     session.forget_readings("xyz")
     assert not session.readings and [*session.wanted(5)] == [1, 2, 3, 4, 0]
-
-
-# --- next readings ------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("is_ctc", [True, False])
-def test_next_readings_are_the_most_probable_texts_but_the_one_that_was_read(is_ctc):
-    alphabet = Alphabet("0123456789")
-    rows = np.full((2, alphabet.classes), 1e-4)  # two characters, and the blank or end symbol
-    rows[0, alphabet.ids["1"]], rows[0, alphabet.ids["7"]] = 0.6, 0.39
-    rows[1, alphabet.ids["4"]], rows[1, alphabet.ids["9"]] = 0.8, 0.19
-    rows /= rows.sum(axis=1, keepdims=True)
-    found = Prediction(0, ctc_greedy(rows, alphabet), rows, np.ones((2, 2)))
-    texts = next_readings(found, alphabet, is_ctc)
-    assert found.line.text == "14" and texts[:2] == ["74", "19"] and len(texts) == COUNT
-    assert not {"", "14"} & set(texts)
 
 
 # --- the process ------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 import json
 import logging
+from functools import partial
 
 import numpy as np
 import pytest
@@ -18,7 +19,14 @@ from ocr_simple.reports.markdown import cell
 from ocr_simple.reports.metrics import Reading
 from ocr_simple.reports.validation import Validation
 from ocr_simple.runs.journal import log
-from ocr_simple.text import CONTROLS, Line, escape_controls, escape_json, escape_message
+from ocr_simple.text import (
+    CONTROLS,
+    Alternative,
+    Line,
+    escape_controls,
+    escape_json,
+    escape_message,
+)
 
 BIDI = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 OTHERS = "\x00\x07\x08\r\x1b\x7f\x85\x9b\x9d\u2028\u2029\u200b\u2060\ufeff\U000e0041"
@@ -75,6 +83,23 @@ def test_a_spreadsheet_runs_no_cell_where_that_is_asked(text):
 def test_safe_tsv_is_for_tsv():
     with pytest.raises(ValueError, match="--safe-tsv with --format text: give --format tsv too"):
         plan(InferenceOptions(safe_tsv=True))
+
+
+def test_alternatives_are_printed_where_they_are_asked_for():
+    line = Line("12", 0.7, (), alternatives=(Alternative("1\t2", 0.2),))
+    asked, twice = partial(format_line, "a.png", line), Line("12", 0.7, ())
+    assert asked("text") == "a.png: 12  (70.0%; or 1\\t2 20.0%)"
+    assert asked("tsv", alternatives=2) == "a.png\t12\t0.70000\t1\\t2\t0.20000\t\t"
+    assert asked("tsv", 0.8, alternatives=1) == "a.png\t12\t0.70000\tunsure\t1\\t2\t0.20000"
+    found = json.loads(asked("json", alternatives=2))["alternatives"]
+    assert found == [{"text": "1\t2", "confidence": 0.2}]
+    assert json.loads(format_line("a.png", twice, "json", alternatives=2))["alternatives"] == []
+    assert "alternatives" not in json.loads(format_line("a.png", twice, "json"))
+
+
+def test_the_format_of_aocr_has_no_alternatives():
+    with pytest.raises(ValueError, match="--alternatives 3 with --format aocr"):
+        plan(InferenceOptions(format="aocr", alternatives=3))
 
 
 def test_summaries_of_data_sets_are_escaped_when_they_are_said(capsys):

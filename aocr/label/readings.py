@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from PIL import Image
 
-from aocr.label.next_readings import next_readings
 from ocr_simple import images as imaging
 from ocr_simple.boxes import Corners
 from ocr_simple.datasets.crops import NO_CROPS, straightened
@@ -28,6 +27,7 @@ if TYPE_CHECKING:  # it imports TensorFlow: see `_load_model`
 
 log = logging.getLogger("ocr_simple")
 
+ALTERNATIVES = 4  # texts to choose from besides the one that was read
 CHUNK = 16  # pictures read at a time: the one that is shown next does not wait for many others
 IDLE = 0.2  # seconds between two looks for pictures that are to be read
 SOON = 10.0  # seconds in which the reading of a box that is being drawn is of use
@@ -73,7 +73,8 @@ def _load_model(file: Path) -> None:
     devices.prepare()
     from inference import Recognizer
 
-    _model.append(Recognizer.load(file, crops=NO_CROPS))  # it is given what is in a box
+    # it is given what is in a box
+    _model.append(Recognizer.load(file, crops=NO_CROPS, alternatives=ALTERNATIVES))
 
 
 def _read(pictures: Sequence[tuple[Path, Corners]]) -> list[Result]:
@@ -91,11 +92,11 @@ def _read(pictures: Sequence[tuple[Path, Corners]]) -> list[Result]:
         except (ImageError, OSError) as error:
             found[place] = str(error).removeprefix(f"{file}: ").removeprefix(f"{file.name}: ")
     for place, output in zip(good, recognizer.outputs(list(good.values()))):
-        others = next_readings(output, recognizer.alphabet, spec.head == "ctc")
-        confidences = tuple(float(c.confidence) for c in output.line.characters)
         line = output.line
+        confidences = tuple(float(c.confidence) for c in line.characters)
+        others = tuple(other.text for other in line.alternatives)
         found[place] = PictureReading(
-            line.text, float(line.confidence), confidences, tuple(others), look_of(good[place])
+            line.text, float(line.confidence), confidences, others, look_of(good[place])
         )
     return [found[place] for place in range(len(pictures))]
 

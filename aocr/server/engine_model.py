@@ -20,6 +20,7 @@ from aocr.server.served_model import (
 )
 from ocr_simple import images as imaging
 from ocr_simple.decoding.constraints import Lexicon
+from ocr_simple.engines.onnx_engine import usable_cores
 from ocr_simple.options import EngineName
 from ocr_simple.text import Line
 
@@ -57,7 +58,11 @@ class EngineModel:
         """
         from inference import Recognizer
 
-        self.recognizer = Recognizer.load(file, engine=engine, pattern=pattern, lexicon=lexicon)
+        # the other cores decode images and answer requests
+        threads = max(1, usable_cores() // 2)
+        self.recognizer = Recognizer.load(
+            file, engine=engine, pattern=pattern, lexicon=lexicon, threads=threads
+        )
         found = self.recognizer.constraint
         texts = len(found.texts) if isinstance(found, Lexicon) else 0
         self.constraint = allowed(pattern, texts) if found else None

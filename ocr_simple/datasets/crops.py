@@ -254,7 +254,7 @@ def load_line(
     name, how: as in `images.load`. Raises ImageError.
     """
     # without warnings about surroundings, which are expected
-    pixels = imaging.load(source, channels, name, warn=crops is None, **how)
+    pixels = imaging.load(source, channels, name, **{"warn": crops is None} | how)
     box = crops.box(source, (pixels.shape[1], pixels.shape[0])) if crops else ()
     return (straightened(pixels, box, name), True) if box else (pixels, False)
 

@@ -1,4 +1,4 @@
-"""Beam search: the most probable text of a line, constrained by a list of words or a pattern.
+"""Beam search: the most probable texts of a line, constrained by a list of words or a pattern.
 
 Greedy decoding takes the most probable path. Here the most probable *text* is searched for: for
 CTC by its total probability over all alignments (Graves et al. 2006, "Connectionist Temporal
@@ -8,18 +8,18 @@ this module scores the prefixes of each head. NumPy only.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ocr_simple.decoding.alignment import aligned_line, log_probabilities, trellis
+from ocr_simple.decoding.alignment import SMALLEST, aligned_line, log_probabilities, trellis
 from ocr_simple.decoding.constraints import Constraint, is_exact
 from ocr_simple.decoding.greedy import ctc_greedy
-from ocr_simple.decoding.language_model import GuidedExtend, LanguageModel
-from ocr_simple.decoding.prefix_search import Extend, search
-from ocr_simple.text import BLANK, Alphabet, Line
+from ocr_simple.decoding.language_model import WEIGHT, GuidedExtend, LanguageModel
+from ocr_simple.decoding.prefix_search import Extend, FoundText, search
+from ocr_simple.text import BLANK, Alphabet, Alternative, Line
 
 END = BLANK  # class 0 is the end symbol of an attention head
 BEAM_WIDTH = 10
@@ -32,6 +32,38 @@ def _check_shape(probabilities: np.ndarray, classes: int) -> None:
             f"probabilities of shape {probabilities.shape}: give (steps, {classes}), the "
             "alphabet's characters and class 0"
         )
+
+
+class _Rated(NamedTuple):
+    """A text, its log probability, and the score by which it was found."""
+
+    text: str
+    log_p: float
+    score: float
+
+
+def _with_alternatives(line: Line, own: _Rated, found: Sequence[_Rated], count: int) -> Line:
+    """The line with the texts that were found, but for its `own` and the empty one.
+
+    A line's confidence is not its text's probability where it takes the best alignment for all.
+    Alternatives have their shares of what it leaves, but at most its confidence times the ratio of
+    the scores. So none is surer than the line, and the sum of all is at most 1.
+    """
+    left = max(1 - math.exp(own.log_p), SMALLEST)
+    others = []
+    for text, log_p, score in found:
+        share = min(1.0, math.exp(log_p) / left)
+        ratio = math.exp(min(0.0, score - own.score))
+        confidence = min((1 - line.confidence) * share, line.confidence * ratio)
+        if text not in ("", own.text):
+            others.append(Alternative(text, confidence))
+    others.sort(key=lambda other: -other.confidence)
+    return line._replace(alternatives=tuple(others[:count]))
+
+
+def _wide(beam_width: int, count: int) -> int:
+    """A beam that holds so many alternatives, the line's text and the empty one."""
+    return max(beam_width, BEAM_WIDTH, count + 2)
 
 
 # --- CTC ------------------------------------------------------------------------------------
@@ -136,29 +168,72 @@ def ctc_beam_search(
         possible = constraint is None or constraint.allows("")
         return Line("", float(possible), ())
     log_p = log_probabilities(probabilities)
-    in_logs: Extend = CtcExtend(log_p, LOG_SEMIRING)
-    if language_model is not None:
-        in_logs = GuidedExtend(in_logs, language_model)
-        found = search(in_logs, alphabet, constraint, beam_width)
-    elif is_exact(constraint, len(probabilities)):
-        extend = CtcExtend(np.exp(log_p), REAL_SEMIRING)  # ten times as fast as logarithms
-        found = search(extend, alphabet, constraint, None)
-        if found.score < TOO_SMALL:
-            found = search(in_logs, alphabet, constraint, None)
-    else:
-        found = search(in_logs, alphabet, constraint, beam_width)
-    if found.state is None:
+    found = _ctc_search(log_p, alphabet, constraint, beam_width, language_model)
+    if not found:
         return Line("", 0.0, ())
     greedy = ctc_greedy(probabilities, alphabet)
-    if found.text == greedy.text:
+    if found[0].text == greedy.text:
         return greedy
-    line = aligned_line(probabilities, found.text, alphabet)
+    line = aligned_line(probabilities, found[0].text, alphabet)
     of_found, of_greedy = (
-        np.logaddexp.reduce(trellis(log_p, alphabet.ids_of(text), np.logaddexp)[-1, -2:])
-        for text in (found.text, greedy.text)
+        _ctc_log_probability(log_p, text, alphabet) for text in (line.text, greedy.text)
     )
     ratio = math.exp(min(0.0, of_found - of_greedy))
     return line._replace(confidence=min(line.confidence, greedy.confidence * ratio))
+
+
+def ctc_alternatives(
+    line: Line,
+    probabilities: np.ndarray,
+    alphabet: Alphabet,
+    count: int,
+    constraint: Constraint | None = None,
+    beam_width: int = BEAM_WIDTH,
+    language_model: LanguageModel | None = None,
+) -> Line:
+    """The line, with up to `count` alternatives: the most probable allowed texts besides its own.
+
+    line: as `ctc_beam_search` or `ctc_greedy` read it. The other arguments are those of
+    `ctc_beam_search`; the beam is at least as wide as the alternatives need.
+    """
+    if not len(probabilities):
+        return line
+    log_p = log_probabilities(probabilities)
+    how = constraint, _wide(beam_width, count), language_model
+    found = _ctc_search(log_p, alphabet, *how, count=count + 2)
+
+    def rated(text: str) -> _Rated:
+        log_probability = score = _ctc_log_probability(log_p, text, alphabet)
+        if language_model is not None:
+            score += WEIGHT * language_model.score(text, alphabet)
+        return _Rated(text, log_probability, score)
+
+    return _with_alternatives(line, rated(line.text), [rated(x.text) for x in found], count)
+
+
+def _ctc_search(
+    log_p: np.ndarray,
+    alphabet: Alphabet,
+    constraint: Constraint | None,
+    beam_width: int,
+    language_model: LanguageModel | None,
+    count: int = 1,
+) -> list[FoundText]:
+    in_logs: Extend = CtcExtend(log_p, LOG_SEMIRING)
+    if language_model is not None:
+        in_logs = GuidedExtend(in_logs, language_model)
+    elif is_exact(constraint, len(log_p)):
+        extend = CtcExtend(np.exp(log_p), REAL_SEMIRING)  # ten times as fast as logarithms
+        found = search(extend, alphabet, constraint, None, count)
+        if found and found[0].score >= TOO_SMALL:
+            return found
+        return search(in_logs, alphabet, constraint, None, count)
+    return search(in_logs, alphabet, constraint, beam_width, count)
+
+
+def _ctc_log_probability(log_p: np.ndarray, text: str, alphabet: Alphabet) -> float:
+    """Of a text in visual order, over all its alignments; -inf if it needs more time steps."""
+    return float(np.logaddexp.reduce(trellis(log_p, alphabet.ids_of(text), np.logaddexp)[-1, -2:]))
 
 
 # --- attention ------------------------------------------------------------------------------
@@ -234,9 +309,33 @@ def attention_beam_search(
         beam_width = BEAM_WIDTH
     extend = AttentionExtend(step, start_state, select, alphabet.classes, max_steps)
     found = search(extend, alphabet, constraint, beam_width)
-    if found.state is None:
+    if not found:
         return DecodedText([], -math.inf, np.zeros(0), None)
-    states, written, log_p = found.state
-    symbols = np.append(written[found.row], log_p[found.row, END])
-    states = select(states, np.array([found.row]))
-    return DecodedText(alphabet.ids_of(found.text), found.score, np.exp(symbols), states)
+    score, text, (states, written, log_p), row = found[0]
+    symbols = np.append(written[row], log_p[row, END])
+    states = select(states, np.array([row]))
+    return DecodedText(alphabet.ids_of(text), score, np.exp(symbols), states)
+
+
+def attention_alternatives(
+    line: Line,
+    step: Step,
+    start_state: Any,
+    select: Select,
+    alphabet: Alphabet,
+    max_steps: int,
+    count: int,
+    constraint: Constraint | None = None,
+    beam_width: int | None = None,
+) -> Line:
+    """The line, with up to `count` alternatives: the most probable allowed texts besides its own.
+
+    line: as it was read. The other arguments are those of `attention_beam_search`.
+    """
+    if beam_width is not None or not is_exact(constraint):
+        beam_width = _wide(beam_width or BEAM_WIDTH, count)
+    extend = AttentionExtend(step, start_state, select, alphabet.classes, max_steps)
+    found = search(extend, alphabet, constraint, beam_width, count + 2)
+    log_p = math.log(max(line.confidence, SMALLEST))  # the product of its symbols' probabilities
+    others = [_Rated(other.text, other.score, other.score) for other in found]
+    return _with_alternatives(line, _Rated(line.text, log_p, log_p), others, count)

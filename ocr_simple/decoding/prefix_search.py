@@ -1,9 +1,9 @@
-"""Prefix search: the most probable text that a constraint allows, for both heads.
+"""Prefix search: the most probable texts that a constraint allows, for both heads.
 
 The search extends prefixes by one character at a time, the most promising first. The score of a
 prefix bounds that of every text that begins with it, so that prefixes whose bound is not above the
-best text found so far are dropped without loss (Graves et al. 2006, "Connectionist Temporal
-Classification", section 3.2).
+best text found so far (or the last of several that are wanted) are dropped without loss (Graves et
+al. 2006, "Connectionist Temporal Classification", section 3.2).
 
 A beam also drops all but the best few extensions at each length. A beam that runs through the time
 steps (Graves & Jaitly 2014, "Towards End-to-End Speech Recognition"; Hannun et al. 2014,
@@ -33,12 +33,12 @@ LARGE_BATCH = 2048  # and afterwards
 Extend = Callable[[Any, np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray, Any]]
 
 
-class BestText(NamedTuple):
-    """The result of a search."""
+class FoundText(NamedTuple):
+    """A result of a search."""
 
-    score: float  # log probability; -inf if no allowed text is possible
+    score: float  # log probability
     text: str
-    state: Any  # of the batch of prefixes in which it was found; None if there is no text
+    state: Any  # of the batch of prefixes in which it was found
     row: int  # its row in that batch
 
 
@@ -128,9 +128,13 @@ class StatePrefixes:
 
 
 def search(
-    extend: Extend, alphabet: Alphabet, constraint: Constraint | None, beam_width: int | None
-) -> BestText:
-    """The most probable allowed text.
+    extend: Extend,
+    alphabet: Alphabet,
+    constraint: Constraint | None,
+    beam_width: int | None,
+    count: int = 1,
+) -> list[FoundText]:
+    """The `count` most probable allowed texts, or as many as are possible, the best first.
 
     beam_width: how many extensions of each length are kept; None keeps all, so that the result is
     exact. Where a pattern leaves a narrow beam without a text, wider ones up to WIDEST are tried.
@@ -139,30 +143,33 @@ def search(
     if beam_width is not None and beam_width < 1:
         raise ValueError(f"beam_width {beam_width}: give at least 1")
     prefixes = _prefixes(alphabet, constraint)
-    best, cut = BestText(-math.inf, "", None, 0), False
+    best: list[FoundText] = []
+    least, cut = -math.inf, False  # least: the score above which a text is among the best
     none = np.zeros(1, int)
     start = Candidates(none, none, prefixes.root, np.array([math.inf]))
     pending: list[tuple[Any, Candidates]] = [(None, start)]  # with the state that they extend
     while pending:
         state, candidates = pending.pop()
-        live = candidates.bounds > best.score
+        live = candidates.bounds > least
         if not live.any():
             continue
         batch = candidates.prefixes[live]
         scores, bounds, state = extend(state, candidates.rows[live], candidates.ids[live])
         scores = np.where(prefixes.complete(batch), scores, -math.inf)
-        row = int(scores.argmax())
-        if scores[row] > best.score:
-            best = BestText(float(scores[row]), prefixes.text(batch[row]), state, row)
-        candidates, more = prefixes.extensions(batch, bounds, best.score, beam_width)
+        for row in np.argsort(-scores, kind="stable")[:count].tolist():
+            if scores[row] > least:
+                found = FoundText(float(scores[row]), prefixes.text(batch[row]), state, row)
+                best = sorted([*best, found], key=lambda text: -text.score)[:count]
+                least = best[-1].score if len(best) == count else -math.inf
+        candidates, more = prefixes.extensions(batch, bounds, least, beam_width)
         cut |= more
         # the most promising batch is pushed last: it is extended first, which may save the others
-        size = (beam_width or BATCH) if best.state is None else LARGE_BATCH
+        size = LARGE_BATCH if best else (beam_width or BATCH)
         for first in reversed(range(0, len(candidates.rows), size)):
             part = slice(first, first + size)
             pending.append((state, Candidates(*(field[part] for field in candidates))))
-    if best.state is None and cut and beam_width is not None and beam_width < WIDEST:
-        return search(extend, alphabet, constraint, min(10 * beam_width, WIDEST))
+    if not best and cut and beam_width is not None and beam_width < WIDEST:
+        return search(extend, alphabet, constraint, min(10 * beam_width, WIDEST), count)
     return best
 
 

@@ -17,6 +17,11 @@ class Engine(abc.ABC):
     """A network that reads."""
 
     spec: ModelSpec
+    at_once = 1  # batches that are computed at a time, where there are many
+
+    def for_many(self) -> "Engine":
+        """The same network, for as many batches as `at_once`, each in a thread of the caller's."""
+        return self
 
     @abc.abstractmethod
     def run(self, x: dict[str, np.ndarray]) -> Any:

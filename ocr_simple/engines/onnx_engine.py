@@ -72,11 +72,23 @@ def _files(model: Path, spec: ModelSpec) -> list[Path]:
 class OnnxEngine(Engine):
     """The network of a model file, computed by ONNX Runtime on the CPU."""
 
-    def __init__(self, model: Path, spec: ModelSpec | None = None):
-        """model: a model file that `uses_onnx`. Raises ValueError, OSError."""
+    def __init__(self, model: Path, spec: ModelSpec | None = None, threads: int | None = None):
+        """model: a model file that `uses_onnx`. threads: for one batch; by default all cores.
+
+        Raises ValueError, OSError.
+        """
         self.file, self.spec = model, spec or read_spec(model)
         self.classes = len(self.spec.alphabet) + 1
-        self._session = _session(onnx_of(model), model)
+        self.at_once = threads or min(MOST_THREADS, usable_cores())
+        self._onnx = onnx_of(model)
+        self._session = _session(self._onnx, model, self.at_once)
+
+    def for_many(self) -> "OnnxEngine":
+        """As `Engine.for_many`: one thread for a batch, as most operations are too small for more.
+
+        Raises ValueError, OSError.
+        """
+        return OnnxEngine(self.file, self.spec, threads=1)
 
     def run(self, x: Arrays) -> Any:
         """As `Engine.run`. Raises ValueError for a file of another network."""
@@ -87,17 +99,17 @@ class OnnxEngine(Engine):
         return {"logits": self._checked(logits), "attention": attention}
 
     def _outputs(self, x: Arrays, names: Sequence[str]) -> list[np.ndarray]:
-        return _run(self._session, onnx_of(self.file), x, names)
+        return _run(self._session, self._onnx, x, names)
 
     def _checked(self, logits: np.ndarray) -> np.ndarray:
         if logits.ndim != 3 or logits.shape[2] != self.classes:
-            raise ValueError(_broken(onnx_of(self.file), f"its outputs are {logits.shape}"))
+            raise ValueError(_broken(self._onnx, f"its outputs are {logits.shape}"))
         return logits
 
     def step_decoder(self) -> StepDecoder:
         """As `Engine.step_decoder`. Raises ValueError, OSError."""
         file = step_of(self.file)
-        session = _session(file, self.file)
+        session = _session(file, self.file, self.at_once)
         names = [output.name for output in session.get_outputs()]
 
         def encode(x: Arrays) -> Arrays:
@@ -110,7 +122,7 @@ class OnnxEngine(Engine):
         return StepDecoder(self.spec, encode, advance)
 
 
-def _session(file: Path, model: Path) -> Any:
+def _session(file: Path, model: Path, threads: int) -> Any:
     """An ONNX file of a model file, loaded. Raises ValueError, OSError."""
     import onnxruntime
 
@@ -120,7 +132,7 @@ def _session(file: Path, model: Path) -> Any:
         raise ValueError(_broken(file, str(error))) from error
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # what is wrong is raised too
-    options.intra_op_num_threads = min(MOST_THREADS, _cores())
+    options.intra_op_num_threads = threads
     # waiting threads would keep the cores busy, and from others
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
@@ -153,7 +165,7 @@ def _first_line(error: Exception) -> str:
     return lines[0][:200] if lines else type(error).__name__
 
 
-def _cores() -> int:
+def usable_cores() -> int:
     """The cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))

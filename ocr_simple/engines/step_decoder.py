@@ -6,6 +6,7 @@ The network is in two halves, and each engine has both: `encode` for a batch of 
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -36,6 +37,7 @@ class StepDecoder:
         self.encode, self.advance = encode, advance
         self.hidden, self.classes = spec.attn_num_hidden, len(spec.alphabet) + 1
         self.states = state_names(spec)
+        self.temperature, self.most = spec.temperature, spec.max_prediction
 
     def look(self, x: Arrays) -> list[Arrays]:
         """What the decoder sees of each image of a batch: arrays (1, steps, ...)."""
@@ -70,6 +72,21 @@ class StepDecoder:
         for name, row in (("logits", logits), ("attention", attention)):
             after[name] = np.concatenate([states[name], row[:, None]], axis=1)
         return logits, after
+
+    def for_search(self, shown: Arrays, steps: int) -> dict[str, Any]:
+        """Arguments of the searches in `decoding.beam_search`, for a line of so many time steps."""
+
+        def step(states: Arrays, ids: np.ndarray) -> tuple[np.ndarray, Arrays]:
+            logits, states = self.step(shown, states, ids)
+            scaled = logits.astype(np.float64) / self.temperature
+            return scaled - np.logaddexp.reduce(scaled, axis=1, keepdims=True), states
+
+        return {
+            "step": step,
+            "start_state": self.start(shown),
+            "select": self.select,
+            "max_steps": min(steps, self.most or steps) + 1,
+        }
 
     @staticmethod
     def select(states: Arrays, rows: np.ndarray) -> Arrays:
