@@ -20,13 +20,14 @@ from PIL import Image
 from ocr_simple import images as imaging
 from ocr_simple.command_line import check_ranges
 from ocr_simple.drawing.counter import counter_text, draw_counter
-from ocr_simple.drawing.fonts import drawn_by_each
+from ocr_simple.drawing.fonts import characters_drawn, drawn_by_each
 from ocr_simple.drawing.glyphs import TOO_WIDE, check_drawing, draw
 from ocr_simple.drawing.lettering import draw_lettering, suits
 from ocr_simple.drawing.look_alikes import is_ambiguous
 from ocr_simple.drawing.marks import Marks
 from ocr_simple.drawing.shaping import check_scripts, needs_shaping
 from ocr_simple.drawing.texts import Texts
+from ocr_simple.drawing.typography import PRINTED, printed_marks
 from ocr_simple.errors import LineError
 from ocr_simple.options import LineOptions
 from ocr_simple.photography import geometry
@@ -93,6 +94,7 @@ class Lines:
         self.recipes = Mix(options.recipe if augment else ("clean",), self.fonts)
         self.redrawn: Counter[str] = Counter()  # why lines were redrawn
         self._marks: dict[tuple[str, RecipeMarks], Marks] = {}  # by font and kind
+        self._printed: dict[str, str] = {}  # a printer's marks that each font has
         self._spaced: dict[tuple[int, bool], LineOptions] = {}  # by extra spacing, and `fit`
         self._check_strings()
 
@@ -136,6 +138,8 @@ class Lines:
         # between letters that join, a mark would change them
         if happens(recipe.marks.share, rng) and not self.shaped:
             shown = self._with_marks(text, font, recipe, rng)
+        if happens(recipe.typeset, rng) and not self.shaped:
+            shown = self._typeset(shown, font, rng)
         extra, photo = 0, CLEAN  # pixels between characters; the recipe of the photograph
         if self.augment:
             photo = geometry.photo_recipe(recipe, self.options, rng)
@@ -218,6 +222,15 @@ class Lines:
         if key not in self._marks:
             self._marks[key] = Marks.of(font, self.alphabet.characters, recipe.marks)
         return self._marks[key].add_to(text, rng)
+
+    def _typeset(self, text: str, font: str, rng: np.random.Generator) -> str:
+        """The text with a printer's quotation marks and dashes, which its label lacks."""
+        if set(text).isdisjoint("\"'-"):
+            return text
+        if font not in self._printed:
+            wanted = "".join(mark for mark in PRINTED if mark not in self.alphabet.characters)
+            self._printed[font] = characters_drawn(font, wanted) if wanted else ""
+        return printed_marks(text, self._printed[font], rng)
 
     def _with_unlit_segments(
         self,

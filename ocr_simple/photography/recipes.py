@@ -154,6 +154,7 @@ class Recipe:
     blank: bool = False  # nothing to read is left in the picture, and the label is empty
     legible: float = LEGIBLE  # least legibility; pictures are taken again until it is reached
     texts: str = "mixed"  # the text source that `--text-source recipe` draws from
+    typeset: float = 0.0  # with a printer's quotation marks and dashes: drawing/typography.py
     lettering: Lettering | None = None  # None: letters are set side by side, as trdg does
     fonts: RecipeFonts = RecipeFonts()
     marks: RecipeMarks = RecipeMarks()
@@ -303,6 +304,7 @@ HANDWRITING = Recipe(
 )  # fmt: skip
 SIGN = Recipe(  # words on shops, streets, posters and packages
     texts="signs",
+    typeset=0.3,
     legible=0.45,
     lettering=Lettering(uneven=0.15, initials=0.08, spread=0.15, arc=0.12, perspective=0.2),
     fonts=RecipeFonts(("sign/*",), by_family=True),
@@ -347,6 +349,7 @@ SIGN = Recipe(  # words on shops, streets, posters and packages
 )
 PAGE = Recipe(  # printed, typed, copied and faxed pages, and screens
     texts="pages",
+    typeset=0.5,
     legible=0.5,
     lettering=Lettering(spread=0.01, typed=0.6, two_spaces=0.3, spaces=(0.75, 2.2)),
     fonts=RecipeFonts(("page/*",), by_family=True),
