@@ -10,7 +10,6 @@ import pytest
 from onnx import TensorProto, helper
 from support.commands import python
 
-import inference
 import model as models
 from aocr.options import ServeOptions
 from aocr.parity import samples
@@ -18,6 +17,7 @@ from aocr.server.app import find_served
 from aocr.server.engine_model import EngineModel
 from aocr.server.served_model import Preparation, ServedModel
 from inference import Recognizer
+from ocr_simple import image_loader
 from ocr_simple import images as imaging
 from ocr_simple.engines import onnx_file
 from ocr_simple.engines.onnx_engine import uses_onnx, why_not_onnx
@@ -93,7 +93,7 @@ def test_batches_read_at_the_same_time_give_the_same_lines_in_order(monkeypatch)
     images = [sample.encoded for sample in samples(read_spec(DIGITS))]
     alone = Recognizer.load("digits", engine="onnx", threads=1)
     expected = [alone.read([image])[0] for image in images]
-    monkeypatch.setattr(inference, "CHUNK", 16)
+    monkeypatch.setattr(image_loader, "CHUNK", 16)
     monkeypatch.setattr(imaging, "BATCH_COLUMNS", 400)
     found = Recognizer.load("digits", engine="onnx", threads=3).read(images)
     assert same_lines(found, expected)
