@@ -25,7 +25,7 @@ from aocr.label.readings import BackgroundReader, PictureReading, look_of
 from aocr.label.routes import SILENCE, Labelling, OnePage
 from aocr.label.rows_file import Rows
 from aocr.label.session import Session
-from aocr.label.training import Training
+from aocr.label.training import Training, training_command
 from aocr.server.connections import listen
 from ocr_simple.datasets.annotations import find_dataset
 from ocr_simple.datasets.folders import images_in
@@ -414,10 +414,18 @@ def test_a_box_is_removed_and_that_is_undone(folder):
 # --- training -----------------------------------------------------------------------------------
 
 
+def test_a_training_keeps_the_box_of_all_pictures_of_a_size(folder):
+    session = session_of(folder, "name")
+    session.box(0, BOX)
+    assert "--crops" not in training_command(folder, folder / "model")
+    session.box(0, BOX, to_all=True)
+    assert training_command(folder, folder / "model")[-2:] == ["--crops", str(folder / "crops.tsv")]
+
+
 def training_of(folder, script, done=lambda model: None):
     """A training whose command is a script of Python."""
     command = [sys.executable, "-c", script, str(folder / "model")]
-    return Training(command, folder / "model", done)
+    return Training(lambda: command, folder / "model", done)
 
 
 def until(condition):
@@ -487,7 +495,8 @@ def test_a_training_ends_with_the_server(folder, end):
     child += "file.write('running'); file.flush(); time.sleep(60)"
     server = (
         "import os, sys, time, pathlib; from aocr.label.training import Training\n"
-        "training = Training([sys.executable, '-c', *sys.argv[1:]], pathlib.Path(), print)\n"
+        "command = lambda: [sys.executable, '-c', *sys.argv[1:]]\n"
+        "training = Training(command, pathlib.Path(), print)\n"
         "training.start(); file = pathlib.Path(sys.argv[2])\n"
         "while not (file.exists() and file.read_text()): time.sleep(0.02)\n" + end
     )
@@ -569,7 +578,7 @@ def test_a_folder_that_cannot_be_written_to_is_an_error_before_anything_starts(c
 def client(folder):
     session, files = session_of(folder, "name"), images_in(folder)
     reader = BackgroundReader(folder / "no model", files, session.wanted, session.deliver)
-    training = Training([], folder / "model", lambda model: None)
+    training = Training(list, folder / "model", lambda model: None)
     app = application(Labelling(session, files, reader, training, {"folder": "here"}))
     server = uvicorn.Server(uvicorn.Config(app, log_level="critical"))
     listening = listen("127.0.0.1", 0)

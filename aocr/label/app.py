@@ -11,6 +11,7 @@ import logging
 import shlex
 import signal
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -137,7 +138,7 @@ def _training(folder: Path, session: Session, reader: BackgroundReader) -> Train
         reader.use(model, lambda: session.forget_readings(alphabet))
 
     model_dir = model_folder(folder)
-    return Training(training_command(folder, model_dir), model_dir, read_again)
+    return Training(partial(training_command, folder, model_dir), model_dir, read_again)
 
 
 def _serve(app: FastAPI, listening: Any, shared: Labelling) -> None:

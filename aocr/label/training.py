@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from aocr.options import LEAST_LABELS
+from ocr_simple.datasets.crops import CROPS, load_crops
 
 LISTED = 12  # rows of its messages that the page lists, if it failed
 FOLD = re.compile(r"Fold (\d+) of (\d+)")  # which of its trainings runs
@@ -22,9 +23,16 @@ PATIENCE = 20.0  # seconds in which a training that is to stop ends by itself
 
 
 def training_command(folder: Path, model_dir: Path) -> list[str]:
-    """The command that trains on the labels of a folder."""
+    """The command that trains on the labels of a folder.
+
+    Its model keeps the box that was applied to all pictures of a size, as of one camera. Raises
+    ValueError for a damaged crops.tsv.
+    """
     module = [sys.executable, "-m", "aocr.label.training_process"]
-    return [*module, "train", str(folder), "--auto", "--model-dir", str(model_dir)]
+    crops = folder / CROPS
+    of_camera = crops.is_file() and len(load_crops(crops).sizes) == 1
+    kept = ["--crops", str(crops)] if of_camera else []
+    return [*module, "train", str(folder), "--auto", "--model-dir", str(model_dir), *kept]
 
 
 def _what_is_kept(figures: dict[str, Any], model_dir: Path) -> str:
@@ -40,9 +48,17 @@ def _what_is_kept(figures: dict[str, Any], model_dir: Path) -> str:
 class Training:
     """Starts, follows and stops a training. Its methods may be called by several threads."""
 
-    def __init__(self, command: Sequence[str], model_dir: Path, done: Callable[[Path], None]):
-        """model_dir: where the command writes. done: called with the model of each training."""
-        self.command, self.model_dir, self.done = list(command), model_dir, done
+    def __init__(
+        self,
+        command: Callable[[], Sequence[str]],
+        model_dir: Path,
+        done: Callable[[Path], None],
+    ):
+        """command: gives that of a training that begins. model_dir: where the command writes.
+
+        done: called with the model of each training.
+        """
+        self.command, self.model_dir, self.done = command, model_dir, done
         self._process: subprocess.Popen | None = None
         self._follower: threading.Thread | None = None
         self._stopped = False  # whether it was asked to stop
@@ -53,16 +69,17 @@ class Training:
         self._lock = threading.Lock()
 
     def start(self) -> None:
-        """Begin. Raises ValueError if one is running, and OSError."""
+        """Begin. Raises ValueError if one is running or there is no command for it; OSError."""
         with self._lock:
             if self._process:
                 raise ValueError("a training is running already")
+            command = self.command()
             self._rows.clear()
             self._rows.append("Starting")
             self._fold, self._step = (1, 1), (0, 1)
             self._failed = self._stopped = False
             self._process = subprocess.Popen(  # a session of its own: Ctrl-C is the server's
-                self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT, start_new_session=True,
             )  # fmt: skip
             self._follower = threading.Thread(target=self._follow, args=[self._process])
