@@ -193,8 +193,8 @@ def test_all_files_are_checked_before_the_first_is_replaced(exported, tmp_path):
 
 
 def test_a_wrong_normalisation_in_the_reader_is_refused(tmp_path, monkeypatch):
-    prepare = reader.prepare
-    monkeypatch.setattr(reader, "prepare", lambda *given: prepare(*given) + 0.5)
+    scaled = reader._scaled
+    monkeypatch.setattr(reader, "_scaled", lambda *given: scaled(*given) + 0.5)
     with pytest.raises(export.ExportError, match=r"model.onnx: gives other results than the Keras"):
         export.export(DIGITS, tmp_path / "out", ["onnx"])
     assert not (tmp_path / "out").exists()
