@@ -117,8 +117,9 @@ class Recognizer:
             file = find_language_model(language_model)
             words = LanguageModel.load(file, self.spec, constraint)
             beam_width = max(beam_width, BEAM_WIDTH)
-        self.constraint, self.how = constraint, (constraint, beam_width, words, alternatives)
-        self.decoder = Decoder(self.engine, *self.how)
+        self.constraint = constraint
+        self._decoding = constraint, beam_width, words, alternatives
+        self.decoder = Decoder(self.engine, *self._decoding)
 
     @classmethod
     def load(
@@ -154,7 +155,7 @@ class Recognizer:
     @cached_property
     def _decoder_of_many(self) -> Decoder:
         """For many batches, of which several are read at a time."""
-        return Decoder(self.engine.for_many(), *self.how)
+        return Decoder(self.engine.for_many(), *self._decoding)
 
     @cached_property
     def model(self) -> "keras.Model":

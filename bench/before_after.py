@@ -1,11 +1,13 @@
 """Compares how fast two versions of this project read, side by side: they take turns.
 
     git worktree add --detach /tmp/before COMMIT
-    python bench/before_after.py /tmp/before --before-model digits --model digits
+    python bench/before_after.py /tmp/before \\
+        --before-model "$PWD/pretrained/digits.keras" --model "$PWD/pretrained/digits.keras"
 
-Both versions stay loaded, and read the same PNG files in turns. The ratio of each round is that of
-two readings which ran directly after each other, so that other work on the computer slows both.
-Processor time counts less of that work than the clock does.
+Give both the same file: with a name such as digits, each version reads its own model, and their
+networks may differ. Both versions stay loaded, and read the same PNG files in turns. The ratio of
+each round is that of two readings which ran directly after each other, so that other work on the
+computer slows both. Processor time counts less of that work than the clock does.
 """
 
 import json

@@ -134,7 +134,7 @@ def test_a_picture_of_the_size_is_read_in_the_box_and_others_are_counted(model, 
         assert not caplog.messages
         other, line = recognizer.read([frame[:200], frame])
     assert other.text != TEXT and line.text == TEXT
-    assert caplog.messages == ["1 of 2 images not 320 x 240 pixels, so without a box: read whole"]
+    assert caplog.messages == ["1 of 2 images read whole: the box is for 320 x 240 pixels"]
     whole = Recognizer.load(model, crops="none").read([frame])[0]
     assert whole.text != TEXT
 

@@ -201,8 +201,8 @@ class Crops(NamedTuple):
 
     def about_whole(self, whole: int, images: int) -> str:
         """That so many of the images have no box, for people."""
-        why = f"not {self.listed_sizes} pixels" if self.sizes else "not named"
-        return f"{whole:,} of {counted(images, 'image')} {why}, so without a box: read whole"
+        boxes = f"the box is for {self.listed_sizes} pixels" if self.sizes else "they have no box"
+        return f"{whole:,} of {counted(images, 'image')} read whole: {boxes}"
 
 
 def is_path(source: Any) -> bool:
