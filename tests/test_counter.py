@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from support.lines import FONTS, OPEN_SANS
 
+from ocr_simple.drawing import counter
 from ocr_simple.drawing.counter import HALF, counter_text, draw_counter, turns
 from ocr_simple.drawing.lines import Lines
 from ocr_simple.options import LineOptions
@@ -42,6 +43,17 @@ def test_a_counter_shows_digits_alone_often_with_zeros_in_front():
     without = {counter_text("12", "12", np.random.default_rng(k)) for k in range(50)}
     assert without == {"12"}, "a model that reads no zero is shown none"
     assert counter_text("abc", "abc0", np.random.default_rng(0)) == "abc"
+
+
+@pytest.mark.parametrize("aside", [-9.0, -0.2, 0.2, 9.0])
+def test_the_side_of_a_wheel_hides_at_most_a_quarter_of_its_digit(aside):
+    rng = np.random.default_rng(0)
+    measures = counter._measures(64, rng)
+    middle, moved = (
+        counter._wheel(measures, measures.columns, OPEN_SANS, 8, 0.0, where).any(axis=0).sum()
+        for where in (0.0, aside)
+    )
+    assert 0.7 * middle < moved <= middle
 
 
 def test_a_counter_of_anything_but_digits_is_refused():

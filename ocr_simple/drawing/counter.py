@@ -17,6 +17,7 @@ from PIL import ImageFont
 OVERSAMPLING = 2  # drawn larger by this, then scaled down
 FONT_SIZE = 72  # of the glyphs that are kept; about the size at which they are drawn
 HALF = 0.49  # of a pitch: further turned, another digit would show more
+HIDDEN = 0.25  # most of a digit's width that the side of its wheel may hide
 
 
 @functools.lru_cache(maxsize=1024)
@@ -83,9 +84,14 @@ def turns(text: str, rng: np.random.Generator) -> np.ndarray:
     return np.clip(turned + rng.normal(0, 0.03), -HALF, HALF)
 
 
-def _wheel(counter: _Counter, font: str, digit: int, turned: float) -> np.ndarray:
-    """The ink of one wheel: (rows, columns), 0 to 1."""
-    rows, columns = counter.rows, counter.columns
+def _wheel(
+    counter: _Counter, columns: int, font: str, digit: int, turned: float, aside: float
+) -> np.ndarray:
+    """The ink of one wheel: (rows, columns), 0 to 1.
+
+    aside: how far right of the middle its digits stand, in columns of the wheel, which may cut them.
+    """
+    rows = counter.rows
     strip = np.zeros((3 * rows, columns), np.float32)  # the wheel unrolled
     scale = counter.height / _glyph(font, "0").shape[0]
     for k in (-1, 0, 1):
@@ -95,10 +101,12 @@ def _wheel(counter: _Counter, font: str, digit: int, turned: float) -> np.ndarra
         glyph = cv2.resize(glyph, (width, height), interpolation=cv2.INTER_AREA)
         top = round(1.5 * rows + (k - turned) * counter.pitch - height / 2)
         start, end = max(0, top), min(len(strip), top + height)
-        if end > start:
-            left = (columns - width) // 2
-            part = strip[start:end, left : left + width]
-            np.maximum(part, glyph[start - top : end - top], out=part)
+        room = (columns - width) / 2 + HIDDEN * width
+        left = round((columns - width) / 2 + max(-room, min(aside * columns, room)))
+        first, last = max(0, left), min(columns, left + width)
+        if end > start and last > first:
+            part = strip[start:end, first:last]
+            np.maximum(part, glyph[start - top : end - top, first - left : last - left], out=part)
     # the part of the wheel's circumference that each row of the window shows
     away = (np.arange(rows, dtype=np.float32) + 0.5 - rows / 2) / counter.radius
     source = np.arcsin(np.clip(away, -0.98, 0.98)) * counter.radius + 1.5 * rows - 0.5
@@ -186,18 +194,26 @@ def draw_counter(text: str, font: str, rows: int, rng: np.random.Generator) -> n
         raise ValueError(f"{text!r} is not of digits alone")
     counter = _measures(OVERSAMPLING * rows, rng)
     turned = turns(text, rng)
+    if rng.random() < 0.12:  # no counter does this, but it shows more halves of digits
+        turned = rng.uniform(-HALF, HALF, len(text))
     # the last wheels may be of other colours: fractions of a unit, in red or inverse
     special = min(len(text) - 1, int(rng.choice([1, 1, 1, 2, 3]))) if rng.random() < 0.75 else 0
     inverse, ink_level = rng.random() < 0.75, rng.uniform(0.4, 1)
+    aside = rng.normal(0, 0.04)  # of the digits of all wheels
+    # the window may hide a part of the last wheel, whose digits may stand elsewhere
+    last_columns = round(counter.columns * (rng.uniform(0.7, 1) if rng.random() < 0.4 else 1))
+    last_aside = rng.uniform(-0.25, 0.4) if rng.random() < 0.5 else aside
     edge = np.linspace(-1, 1, counter.rows, dtype=np.float32)[:, None] ** 2
     parts = []
     for i, digit in enumerate(text):
-        ink = _wheel(counter, font, int(digit), turned[i])
+        last = i == len(text) - 1
+        columns, shift = (last_columns, last_aside) if last else (counter.columns, aside)
+        ink = _wheel(counter, columns, font, int(digit), turned[i], shift)
         if i >= len(text) - special:
             ink = ink_level * (1 - ink) if inverse else ink_level * ink
         ink = ink + counter.shade * edge * (0.6 - ink)
         ink[:, : 2 * OVERSAMPLING] = np.maximum(ink[:, : 2 * OVERSAMPLING], counter.rim)
-        parts += [ink, *_beside(counter, turned[i], i == len(text) - 1)]
+        parts += [ink, *_beside(counter, turned[i], last)]
     drawn = np.concatenate(parts, axis=1)
     if rng.random() < 0.55:
         drawn = _window(drawn, rng)
