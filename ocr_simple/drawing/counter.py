@@ -89,7 +89,7 @@ def _wheel(
 ) -> np.ndarray:
     """The ink of one wheel: (rows, columns), 0 to 1.
 
-    aside: how far right of the middle its digits stand, in columns of the wheel, which may cut them.
+    aside: how far right of its middle the digits stand, in widths of a wheel, whose sides cut them.
     """
     rows = counter.rows
     strip = np.zeros((3 * rows, columns), np.float32)  # the wheel unrolled
