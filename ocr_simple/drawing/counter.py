@@ -107,12 +107,12 @@ def _wheel(
         if end > start and last > first:
             part = strip[start:end, first:last]
             np.maximum(part, glyph[start - top : end - top, first - left : last - left], out=part)
-    # the part of the wheel's circumference that each row of the window shows
+    # the row of the unrolled wheel that each row of the window shows
     away = (np.arange(rows, dtype=np.float32) + 0.5 - rows / 2) / counter.radius
     source = np.arcsin(np.clip(away, -0.98, 0.98)) * counter.radius + 1.5 * rows - 0.5
-    x = np.tile(np.arange(columns, dtype=np.float32), (rows, 1))
-    y = np.tile(source[:, None].astype(np.float32), (1, columns))
-    return cv2.remap(strip, x, y, cv2.INTER_LINEAR)
+    share, above = np.modf(source)
+    share, above = share[:, None], above.astype(int)
+    return (1 - share) * strip[above] + share * strip[above + 1]
 
 
 def _beside(counter: _Counter, turned: float, last: bool) -> list[np.ndarray]:

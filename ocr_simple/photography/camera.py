@@ -1,12 +1,13 @@
 """A drawn line -> a picture of it, by a recipe; a picture that hides the line is taken again."""
 
+import functools
 from operator import attrgetter
 
 import cv2
 import numpy as np
 
 from ocr_simple.photography.effects import EFFECTS
-from ocr_simple.photography.effects.shot import Shot, happens, to_uint8
+from ocr_simple.photography.effects.shot import Effect, Shot, to_uint8
 from ocr_simple.photography.recipes import Recipe
 
 INVISIBLE = 2 / 255  # contrast that counts as none, as a share of the drawn line's
@@ -20,10 +21,17 @@ def take(pixels: np.ndarray, recipe: Recipe, rng: np.random.Generator) -> np.nda
     """
     drawn = pixels.astype(np.float32)
     shot = Shot(recipe, ink=1 - drawn / 255, image=drawn)
-    for chance, effect in EFFECTS:
-        if chance is None or happens(attrgetter(chance)(recipe), rng):
+    for chance, effect in _effects_of(recipe):
+        if chance is None or rng.random() < chance:
             effect(shot, rng)
     return to_uint8(shot.image)
+
+
+@functools.lru_cache
+def _effects_of(recipe: Recipe) -> tuple[tuple[float | None, Effect], ...]:
+    """The effects that a recipe has, in order, each after its chance; None: always applied."""
+    chances = [(attrgetter(field)(recipe) if field else None, effect) for field, effect in EFFECTS]
+    return tuple((chance, effect) for chance, effect in chances if chance is None or chance > 0)
 
 
 def legibility(pixels: np.ndarray, picture: np.ndarray) -> float:
