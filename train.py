@@ -194,6 +194,7 @@ class Training:
             self.model.compile(self.optimizer, self.loss, jit_compile=backend() == "jax")
             self.optimizer = self.model.optimizer
             self.optimizer.build(self.model.trainable_variables)
+        self.parts = devices.parts(options.batch_size // self.cluster.devices)
         if backend() == "tensorflow":
             self.run_step = self.cluster.compiled(self.step, self.model)
         else:
@@ -222,20 +223,36 @@ class Training:
     # --- the training step
 
     def step(self, inputs: dict[str, Any], labels: Any) -> Any:
-        """One step of gradient descent on one device's part of a batch. Returns the mean loss.
+        """One step of gradient descent on one device's share of a batch. Returns the mean loss.
 
         inputs: image (batch, height, width, channels), width (batch,); labels: `pack_labels`.
         """
         import tensorflow as tf
 
-        weights = self.model.trainable_variables
+        lines = tf.shape(labels)[0]
+        losses, gradients = [], []
+        for k in range(self.parts):  # computed side by side: see devices.py
+            part = slice(lines * k // self.parts, lines * (k + 1) // self.parts)
+            x = {name: values[part] for name, values in inputs.items()}
+            found = self.loss_and_gradients(x, labels[part], lines)
+            losses.append(found[0])
+            gradients.append(found[1])
+        total = [tf.add_n(list(map(tf.convert_to_tensor, parts))) for parts in zip(*gradients)]
+        total = self.cluster.averaged(total)  # over all devices and machines
+        # clips them, and keeps the average of weights
+        self.optimizer.apply(total, self.model.trainable_variables)
+        return tf.add_n(losses)
+
+    def loss_and_gradients(self, inputs: dict[str, Any], labels: Any, lines: Any) -> tuple:
+        """What a part of a batch of `lines` adds to the mean loss and to its gradients."""
+        import tensorflow as tf
+
         with tf.GradientTape() as tape:
-            logits = self.model(inputs, training=True)  # (batch, steps, classes)
-            loss = keras.ops.mean(self.loss(labels, logits))  # of (batch,) losses
-        gradients = tape.gradient(loss, [weight.value for weight in weights])
-        gradients = self.cluster.averaged(gradients)  # over all devices and machines
-        self.optimizer.apply(gradients, weights)  # clips them, and keeps the average of weights
-        return loss
+            logits = self.model(inputs, training=True)  # (part, steps, classes)
+            losses = self.loss(labels, logits)  # (part,)
+            loss = tf.reduce_sum(losses) / tf.cast(lines, losses.dtype)
+        weights = [weight.value for weight in self.model.trainable_variables]
+        return loss, tape.gradient(loss, weights)
 
     def keras_step(self, inputs: dict, labels: np.ndarray, stop: bool) -> tuple[float, bool]:
         """The same step as Keras makes it, for other backends than TensorFlow."""

@@ -7,7 +7,6 @@ Groups with `shown = False` are listed by `--help-all` alone.
 
 import dataclasses
 import importlib.util
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
@@ -16,6 +15,7 @@ import tyro
 from annotated_types import Ge, Gt, Le, Lt
 from tyro.conf import Positional
 
+from ocr_simple.cores import usable_cores
 from ocr_simple.spec import Context, Head, ModelSpec
 from ocr_simple.text import Alphabet
 
@@ -27,7 +27,7 @@ HELD_OUT = ("Sansation", "OpenSans", "Pacifico", "DroidSans", "RobotoCondensed",
 
 LONGEST_LINE = 1_000  # characters of a generated line: 14,000 pixels wide at a height of 32
 LARGEST_SEED = (1 << 32) - 1  # validation draws from streams that no training seed reaches
-WORKERS = max(1, min(8, (os.cpu_count() or 1) - 1))
+WORKERS = max(1, min(8, usable_cores() - 1))
 LEARNING_RATES = {"adamw": 6e-3, "adam": 6e-3, "adadelta": 1.0, "sgd": 0.03}
 
 NotNegative = Annotated[int, Ge(0)]

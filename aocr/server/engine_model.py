@@ -19,8 +19,8 @@ from aocr.server.served_model import (
     smaller,
 )
 from ocr_simple import images as imaging
+from ocr_simple.cores import usable_cores
 from ocr_simple.decoding.constraints import Lexicon
-from ocr_simple.engines.onnx_engine import usable_cores
 from ocr_simple.options import EngineName
 from ocr_simple.text import Line
 

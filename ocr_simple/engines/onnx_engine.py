@@ -2,7 +2,6 @@
 
 import importlib.util
 import logging
-import os
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ocr_simple import storage
+from ocr_simple.cores import usable_cores
 from ocr_simple.engines.engine import Engine
 from ocr_simple.engines.onnx_file import onnx_of, read_onnx, step_of
 from ocr_simple.engines.step_decoder import AFTER, SHOWN, Arrays, StepDecoder
@@ -163,10 +163,3 @@ def _broken(file: Path, reason: str) -> str:
 def _first_line(error: Exception) -> str:
     lines = str(error).strip().splitlines()
     return lines[0][:200] if lines else type(error).__name__
-
-
-def usable_cores() -> int:
-    """The cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
