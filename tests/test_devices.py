@@ -42,6 +42,16 @@ for columns in (124, 188, 252, 620, 680):
 """
 
 
+@pytest.mark.parametrize(
+    ("cores", "batch_size", "parts"), [(1, 32, 1), (2, 32, 2), (16, 32, 4), (16, 20, 2), (2, 7, 1)]
+)
+def test_a_batch_is_cut_by_the_cores_into_parts_of_eight_lines_or_more(
+    cores, batch_size, parts, monkeypatch
+):
+    monkeypatch.setattr(devices, "usable_cores", lambda: cores)
+    assert devices.parts(batch_size) == parts
+
+
 @pytest.mark.long
 @pytest.mark.skipif(
     platform.libc_ver()[0] != "glibc" or not devices.fast_in_bfloat16(),

@@ -34,6 +34,7 @@ from ocr_simple.drawing.lines import Lines
 from ocr_simple.network import encoders
 from ocr_simple.network.backend import keras
 from ocr_simple.options import HELD_OUT, LineOptions, TrainOptions
+from ocr_simple.runs import devices
 from ocr_simple.runs.checkpoint import TrainState, pack, unpack
 from ocr_simple.runs.config import NOT_COMPARED
 from ocr_simple.runs.run_folder import RunFolder
@@ -118,6 +119,18 @@ def short_run(tmp_path_factory):
 @pytest.fixture
 def finished(short_run, tmp_path):
     return Path(shutil.copytree(short_run, tmp_path / "run"))
+
+
+@pytest.mark.parametrize("head", ["ctc", "attention"])
+def test_a_batch_computed_in_parts_gives_the_same_step(head, tmp_path, monkeypatch):
+    options = "--batch-size 7 --steps 1 --optimizer sgd --learning-rate 0.1 --mixed-precision off"
+    for parts in (1, 3):
+        monkeypatch.setattr(devices, "parts", lambda batch_size, parts=parts: parts)
+        assert run(tmp_path / str(parts), *options.split(), "--head", head) == 0
+    whole, cut = (models.load(tmp_path / n / "last.keras").get_weights() for n in "13")
+    fresh = models.build(models.load(tmp_path / "1/last.keras").spec, seed=0).get_weights()
+    assert max(abs(a - b).max() for a, b in zip(whole, fresh)) > 1e-3, "the step changes weights"
+    assert max(abs(a - b).max() for a, b in zip(whole, cut)) < 1e-6
 
 
 def test_the_command_that_reads_with_the_model_is_quoted_for_the_shell(finished, capsys):
