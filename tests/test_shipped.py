@@ -94,7 +94,7 @@ def test_the_numbers_model_reads_points_signs_dates_and_times(recognizers, text)
 
 def test_the_numbers_model_is_less_sure_of_a_wheel_between_two_digits(recognizers, monkeypatch):
     def drawn(turned: float) -> list[np.ndarray]:
-        monkeypatch.setattr(counter, "turns", lambda text, rng: np.array([0, 0, 0, 0, turned]))
+        monkeypatch.setattr(counter, "positions", lambda text, rng: np.array([0] * 4 + [turned]))
         seeds = range(30)
         return [
             counter.draw_counter(f"{k + 12340}", OPEN_SANS, 32, np.random.default_rng(k))

@@ -84,6 +84,11 @@ def turns(text: str, rng: np.random.Generator) -> np.ndarray:
     return np.clip(turned + rng.normal(0, 0.03), -HALF, HALF)
 
 
+def positions(text: str, rng: np.random.Generator) -> np.ndarray:
+    """As `turns`; for some counters any, which no real one has: they show more halves of digits."""
+    return rng.uniform(-HALF, HALF, len(text)) if rng.random() < 0.12 else turns(text, rng)
+
+
 def _wheel(
     counter: _Counter, columns: int, font: str, digit: int, turned: float, aside: float
 ) -> np.ndarray:
@@ -193,9 +198,7 @@ def draw_counter(text: str, font: str, rows: int, rng: np.random.Generator) -> n
     if not text or not all(map(_is_digit, text)):
         raise ValueError(f"{text!r} is not of digits alone")
     counter = _measures(OVERSAMPLING * rows, rng)
-    turned = turns(text, rng)
-    if rng.random() < 0.12:  # no counter does this, but it shows more halves of digits
-        turned = rng.uniform(-HALF, HALF, len(text))
+    turned = positions(text, rng)
     # the last wheels may be of other colours: fractions of a unit, in red or inverse
     special = min(len(text) - 1, int(rng.choice([1, 1, 1, 2, 3]))) if rng.random() < 0.75 else 0
     inverse, ink_level = rng.random() < 0.75, rng.uniform(0.4, 1)
