@@ -35,11 +35,10 @@ from ocr_simple.engines.onnx_engine import why_not_onnx
 from ocr_simple.engines.step_decoder import StepDecoder
 from ocr_simple.errors import TrainError
 from ocr_simple.network.attention import AttentionDecoder, attention_loss, halves, teacher_forced
-from ocr_simple.network.backend import backend, keras
+from ocr_simple.network.backend import backend, keras, side_by_side
 from ocr_simple.network.encoders import BLOCK, ENCODERS
 from ocr_simple.network.layers import MaskPadding, ReverseValid, ValidColumns
 from ocr_simple.options import TrainOptions
-from ocr_simple.runs import devices
 from ocr_simple.runs.model_files import find_model
 from ocr_simple.runs.model_weights import check_fit, check_weights, damaged
 from ocr_simple.spec import CONTEXT_STRIDE, SPEC_FILE, ModelSpec, read_spec, time_steps
@@ -220,7 +219,7 @@ class KerasEngine(Engine):
 
     def __init__(self, model: keras.Model):
         self.model, self.spec = model, model.spec
-        self.at_once = devices.side_by_side()
+        self.at_once = side_by_side()
         self._predict = predictor(model)
 
     def run(self, x: dict[str, np.ndarray]) -> Any:

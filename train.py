@@ -231,7 +231,7 @@ class Training:
 
         lines = tf.shape(labels)[0]
         losses, gradients = [], []
-        for k in range(self.parts):  # computed side by side: see devices.py
+        for k in range(self.parts):  # computed side by side: see backend.py
             part = slice(lines * k // self.parts, lines * (k + 1) // self.parts)
             x = {name: values[part] for name, values in inputs.items()}
             found = self.loss_and_gradients(x, labels[part], lines)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from ocr_simple.network import backend
 from ocr_simple.runs import devices
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -48,7 +49,7 @@ for columns in (124, 188, 252, 620, 680):
 def test_a_batch_is_cut_by_the_cores_into_parts_of_eight_lines_or_more(
     cores, batch_size, parts, monkeypatch
 ):
-    monkeypatch.setattr(devices, "usable_cores", lambda: cores)
+    monkeypatch.setattr(backend, "usable_cores", lambda: cores)
     assert devices.parts(batch_size) == parts
 
 

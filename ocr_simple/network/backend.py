@@ -17,9 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from ocr_simple import interrupts
+from ocr_simple.cores import usable_cores
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+MOST_SIDE_BY_SIDE = 4
 BACKENDS = ("tensorflow", "jax", "torch")  # each the name of its package, too
 
 
@@ -77,11 +79,37 @@ def check_backend() -> None:
         raise ValueError(f"{setting}: the package {name} is not installed; {install}, or {fix}")
 
 
+def side_by_side() -> int:
+    """How many batches, or parts of one, are computed at a time: on a CPU several, see below."""
+    if backend() != "tensorflow":
+        return 1
+    import tensorflow as tf
+
+    gpus = tf.config.list_physical_devices("GPU")
+    return 1 if gpus else min(usable_cores(), MOST_SIDE_BY_SIDE)
+
+
+def _share_cores() -> None:
+    """Give each of those its own cores.
+
+    On a CPU TensorFlow spreads each operation over all cores, and most operations of these networks
+    are too small for that. Always the same, as a run that resumes must round as before.
+    """
+    import tensorflow as tf
+
+    if side_by_side() > 1 and not tf.config.threading.get_intra_op_parallelism_threads():
+        with contextlib.suppress(RuntimeError):  # the process has used TensorFlow already
+            threads = usable_cores() // side_by_side()
+            tf.config.threading.set_intra_op_parallelism_threads(threads)
+
+
 @functools.cache
 def _import_keras() -> Any:
     check_backend()
     with interrupts.importing(), standard_error_closed():
         module = importlib.import_module("keras")
+        if backend() == "tensorflow":
+            _share_cores()
     # keras.json of a user may hold others, for which the networks here are not made
     module.config.set_image_data_format("channels_last")
     module.config.set_floatx("float32")

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from ocr_simple.network.backend import backend, keras, standard_error_closed
-from ocr_simple.runs.devices import configure_tensorflow
+from ocr_simple.runs.devices import limit_gpu_memory
 
 START_LIMIT = 600  # seconds to wait for the other processes, unless OCR_START_LIMIT says otherwise
 
@@ -56,7 +56,7 @@ class Cluster:
     def _tensorflow_strategy(self) -> Any:
         import tensorflow as tf
 
-        configure_tensorflow()
+        limit_gpu_memory()
         if self.size > 1:
             with _start_limit(), standard_error_closed():
                 return tf.distribute.MultiWorkerMirroredStrategy()

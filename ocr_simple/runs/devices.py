@@ -1,57 +1,37 @@
-"""Which devices the work runs on: all GPUs of the machine, or else its CPU. There is no switch.
-
-On a CPU TensorFlow spreads each operation over all cores, and most operations are too small for
-that. So a batch is cut into parts, and each part is computed on a core of its own, or on a few.
-"""
+"""Which devices the work runs on: all GPUs of the machine, or else its CPU. There is no switch."""
 
 import contextlib
 from collections.abc import Iterator
 
-from ocr_simple.cores import usable_cores
-from ocr_simple.network.backend import backend, keras, standard_error_closed
+from ocr_simple.network.backend import backend, keras, side_by_side, standard_error_closed
 
-MOST_PARTS = 4  # of a batch
-LEAST_LINES = 8  # in a part
+LEAST_LINES = 8  # in a part of a batch
 
 
 def prepare() -> str:
     """Name the devices found. Call it before the first model is built."""
     with standard_error_closed():
         if backend() == "tensorflow":
-            configure_tensorflow()
+            limit_gpu_memory()
         if backend() == "torch":  # for which Keras lists no devices
             return str(keras.ops.zeros(1).device)
         keras.ops.zeros(1)  # initialises the device
         return ", ".join(keras.distribution.list_devices())
 
 
-def configure_tensorflow() -> None:
-    """Let TensorFlow take a GPU's memory as it needs it, and give each part of a batch its cores.
-
-    In a process that has used TensorFlow already, it stays as it is.
-    """
+def limit_gpu_memory() -> None:
+    """Let TensorFlow take a GPU's memory as it needs it, not all at once."""
     import tensorflow as tf
 
-    with contextlib.suppress(RuntimeError):  # already initialised in this process
-        for gpu in tf.config.list_physical_devices("GPU"):
+    for gpu in tf.config.list_physical_devices("GPU"):
+        try:
             tf.config.experimental.set_memory_growth(gpu, True)
-        if not tf.config.threading.get_intra_op_parallelism_threads():
-            threads = usable_cores() // side_by_side()
-            tf.config.threading.set_intra_op_parallelism_threads(threads)
-
-
-def side_by_side() -> int:
-    """How many parts of a batch, or batches, are computed at a time."""
-    if backend() != "tensorflow":
-        return 1
-    import tensorflow as tf
-
-    gpus = tf.config.list_physical_devices("GPU")
-    return 1 if gpus else min(usable_cores(), MOST_PARTS)
+        except RuntimeError:  # already initialised in this process
+            break
 
 
 def parts(batch_size: int) -> int:
-    """In how many parts a batch of training is computed."""
+    """In how many parts a batch of training is computed: see `backend.side_by_side`."""
     return max(1, min(side_by_side(), batch_size // LEAST_LINES))
 
 
