@@ -83,8 +83,7 @@ def side_by_side() -> int:
     """How many batches, or parts of one, are computed at a time: on a CPU several, see below."""
     if backend() != "tensorflow":
         return 1
-    import tensorflow as tf
-
+    tf = importlib.import_module("tensorflow")
     gpus = tf.config.list_physical_devices("GPU")
     return 1 if gpus else min(usable_cores(), MOST_SIDE_BY_SIDE)
 
@@ -95,8 +94,7 @@ def _share_cores() -> None:
     On a CPU TensorFlow spreads each operation over all cores, and most operations of these networks
     are too small for that. Always the same, as a run that resumes must round as before.
     """
-    import tensorflow as tf
-
+    tf = importlib.import_module("tensorflow")
     if side_by_side() > 1 and not tf.config.threading.get_intra_op_parallelism_threads():
         with contextlib.suppress(RuntimeError):  # the process has used TensorFlow already
             threads = usable_cores() // side_by_side()
