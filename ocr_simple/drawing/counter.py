@@ -85,7 +85,11 @@ def turns(text: str, rng: np.random.Generator) -> np.ndarray:
 
 
 def positions(text: str, rng: np.random.Generator) -> np.ndarray:
-    """As `turns`; for some counters any, which no real one has: they show more halves of digits."""
+    """How far each wheel has turned, as `turns` says.
+
+    In one counter of eight every wheel stands anywhere. No real counter does that, but it shows a
+    model many half digits.
+    """
     return rng.uniform(-HALF, HALF, len(text)) if rng.random() < 0.12 else turns(text, rng)
 
 

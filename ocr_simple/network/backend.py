@@ -80,7 +80,10 @@ def check_backend() -> None:
 
 
 def side_by_side() -> int:
-    """How many batches, or parts of one, are computed at a time: on a CPU several, see below."""
+    """How many batches, or parts of one batch, are computed at a time.
+
+    One on a GPU. On a CPU one for each core, up to MOST_SIDE_BY_SIDE.
+    """
     if backend() != "tensorflow":
         return 1
     tf = importlib.import_module("tensorflow")
@@ -89,10 +92,11 @@ def side_by_side() -> int:
 
 
 def _share_cores() -> None:
-    """Give each of those its own cores.
+    """Let each operation of TensorFlow use only the cores of its batch: see `side_by_side`.
 
-    On a CPU TensorFlow spreads each operation over all cores, and most operations of these networks
-    are too small for that. Always the same, as a run that resumes must round as before.
+    By default TensorFlow spreads each operation over all cores, and most operations of these
+    networks are too small for that. It is set when TensorFlow is imported, so that every process
+    rounds alike, and a resumed run gives what an uninterrupted one does.
     """
     tf = importlib.import_module("tensorflow")
     if side_by_side() > 1 and not tf.config.threading.get_intra_op_parallelism_threads():
