@@ -207,11 +207,13 @@ def _readme(folder: Path, new: Path, formats: Sequence["Format"]) -> str:
     """How to use each format that a folder holds; new: with the files that it will hold too."""
     there = {path.name: path for place in (folder, new) for path in place.iterdir()}
     versions = sorted(filter(str.isdecimal, there), key=int)
+    also = f", {export_files.READER_CONSTRAINT}" if export_files.READER_CONSTRAINT in there else ""
     parts = [
         f"# {cell(storage.display_name(folder))}\n",
         "Exported by ocr_simple. Each file gives the texts and confidences of its model, as "
         "checked on about forty images; one in 8 bits may differ slightly. `FILE.json` describes "
-        "the model in FILE, and has its checksum: copy both.\n",
+        "the model in FILE, and has its checksum. To use one on another computer, copy FILE, "
+        f"FILE.json{also} and, for ONNX and LiteRT, reader.py.\n",
     ]
     for form in formats:
         name = form.file.format(version=versions[-1] if versions else 0)

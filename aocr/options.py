@@ -1,6 +1,5 @@
 """The options of each `aocr` command, which are parsed without importing TensorFlow."""
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -9,6 +8,7 @@ import tyro
 from annotated_types import Ge, Gt, Le
 from tyro.conf import Positional
 
+from ocr_simple.cores import usable_cores
 from ocr_simple.options import (
     HELD_OUT,
     DatasetOption,
@@ -25,6 +25,7 @@ from ocr_simple.options import (
 )
 from ocr_simple.spec import Head
 
+CORES = usable_cores()
 Model = Annotated[str, tyro.conf.arg(aliases=["--model-dir", "--job-dir"])]
 
 
@@ -97,7 +98,7 @@ class GenerateOptions(Group):
     """Random seed of generated lines."""
     color: bool = False
     """Draw generated lines in colour."""
-    workers: Positive = os.cpu_count() or 1
+    workers: Positive = CORES
     """Processes that draw lines. The lines do not depend on the number."""
 
 
@@ -146,9 +147,10 @@ class LabelPageOptions(Group):
     folder: Annotated[Path | None, Positional, tyro.conf.arg(metavar="FOLDER")] = None
     """Folder of pictures. Its labels.tsv is written at each answer; left_out.tsv lists the pictures
     that get no label."""
-    model: Model = "digits"
+    model: Annotated[str | None, tyro.conf.arg(aliases=["--model-dir", "--job-dir"])] = None
     """Model that suggests the texts: a shipped model's name (digits, numbers, text), a model file,
-    or a run folder."""
+    or a run folder. By default the one that was trained on this folder, in checkpoints/FOLDER, or
+    digits if there is none."""
     order: Literal["unsure", "telling", "name"] = "unsure"
     """unsure: first the pictures that the model is least sure of; telling: of the least sure ones,
     first those that look unlike the pictures answered already; name: in the order of names."""
@@ -412,18 +414,19 @@ class LimitOptions(Group):
     max_request_columns: Positive = 100_000
     """Columns of all images of a request together."""
     max_waiting: Positive = 256
-    """Queue limit, in images. A request may have half of what is free; others get 429."""
+    """Queue limit, in images. A request that needs more than half of what is free gets 429, unless
+    the queue is empty."""
     max_waiting_columns: Positive = 400_000
-    """Queue limit, in columns, likewise; about five seconds of reading on two cores. A large image
-    counts as one for every 150 pixels, if that is more."""
+    """Queue limit, in columns; the same rule applies. They take about five seconds to read on two
+    cores. A large image counts as its pixels divided by 150, if that is more than its columns."""
     max_connections: Positive = 512
     """Open connections; fewer if the system allows fewer open files. A further one takes the place
     of one without a request, or gets 503."""
     max_bodies: Positive = 128_000_000
     """Bytes of all requests together that were not answered yet; more get 503."""
     timeout: Annotated[float, Gt(0)] = 10.0
-    """Seconds within which the head of a request must arrive, then its body, and again within which
-    its images are read."""
+    """Seconds within which the headers of a request must arrive, then its body, and again within
+    which its images are read."""
     grace: Annotated[float, Gt(0)] = 9.0
     """Seconds within which the server ends after Ctrl-C or SIGTERM; open requests may take two
     thirds of them. Docker waits for 10."""

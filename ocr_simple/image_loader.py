@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ocr_simple import images as imaging
+from ocr_simple.cores import usable_cores
 from ocr_simple.datasets.crops import Crops, load_line
 from ocr_simple.options import Orientation
 from ocr_simple.spec import ModelSpec
@@ -18,7 +19,7 @@ from ocr_simple.text import escape_controls
 
 CHUNK = 256  # images decoded at a time, while those before are read
 CHUNK_COLUMNS = 1 << 19  # of these images: about 64 MB of grey ones
-THREADS = min(8, os.cpu_count() or 1)  # that decode large files
+THREADS = min(8, usable_cores())  # that decode large files
 
 
 class Upright(NamedTuple):

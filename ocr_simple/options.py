@@ -67,10 +67,11 @@ class TextOptions(Group):
         "pages",
         "recipe",
     ] = "random"
-    """random characters; numbers: digits, prices, dates and times as they are printed, less the
-    marks that the alphabet lacks; dictionary words; mixed: words, numbers and codes; strings: your
-    own lines; wikipedia: sentences, from the network; signs: words by frequency, names, codes;
-    pages: rows of running text, headings, cells of tables; recipe: what fits each recipe."""
+    """random: random characters; numbers: digits, prices, dates and times as they are printed,
+    without marks that the alphabet lacks; dictionary: words of --language; mixed: words, numbers
+    and codes; strings: your own lines; wikipedia: sentences, from the network; signs: words by
+    frequency, names, codes; pages: rows of running text, headings, cells of tables; recipe: what
+    fits each recipe."""
     min_length: Annotated[int, Ge(1), Le(LONGEST_LINE)] = 1
     """Minimum number of characters in a random line, or of words in a Wikipedia sentence."""
     max_length: Annotated[int, Ge(1), Le(LONGEST_LINE)] = 10

@@ -256,7 +256,7 @@ def summary(
     0: all images were read; 1: some could not be read; 2: none could.
     """
     if passed_over:
-        print(f"other files skipped: {passed_over}", file=sys.stderr)
+        print(f"files skipped that are not images: {passed_over}", file=sys.stderr)
     if options.min_confidence:
         print(f"unsure: {unsure} of {images - failed} images", file=sys.stderr)
     if failed:

@@ -146,6 +146,8 @@ def test_a_training_that_would_take_too_long_is_given_fewer_steps():
     with pytest.raises(TooSlow) as slow:
         watch(replace(result, step=2 * options.interval))
     assert 0 < slow.value.steps < 300
+    with pytest.raises(TooSlow):  # there is no time for a second interval
+        Watch(options, seconds=-1, strict=True)(result)
     with pytest.raises(OutOfTime):
         Watch(options, seconds=-1, strict=False)(result)
 

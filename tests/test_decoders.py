@@ -21,7 +21,7 @@ LIMITS = Preparation(channels=1, height=32, max_pixels=20_000_000, max_columns=1
 @pytest.fixture
 def lanes(monkeypatch):
     """Decoders with one process for each queue, and an image's limit of 0.4 s."""
-    monkeypatch.setattr(decoders.os, "cpu_count", lambda: 1)
+    monkeypatch.setattr(decoders, "usable_cores", lambda: 1)
     monkeypatch.setattr(decoders, "IMAGE_SECONDS", 0.4)
     lanes = Decoders(LIMITS.max_pixels, patience=60)
     yield lanes

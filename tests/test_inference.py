@@ -453,7 +453,7 @@ def test_other_files_of_a_folder_are_passed_over_and_counted(script, folder):
     (folder / "more/notes").write_bytes(b"")
     status, out, err = script(folder)
     assert (status, len(out)) == (0, 3)
-    assert err[1:] == ["other files skipped: 2"]
+    assert err[1:] == ["files skipped that are not images: 2"]
 
 
 def test_a_file_named_outright_is_read_whatever_its_extension(script, folder):
@@ -714,7 +714,7 @@ def test_a_hostile_folder(tmp_path, model_file):
     read = [json.loads(line)["path"] for line in out.splitlines()]
     assert sorted(read) == sorted(f"{tmp_path}/{name}" for name in good)
     assert err[0] == f"Reading with {model_file}"
-    assert err[-2] == "other files skipped: 1"
+    assert err[-2] == "files skipped that are not images: 1"
     assert err[-1] == f"{len(bad)} of {len(good) + len(bad)} images could not be read"
     warnings = ("pages; ", "EXIF cannot be read", "taller than wide")
     failures = [line for line in err[1:-2] if not any(word in line for word in warnings)]

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import httpx
 import numpy as np
@@ -17,7 +18,7 @@ from support.commands import ROOT
 from support.datasets import picture
 
 from aocr import cli
-from aocr.label.app import application
+from aocr.label.app import application, reading_model
 from aocr.label.labels_file import Answer, LabelsFile
 from aocr.label.lock import LOCK, FolderLock
 from aocr.label.order import next_to_label
@@ -312,7 +313,8 @@ def test_a_picture_that_cannot_be_used_gets_no_label(folder):
     assert written(folder, "left_out.tsv") == ["a.png\tnot a line"]
 
 
-def test_the_figures(folder):
+def test_the_figures(folder, monkeypatch):
+    monkeypatch.setattr("aocr.label.session.FEWEST", 4)
     seconds = iter(range(0, 10_000, 2))
     session = session_of(folder, "name", clock=lambda: next(seconds) * 1.0)
     session.deliver({n: reading("12", 0.5) for n in range(5)})
@@ -322,10 +324,15 @@ def test_the_figures(folder):
     state = session.state()
     assert state["unchanged"] == 0.5 and state["per_minute"] is None  # after two texts
     assert (state["labelled"], state["left_out"], state["waiting"]) == (2, 1, 2)
+    session.answer(3, "label", "12")
+    session.answer(4, "label", "13")
+    state = session.state()
+    assert state["unchanged"] == 0.5
+    assert state["per_minute"] == 24.0  # four texts in ten seconds, and one left out
     session.review(True)
-    for _ in range(3):
-        session.answer(session.current, "label", "12")
-    assert session.state()["per_minute"] == 25.0  # five texts in twelve seconds, and one left out
+    session.answer(session.current, "label", "12")
+    after = session.state()  # what is looked at again does not count
+    assert (after["unchanged"], after["per_minute"]) == (state["unchanged"], state["per_minute"])
 
 
 def test_a_review_begins_with_suspected_errors(folder):
@@ -440,7 +447,7 @@ import json, pathlib, sys
 print("Fold 2 of 5\\r 50%|##  | 10/20 [00:01<00:01]\\r", flush=True)
 folder = pathlib.Path(sys.argv[1]); folder.mkdir()
 (folder / "auto.json").write_text(json.dumps({"summary": ["11 % -> yours 91 %", "9 images"],
-    "better": True, "start": "digits"}))
+    "better": True, "in_time": True, "start": "digits"}))
 """
 
 
@@ -452,16 +459,40 @@ def test_a_training_shows_its_messages_and_its_result(folder):
     state = training.state()
     assert state["result"][:2] == ["11 % -> yours 91 %", "9 images"] and not state["failed"]
     assert state["result"][2].startswith("The new model reads the pictures from now on.")
-    assert state["lines"] == ["Starting", "Fold 2 of 5"]
+    assert state["lines"] == ["Fold 2 of 5"]
     assert state["doing"] == "Training 2 of 5, step 10 of 20" and state["progress"] == 0.3
     assert models == [folder / "model" / "best.keras"]
 
 
 def test_a_training_that_is_not_better_says_so(folder):
+    training = training_of(folder, TRAINED.replace('"better": True', '"better": False'))
+    training.start()
+    until(lambda: not training.state()["running"])
+    kept = f"The trained model is not better, so {folder / 'model'} holds digits. More labels help"
+    assert training.state()["result"][2].startswith(kept)
+
+
+def test_a_training_that_had_too_little_time_says_so(folder):
     training = training_of(folder, TRAINED.replace(": True", ": False"))
     training.start()
     until(lambda: not training.state()["running"])
-    assert training.state()["result"][2].startswith("It is not better than digits, which is kept.")
+    result = training.state()["result"][2]
+    assert result.startswith("The time was up") and "--minutes" in result
+    assert "More labels" not in result
+
+
+def test_a_training_says_what_it_does_and_not_its_messages(folder):
+    rows = [
+        "Looking for recipes that draw lines like your pictures",
+        "x.jsonl: JSON Lines; 8 images",
+    ]
+    script = f"print({chr(10).join(rows)!r}, flush=True); import time; time.sleep(60)"
+    training = training_of(folder, script)
+    training.start()
+    assert training.state()["doing"] == "Starting"
+    until(lambda: rows[1] in training.state()["lines"])
+    assert training.state()["doing"] == "Looking for recipes that draw lines like the pictures"
+    training.close()
 
 
 @pytest.mark.parametrize("script", ["raise SystemExit('no such thing')", "print('no such thing')"])
@@ -523,6 +554,16 @@ def test_after_a_training_all_pictures_are_read_again(folder):
 
 
 # --- the process ------------------------------------------------------------------------------
+
+
+def test_the_model_that_was_trained_on_a_folder_reads_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert reading_model(None, Path("mine")).name == "digits.keras"
+    trained = Path("checkpoints/mine/best.keras")
+    trained.parent.mkdir(parents=True)
+    trained.touch()
+    assert reading_model(None, Path("mine")) == trained
+    assert reading_model("numbers", Path("mine")).name == "numbers.keras"
 
 
 def test_a_second_process_is_told_of_the_first(folder):

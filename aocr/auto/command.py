@@ -284,6 +284,7 @@ def _compare(
     from aocr.auto.trainings import fitted_temperature, with_temperature
 
     start = str(chosen.init_from)
+    log(f"Comparing with {start}")
     comparison = Comparison(models.read(start, unseen.examples), unseen.readings)
     folder.mkdir(parents=True, exist_ok=True)
     best = folder / "best.keras"
@@ -299,11 +300,11 @@ def _compare(
         shutil.copyfile(find_model(start), best)
     if reason := networks.save_onnx(best):
         log(f"Read with Keras, without an ONNX file: {reason}")
-    comparison.write(start, [pixels for pixels, _, _ in unseen.examples], folder)
+    comparison.write(start, [pixels for pixels, _, _ in unseen.examples], folder, unseen.in_time)
     say(f"{comparison.figures(start)}\n{comparison.changes()}: {folder / LIST}, {PICTURE}")
+    if not unseen.in_time:
+        say("The time was up before the training was done; --minutes gives it more")
     if not comparison.is_better:
-        say(
-            f"The trained model is not better, so {folder} holds {start}. More labels help most; "
-            "--minutes gives more time"
-        )
+        help_ = "; more labels help most" if unseen.in_time else ""
+        say(f"The trained model is not better, so {folder} holds {start}{help_}")
     say(f"Read your own images with: {choice.reading_command(folder)}")

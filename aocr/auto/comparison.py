@@ -1,4 +1,4 @@
-"""The model of before and the trained one on the same images: two lines, a list and a picture."""
+"""The previous model and the trained one on the same images: two lines, a list and a picture."""
 
 import json
 from collections.abc import Sequence
@@ -50,15 +50,19 @@ class Comparison(NamedTuple):
         lost = sum(b.exact < a.exact for a, b in zip(self.before, self.after))
         return f"{counted(gained, 'image')} from wrong to right, {lost} from right to wrong"
 
-    def write(self, start: str, pixels: Sequence[np.ndarray], folder: Path) -> None:
+    def write(
+        self, start: str, pixels: Sequence[np.ndarray], folder: Path, in_time: bool = True
+    ) -> None:
         """Write the figures, a list of the changed images, and a picture of the first SHOWN.
 
-        start: the model of before. pixels: uint8 (rows, columns, channels) of every image.
+        start: the previous model. pixels: uint8 (rows, columns, channels) of every image. in_time:
+        whether there was time for all of the training.
         """
         before, after = (sum(r.exact for r in each) / len(each) for each in self)
         figures = {"start": start, "images": len(self.after), "before": before, "after": after}
         figures |= {"interval": wilson(sum(r.exact for r in self.after), len(self.after))}
-        figures |= {"better": self.is_better, "summary": [self.figures(start), self.changes()]}
+        figures |= {"better": self.is_better, "in_time": in_time}
+        figures |= {"summary": [self.figures(start), self.changes()]}
         write_whole(folder / FIGURES, json.dumps(figures, indent=1).encode())
         rows = ["image\ttruth\tbefore\tnow"]
         for i in self.changed:

@@ -7,7 +7,6 @@ slow computer, one model is trained, and a part of the images is kept to validat
 """
 
 import dataclasses
-import itertools
 import json
 import math
 import time
@@ -63,6 +62,7 @@ class Unseen(NamedTuple):
     examples: list[Example]
     readings: list[Reading]
     predictions: list[Prediction]
+    in_time: bool = True  # False: the time was up before all trainings had all their steps
 
 
 class Clock:
@@ -95,12 +95,15 @@ class Watch:
         now, self.latest = time.monotonic(), validation
         self.laps.append(now - self.before)
         self.before, lap = now, self.laps[-1]
-        if self.strict and len(self.laps) == 2 and validation.step < self.steps:
-            starting = max(0.0, self.laps[0] - lap)  # it compiles
+        if validation.step >= self.steps:
+            return
+        late = now - self.started + lap > self.seconds
+        if self.strict and (late or len(self.laps) == 2):
+            starting = max(0.0, self.laps[0] - lap)  # it compiles; unknown after the first interval
             affordable = int((self.seconds - ENDING * starting) / lap * self.interval)
             if affordable < ALMOST * self.steps:
                 raise TooSlow(affordable)
-        if now - self.started + lap > self.seconds and validation.step < self.steps:
+        if late:
             raise OutOfTime
 
 
@@ -119,17 +122,18 @@ def train_part(
     seconds: in which it ends, early if need be. temperature: what the model gets. strict: raise
     TooSlow if there is no time for all steps. Raises what `train.train` does.
     """
-    watch = Watch(options, seconds, strict)
+    watch, in_time = Watch(options, seconds, strict), True
     try:
         validation = train.train(options, watch)
     except OutOfTime:
         assert watch.latest is not None
-        validation = watch.latest
+        validation, in_time = watch.latest, False
         log("The time is up: the best model so far is kept")
     file = options.model_dir / "best.keras"
     best = with_temperature(models.load(file), temperature)
     models.save(best, file)
-    return read_unseen(best, list(zip(validation.pixels, validation.truths, validation.fonts)))
+    unseen = read_unseen(best, list(zip(validation.pixels, validation.truths, validation.fonts)))
+    return unseen._replace(in_time=in_time)
 
 
 def right(readings: Sequence[Reading]) -> float:
@@ -194,7 +198,7 @@ def with_names(unseen: Unseen, entries: Sequence[Entry]) -> Unseen:
     names = [entries[int(Path(name).stem)].name for _, _, name in unseen.examples]
     examples = [(*example[:2], name) for example, name in zip(unseen.examples, names)]
     readings = [dataclasses.replace(r, name=name) for r, name in zip(unseen.readings, names)]
-    return Unseen(examples, readings, unseen.predictions)
+    return Unseen(examples, readings, unseen.predictions, unseen.in_time)
 
 
 def cross_validate(
@@ -223,7 +227,12 @@ def cross_validate(
         parts.append(train_part(fold, before / folds_left, temperature, strict and number == 1))
         least = min(least, before - clock.left())
         files.append(fold.model_dir / "best.keras")
-    together = Unseen(*(list(itertools.chain(*items)) for items in zip(*parts)))
+    together = Unseen(
+        [example for part in parts for example in part.examples],
+        [reading for part in parts for reading in part.readings],
+        [prediction for part in parts for prediction in part.predictions],
+        len(parts) == FOLDS and all(part.in_time for part in parts),
+    )
     unseen = with_names(together, entries)
     mean = with_temperature(models.mean([models.load(file) for file in files]), temperature)
     if right(Recognizer(mean).evaluate(unseen.examples)) >= right(unseen.readings):

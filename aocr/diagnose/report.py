@@ -121,8 +121,8 @@ def readings_note(confidences: dict[str, float]) -> str:
     note = f"Mean confidence of the shipped models: {shown}"
     if max(confidences.values()) < KNOWN:
         note += (
-            f"\nNone is sure (over {KNOWN:.0%}): this kind of picture, or its characters, is new "
-            "to them. Train for it."
+            f"\nNeither is sure (over {KNOWN:.0%}): this kind of picture, or its characters, is "
+            "new to them. Train for it."
         )
     return note
 

@@ -26,7 +26,7 @@ from aocr.label.lock import FolderLock
 from aocr.label.readings import BackgroundReader
 from aocr.label.routes import Labelling, routes
 from aocr.label.session import Session
-from aocr.label.training import Training, training_command
+from aocr.label.training import MODEL, Training, training_command
 from aocr.model_folder import model_folder
 from aocr.options import GOOD_START, LEAST_LABELS, LabelPageOptions
 from aocr.server.connections import Connection, Server, listen
@@ -78,7 +78,7 @@ def run(options: LabelPageOptions, _: list[str]) -> int:
     images = images_in(folder)
     if not images:
         raise ValueError(f"{folder}: no images there; name the folder with your pictures")
-    model = find_model(options.model)
+    model = reading_model(options.model, folder)
     spec = read_spec(model)
     lock = FolderLock(folder)
     try:
@@ -107,12 +107,25 @@ def run(options: LabelPageOptions, _: list[str]) -> int:
         lock.close()
 
 
+def reading_model(given: str | None, folder: Path) -> Path:
+    """The model that reads: the one that is named, or that was trained on the folder, or digits.
+
+    Raises ValueError.
+    """
+    trained = model_folder(folder)
+    return find_model(given or (trained if (trained / MODEL).is_file() else "digits"))
+
+
 def _ending(folder: Path, file: LabelsFile, labels: int) -> str:
     """What there is now, and what to do with it."""
     found = f"{counted(labels, 'label')} in {file.labels.path}"
     if labels < LEAST_LABELS:
         return f"{found}; a training needs {LEAST_LABELS}, and {GOOD_START} are a good start"
-    return f"{found}. Train on them with: aocr train {shlex.quote(str(folder))} --auto"
+    given = shlex.quote(str(folder))
+    return (
+        f"{found}\nTrain on them with: aocr train {given} --auto\n"
+        f"Or, if they were set aside, compare models on them: aocr test {given} --model MODEL"
+    )
 
 
 def _check_folder(given: Path | None) -> Path:

@@ -155,7 +155,7 @@ class Session:
             if self.reviewing:
                 self._reviewed.add(number)
             gap = self._clock() - self._since
-            if gap <= PAUSE:
+            if gap <= PAUSE and not self.reviewing:
                 self._gaps.append((gap, kind == "label"))
             self._steps.append(_Step(number, kind, before, self.reviewing, unchanged))
             self._advance()
@@ -240,7 +240,8 @@ class Session:
         with self._lock:
             suspects = sum(self._is_suspected(n) for n in self.answers)
             labelled = self.labelled
-            judged = [step.unchanged for step in self._steps if step.unchanged is not None]
+            labelling = [step for step in self._steps if not step.reviewing]
+            judged = [step.unchanged for step in labelling if step.unchanged is not None]
             return {
                 "picture": None if self.current is None else self._picture(self.current),
                 "upcoming": self.upcoming,

@@ -16,6 +16,12 @@ from aocr.options import LEAST_LABELS
 from ocr_simple.datasets.crops import CROPS, load_crops
 
 LISTED = 12  # rows of its messages that the page lists, if it failed
+STAGES = {  # the first words of its messages that say what it does, and what the page says then
+    "Looking for recipes": "Looking for recipes that draw lines like the pictures",
+    "Starting from": "Preparing",
+    "Fold": "Preparing the next training",
+    "Comparing": "Comparing the models",
+}
 FOLD = re.compile(r"Fold (\d+) of (\d+)")  # which of its trainings runs
 STEP = re.compile(r"\| *(\d+)/(\d+) \[")  # the progress bar of each
 FIGURES, MODEL = "auto.json", "best.keras"  # that it writes
@@ -37,12 +43,16 @@ def training_command(folder: Path, model_dir: Path) -> list[str]:
 
 def _what_is_kept(figures: dict[str, Any], model_dir: Path) -> str:
     """Which model reads the pictures from now on, and where it is."""
+    late = "" if figures["in_time"] else "The time was up before the training was done. "
     if figures["better"]:
-        return f"The new model reads the pictures from now on. It is in {model_dir}"
-    return (
-        f"It is not better than {figures['start']}, which is kept. More labels help most: label "
-        "some, and train again"
+        return f"{late}The new model reads the pictures from now on. It is in {model_dir}"
+    kept = f"The trained model is not better, so {model_dir} holds {figures['start']}. "
+    more = (
+        "More labels help most: label some, and train again"
+        if figures["in_time"]
+        else ("More time helps: end aocr label, and give aocr train --auto more --minutes")
     )
+    return late + kept + more
 
 
 class Training:
@@ -63,6 +73,7 @@ class Training:
         self._follower: threading.Thread | None = None
         self._stopped = False  # whether it was asked to stop
         self._rows: deque[str] = deque(maxlen=LISTED)  # without those of progress bars
+        self._stage = ""
         self._fold, self._step = (1, 1), (0, 1)  # which one of how many
         self._failed = False
         self._result: list[str] = []
@@ -75,7 +86,7 @@ class Training:
                 raise ValueError("a training is running already")
             command = self.command()
             self._rows.clear()
-            self._rows.append("Starting")
+            self._stage = "Starting"
             self._fold, self._step = (1, 1), (0, 1)
             self._failed = self._stopped = False
             self._process = subprocess.Popen(  # a session of its own: Ctrl-C is the server's
@@ -121,7 +132,7 @@ class Training:
     def _doing(self) -> str:
         """What it does now, in a few words."""
         if not self._step[0]:
-            return self._rows[-1] if self._rows else ""
+            return self._stage
         fold = "Training {} of {}, step".format(*self._fold) if self._fold[1] > 1 else "Step"
         return f"{fold} {self._step[0]:,} of {self._step[1]:,}"
 
@@ -131,6 +142,9 @@ class Training:
             self._step = int(step[1]), max(1, int(step[2]))
         elif row.strip():
             self._rows.append(row)
+            for start, stage in STAGES.items():
+                if row.startswith(start):
+                    self._stage, self._step = stage, (0, 1)
             if fold := FOLD.fullmatch(row.strip()):
                 self._fold, self._step = (int(fold[1]), max(1, int(fold[2]))), (0, 1)
 

@@ -7,12 +7,12 @@ long delay each other, and hardly others. The third one is for large JSON.
 """
 
 import asyncio
-import os
 import queue
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from ocr_simple.cores import usable_cores
 from ocr_simple.stoppable import Killed, StoppableProcess, Stopped
 
 PRELOAD = ("aocr.server.engine_model", "aocr.server.served_model", "aocr.server.answers")
@@ -77,7 +77,7 @@ class Decoders:
 
     def __init__(self, max_pixels: int, patience: float):
         """patience: seconds for each call, whether or not it gets processor time."""
-        cores = os.cpu_count() or 1
+        cores = usable_cores()
         memory = max(1 << 30, BYTES_PER_PIXEL * max_pixels)
         self.first = Lane(cores, FIRST_SECONDS, patience, memory, 5)
         self.second = Lane(cores, IMAGE_SECONDS, patience, memory, 10)

@@ -40,8 +40,8 @@ UPLOAD = {  # in the OpenAPI document
 }
 
 
-def service_of(request: Request) -> Service:
-    """The service of the application that a request came to."""
+async def service_of(request: Request) -> Service:
+    """The service of the application that a request came to; a plain function takes a thread."""
     return request.app.state.service
 
 

@@ -132,7 +132,8 @@ def _figures(evaluation: Evaluation) -> Iterator[str]:
     yield "</dl>"
     yield (
         '<p class="quiet">CER and WER: edits per character and per word of the truth. Calibration '
-        "error: how far mean confidence is from the share of right lines (ECE).</p>"
+        "error (ECE): among lines of similar confidence, how far their mean confidence is from "
+        "the share that is read right; the mean over all lines.</p>"
     )
     if note := evaluation.unknown_note:
         yield f"<p>{_escaped(note)}. These lines count as wrong.</p>"
@@ -213,7 +214,7 @@ def _wrong_and_right(
         what += "labels. Check the labels first"
         yield _first(what, evaluation.suspects, MOST_WRONG)
         yield from _readings(readings, evaluation.suspects[:MOST_WRONG], pixels)
-    yield "<h2>Wrong lines</h2>"
+    yield f"<h2>Wrong lines{': the others' if evaluation.suspects else ''}</h2>"
     suspects = set(evaluation.suspects)
     wrong = [i for i in evaluation.worst if i not in suspects]
     if not evaluation.worst:
