@@ -251,7 +251,7 @@ def test_an_attention_head_starts_after_the_encoder_of_a_ctc_model(
     assert (spec.head, spec.rnn_units, spec.attn_num_hidden) == ("attention", 8, 16)
 
 
-@pytest.mark.parametrize("more", [{"architecture": "deep"}, {"context": "attention"}])
+@pytest.mark.parametrize("more", [{"architecture": "deeper"}, {"context": "attention"}])
 def test_what_a_model_to_start_from_lacks_starts_as_if_it_was_not_there(more):
     spec = ModelSpec(architecture="fine", rnn_units=8)
     source, target = models.build(spec), models.build(dataclasses.replace(spec, **more))

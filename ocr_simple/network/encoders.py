@@ -131,6 +131,14 @@ def deep(x: Tensor, mask: Callable) -> Tensor:
     return convolutions(x, mask, filters, pools, blocks)  # (batch, height / 16, width / 2, 96)
 
 
+@encoder("deeper", stride=2)
+def deeper(x: Tensor, mask: Callable) -> Tensor:
+    """`deep` with twice the residual blocks, which starts from the weights of a `deep` model."""
+    filters, pools = (16, 24, 48, 96), ((2, 2), (2, 1), (2, 1), (2, 1))
+    blocks = (0, 0, 2, 2)
+    return convolutions(x, mask, filters, pools, blocks)  # (batch, height / 16, width / 2, 96)
+
+
 @encoder("large", stride=2)
 def large(x: Tensor, mask: Callable) -> Tensor:
     """`deep` with more filters, 1.5 times its arithmetic: for many kinds of picture."""
