@@ -56,20 +56,6 @@ def test_the_side_of_a_wheel_hides_at_most_a_quarter_of_its_digit(aside):
     assert 0.7 * middle < moved <= middle
 
 
-@pytest.mark.parametrize("at_left", [True, False])
-def test_less_than_half_of_a_digit_is_seen_of_a_wheel_beside_the_number(at_left, monkeypatch):
-    seen = []
-    for seed in range(60):
-        rng = np.random.default_rng(seed)
-        measures = counter._measures(64, rng)
-        part = counter._neighbour(measures, OPEN_SANS, at_left, rng)
-        assert part.shape[0] == 64 and 0 < part.shape[1] <= measures.columns + measures.gap
-        wheel = part[:, : part.shape[1] - measures.gap] if at_left else part[:, measures.gap :]
-        widest = counter._glyph(OPEN_SANS, "0").shape[1] * measures.height / 52
-        seen.append(wheel.any(axis=0).sum() / widest)
-    assert 0.05 < np.mean(seen) < 0.3 and max(seen) < 0.5
-
-
 def test_a_counter_of_anything_but_digits_is_refused():
     with pytest.raises(ValueError, match="'1a' is not of digits alone"):
         draw_counter("1a", OPEN_SANS, 40, np.random.default_rng(0))

@@ -18,7 +18,6 @@ OVERSAMPLING = 2  # drawn larger by this, then scaled down
 FONT_SIZE = 72  # of the glyphs that are kept; about the size at which they are drawn
 HALF = 0.49  # of a pitch: further turned, another digit would show more
 HIDDEN = 0.25  # most of a digit's width that the side of its wheel may hide
-SHOWN = 0.33  # most of it that is seen of a wheel that is no part of the number
 
 
 @functools.lru_cache(maxsize=1024)
@@ -125,17 +124,6 @@ def _wheel(
     return (1 - share) * strip[above] + share * strip[above + 1]
 
 
-def _neighbour(counter: _Counter, font: str, at_left: bool, rng: np.random.Generator) -> np.ndarray:
-    """What the picture shows of a wheel that it cuts, beside the number: no part of it."""
-    digit = int(rng.integers(10))
-    scale = counter.height / _glyph(font, "0").shape[0]
-    width = min(counter.columns, round(_glyph(font, str(digit)).shape[1] * scale))
-    ink = _wheel(counter, counter.columns, font, digit, rng.normal(0, 0.06), 0)
-    seen = max(1, int((counter.columns - width) / 2 + rng.uniform(0, SHOWN) * width))
-    gap = np.full((counter.rows, counter.gap), counter.gap_ink, np.float32)
-    return np.hstack((ink[:, -seen:], gap) if at_left else (gap, ink[:, :seen]))
-
-
 def _beside(counter: _Counter, turned: float, last: bool) -> list[np.ndarray]:
     """What stands right of a wheel: its toothed rim, and the gap to the next one."""
     parts = []
@@ -190,33 +178,6 @@ def _window(wheels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return drawn
 
 
-def _surrounded(
-    wheels: np.ndarray, counter: _Counter, font: str, rng: np.random.Generator
-) -> np.ndarray:
-    """The whole counter, mostly in its window, with what is printed beside it."""
-    if rng.random() < 0.55:
-        wheels = _window(wheels, rng)
-    elif cut := round(counter.rows * rng.uniform(0, 0.1)):  # above and below
-        wheels = wheels[cut:-cut]
-    if rng.random() < 0.25:  # if frequent, a model learns to skip a last digit
-        plate = _plate(counter, font, len(wheels), rng)
-        wheels = np.hstack((wheels, plate) if rng.random() < 0.6 else (plate, wheels))
-    return wheels
-
-
-def _cropped(
-    wheels: np.ndarray, counter: _Counter, font: str, rng: np.random.Generator
-) -> np.ndarray:
-    """Some wheels of a longer counter: the picture cuts the next ones."""
-    sides = rng.choice(["left", "right", "both"])
-    parts = [wheels]
-    if sides != "right":
-        parts.insert(0, _neighbour(counter, font, True, rng))
-    if sides != "left":
-        parts.append(_neighbour(counter, font, False, rng))
-    return np.hstack(parts)
-
-
 def counter_text(text: str, characters: str, rng: np.random.Generator) -> str:
     """What a counter shows of a text: its digits, often with zeros in front.
 
@@ -261,10 +222,13 @@ def draw_counter(text: str, font: str, rows: int, rng: np.random.Generator) -> n
         ink[:, : 2 * OVERSAMPLING] = np.maximum(ink[:, : 2 * OVERSAMPLING], counter.rim)
         parts += [ink, *_beside(counter, turned[i], last)]
     drawn = np.concatenate(parts, axis=1)
-    if rng.random() < 0.15:
-        drawn = _cropped(drawn, counter, font, rng)
-    else:
-        drawn = _surrounded(drawn, counter, font, rng)
+    if rng.random() < 0.55:
+        drawn = _window(drawn, rng)
+    elif cut := round(counter.rows * rng.uniform(0, 0.1)):  # above and below
+        drawn = drawn[cut:-cut]
+    if rng.random() < 0.25:  # if frequent, a model learns to skip a last digit
+        plate = _plate(counter, font, len(drawn), rng)
+        drawn = np.hstack((drawn, plate) if rng.random() < 0.6 else (plate, drawn))
     columns = max(4, round(drawn.shape[1] * rows / drawn.shape[0]))
     drawn = cv2.resize(drawn, (columns, rows), interpolation=cv2.INTER_AREA)
     return np.rint(255 * (1 - np.clip(drawn, 0, 1))).astype(np.uint8)
