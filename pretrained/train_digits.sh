@@ -5,7 +5,7 @@
 set -eu
 exec "${PYTHON:-.venv/bin/python}" train.py --model-dir checkpoints/digits --held-out none \
     --fonts trdg matplotlib "${FONTS:-fonts/made}" \
-    --recipe mixed --photo 0.85 --elastic 0.03 --max-length 14 --architecture deeper --context attention \
+    --recipe mixed --photo 0.85 --elastic 0.03 --max-length 14 --architecture deep --context attention \
     --rnn-units 80 \
     --batch-size 64 --steps 40000 --warmup 500 --average 0.9998 --final-rate 0.3 --interval 2000 \
     --validation-lines 1000 --patience 0 "$@"
