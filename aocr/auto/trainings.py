@@ -41,7 +41,7 @@ ENDING = 1.5  # times the seconds of starting: what a training takes beside its 
 ALMOST = 0.9  # share of the steps that are enough
 HALF = 0.5  # of a fold's time: with less, another one is not begun
 LEAST_STEPS = 120  # of a fold: with fewer, one model is trained longer instead
-AT_THE_END = 15.0  # seconds kept for what follows the trainings
+AT_THE_END = 27.0  # seconds kept for what follows the trainings
 
 
 class OutOfTime(Exception):
