@@ -1,8 +1,7 @@
 #!/bin/sh
 # Trains numbers.keras from digits.keras, with nothing but the installed packages and the fonts of
 # `make fonts`: 50 minutes on two cores beside other programs, at 3 steps a second. If it is
-# interrupted, the same command resumes. numbers.md says which digits.keras the shipped one began
-# with.
+# interrupted, the same command resumes.
 set -eu
 exec "${PYTHON:-.venv/bin/python}" train.py --model-dir checkpoints/numbers --held-out none \
     --init-from digits --architecture deeper --context attention \
