@@ -305,6 +305,6 @@ def _compare(
     if not unseen.in_time:
         say("The time was up before the training was done; --minutes gives it more")
     if not comparison.is_better:
-        help_ = "; more labels help most" if unseen.in_time else ""
-        say(f"The trained model is not better, so {folder} holds {start}{help_}")
+        advice = "; more labels help most" if unseen.in_time else ""
+        say(f"The trained model is not better, so {folder} holds {start}{advice}")
     say(f"Read your own images with: {choice.reading_command(folder)}")

@@ -41,7 +41,8 @@ UPLOAD = {  # in the OpenAPI document
 
 
 async def service_of(request: Request) -> Service:
-    """The service of the application that a request came to; a plain function takes a thread."""
+    """The service of the application that a request came to."""
+    # async, as FastAPI runs plain functions in a thread
     return request.app.state.service
 
 
