@@ -26,6 +26,7 @@ from ocr_simple.options import (
 from ocr_simple.spec import Head
 
 CORES = usable_cores()
+DEFAULT_MODEL = "digits"
 Model = Annotated[str, tyro.conf.arg(aliases=["--model-dir", "--job-dir"])]
 
 
@@ -377,6 +378,11 @@ class ServedOptions(Group):
     has an ONNX file: see aocr onnx --help. A folder of SavedModels is read with TensorFlow."""
     name: str = "aocr"
     """The model's name in request URLs: /v1/models/NAME:predict."""
+
+    @property
+    def source(self) -> str:
+        """What is served, for people: without the folders that it is in."""
+        return Path(self.folder or self.model or DEFAULT_MODEL).name
 
 
 @dataclass(frozen=True)

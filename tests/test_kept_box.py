@@ -176,6 +176,7 @@ def test_the_server_reads_in_the_box_and_counts_others(model, photo):
     with serving(f"--model={model}", *options) as (_, client):
         ready = client.get("/readyz").json()
         assert ready["constraint"] == r"texts that match \d{8}"
+        assert ready["source"] == model.name and ready["version"] == 1
         assert ready["crop"]["size"] == [320, 240] and len(ready["crop"]["transform"]) == 8
         small = Image.open(photo).resize((160, 120))
         small.save(photo.with_name("small.png"))

@@ -464,6 +464,15 @@ def test_a_training_shows_its_messages_and_its_result(folder):
     assert models == [folder / "model" / "best.keras"]
 
 
+def test_all_trainings_are_done_when_the_models_are_compared(folder):
+    compares = TRAINED.replace("folder =", 'print("Comparing")\nfolder =')
+    training = training_of(folder, compares)
+    training.start()
+    until(lambda: not training.state()["running"])
+    state = training.state()
+    assert state["doing"] == "Comparing the models" and state["progress"] == 1
+
+
 def test_a_training_that_is_not_better_says_so(folder):
     training = training_of(folder, TRAINED.replace('"better": True', '"better": False'))
     training.start()

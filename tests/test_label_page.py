@@ -225,6 +225,7 @@ def test_a_box_is_drawn_and_kept_for_all_pictures_of_the_size(camera, new_page, 
         boxes = boxes_of(camera)
         assert [*boxes] == ["a.png", "b.png", "c.png"]
         assert boxes["c.png"] == pytest.approx([100, 90, 260, 90, 260, 122, 100, 122], abs=3)
+        assert page.locator("#status").inner_text() == "Last: the box of a.png, for 3 pictures"
         press(page, "Enter")
         page.wait_for_function("() => document.getElementById('text').value === '2048'")
         page.keyboard.press("Control+z")
@@ -258,6 +259,8 @@ def test_a_box_is_drawn_by_keyboard(camera, new_page):
         expected = [left + 5 * step, top, right, top, right, bottom - step, left, bottom]
         assert boxes_of(camera)["a.png"] == pytest.approx(expected, abs=0.1)
         assert page.locator("#text").input_value() == "73"  # what was typed is still there
+        reach = page.locator("#status").inner_text()
+        assert reach == "Last: the box of a.png, for this picture alone"
         page.keyboard.press("F6")
         page.locator("#box").wait_for()
         page.keyboard.press("Delete")

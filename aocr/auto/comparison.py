@@ -35,6 +35,12 @@ class Comparison(NamedTuple):
         changed = [i for i, (a, b) in enumerate(pairs) if a.line.text != b.line.text]
         return sorted(changed, key=lambda i: (pairs[i][1].exact, not pairs[i][0].exact))
 
+    def _change(self, i: int) -> str:
+        """How an image that is read differently has changed."""
+        if self.after[i].exact:
+            return "now right"
+        return "now wrong" if self.before[i].exact else "still wrong"
+
     def figures(self, start: str) -> str:
         """The share of images that are read right, before and after, for people."""
         before, after = (sum(r.exact for r in each) / len(each) for each in self)
@@ -71,7 +77,9 @@ class Comparison(NamedTuple):
             rows.append("\t".join(map(escape_controls, cells)))
         write_whole(folder / LIST, ("\n".join(rows) + "\n").encode())
         if shown := self.changed[:SHOWN]:
-            names = [f"before: {visible(self.before[i].line.text)}" for i in shown]
+            names = [
+                f"{self._change(i)}; before: {visible(self.before[i].line.text)}" for i in shown
+            ]
             truths, lines = zip(*((self.after[i].truth, self.after[i].line) for i in shown))
             picture = error_pictures.misread_lines([pixels[i] for i in shown], truths, lines, names)
             picture.save(folder / PICTURE)

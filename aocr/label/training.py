@@ -16,11 +16,12 @@ from aocr.options import LEAST_LABELS
 from ocr_simple.datasets.crops import CROPS, load_crops
 
 LISTED = 12  # rows of its messages that the page lists, if it failed
+COMPARING = "Comparing the models"  # when all trainings are done
 STAGES = {  # the first words of its messages that say what it does, and what the page says then
     "Looking for recipes": "Looking for recipes that draw lines like the pictures",
     "Starting from": "Preparing",
     "Fold": "Preparing the next training",
-    "Comparing": "Comparing the models",
+    "Comparing": COMPARING,
 }
 FOLD = re.compile(r"Fold (\d+) of (\d+)")  # which of its trainings runs
 STEP = re.compile(r"\| *(\d+)/(\d+) \[")  # the progress bar of each
@@ -121,7 +122,7 @@ class Training:
             return {
                 "running": self._process is not None,
                 "doing": self._doing(),
-                "progress": (self._fold[0] - 1 + self._step[0] / self._step[1]) / self._fold[1],
+                "progress": self._progress(),
                 "lines": list(self._rows),
                 "failed": self._failed,
                 "stopped": self._stopped,
@@ -135,6 +136,12 @@ class Training:
             return self._stage
         fold = "Training {} of {}, step".format(*self._fold) if self._fold[1] > 1 else "Step"
         return f"{fold} {self._step[0]:,} of {self._step[1]:,}"
+
+    def _progress(self) -> float:
+        """The share of its trainings that is done."""
+        if self._stage == COMPARING:
+            return 1.0
+        return (self._fold[0] - 1 + self._step[0] / self._step[1]) / self._fold[1]
 
     def _take(self, row: str) -> None:
         """Keep one of its messages, or what a progress bar shows."""

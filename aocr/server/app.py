@@ -26,7 +26,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from aocr.options import ServeOptions
+from aocr.options import DEFAULT_MODEL, ServeOptions
 from aocr.server import routes
 from aocr.server.connections import (
     Connection,
@@ -151,7 +151,7 @@ def find_served(options: ServeOptions) -> tuple[ServeOptions, Path]:
     if options.model is not None and newest(Path(options.model)):
         folder = Path(options.model)
     if folder is None:
-        file = find_model(options.model or "digits")
+        file = find_model(options.model or DEFAULT_MODEL)
         uses_onnx(file, options.engine)  # reports what is wrong with the engine, and this
         load_constraint(options.lexicon, options.pattern, Alphabet(read_spec(file).alphabet))
         return options, file

@@ -176,7 +176,8 @@ async def alive() -> dict[str, str]:
 async def ready(service: Shared) -> dict[str, Any]:
     """Which model is served; there is no answer before it is loaded."""
     model = service.model
-    found: dict[str, Any] = {"status": "ready", "model": service.options.name}
+    options = service.options
+    found: dict[str, Any] = {"status": "ready", "model": options.name, "source": options.source}
     found["version"] = model.version
     if model.constraint:
         found["constraint"] = str(model.constraint)
