@@ -36,7 +36,7 @@ from ocr_simple.engines.step_decoder import StepDecoder
 from ocr_simple.errors import TrainError
 from ocr_simple.network.attention import AttentionDecoder, attention_loss, halves, teacher_forced
 from ocr_simple.network.backend import backend, keras, side_by_side
-from ocr_simple.network.encoders import BLOCK, ENCODERS
+from ocr_simple.network.encoders import BLOCK, ENCODERS, LARGEST_STRIDE
 from ocr_simple.network.layers import MaskPadding, ReverseValid, ValidColumns
 from ocr_simple.options import TrainOptions
 from ocr_simple.runs.model_files import find_model
@@ -97,9 +97,13 @@ def encode(image: Tensor, width: Tensor, spec: ModelSpec) -> tuple[Tensor, Tenso
     """(features, features with context, valid steps) for the heads: (batch, steps, ...) each."""
     steps = time_steps(width, spec.stride)  # (batch,)
     valid = ValidColumns(spec.stride, name="valid")(image, steps)  # (batch, steps)
+    masks = {spec.stride: valid}  # by image columns in one column of features
 
     def mask(x: Tensor) -> Tensor:
-        return MaskPadding()(x, valid)
+        stride = _stride_of(x, image, width)
+        if stride not in masks:
+            masks[stride] = ValidColumns(stride, spec.stride // stride)(image, steps)
+        return MaskPadding()(x, masks[stride])
 
     x = ENCODERS[spec.architecture].build(image, mask)  # (batch, rows, steps, channels)
     rows, channels = x.shape[1], x.shape[3]
@@ -107,7 +111,7 @@ def encode(image: Tensor, width: Tensor, spec: ModelSpec) -> tuple[Tensor, Tenso
     x = keras.layers.Reshape((-1, rows * channels), name="flatten_rows")(x)
     x = keras.layers.Dense(2 * spec.rnn_units, name="features")(x)  # (batch, steps, 2 * units)
     x = keras.layers.LayerNormalization(name="features_norm")(x)
-    x = mask(keras.layers.ReLU(name="features_relu")(x))
+    x = MaskPadding()(keras.layers.ReLU(name="features_relu")(x), valid)
     if spec.stride >= CONTEXT_STRIDE:
         return x, context(x, valid, spec), valid
     # context needs fewer steps than narrow characters do
@@ -117,6 +121,14 @@ def encode(image: Tensor, width: Tensor, spec: ModelSpec) -> tuple[Tensor, Tenso
     wide = context(wide, ValidColumns(CONTEXT_STRIDE)(image, coarse_steps), spec)
     wide = keras.layers.UpSampling1D(fewer, name="upsample")(wide)  # (batch, steps, 2 * units)
     return x, keras.layers.Concatenate(name="fine_and_wide")([x, wide]), valid
+
+
+def _stride_of(features: Tensor, image: Tensor, width: Tensor) -> int:
+    """Image columns in one column of an encoder's features (batch, rows, columns, channels)."""
+    _, height, _, channels = image.shape
+    encoder = keras.Model({"image": image, "width": width}, features)
+    example = {"image": (1, height, LARGEST_STRIDE, channels), "width": (1,)}
+    return LARGEST_STRIDE // encoder.compute_output_shape(example)[2]
 
 
 def context(x: Tensor, valid: Tensor, spec: ModelSpec) -> Tensor:

@@ -14,36 +14,33 @@ Tensor = Any  # of Keras's backend, or NumPy
 class ValidColumns(keras.layers.Layer):
     """1 at each image's valid columns of features, 0 at its padding: (batch, columns) int32.
 
-    Inputs: image (batch, height, width, channels), and count (batch,), its valid feature columns.
+    Inputs: image (batch, height, width, channels), and steps (batch,), its valid time steps.
     """
 
-    def __init__(self, stride: int, **kwargs: Any):
-        """stride: image columns in one column of features."""
+    def __init__(self, stride: int, repeats: int = 1, **kwargs: Any):
+        """stride: image columns in one column of features. repeats: such columns in a time step."""
         super().__init__(**kwargs)
-        self.stride = stride
+        self.stride, self.repeats = stride, repeats
 
-    def call(self, image: Tensor, count: Tensor) -> Tensor:
+    def call(self, image: Tensor, steps: Tensor) -> Tensor:
         column = ops.arange(ops.shape(image)[2] // self.stride)
-        count = ops.cast(count, column.dtype)
+        count = ops.cast(steps, column.dtype) * self.repeats
         return ops.cast(column[None, :] < count[:, None], "int32")
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "stride": self.stride}
+        return {**super().get_config(), "stride": self.stride, "repeats": self.repeats}
 
 
 class MaskPadding(keras.layers.Layer):
     """Sets features at padded columns to zero.
 
-    Inputs: features (batch, rows, n, channels) or (batch, n, channels), and valid (batch, columns)
-    as `ValidColumns` gives it; n is a multiple of columns.
+    Inputs: features (batch, rows, columns, channels) or (batch, columns, channels), and valid
+    (batch, columns) as `ValidColumns` gives it.
     """
 
     def call(self, features: Tensor, valid: Tensor) -> Tensor:
-        axis = len(features.shape) - 2
-        repeats = ops.shape(features)[axis] // ops.shape(valid)[1]
-        column = ops.floor_divide(ops.arange(ops.shape(features)[axis]), repeats)
-        keep = ops.cast(ops.take(valid, column, axis=1), features.dtype)  # (batch, n)
-        return features * (keep[:, None, :, None] if axis == 2 else keep[:, :, None])
+        keep = ops.cast(valid, features.dtype)[:, :, None]  # (batch, columns, 1)
+        return features * (keep[:, None] if len(features.shape) == 4 else keep)
 
 
 class ReverseValid(keras.layers.Layer):
