@@ -179,7 +179,12 @@ def columns_for(widths: Iterable[float]) -> int:
     return 4 if usual < 300 else 2 if usual < 600 else 1
 
 
-def grid(count: int, columns: int, height: int) -> tuple[Page, float, list[tuple[float, float]]]:
-    """(a page for `count` cells of this height, the width of a cell, each cell's left and top)."""
-    page, width = Page(WIDTH, height * max(1, -(-count // columns))), WIDTH / columns
-    return page, width, [(i % columns * width, i // columns * height) for i in range(count)]
+def grid(
+    count: int, columns: int, height: int, top: int = 0
+) -> tuple[Page, float, list[tuple[float, float]]]:
+    """(a page for `count` cells of this height, the width of a cell, each cell's left and top).
+
+    top: pixels above the cells.
+    """
+    page, width = Page(WIDTH, top + height * max(1, -(-count // columns))), WIDTH / columns
+    return page, width, [(i % columns * width, top + i // columns * height) for i in range(count)]

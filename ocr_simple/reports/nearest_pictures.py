@@ -9,6 +9,8 @@ from ocr_simple.reports.canvas import QUIET, grid
 
 HEIGHT, TITLE = 42, 30  # pixels of a line, and of the space above it
 GAP = 14  # between a picture and its line
+CAPTION = "Your pictures, each beside the generated line that is most like it, and its recipe"
+CAPTION_HEIGHT = 32
 
 
 def beside(
@@ -19,9 +21,12 @@ def beside(
 ) -> Image.Image:
     """A grid of pairs: a picture under its name on the left, its line under its kind on the right.
 
+    What they are stands above them.
+
     pictures, lines: uint8 (rows, columns, channels) each.
     """
-    page, width, places = grid(len(pictures), 2, HEIGHT + TITLE + GAP)
+    page, width, places = grid(len(pictures), 2, HEIGHT + TITLE + GAP, CAPTION_HEIGHT)
+    page.write(GAP, CAPTION_HEIGHT - 12, CAPTION)
     half = (width - 2 * GAP - 20) / 2
     for (left, top), picture, name, line, kind in zip(
         places, pictures, names, lines, kinds, strict=True
