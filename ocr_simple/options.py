@@ -258,8 +258,8 @@ class ModelOptions(Group):
 
     architecture: str = ModelSpec.architecture
     """Encoder, one of those in ocr_simple/network/encoders.py. plain: best on unseen fonts; fine:
-    for narrow characters; deep: for hard pictures; deeper, large: for many kinds of picture; wide:
-    for letters in many fonts; residual: for GPUs."""
+    for narrow characters; deep: for hard pictures; deeper: for many kinds of picture; wide,
+    wide_residual: for letters in many fonts; residual: for GPUs."""
     context: Context = ModelSpec.context
     """Layers after the encoder that see more of the line: conv is fastest; attention adds
     self-attention over the whole line; lstm and gru are recurrent."""

@@ -220,7 +220,7 @@ def test_labels_are_packed_behind_steps_and_length():
         ({"height": "32"}, "height '32'"),
         ({"channels": 2}, "channels 2"),
         ({"channels": True}, "channels True"),
-        ({"architecture": "resnet"}, "architecture 'resnet': choose from .*fine, large, plain"),
+        ({"architecture": "resnet"}, "architecture 'resnet': choose from .*fine, plain, residual"),
         ({"context": "bilstm"}, "context 'bilstm': choose from conv, attention, lstm, gru"),
         ({"rnn_units": 0}, "rnn_units 0"),
         ({"rnn_units": 10**9}, "rnn_units 1000000000"),
@@ -380,7 +380,7 @@ def test_a_file_of_another_name_is_an_error_with_the_fix(saved):
     "spec",
     [
         ModelSpec(rnn_units=256),
-        ModelSpec(rnn_units=256, context="gru", architecture="large"),
+        ModelSpec(rnn_units=256, context="gru", architecture="wide_residual"),
         ModelSpec(string.ascii_letters, context="lstm", head="attention", attn_num_hidden=256),
         ModelSpec(context="attention", head="attention", attn_num_layers=1, use_gru=True),
     ],

@@ -494,7 +494,8 @@ def test_the_same_seed_gives_the_same_run(finished, tmp_path):
         ("--height 20", "height 20"),
         (
             "--architecture huge",
-            "architecture 'huge': choose from deep, deeper, fine, large, plain, residual, wide",
+            "architecture 'huge': choose from deep, deeper, fine, plain, residual, wide, "
+            "wide_residual",
         ),
         ("--alphabet ''", "the alphabet is empty"),
         ("--min-length 5", "--min-length 5 and --max-length 3"),

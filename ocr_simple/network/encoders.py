@@ -139,12 +139,12 @@ def deeper(x: Tensor, mask: Callable) -> Tensor:
     return convolutions(x, mask, filters, pools, blocks)  # (batch, height / 16, width / 2, 96)
 
 
-@encoder("large", stride=2)
-def large(x: Tensor, mask: Callable) -> Tensor:
-    """`deep` with more filters, 1.5 times its arithmetic: for many kinds of picture."""
-    filters, pools = (16, 32, 64, 112), ((2, 2), (2, 1), (2, 1), (2, 1))
-    blocks = (0, 0, 1, 1)
-    return convolutions(x, mask, filters, pools, blocks)  # (batch, height / 16, width / 2, 112)
+@encoder("wide_residual", stride=2)
+def wide_residual(x: Tensor, mask: Callable) -> Tensor:
+    """`wide` with residual blocks, which starts from the weights of a `wide` model."""
+    filters, pools = (16, 32, 64, 128), ((2, 2), (2, 1), (2, 1), (2, 1))
+    blocks = (0, 0, 2, 2)
+    return convolutions(x, mask, filters, pools, blocks)  # (batch, height / 16, width / 2, 128)
 
 
 @encoder("residual", stride=4)
