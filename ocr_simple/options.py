@@ -118,9 +118,9 @@ class VariationOptions(Group):
     """Share of training lines made to look photographed; this helps with unseen fonts too."""
     recipe: tuple[str, ...] = ("photo",)
     """Kinds of picture: clean, photo, serial, receipt, display, screen, counter, handwriting,
-    blank (nothing to read), sign, page; mixed for numbers of all kinds, words for signs, pages and
-    other words. Weights mix them: photo:3 receipt:1. A recipe prefers fonts of its kind in
-    --fonts."""
+    blank (nothing to read), sign, page, typewriter, nameplate; mixed for numbers of all kinds,
+    words for signs, pages and other words. Weights mix them: photo:3 receipt:1. A recipe prefers
+    fonts of its kind in --fonts."""
     elastic: Strength = 0.0
     """Strength of elastic distortion, as a share of the line's height; 0.03 visibly changes letter
     shapes."""

@@ -72,6 +72,18 @@ def test_a_typewriter_strikes_letters_unevenly():
     assert levels[0.0] == {0} and len(levels[1.0]) > 3
 
 
+def test_ink_that_has_run_fills_the_narrow_parts_of_letters():
+    mono = next(font for font in find_fonts(("matplotlib",)) if font.endswith("SansMono.ttf"))
+    dry, run = (
+        np.mean([
+            255 - drawn("e", Lettering(typed=1.0, blotted=share), mono, seed)[8:24, 4:-4].mean()
+            for seed in range(20)
+        ])
+        for share in (0.0, 1.0)
+    )  # fmt: skip
+    assert run > 1.2 * dry
+
+
 def test_spaces_are_as_wide_as_the_lettering_says():
     narrow, wide = (drawn("a b", Lettering(spaces=(s, s))).shape[1] for s in (1.0, 3.0))
     assert wide > 1.15 * narrow

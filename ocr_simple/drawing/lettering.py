@@ -19,6 +19,7 @@ from ocr_simple.photography.recipes import Lettering
 FONT_SIZE = 48  # of the glyphs that are kept: lines of 32 rows are scaled down from it
 PAD = 24  # rows and columns around a line, for what is turned or moved
 MARGIN = 2  # pixels around a line, by which geometry.py tells what is paper
+BLOT = 6  # rows and columns that ink may run over the edges of a letter
 LEAST = 0.4  # of FONT_SIZE: a dash is not enlarged to the height of a letter
 JOINED = "nuhmai"  # letters that touch their neighbours in a script
 CAPITALS = re.compile("[A-Z]{2}")
@@ -117,6 +118,17 @@ def _changed(ink: np.ndarray, change: np.ndarray) -> np.ndarray:
     return cv2.warpAffine(ink, matrix, (columns + 2 * PAD, rows + 2 * PAD))
 
 
+def _blotted(ink: np.ndarray, reach: float, rng: np.random.Generator) -> np.ndarray:
+    """A letter whose ink has run into its narrow parts: with BLOT rows and columns around it.
+
+    reach: of the ink that runs, in rows.
+    """
+    around = cv2.copyMakeBorder(ink, *(BLOT,) * 4, cv2.BORDER_CONSTANT, value=0)
+    soft = cv2.GaussianBlur(around, (0, 0), reach * rng.uniform(0.6, 1.4)).astype(np.float32) / 255
+    grown = (soft - rng.uniform(0.25, 0.5)) / rng.uniform(0.2, 0.6) + 0.5
+    return (255 * np.clip(grown, 0, 1)).astype(np.uint8)
+
+
 def _struck(ink: np.ndarray, worn: float, rng: np.random.Generator) -> np.ndarray:
     """A letter as a typewriter strikes it: paler, and harder on one of its sides."""
     rows, columns = ink.shape
@@ -135,6 +147,7 @@ def _compose(text: str, face: _Face, how: Lettering, rng: np.random.Generator) -
     typed = face.fixed_pitch and happens(how.typed, rng)
     worn = rng.uniform(0.1, 0.6) if typed else 0.0
     offset = rng.uniform(0, 0.05) * FONT_SIZE if typed else 0.0
+    blot = rng.uniform(0.015, 0.06) * FONT_SIZE if typed and happens(how.blotted, rng) else 0.0
     changes = None if face.joined else _changes(len(text), how, rng)
     initial = 0.0
     if text.isupper() and len(text) > 2 and happens(how.initials, rng):
@@ -145,6 +158,8 @@ def _compose(text: str, face: _Face, how: Lettering, rng: np.random.Generator) -
         if not ink.size:
             continue
         x, y = starts[i] + left + PAD, top + PAD
+        if blot:
+            ink, x, y = _blotted(ink, blot, rng), x - BLOT, y - BLOT
         if typed:
             ink, y = _struck(ink, worn, rng), y + round(rng.normal(0, offset))
         if changes is not None:

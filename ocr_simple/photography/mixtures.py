@@ -20,7 +20,10 @@ MIXTURES = {
         "photo:2.5", "serial:1.5", "receipt:4", "display:4.5", "screen:1.5", "counter:4.5",
         "handwriting:4", "blank:0.4",
     ),
-    "words": ("sign:5", "page:3", "photo:1", "receipt:2", "blank:0.1"),
+    "words": (
+        "sign:5", "page:2.5", "typewriter:0.8", "nameplate:0.8", "photo:1", "receipt:1.5",
+        "blank:0.1",
+    ),
 }  # fmt: skip
 
 

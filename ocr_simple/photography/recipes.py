@@ -3,7 +3,7 @@
 A recipe holds the chance of each effect in effects/, the ranges for geometry.py, and which fonts
 and marks its lines are drawn with. There is one for each kind of picture that people want to read:
 photographs, serial numbers, scanned receipts, displays, screens, counters, handwriting on forms,
-signs, pages. mixtures.py mixes them.
+signs, pages, typed letters, nameplates. mixtures.py mixes them.
 
 To add a recipe, add it to RECIPES: `--recipe` then accepts its name. Add it to a mixture in
 mixtures.py too if that should include it, and to the help of `recipe` in options.py. To add an
@@ -46,6 +46,7 @@ class Lettering:
     arc: float = 0.0
     perspective: float = 0.0
     typed: float = 0.0  # of lines in a font of fixed pitch: struck by a typewriter
+    blotted: float = 0.0  # of typed lines: the ink has run, as in a carbon copy
     two_spaces: float = 0.0  # after the end of a sentence
     spaces: tuple[float, float] = (0.7, 1.3)  # width, in the font's
 
@@ -104,6 +105,7 @@ class Tone:
     guilloche: float = 0.05
     outline: float = 0.08
     relief: float = 0.08
+    engraved: float = 0.0  # cut into metal or raised from it, with little paint or none
     craft: float = 0.0  # raised, of neon or lamps, painted, in chalk, engraved: effects/craft.py
     glow: float = 0.0  # characters shine on a dark panel, whatever the fields above say
     pixel_grid: float = 0.0
@@ -389,6 +391,67 @@ PAGE = Recipe(  # printed, typed, copied and faxed pages, and screens
         jpeg=0.25,
     ),
 )
+TYPEWRITER = Recipe(  # letters and their carbon copies
+    texts="pages",
+    typeset=0.1,
+    legible=0.4,
+    lettering=Lettering(typed=1.0, blotted=0.75, two_spaces=0.6, spaces=(1.0, 1.0)),
+    fonts=RecipeFonts(
+        (
+            "typewriter/*", "receipt/courier-prime-*", "receipt/special-elite-*",
+            "receipt/pt-mono-*", "receipt/ibm-plex-mono-*", "*[Cc]ourier*",
+        ),
+        share=0.95,
+    ),
+    crop=Crop(ink_height=(0.35, 1.0), left=(0.0, 0.6), right=(0.0, 0.6)),
+    warp=Warp(rotation=1.5, distortion=0.4),
+    ink=Ink(
+        starvation=0.1,
+        voids=0.1,
+        fading=0.1,
+        neighbour_lines=0.1,
+        separators=0,
+        underline=0.06,
+        rules=0.04,
+        specks=0.1,
+        cut_lines=0.35,
+    ),
+    tone=Tone(
+        contrast=(60, 230),
+        light_paper=0.6,
+        dark_on_light=1.0,
+        hues=0.05,
+        guilloche=0.01,
+        outline=0,
+        relief=0,
+    ),
+    scene=Scene(frame=0.02, light=0.3, surface=0.4, folds=0.15),
+    sensor=Sensor(
+        blur=0.35,
+        low_resolution=0.2,
+        small_picture=0.1,
+        noise=0.25,
+        binarisation=0.12,
+        fax=0.02,
+        jpeg=0.3,
+    ),
+)  # fmt: skip
+NAMEPLATE = Recipe(  # what is stamped, engraved or printed on plates of metal and plastic
+    legible=0.45,
+    lettering=Lettering(uneven=0.12, spread=0.2),
+    fonts=RecipeFonts(("nameplate/*", *SANS), share=0.8),
+    crop=Crop(ink_height=(0.45, 0.95), left=(0.0, 0.5), right=(0.0, 0.5)),
+    warp=Warp(rotation=4, slant=(-0.1, 0.15)),
+    ink=Ink(bleed=0.08, voids=0.08, fading=0.05, neighbour_lines=0.08, separators=0, cut_lines=0.2),
+    tone=Tone(contrast=(25, 180), dark_on_light=0.6, hues=0.15, guilloche=0, outline=0, relief=0.05,
+              engraved=0.5),
+    scene=Scene(
+        frame=0.25, light=0.7, unevenness=0.35, reflections=0.2, glare=0.08, surface=0.3, sides=0.05
+    ),
+    sensor=Sensor(
+        exposure=0.08, blur=0.5, low_resolution=0.25, small_picture=0.2, noise=0.4, jpeg=0.35
+    ),
+)  # fmt: skip
 
 RECIPES = {
     "clean": CLEAN,
@@ -402,4 +465,6 @@ RECIPES = {
     "blank": BLANK,
     "sign": SIGN,
     "page": PAGE,
+    "typewriter": TYPEWRITER,
+    "nameplate": NAMEPLATE,
 }

@@ -31,6 +31,7 @@ EFFECTS: tuple[tuple[str | None, Effect], ...] = (
     (None, tone.choose_tone),
     ("tone.guilloche", tone.guilloche),
     (None, tone.print_ink),  # with tone.outline, tone.relief
+    ("tone.engraved", craft.engraved),
     ("tone.craft", craft.craft),
     ("tone.glow", tone.glow),
     ("tone.pixel_grid", tone.pixel_grid),
