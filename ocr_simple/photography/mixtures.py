@@ -21,7 +21,7 @@ MIXTURES = {
         "handwriting:4", "blank:0.4",
     ),
     "words": (
-        "sign:5", "page:2.5", "typewriter:0.8", "nameplate:0.8", "photo:1", "receipt:1.5",
+        "sign:5", "page:2.5", "typewriter:0.8", "nameplate:0.8", "photo:1", "receipt:2",
         "blank:0.1",
     ),
 }  # fmt: skip
