@@ -51,6 +51,15 @@ def test_on_an_arc_the_middle_is_higher_or_lower_than_the_ends():
         assert abs(rows[len(rows) // 2] - (rows[0] + rows[-1]) / 2) > 2
 
 
+def test_a_turned_line_runs_uphill_or_downhill_with_large_letters():
+    slopes, rises = [], []
+    for seed in range(8):
+        rows = tops(drawn("TTTTTT", Lettering(turned=1.0), seed=seed)).astype(int)
+        slopes.append(np.sign(rows[-3] - rows[2]))
+        rises.append(abs(rows[-3] - rows[2]))
+    assert set(slopes) == {-1, 1} and min(rises) > 3 and max(rises) < 24
+
+
 def test_in_perspective_one_end_is_smaller():
     for seed in range(8):
         ink = drawn("HHHHHHHH", Lettering(perspective=1.0), seed=seed) < 128

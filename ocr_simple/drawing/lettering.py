@@ -1,4 +1,4 @@
-"""Lines whose letters are placed one by one: kerned, uneven, on an arc, in perspective, or typed.
+"""Lines whose letters are placed one by one: kerned, uneven, bent, turned, in perspective, typed.
 
 trdg sets letters side by side on a straight line. Signs do not: their letters differ in size, stand
 higher or lower, lean, are spread out or follow an arc. Nor do typewriters, which strike letters
@@ -20,6 +20,7 @@ FONT_SIZE = 48  # of the glyphs that are kept: lines of 32 rows are scaled down 
 PAD = 24  # rows and columns around a line, for what is turned or moved
 MARGIN = 2  # pixels around a line, by which geometry.py tells what is paper
 BLOT = 6  # rows and columns that ink may run over the edges of a letter
+RISE = 1.2  # heights of a line by which one of its ends may be higher than the other
 LEAST = 0.4  # of FONT_SIZE: a dash is not enlarged to the height of a letter
 JOINED = "nuhmai"  # letters that touch their neighbours in a script
 CAPITALS = re.compile("[A-Z]{2}")
@@ -231,6 +232,20 @@ def _in_perspective(ink: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     )
 
 
+def _turned(ink: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A line that runs uphill or downhill, as across a poster, or beside the top of a circle."""
+    rows, columns = ink.shape
+    # one end rises by at most RISE of the height, so that the letters stay large
+    most = min(math.radians(40), math.asin(min(1.0, RISE * rows / columns)))
+    angle = rng.uniform(0.25, 1) * most * rng.choice([-1, 1])
+    cosine, sine = math.cos(angle), math.sin(angle)
+    wide = math.ceil(columns * cosine + rows * abs(sine))
+    high = math.ceil(columns * abs(sine) + rows * cosine)
+    matrix = np.array([[cosine, sine], [-sine, cosine]])
+    moved = np.array([wide, high]) / 2 - matrix @ np.array([columns, rows]) / 2
+    return cv2.warpAffine(ink, np.column_stack((matrix, moved)), (wide, high))
+
+
 def suits(text: str, font: str) -> bool:
     """Whether a text may be set in a font: not a word in capitals in a script."""
     return not (_face(font).joined and CAPITALS.search(text))
@@ -242,8 +257,11 @@ def draw_lettering(
     """A line nearly as high as its ink, dark on light: uint8 (rows, columns). Raises ValueError."""
     ink = _cropped(_compose(text, _face(font), how, rng))
     long = ink.shape[1] / ink.shape[0]
-    if 1.8 < long < 12 and happens(how.arc, rng):
+    arc = 1.8 < long < 12 and happens(how.arc, rng)
+    if arc:
         ink = _cropped(_on_an_arc(ink, rng))
+    if long < 12 and happens(how.turned * (4 if arc else 1), rng):
+        ink = _cropped(_turned(ink, rng))
     if long < 12 and happens(how.perspective, rng):
         ink = _cropped(_in_perspective(ink, rng))
     high = rows - 2 * MARGIN

@@ -43,7 +43,8 @@ class Lettering:
     uneven: float = 0.0  # letters differ in size, height, slant and distance
     initials: float = 0.0  # capitals whose first ones are larger
     spread: float = 0.0  # letters far apart
-    arc: float = 0.0
+    arc: float = 0.0  # on a circle, at its top or beside it
+    turned: float = 0.0  # uphill or downhill; four times as often on a circle
     perspective: float = 0.0
     typed: float = 0.0  # of lines in a font of fixed pitch: struck by a typewriter
     blotted: float = 0.0  # of typed lines: the ink has run, as in a carbon copy
@@ -308,7 +309,9 @@ SIGN = Recipe(  # words on shops, streets, posters and packages
     texts="signs",
     typeset=0.3,
     legible=0.45,
-    lettering=Lettering(uneven=0.15, initials=0.08, spread=0.15, arc=0.12, perspective=0.2),
+    lettering=Lettering(
+        uneven=0.15, initials=0.08, spread=0.15, arc=0.14, turned=0.08, perspective=0.2
+    ),
     fonts=RecipeFonts(("sign/*",), by_family=True),
     crop=Crop(ink_height=(0.5, 1.0), left=(0.0, 0.4), right=(0.0, 0.4)),
     warp=Warp(rotation=8, slant=(-0.15, 0.25)),
