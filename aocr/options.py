@@ -154,7 +154,7 @@ class LabelPageOptions(Group):
     digits if there is none."""
     order: Literal["unsure", "telling", "name"] = "unsure"
     """unsure: first the pictures that the model is least sure of; telling: of the least sure ones,
-    first those that look unlike the pictures answered already; name: in the order of names."""
+    first those that look different from the ones already labelled; name: in the order of names."""
     port: Annotated[NotNegative, Le(65535)] = 8502
     """Port of the page, which only this computer can open; 0: any free port."""
 
@@ -415,8 +415,9 @@ class LimitOptions(Group):
     max_pixels: Positive = 20_000_000
     """Largest image, in pixels."""
     max_columns: Annotated[int | None, Ge(1)] = None
-    """Longest line: columns of an image at the model's height, usually 32 rows. By default 16,000,
-    and 4,000 for an attention head, whose time grows with their square."""
+    """Longest line: columns of an image at the model's height, usually 32 rows. By default 16,000;
+    4,000 for an attention head and 1,000 with a constraint, because time grows faster than the
+    columns."""
     max_request_columns: Positive = 100_000
     """Columns of all images of a request together."""
     max_waiting: Positive = 256

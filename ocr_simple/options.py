@@ -55,7 +55,7 @@ class TextOptions(Group):
     alphabet: str = "digits"
     """digits, numbers (digits and . , : - / and space), alnum (0-9a-z), ascii (printable), a string
     of characters, or a UTF-8 file of characters. auto: the characters of a dictionary, your own
-    strings or Wikipedia; digits without any."""
+    strings or Wikipedia; digits if there are none of these."""
     text_source: Literal[
         "random",
         "numbers",
@@ -382,7 +382,8 @@ class TrainOptions(
     alphabet: str = "auto"
     """digits, numbers (digits and . , : - / and space), alnum (0-9a-z), ascii (printable), a string
     of characters, or a UTF-8 file of them. auto: the characters of the labels, or of a dictionary,
-    your own strings or Wikipedia (with --init-from also that model's); digits without any."""
+    your own strings or Wikipedia (with --init-from also that model's); digits if there are none of
+    these."""
 
     @property
     def highest_rate(self) -> float:
@@ -438,8 +439,9 @@ class InferenceOptions(Group):
     alternatives: NotNegative = 0
     """Print up to this many other texts of each line, the surest first; not in --format aocr."""
     crops: str | None = None
-    """Read images in the boxes of a crops.tsv, which aocr label writes, or all of a size in one:
-    WIDTHxHEIGHT:X,Y,... of its corners. none: whole images, although the model keeps a box."""
+    """Read images in the boxes of a crops.tsv, which aocr label writes, or all images of one size
+    in one box: WIDTHxHEIGHT:X,Y,... with its four corners. none: whole images, although the model
+    keeps a box."""
     page: Positive = 1
     """Which page of a TIFF, or frame of a GIF, to read."""
     orientation: Orientation = "upright"
