@@ -19,6 +19,7 @@ import numpy as np
 from ocr_simple import images as imaging
 from ocr_simple.datasets import labelled_lines as labelled
 from ocr_simple.datasets.batches import Batch, Batches, Example, LineStream
+from ocr_simple.datasets.crops import in_kept_box
 from ocr_simple.datasets.entries import fault_list
 from ocr_simple.decoding.calibration import LEAST_LINES
 from ocr_simple.drawing.fonts import find_fonts, split_fonts
@@ -30,8 +31,9 @@ from ocr_simple.runs.config import with_auto_alphabet
 from ocr_simple.runs.journal import log
 from ocr_simple.spec import ModelSpec
 
-VALIDATION_SEED = LARGEST_SEED + 1  # added to a run's seed: lines that no training draws,
-CALIBRATION_SEED = 2 * VALIDATION_SEED  # and others
+# Added to a run's seed, for lines that no training draws.
+VALIDATION_SEED = LARGEST_SEED + 1
+CALIBRATION_SEED = 2 * VALIDATION_SEED
 CALIBRATION_LINES = 300
 SURVEY = 256  # lines drawn before the first step, to find options that cannot work
 
@@ -91,7 +93,7 @@ def _generated(options: TrainOptions, spec: ModelSpec) -> Data:
 def _labelled(options: TrainOptions, spec: ModelSpec, known: str) -> Data:
     """Labelled images, perhaps with generated lines among them."""
     found, found_to_validate = (
-        labelled.find_all_entries(datasets, options, log)
+        in_kept_box(labelled.find_all_entries(datasets, options, log), spec.crop, log)
         for datasets in (options.dataset, options.validation)
     )
     if options.alphabet == "auto":

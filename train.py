@@ -147,6 +147,7 @@ class Training:
                     " Some images to validate on may have been trained on before; --validation "
                     "names a fixed set"
                 )
+                folder.save(self.state)  # resuming from here does not find that they have changed
             if cluster.from_chief([self.state.step]) != [self.state.step]:
                 raise TrainError(
                     f"--model-dir {folder.name}: is not the same folder on every machine; name "

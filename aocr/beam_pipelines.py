@@ -233,14 +233,17 @@ class PredictTask(Task):
 
     def job(self) -> dict[str, Any]:
         """The options, with the contents of the files they name, and the images by their names."""
-        options, language_model = self.options, None
+        options, language_model, crops = self.options, None, None
         if options.language_model is not None:
             language_model = zlib.crc32(find_language_model(options.language_model).read_bytes())
+        if options.crops and Path(options.crops).is_file():
+            crops = zlib.crc32(Path(options.crops).read_bytes())
         return asdict(options) | {
             "paths": _digest(self.paths),
             "model": zlib.crc32(find_model(options.model).read_bytes()),
             "lexicon": zlib.crc32(options.lexicon.read_bytes()) if options.lexicon else None,
             "language_model": language_model,
+            "crops": [options.crops, crops],
         }
 
     def items(self, shard: int) -> list:

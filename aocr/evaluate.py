@@ -14,7 +14,7 @@ from ocr_simple import storage
 from ocr_simple.command_line import say
 from ocr_simple.datasets import labelled_lines as labelled
 from ocr_simple.datasets.annotations import check_datasets
-from ocr_simple.datasets.crops import with_kept_box
+from ocr_simple.datasets.crops import in_kept_box
 from ocr_simple.datasets.entries import Entry, Fault, fault_list, image_fault, is_part
 from ocr_simple.decoding.constraints import load_constraint
 from ocr_simple.images import ImageError
@@ -26,7 +26,7 @@ from ocr_simple.reports.report_files import FILES, FOLDERS, check_replaceable
 from ocr_simple.runs import devices
 from ocr_simple.runs.model_files import find_model
 from ocr_simple.spec import read_spec
-from ocr_simple.text import Alphabet, counted, escape_controls, visible
+from ocr_simple.text import Alphabet, escape_controls, visible
 
 if TYPE_CHECKING:  # it imports TensorFlow: see `run`
     from inference import Recognizer
@@ -72,10 +72,7 @@ def _test(options: TestOptions, file: Path, other: Path | None, folder: Path) ->
             )
     say(f"Reading with {storage.display_name(file)}", sys.stderr)
     recognizer = _load(options, file)
-    boxed = with_kept_box(rows, recognizer.spec.crop)
-    if count := sum(before != after for before, after in zip(rows, boxed)):
-        say(f"{counted(count, 'image')} read in the box that the model keeps", sys.stderr)
-    rows = boxed
+    rows = in_kept_box(rows, recognizer.spec.crop, lambda message: say(message, sys.stderr))
     entries, readings, faults = _read(recognizer, rows, options.distance)
     if faults:
         reasons = fault_list(faults)

@@ -39,8 +39,9 @@ from ocr_simple.reports.markdown import cell
 from ocr_simple.reports.metrics import error_rates
 from ocr_simple.reports.metrics_file import read_metrics
 from ocr_simple.runs import devices
-from ocr_simple.runs.checkpoint import selection_key
+from ocr_simple.runs.checkpoint import progress_of, selection_key
 from ocr_simple.runs.model_files import find_model
+from ocr_simple.runs.run_folder import RunFolder
 from ocr_simple.spec import ModelSpec, read_spec
 from ocr_simple.text import Line
 from ocr_simple.written_files import is_disk_full, staged
@@ -186,9 +187,20 @@ def _validation_of(file: Path) -> dict[str, Any]:
     if file.name not in ("best.keras", "last.keras") or not metrics.exists():
         return {}
     rows = read_metrics(metrics)
-    row = rows[-1] if file.name == "last.keras" else min(rows, key=selection_key)
+    row = rows[-1] if file.name == "last.keras" else _row_of_best(file.parent, rows)
     of = "the validation of its training run"
     return {"exact": row["val_exact"], "cer": row["val_cer"], "of": of}
+
+
+def _row_of_best(folder: Path, rows: list[dict[str, float]]) -> dict[str, float]:
+    """The row of metrics.csv when best.keras was written; it may not be the best row.
+
+    With --data-changed the best model is chosen again. Raises TrainError.
+    """
+    saved = RunFolder(folder).last_checkpoint()
+    step = progress_of(saved)["best_step"] if saved else 0
+    found = [row for row in rows if row["step"] == step]
+    return found[-1] if found else min(rows, key=selection_key)
 
 
 def _accuracy(recognizer: "Recognizer") -> dict[str, Any]:

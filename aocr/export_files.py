@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from aocr.kept_constraint import allowed
 from ocr_simple import images as imaging
 from ocr_simple import storage, written_files
 from ocr_simple.local_files import read_bytes, read_object
@@ -98,8 +99,7 @@ def kept_notes(path: Path) -> list[str]:
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
         about = read_object(description_of(path), MOST_BYTES)
         if found := about.get("constraint"):
-            listed = f"one of {found['texts']:,} texts" if found["texts"] else ""
-            what = listed or f"texts that match {found['pattern']}"
+            what = allowed(found["pattern"], found["texts"])
             notes.append(f"Constraint to {what}: {found['obeyed']}.")
         if found := about.get("crop"):
             width, height = found["size"]

@@ -49,6 +49,7 @@ CONTROLS = re.compile(  # as ocr_simple/text.py has it: not to be printed
 )
 SIZES = ("height", "channels", "least_spread", "stride", "multiple")
 LARGEST_SIZE = 4096  # of any of them
+FULL_SCALES = (255, 4095, 65535)  # white in images of 8, 12 and 16 bits
 STRIP_PIXELS = 1 << 20  # of a large image that are computed with at a time
 LIGHT_INK = 3.9  # times the contrast that black behind transparent pixels must give over white
 ORIENTATION = 0x0112  # the EXIF tag
@@ -297,6 +298,9 @@ def _picture(image: Any, name: str, about: dict[str, Any], max_pixels: int) -> I
         return _opened(image, max_pixels).convert("L" if about["channels"] == 1 else "RGB")
     except OverLimit as error:
         raise ValueError(f"{name}: {error}") from error
+    except Image.DecompressionBombError as error:
+        limit = f"{max_pixels:,} pixels; crop it, or scale it down"
+        raise ValueError(f"{name}: far over the limit of {limit}") from error
     except Exception as error:  # decoders raise errors of many types
         reason = getattr(error, "strerror", None) or "not an image, or damaged"
         raise ValueError(f"{name}: {reason}") from error
@@ -389,12 +393,12 @@ def _eight_bit(image: Image.Image) -> Image.Image:
     """Any mode to 1, L or RGB; see ocr_simple/images.py."""
     if image.mode == "F" or image.mode.startswith("I"):  # 16 or 32 bits
         samples = np.asarray(image)
-        highest = np.nan_to_num(samples).max(initial=0)
-        factor = 255 if image.mode == "F" and highest <= 1 else 1
-        divisor = 257 if image.mode != "F" and highest > 255 else 1
+        highest = float(np.nan_to_num(samples).max(initial=0))
+        scales = (1, *FULL_SCALES) if image.mode == "F" else FULL_SCALES
+        white = next((scale for scale in scales if highest <= scale), highest)
         found = np.empty(samples.shape, np.uint8)
         for rows in _strips(samples):
-            part = np.nan_to_num(samples[rows].astype(np.float64)) * factor / divisor
+            part = np.nan_to_num(samples[rows].astype(np.float64)) * 255 / white
             found[rows] = np.clip(np.round(part), 0, 255)
         return Image.fromarray(found)
     if image.has_transparency_data:

@@ -62,13 +62,13 @@ PRINTED = {
     "-": (".1 .52, .9 .52",),
     "/": ("1 0, 0 1",),
 }
-PRINTED["9"] = tuple(
+PRINTED["9"] = tuple(  # the 6, turned round
     " / ".join(
         ", ".join(f"{1 - x:.2f} {1 - y:.2f}" for x, y in stroke.tolist())
         for stroke in strokes(form)
     )
     for form in PRINTED["6"]
-)  # the 6, turned round
+)
 ZEROS = ("", "", "", "", " / .15 .78, .85 .22", " / .5 .44, .5 .56")  # plain, slashed, dotted
 
 

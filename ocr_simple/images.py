@@ -14,13 +14,13 @@ import io
 import logging
 import math
 import os
-import stat
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from ocr_simple import decoding_time, storage
+from ocr_simple.local_files import LFS_POINTER, FileRefused, open_regular
 from ocr_simple.odd_shapes import odd_shape
 from ocr_simple.text import escape_controls
 
@@ -51,6 +51,7 @@ TRANSPOSES = {  # by EXIF orientation; 1 is upright
     8: Image.Transpose.ROTATE_90,
 }
 LIGHT_INK = 3.9  # times the contrast that black behind transparent pixels must give over white
+FULL_SCALES = (255, 4095, 65535)  # white in images of 8, 12 and 16 bits
 STRIP_PIXELS = 1 << 20  # of a large image that are computed with at a time
 LARGE = 1 << 16  # bytes of a file: smaller ones are decoded faster without a thread
 MIN_SPREAD = 8.0  # grey levels; less is noise, which must not be amplified to look like ink
@@ -183,19 +184,19 @@ def _open(source: Source, name: str, formats: Sequence[str]) -> Image.Image:
     elif url := storage.url_of(source):
         encoded = storage.read(url, MAX_BYTES)
     else:
-        status = os.stat(source)
-        if not stat.S_ISREG(status.st_mode):  # reading a pipe could block forever
-            raise ImageError(f"{name}: a folder, pipe or device; name an image file")
-        if status.st_size > MAX_BYTES:
-            raise ImageError(
-                f"{name}: {status.st_size:,} bytes, over the limit of {MAX_BYTES:,}; "
-                "crop it to the line, or scale it down"
-            )
-        with open(source, "rb") as file:  # all at once: Pillow reads in many small pieces
-            encoded = file.read()
+        try:
+            with open_regular(source) as (file, size):
+                if size > MAX_BYTES:
+                    raise ImageError(
+                        f"{name}: {size:,} bytes, over the limit of {MAX_BYTES:,}; "
+                        "crop it to the line, or scale it down"
+                    )
+                encoded = file.read()  # all at once: Pillow reads in many small pieces
+        except FileRefused as error:
+            raise ImageError(f"{name}: a folder, pipe or device; name an image file") from error
     if not encoded:
         raise ImageError(f"{name}: the file is empty; save it again")
-    if bytes(encoded[: len(storage.LFS_POINTER)]) == storage.LFS_POINTER:
+    if bytes(encoded[: len(LFS_POINTER)]) == LFS_POINTER:
         raise ImageError(f"{name}: a pointer of Git LFS, not the image; fetch it with git lfs pull")
     return decoding_time.open_file(encoded, _formats(bytes(encoded[:12]), name, formats))
 
@@ -264,12 +265,12 @@ def _eight_bit(image: Image.Image) -> Image.Image:
     """Any PIL mode to L or RGB, 8 bits per sample, without alpha."""
     if image.mode in ("I", "F") or image.mode.startswith("I;16"):
         samples = np.asarray(image)
-        highest = np.nan_to_num(samples).max(initial=0)
-        factor = 255 if image.mode == "F" and highest <= 1 else 1
-        divisor = 257 if image.mode != "F" and highest > 255 else 1
+        highest = float(np.nan_to_num(samples).max(initial=0))
+        scales = (1, *FULL_SCALES) if image.mode == "F" else FULL_SCALES
+        white = next((scale for scale in scales if highest <= scale), highest)
         found = np.empty(samples.shape, np.uint8)
         for rows in _strips(samples):
-            part = np.nan_to_num(samples[rows].astype(np.float64)) * factor / divisor
+            part = np.nan_to_num(samples[rows].astype(np.float64)) * 255 / white
             found[rows] = np.clip(np.round(part), 0, 255)
         return Image.fromarray(found)
     if image.has_transparency_data:

@@ -17,10 +17,9 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from ocr_simple.boxes import CameraBox, box_of_json
-from ocr_simple.local_files import FileRefused, open_regular
+from ocr_simple.local_files import LFS_POINTER, FileRefused, open_regular
 from ocr_simple.network.backend import backend
 from ocr_simple.network.encoders import ENCODERS
-from ocr_simple.storage import LFS_POINTER
 from ocr_simple.text import Alphabet, ctc_steps_needed, shortened, shown
 
 SCHEMA = 1

@@ -27,7 +27,6 @@ ATTEMPTS = 5  # per request, besides fsspec's own retries
 FIRST_WAIT = 0.5  # seconds before the second attempt; doubled before each further one
 THREADS = 16  # downloads at the same time
 PIECE = 1 << 20  # bytes decompressed at a time
-LFS_POINTER = b"version https://git-lfs.github.com/spec/"  # stands for a file in Git LFS
 SYSTEM_FILES = {".ds_store", "thumbs.db", "desktop.ini"}  # of macOS and Windows
 
 _origins: dict[str, str] = {}  # local copy of a file or folder -> its URL

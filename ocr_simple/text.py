@@ -233,7 +233,7 @@ class Alphabet:
 
     @classmethod
     def parse(cls, specification: str) -> "Alphabet":
-        """The alphabet named `digits`, `alnum` or `ascii`, or the characters of a file or string.
+        """One of NAMED_ALPHABETS, or the characters of a file or string.
 
         Files are UTF-8; their line breaks are ignored, and so is a byte order mark. Raises
         ValueError for an empty alphabet, a file that is missing or not UTF-8, or a misspelt name.

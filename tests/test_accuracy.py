@@ -7,9 +7,11 @@ import sys
 from pathlib import Path
 
 import pytest
+import tyro
 from PIL import Image, ImageDraw
 
 from aocr import export
+from bench import accuracy
 from ocr_simple.runs.model_files import PRETRAINED, TEST_IMAGES
 
 pytestmark = [
@@ -18,36 +20,33 @@ pytestmark = [
         not (PRETRAINED / "digits.keras").is_file(), reason="pretrained/digits.keras is not there"
     ),
 ]
-SCRIPT = Path(__file__).resolve().parents[1] / "bench" / "accuracy.py"
 installed = all(map(importlib.util.find_spec, ("rapidocr", "tesserocr"))) and any(
     Path("/usr/share/tesseract-ocr").glob("*/tessdata/eng.traineddata")
 )
 
 
-def run(*arguments):
-    command = [sys.executable, str(SCRIPT), *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True)
+def main(*arguments):
+    accuracy.main(tyro.cli(accuracy.Options, args=list(map(str, arguments))))
 
 
-def measure(*arguments):
-    """The rows, as lists of cells, of the script's two tables, and its messages."""
-    done = run(*arguments)
-    assert done.returncode == 0, done.stderr
-    measured, accepted = (
-        [row.strip("| ").split(" | ") for row in table.splitlines() if row.startswith("| ")][1:]
-        for table in done.stdout.split("\nShare of all")
-    )
-    return measured, accepted, done.stderr
+@pytest.fixture
+def measure(capsys):
+    """A function of arguments: the rows, as lists of cells, of two tables, and the messages."""
+
+    def measured(*arguments):
+        capsys.readouterr()
+        main(*arguments)
+        shown = capsys.readouterr()
+        measured, accepted = (
+            [row.strip("| ").split(" | ") for row in table.splitlines() if row.startswith("| ")][1:]
+            for table in shown.out.split("\nShare of all")
+        )
+        return measured, accepted, shown.err
+
+    return measured
 
 
-def refuse(*arguments):
-    """The message with which the script refuses its arguments."""
-    done = run(*arguments)
-    assert done.returncode == 2 and "Traceback" not in done.stderr, done.stderr
-    return done.stderr
-
-
-def test_the_shipped_model_is_measured_with_its_calibration():
+def test_the_shipped_model_is_measured_with_its_calibration(measure):
     (row,), accepted, _ = measure()
     assert row[:7] == [
         "inference_test_imgs", "none", "12", "ocr_simple digits", "100.0%", "0.0%", "1.000",
@@ -56,7 +55,7 @@ def test_the_shipped_model_is_measured_with_its_calibration():
     assert any("100.0% from" in cell for cell in accepted[0])
 
 
-def test_an_export_is_measured_as_the_model_is(tmp_path):
+def test_an_export_is_measured_as_the_model_is(measure, tmp_path):
     export.export(PRETRAINED / "digits.keras", tmp_path / "digits", ["onnx"])
     shutil.copytree(TEST_IMAGES, tmp_path / "images")
     onnx = tmp_path / "digits" / "model.onnx"
@@ -73,7 +72,7 @@ def test_an_export_is_measured_as_the_model_is(tmp_path):
     assert len(messages.splitlines()) == 1 and "broken.png: " in messages
 
 
-def test_an_image_that_cannot_be_read_counts_as_empty_and_is_named(tmp_path):
+def test_an_image_that_cannot_be_read_counts_as_empty_and_is_named(measure, tmp_path):
     shutil.copy(TEST_IMAGES / "receipt.jpg", tmp_path)
     (tmp_path / "broken.png").write_bytes(b"not a picture")
     (tmp_path / "labels.tsv").write_text("receipt.jpg\t1\nbroken.png\t2\n")
@@ -82,7 +81,7 @@ def test_an_image_that_cannot_be_read_counts_as_empty_and_is_named(tmp_path):
     assert messages.count("broken.png: ") == 1
 
 
-def test_a_folder_of_sets_is_measured_set_by_set_in_each_fold(tmp_path):
+def test_a_folder_of_sets_is_measured_set_by_set_in_each_fold(measure, tmp_path):
     for name, label in (("a", "471.205-"), ("b", "471205")):
         (tmp_path / name).mkdir()
         image = Image.new("L", (220, 60), 255)
@@ -97,20 +96,27 @@ def test_a_folder_of_sets_is_measured_set_by_set_in_each_fold(tmp_path):
     assert [row[1] for row in accepted] == ["none", "digits"]
 
 
-def test_sets_that_cannot_be_used_are_named(tmp_path):
-    message = refuse(tmp_path)
-    assert str(tmp_path) in message and "labels.tsv" in message
+def test_a_set_that_cannot_be_used_is_status_2(tmp_path):
+    command = [sys.executable, accuracy.__file__, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 2 and "Traceback" not in done.stderr, done.stderr
+    assert str(tmp_path) in done.stderr and "labels.tsv" in done.stderr
+
+
+def test_an_image_that_is_not_there_is_named(tmp_path):
     (tmp_path / "labels.tsv").write_text("gone.png\t1\n")
-    assert "gone.png" in refuse(tmp_path)
+    with pytest.raises(ValueError, match=r"gone\.png"):
+        main(tmp_path)
 
 
 @pytest.mark.skipif(installed, reason="the peers are installed")
 def test_peers_that_are_not_installed_are_an_error_that_says_how():
-    assert "requirements/peers.txt" in refuse("--peers")
+    with pytest.raises(ValueError, match=r"requirements/peers\.txt"):
+        main("--peers")
 
 
 @pytest.mark.skipif(not installed, reason="rapidocr, tesserocr or tesseract-ocr-eng is missing")
-def test_every_peer_reads_a_plain_line_alone_and_among_many(tmp_path):
+def test_every_peer_reads_a_plain_line_alone_and_among_many(measure, tmp_path):
     image = Image.new("L", (220, 60), 255)
     ImageDraw.Draw(image).text((20, 10), "471205", fill=0, font_size=38)
     for name in "abc":

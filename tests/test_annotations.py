@@ -149,6 +149,7 @@ def test_a_bad_row_is_reported_with_its_place(image_folder, line, reason):
         ("a.txt", ['images/a.png "AB"', "images/b.jpg C"], ['"AB"', "C"]),
         ("a.txt", ["images/a.png -5", "images/b.jpg -6"], ["-5", "-6"]),
         ("a.txt", ["images/a.png , 5", "images/b.jpg 6"], [", 5", "6"]),
+        ("a.tsv", ["images/a.png\t:30", "images/b.jpg\t:45"], [":30", ":45"]),
         ("a.json", ['{"images/a.png": "- 1", "images/b.jpg": "- 2"}'], ["- 1", "- 2"]),
     ],
 )

@@ -2,6 +2,7 @@
 
 import csv
 import gzip
+import os
 import re
 
 import fsspec
@@ -173,3 +174,6 @@ def test_bad_rows_can_be_left_out_and_are_listed(bad_rows, image_folder, capsys)
         rows = list(csv.reader(file, "excel-tab"))
     assert [place.rpartition(":")[2] for place, _ in rows] == list("2345689")
     assert "7 rows left out, listed in out.tfrecords.skipped.tsv" in capsys.readouterr().err
+    annotate(image_folder / "good.tsv", "images/a.png\t1")
+    assert cli.main(["dataset", "good.tsv", "out.tfrecords"]) == 0
+    assert not os.path.exists("out.tfrecords.skipped.tsv"), "of the rows that were bad before"

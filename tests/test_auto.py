@@ -3,6 +3,7 @@
 import json
 import math
 import shlex
+import shutil
 import string
 import time
 from dataclasses import replace
@@ -20,7 +21,7 @@ from aocr.auto.texts import pattern_of, texts_like
 from aocr.model_folder import model_folder
 from ocr_simple.command_line import parse
 from ocr_simple.datasets.annotations import require_entries
-from ocr_simple.options import TrainOptions
+from ocr_simple.options import DrawingOptions, TrainOptions
 from ocr_simple.reports.metrics import Reading
 from ocr_simple.reports.validation import Validation
 from ocr_simple.runs.model_files import find_model
@@ -101,6 +102,15 @@ def test_the_alphabet_is_narrow_if_all_its_characters_are_known():
     assert choice.alphabet_of(["ab12"] * 20) == "12ab"
     assert choice.alphabet_of(["ab12"] * 20 + ["abc1"]) == "auto"  # c was seen once
     assert choice.alphabet_of(["ab12"] * 2) == "auto"
+
+
+def test_the_fonts_of_a_mixture_are_those_of_its_recipes(tmp_path, monkeypatch):
+    for kind in ("display", "sign"):
+        (tmp_path / kind).mkdir()
+        shutil.copy(OPEN_SANS, tmp_path / kind / "a.ttf")
+    monkeypatch.setattr(choice, "MADE_FONTS", tmp_path)
+    *_, found = choice.fonts_of(("mixed:2",), DrawingOptions.fonts)
+    assert Path(found).name == "display"
 
 
 def test_the_command_gives_the_chosen_options():

@@ -97,8 +97,8 @@ def test_two_processes_learn_what_one_does(options, tmp_path):
 
 
 @pytest.mark.long
-def test_two_devices_learn_what_one_does(options, tmp_path):
-    run = [*TINY, *FEW, *options, "--model-dir"]
+def test_two_devices_learn_what_one_does(tmp_path):
+    run = [*TINY, *FEW, "--model-dir"]
     command = [sys.executable, "-c", ON_TWO_DEVICES, *run, str(tmp_path / "two")]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0 and "Device: cpu:0, cpu:1" in done.stderr, done.stderr

@@ -125,9 +125,9 @@ def test_every_option_draws_as_plain_trdg_does_with_every_latin_font(tmp_path):
     characters = "0123456789 ABCabcfgjAVWTo.,-'&@"
     jobs = []
     for variant in VARIANTS:
-        for k in range(500):
+        for k in range(len(FONTS)):
             text = "".join(rng.choices(characters, k=rng.randint(1, 12)))
-            jobs.append((" ".join(text.split()) or "7", FONTS[k % len(FONTS)], variant, k))
+            jobs.append((" ".join(text.split()) or "7", FONTS[k], variant, k))
     assert not different_from_trdg(jobs, tmp_path)
 
 

@@ -133,6 +133,14 @@ def test_a_float_tiff_in_either_range(low, high):
     assert off_by(load(encoded(Image.fromarray(values), "TIFF"))[..., 0], expected) <= 0.5
 
 
+@pytest.mark.parametrize("high", [4095, 65535, 2_000_000])
+@pytest.mark.parametrize("kind", [np.int32, np.float32])
+def test_levels_over_8_bits_keep_their_differences(kind, high):
+    values = np.linspace(high / 100, high, 80).astype(kind).reshape(4, 20)
+    found = load(encoded(Image.fromarray(values), "TIFF"))[..., 0]
+    assert off_by(found, values * (255 / high)) <= 0.51
+
+
 @pytest.mark.parametrize("kind", ["JPEG", "TIFF"])
 def test_cmyk(kind):
     content = encoded(Image.fromarray(ramp()).convert("CMYK"), kind)

@@ -3,6 +3,7 @@
 import json
 import logging
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,7 +16,9 @@ from support.serving import serving
 from aocr import cli, kept_box, reader
 from aocr.server.engine_model import EngineModel
 from aocr.server.served_model import Preparation, to_png
+from data_generator import gather
 from inference import Recognizer
+from model import spec_to_train
 from ocr_simple import boxes
 from ocr_simple import images as imaging
 from ocr_simple.datasets import crops
@@ -156,9 +159,19 @@ def test_labelled_pictures_without_a_box_get_the_models(tmp_path, photo):
     camera_picture(tmp_path / "1.png")
     picture(tmp_path / "2.png")
     annotate(tmp_path / "labels.tsv", f"1.png\t{TEXT}", "2.png\t5")
-    rows = crops.with_kept_box(find_dataset(tmp_path).rows, BOX)
+    rows = crops.in_kept_box(find_dataset(tmp_path).rows, BOX, print)
     assert [row.corners for row in rows] == [BOX.corners, ()]
-    assert [row.corners for row in crops.with_kept_box(rows, None)] == [BOX.corners, ()]
+    assert [row.corners for row in crops.in_kept_box(rows, None, print)] == [BOX.corners, ()]
+
+
+def test_a_training_reads_pictures_in_the_box_that_its_model_keeps(tmp_path):
+    for name in ("1.png", "2.png"):
+        camera_picture(tmp_path / name)
+    annotate(tmp_path / "labels.tsv", f"1.png\t{TEXT}", f"2.png\t{TEXT}")
+    options = TrainOptions(dataset=(str(tmp_path),), crops=CROPS, validation_share=0.5)
+    data = gather(options, spec_to_train(options))
+    whole = gather(replace(options, crops=None), spec_to_train(replace(options, crops=None)))
+    assert data.validation[0][0].shape != whole.validation[0][0].shape
 
 
 def test_a_savedmodel_is_given_the_line_in_the_box(photo):

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import BrokenExecutor
 from pathlib import Path
 
 import httpx
@@ -55,6 +56,14 @@ def reading(text, confidence):
 
 
 # --- the files ----------------------------------------------------------------------------------
+
+
+def test_labels_with_a_header_are_written_without_it(folder):
+    (folder / "labels.tsv").write_text("file_name\ttext\tsource\na.png\t1\tme\n")
+    file = opened(folder)
+    file.put("b.png", Answer('"Hotel" Bar'))
+    assert written(folder) == ["a.png\t1", 'b.png\t"Hotel" Bar']
+    assert [entry.label for entry in find_dataset(folder).entries] == ["1", '"Hotel" Bar']
 
 
 def test_an_answer_is_on_disk_and_is_read_as_a_data_set(folder):
@@ -621,6 +630,26 @@ def test_a_folder_that_cannot_be_written_to_is_an_error_before_anything_starts(c
     assert "FOLDER /proc: cannot be written to" in capsys.readouterr().err
 
 
+def test_another_model_is_read_with_after_a_failure(folder, monkeypatch):
+    def pool(*given):
+        models.append(given[-1].name)
+        raise BrokenExecutor
+
+    models, begun = [], threading.Event()
+    monkeypatch.setattr("aocr.label.readings.WorkerPool", pool)
+    monkeypatch.setattr("aocr.label.readings.IDLE", 0.01)
+    reader = BackgroundReader(folder / "one", [], lambda count: {}, lambda *found: None)
+    reader.start()
+    until = time.monotonic() + 20
+    while not reader.problem and time.monotonic() < until:
+        time.sleep(0.01)
+    assert "the process that reads ended" in reader.problem
+    reader.use(folder / "two", begun.set)
+    assert begun.wait(20)
+    reader.stop()
+    assert models == ["one", "two"]
+
+
 # --- the routes -------------------------------------------------------------------------------
 
 
@@ -703,6 +732,13 @@ def test_a_page_that_is_reloaded_keeps_the_folder_before_its_close_arrives(clien
     assert client.post("/open", json={"page": before}).status_code == 409
     half = {"content": b'{"page": "\\ud800"}', "headers": {"content-type": "application/json"}}
     assert client.post("/open", **half).status_code == 409
+
+
+def test_pictures_are_not_shown_in_pages_of_other_sites(client):
+    there = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "no-cors"}
+    assert client.get("/picture/0", headers=there).status_code == 403
+    followed = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate"}
+    assert client.get("/", headers=followed).status_code == 200
 
 
 def test_pages_of_other_sites_are_refused(client):

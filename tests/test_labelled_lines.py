@@ -18,8 +18,9 @@ from ocr_simple.datasets.batches import collate
 from ocr_simple.datasets.labelled_lines import LabelledLines, MixedLines
 from ocr_simple.datasets.tfrecords import write_labelled
 from ocr_simple.drawing.lines import Lines
-from ocr_simple.options import LineOptions, Variation
+from ocr_simple.options import LineOptions, TrainOptions, Variation
 from ocr_simple.photography import geometry
+from ocr_simple.runs.config import resolve
 from ocr_simple.spec import ModelSpec, read_spec, time_steps
 
 SPEC = ModelSpec()
@@ -53,6 +54,13 @@ def test_line_k_is_a_function_of_seed_and_k(labelled_folder):
         assert np.array_equal(backwards[k][0], drawn[k][0]) and backwards[k][1:] == drawn[k][1:]
     other = LabelledLines(entries, SPEC, 4, variation)
     assert any(other[k][2] != drawn[k][2] for k in range(12))
+
+
+def test_no_labelled_image_is_made_blank(labelled_folder):
+    entries = entries_of(labelled_folder)
+    blank = LabelledLines(entries, SPEC, 3, Variation(photo=1.0, recipe=("blank",)))
+    clean = LabelledLines(entries, SPEC, 3, Variation(photo=1.0, recipe=("clean",)))
+    assert all(np.array_equal(blank[k][0], clean[k][0]) for k in range(12))
 
 
 def test_variation_never_leaves_a_label_without_time_steps(tmp_path):
@@ -173,13 +181,10 @@ def test_the_alphabet_is_that_of_the_labels(labelled_folder, tmp_path):
     assert spec.alphabet == "".join(sorted(set("".join(labels))))
 
 
-@pytest.mark.long
-@pytest.mark.parametrize(("share", "steps"), [("0", 6), ("0.5", 11)])
-def test_epochs_are_times_that_each_image_is_seen(labelled_folder, tmp_path, share, steps):
-    options = ["--num-epoch", "2", "--mix-generated", share]  # 11 images, 4 lines a step
-    assert run(tmp_path / "run", "--dataset", str(labelled_folder), *options) == 0
-    rows = (tmp_path / "run" / "metrics.csv").read_text().splitlines()
-    assert rows[-1].startswith(f"{steps},")
+@pytest.mark.parametrize(("share", "steps"), [(0.0, 6), (0.5, 11)])
+def test_epochs_are_times_that_each_image_is_seen(share, steps):
+    options = TrainOptions(num_epoch=2, mix_generated=share, batch_size=4)
+    assert resolve(options, "0123456789", images=11).steps == steps
 
 
 @pytest.mark.long

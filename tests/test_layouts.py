@@ -205,6 +205,17 @@ def test_names_are_labels_only_when_asked(tmp_path):
     assert labels_of(find_entries(f"{tmp_path}/*_?.png", FROM_NAMES)) == ["12"]
 
 
+def test_the_names_that_a_pattern_matches_are_judged_together(tmp_path):
+    for name in ("AB_12.png", "2b827.png"):
+        picture(tmp_path / name)
+    annotate(tmp_path / "crops.tsv", "gone.png\t1")
+    for dataset in (tmp_path, f"{tmp_path}/*.png"):
+        one, two, fault = find_entries(dataset, FROM_NAMES)
+        assert {one.label, two.label} == {"2b827", "AB_12"} and isinstance(fault, Fault)
+    with pytest.raises(DatasetError, match=r"AB_12\.png: is one image; .*/\*\.png'"):
+        find_entries(tmp_path / "AB_12.png", FROM_NAMES)
+
+
 def test_images_in_a_folder_beside_the_annotations_are_found(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     picture(tmp_path / "train" / "images" / "1.png", seed=1)

@@ -33,9 +33,10 @@ from ocr_simple.text import Line
 
 ROOT = Path(__file__).resolve().parent.parent
 SHIPPED = tuple(encoders.ENCODERS)
-EVERY = [  # by default each encoder and each context, in `make test-long` each pair of them
-    pytest.param(*pair, marks=[] if {"plain", "conv"} & set(pair) else pytest.mark.long)
-    for pair in itertools.product(SHIPPED, get_args(Context))
+EVERY = [  # each encoder, each context, and the pairs of the shipped models
+    *((encoder, "conv") for encoder in SHIPPED),
+    *(("plain", context) for context in get_args(Context) if context != "conv"),
+    *((encoder, "attention") for encoder in ("deep", "deeper", "wide_residual")),
 ]
 SMALL = ModelSpec(context="conv", rnn_units=8)
 

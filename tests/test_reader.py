@@ -58,6 +58,8 @@ FILES = {
     "32 bits": encoded(Image.fromarray(np.asarray(line()).astype(np.int32)), "TIFF"),
     "float to 1": floats(1),
     "float to 255": floats(255),
+    "float to 4,000": floats(4000),
+    "12 bits": encoded(Image.fromarray(np.asarray(line()).astype(np.uint16) * 16), "TIFF"),
     "CMYK": encoded(line().convert("RGB").convert("CMYK"), "TIFF"),
     "dark ink": encoded(transparent(30)),
     "light ink": encoded(transparent(255)),
@@ -102,6 +104,12 @@ def test_the_limits_are_those_of_images_py():
     message = "^image: 150 x 40 pixels, over the limit of 100; crop it to the line, or scale it do"
     with pytest.raises(ValueError, match=message):
         reader.prepare(io.BytesIO(FILES["grey"]), ABOUT, max_pixels=100)
+
+
+def test_an_image_of_far_too_many_pixels_is_said_to_be_one():
+    content = encoded(Image.new("1", (20_000, 10_000)))
+    with pytest.raises(ValueError, match=r"^image: far over the limit of 50,000,000 pixels; crop"):
+        reader.prepare(io.BytesIO(content), ABOUT)
 
 
 def test_a_line_that_is_too_long_costs_nothing():

@@ -15,7 +15,7 @@ from ocr_simple.reports.metrics_file import read_metrics
 from ocr_simple.runs.checkpoint import pack, progress_of, unpack, write_whole
 from ocr_simple.runs.config import as_config, read_config
 from ocr_simple.runs.model_files import find_model
-from ocr_simple.runs.run_folder import RunFolder
+from ocr_simple.runs.run_folder import RunFolder, replacing
 
 PROGRESS = {
     "step": 7, "losses": [0.5], "rows": [{"step": 6, "loss": 1.0}], "best": [0.5, float("inf")],
@@ -260,3 +260,46 @@ def test_metrics_of_labelled_images_may_have_an_infinite_loss(tmp_path):
     file.write_text("step,loss,val_exact,val_cer,val_loss\n1,2,0.5,0.25,inf\n")
     expected = {"step": 1, "loss": 2, "val_exact": 0.5, "val_cer": 0.25, "val_loss": float("inf")}
     assert read_metrics(file) == [expected]
+
+
+# --- a folder that takes the place of another -------------------------------------------------
+
+
+@pytest.fixture
+def earlier(tmp_path):
+    """A folder with a model."""
+    folder = tmp_path / "meters"
+    folder.mkdir()
+    (folder / "best.keras").write_bytes(b"before")
+    return folder
+
+
+def test_what_was_in_a_folder_is_moved_aside_when_what_replaces_it_is_done(earlier):
+    with replacing(earlier) as made:
+        made.mkdir()
+        (made / "best.keras").write_bytes(b"after")
+        assert (earlier / "best.keras").read_bytes() == b"before"
+    assert (earlier / "best.keras").read_bytes() == b"after"
+    assert (earlier.with_name("meters.1") / "best.keras").read_bytes() == b"before"
+    assert len(list(earlier.parent.iterdir())) == 2, "nothing else is left"
+
+
+def test_a_folder_stays_as_it_was_if_what_would_replace_it_fails(earlier):
+    with pytest.raises(KeyboardInterrupt), replacing(earlier) as made:
+        made.mkdir()
+        raise KeyboardInterrupt
+    assert [path.name for path in earlier.parent.iterdir()] == ["meters"]
+    assert (earlier / "best.keras").read_bytes() == b"before"
+
+
+def test_a_folder_is_replaced_by_one_process_at_a_time(earlier):
+    message = "another process is training in it"
+    with replacing(earlier) as made:
+        with pytest.raises(TrainError, match=message), replacing(earlier):
+            pass
+        made.mkdir()
+    new = earlier.with_name("new")
+    with replacing(new) as made:
+        with pytest.raises(TrainError, match=message), replacing(new):
+            pass
+        made.mkdir()

@@ -12,6 +12,8 @@ pytestmark = [
     pytest.mark.long,
     pytest.mark.skipif(not CHROMIUM, reason="chromium is not installed"),
 ]
+PHONE, DESKTOP = {"width": 390, "height": 780}, {"width": 1100, "height": 800}
+ON_BOTH = pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"], indirect=True)
 METER, RECEIPT = (str(TEST_IMAGES / name) for name in ("water_meter.png", "receipt.jpg"))
 
 
@@ -32,9 +34,10 @@ def browser():
         opened.close()
 
 
-@pytest.fixture(params=[(1100, 800), (390, 780)], ids=["desktop", "phone"])
+@pytest.fixture
 def size(request):
-    return dict(zip(("width", "height"), request.param))
+    """Width and height of the window: a phone's, unless a test is one of ON_BOTH."""
+    return getattr(request, "param", PHONE)
 
 
 @pytest.fixture
@@ -55,6 +58,7 @@ def page(browser, client, size):
     assert not errors
 
 
+@ON_BOTH
 def test_dropped_images_are_read_in_order(page):
     drop(page, METER, RECEIPT)
     wait_for_status(page, "2 images read")
@@ -75,6 +79,7 @@ def test_an_image_can_be_pasted(page, tmp_path):
     assert texts(page) == [Recognizer.load("digits").read([RECEIPT])[0].text]
 
 
+@ON_BOTH
 @pytest.mark.parametrize("name", ["water_meter.png", "book_page.png"], ids=["wide", "narrow"])
 def test_pointing_at_a_character_shows_where_it_was_read(page, name):
     image = str(TEST_IMAGES / name)

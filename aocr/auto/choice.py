@@ -17,9 +17,8 @@ from ocr_simple.command_line import option_name
 from ocr_simple.datasets.batches import Example
 from ocr_simple.drawing.fonts import find_fonts
 from ocr_simple.options import DrawingOptions, TextOptions, TrainOptions
-from ocr_simple.photography.mixtures import has_own_fonts
+from ocr_simple.photography.mixtures import Mix, has_own_fonts
 from ocr_simple.photography.nearness import Nearness, compare
-from ocr_simple.photography.recipes import RECIPES
 from ocr_simple.reports.metrics import Reading, error_rates
 from ocr_simple.runs.model_files import PRETRAINED
 from ocr_simple.spec import read_spec
@@ -82,8 +81,7 @@ def fonts_of(recipes: Sequence[str], given: tuple[str, ...]) -> tuple[str, ...]:
     """The fonts to train with: as given; by default also the folders of the recipes' own kinds."""
     if given != DrawingOptions.fonts or not MADE_FONTS.is_dir():
         return given
-    kinds = [RECIPES[recipe.partition(":")[0]] for recipe in recipes]
-    folders = []
+    kinds, folders = Mix(recipes, fonts=[]).recipes, []
     for folder in sorted(path for path in MADE_FONTS.iterdir() if path.is_dir()):
         inside = [str(file) for file in folder.iterdir()]
         if any(kind.fonts.patterns and has_own_fonts(kind, inside) for kind in kinds):

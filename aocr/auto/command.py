@@ -24,7 +24,7 @@ from ocr_simple import storage
 from ocr_simple.command_line import say
 from ocr_simple.datasets import labelled_lines as labelled
 from ocr_simple.datasets.batches import Example
-from ocr_simple.datasets.crops import kept_box
+from ocr_simple.datasets.crops import in_kept_box, kept_box
 from ocr_simple.datasets.entries import Entry, Fault
 from ocr_simple.decoding.calibration import LEAST_LINES
 from ocr_simple.images import ImageError
@@ -35,7 +35,7 @@ from ocr_simple.runs import devices
 from ocr_simple.runs.checkpoint import write_whole
 from ocr_simple.runs.journal import log
 from ocr_simple.runs.model_files import find_model
-from ocr_simple.runs.run_folder import RunFolder
+from ocr_simple.runs.run_folder import replacing
 from ocr_simple.spec import ModelSpec, read_spec
 from ocr_simple.text import Alphabet, unique_characters
 
@@ -75,6 +75,7 @@ def run(options: AocrTrainOptions) -> int:
     started = time.monotonic()
     folder = _folder(options)
     found = labelled.find_all_entries(options.dataset, options, log)
+    found = in_kept_box(found, kept_box(options.crops), log)
     entries = [row for row in found if isinstance(row, Entry)]
     if len(entries) < LEAST_LABELS:
         raise ValueError(
@@ -82,17 +83,20 @@ def run(options: AocrTrainOptions) -> int:
             f"and there are {len(entries)}; label some with aocr label ({GOOD_START} are a good "
             "start)"
         )
-    RunFolder(folder).clear()
-    devices.prepare()
-    from aocr.auto.trainings import Clock
+    with replacing(folder) as made:
+        devices.prepare()
+        from aocr.auto.trainings import Clock
 
-    clock, models = Clock(options.minutes, started), Shipped()
-    chosen, spec = choose(options, folder, entries, models)
-    entries = usable(found, chosen, spec)
-    log(f"Starting from {chosen.init_from}, alphabet {chosen.alphabet}")
-    planned, model, unseen = _train(chosen, entries, clock, spec.temperature)
-    _compare(chosen, folder, model, unseen, models)
-    say(f"A training with these options, to repeat or to change:\n\n{choice.command_of(planned)}")
+        clock, models = Clock(options.minutes, started), Shipped()
+        chosen, spec = choose(options, folder, entries, models)
+        entries = usable(found, chosen, spec)
+        log(f"Starting from {chosen.init_from}, alphabet {chosen.alphabet}")
+        chosen = dataclasses.replace(chosen, model_dir=made)
+        planned, model, unseen = _train(chosen, entries, clock, spec.temperature)
+        comparison = _compare(chosen, model, unseen, models)
+    _say_result(comparison, folder, str(chosen.init_from), unseen.in_time)
+    again = dataclasses.replace(planned, model_dir=folder.with_name(f"{folder.name}_again"))
+    say(f"A training with these options, to repeat or to change:\n\n{choice.command_of(again)}")
     return 0
 
 
@@ -141,7 +145,6 @@ def choose(
         "held_out": ("none",),
         "patience": 5,
         "batch_size": 16 if len(entries) < FEW else 32,
-        "model_dir": folder,
     }
     if len(entries) < MANY:
         chosen |= _generated(given, folder, spec, alphabet, labels, examples, models)
@@ -237,8 +240,7 @@ def _train(
                 found = trainings.cross_validate(
                     planned, entries, folds, clock, temperature, strict
                 )
-                again = folder.with_name(f"{folder.name}_again")
-                return dataclasses.replace(planned, model_dir=again), *found
+                return planned, *found
             except trainings.TooSlow as slow:
                 steps, replans = slow.steps, replans + 1
                 log(f"There is time for {steps} steps of each fold")
@@ -277,13 +279,13 @@ def _train_one(
 
 
 def _compare(
-    chosen: TrainOptions, folder: Path, model: "keras.Model", unseen: "Unseen", models: Shipped
-) -> None:
-    """Write the better model and what changed, and print two lines for people."""
+    chosen: TrainOptions, model: "keras.Model", unseen: "Unseen", models: Shipped
+) -> Comparison:
+    """The model and the one that it began with; the better one and what changed are written."""
     import model as networks
     from aocr.auto.trainings import fitted_temperature, with_temperature
 
-    start = str(chosen.init_from)
+    start, folder = str(chosen.init_from), chosen.model_dir
     log(f"Comparing with {start}")
     comparison = Comparison(models.read(start, unseen.examples), unseen.readings)
     folder.mkdir(parents=True, exist_ok=True)
@@ -301,10 +303,15 @@ def _compare(
     if reason := networks.save_onnx(best):
         log(f"Read with Keras, without an ONNX file: {reason}")
     comparison.write(start, [pixels for pixels, _, _ in unseen.examples], folder, unseen.in_time)
+    return comparison
+
+
+def _say_result(comparison: Comparison, folder: Path, start: str, in_time: bool) -> None:
+    """Print how the models compare, and what to do next."""
     say(f"{comparison.figures(start)}\n{comparison.changes()}: {folder / LIST}, {PICTURE}")
-    if not unseen.in_time:
+    if not in_time:
         say("The time was up before the training was done; --minutes gives it more")
     if not comparison.is_better:
-        advice = "; more labels help most" if unseen.in_time else ""
+        advice = "; more labels help most" if in_time else ""
         say(f"The trained model is not better, so {folder} holds {start}{advice}")
     say(f"Read your own images with: {choice.reading_command(folder)}")

@@ -19,9 +19,8 @@ from ocr_simple.drawing.phrases import frequencies
 from ocr_simple.text import Alphabet, normalise_text
 
 KINDS = {r"\d": string.digits, "[A-Z]": string.ascii_uppercase, "[a-z]": string.ascii_lowercase}
-WORD = re.compile(
-    r"(?<![^\W_])[^\W\d_]{3,}(?![^\W_])"
-)  # letters with neither digit nor letter beside
+# letters with neither digit nor letter beside
+WORD = re.compile(r"(?<![^\W_])[^\W\d_]{3,}(?![^\W_])")
 OTHER_WORD = 0.5  # share of words that are replaced
 ATTEMPTS = 20  # until a text is in the alphabet
 
@@ -110,7 +109,7 @@ class TextsLike:
         return other.capitalize() if word[0].isupper() else other
 
 
-def texts_like(labels: Sequence[str], alphabet: str, count: int, seed: int = 0) -> list[str]:
+def texts_like(labels: Sequence[str], alphabet: str, count: int) -> list[str]:
     """`count` texts like some labels, in an alphabet. Raises ValueError if all labels are empty."""
-    source, rng = TextsLike(labels, alphabet), np.random.default_rng(seed)
+    source, rng = TextsLike(labels, alphabet), np.random.default_rng(0)
     return [source.draw(rng) for _ in range(count)]

@@ -18,16 +18,13 @@ MADE_FONTS = HERE / "fonts" / "made"  # by make fonts
 COMPARED = tuple(name for name, recipe in RECIPES.items() if not recipe.blank)
 FONTS = 40  # of each folder: finding what a font draws takes longer than drawing with it
 APART = 7  # consecutive lines use consecutive fonts of the list, which often look alike
-TEXTS: tuple[
-    dict[str, Any], ...
-] = (  # alphabet and text source: what the text is must not matter, so there are both kinds
+# What the text is must not matter, so there are both kinds.
+TEXTS: tuple[dict[str, Any], ...] = (
     {"alphabet": "numbers", "text_source": "numbers"},
     {"alphabet": "ascii", "text_source": "recipe", "words": 2},
 )
-DIGITS: dict[str, Any] = {
-    "alphabet": "digits",
-    "text_source": "random",
-}  # wheels; fonts without letters
+# of wheels, and of fonts without letters
+DIGITS: dict[str, Any] = {"alphabet": "digits", "text_source": "random"}
 
 
 def all_fonts(given: tuple[str, ...]) -> tuple[str, ...]:

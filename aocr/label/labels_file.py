@@ -16,7 +16,7 @@ from aocr.label.crops_file import CropsFile
 from aocr.label.rows_file import Row, Rows
 from ocr_simple.datasets.annotation_text import read_text
 from ocr_simple.datasets.annotations import LABEL_FILES, LABELS
-from ocr_simple.datasets.entries import Entry, fault_list
+from ocr_simple.datasets.entries import Entry, Fault, fault_list
 from ocr_simple.datasets.folders import read_pairs, text_beside
 from ocr_simple.datasets.row_images import read_annotations
 from ocr_simple.errors import DatasetError
@@ -105,7 +105,7 @@ class LabelsFile:
             return []
         _, rows, _ = read_annotations(files[0])
         entries = [row for row in rows if isinstance(row, Entry)]
-        if files[0].name == LABELS and (plain := self._plain(files[0], entries)):
+        if files[0].name == LABELS and (plain := self._plain(files[0], rows)):
             return plain
         if faults := len(rows) - len(entries):
             raise DatasetError(
@@ -114,23 +114,28 @@ class LabelsFile:
             )
         return self._taken_over(entries, files[0].name)
 
-    def _plain(self, path: Path, entries: list[Entry]) -> list[Row]:
+    def _plain(self, path: Path, found: Sequence[Entry | Fault]) -> list[Row]:
         """The rows of a file in which each row is a path, a tab and a label; else none.
 
-        Other rows, such as those of images that are not there, stay as they are.
+        Rows that cannot be used, such as those of images that are not there, stay as they are. A
+        file with a header is none: what is added to it would be read as CSV.
         """
-        lines = re.split(r"\r?\n", read_text(path))
-        rows = {
-            number: Row("", "", None, line) for number, line in enumerate(lines, 1) if line.strip()
-        }
-        for entry in entries:
-            number = int(entry.place.rpartition(":")[2])
-            line = lines[number - 1]
+        lines = enumerate(re.split(r"\r?\n", read_text(path)), 1)
+        written = {number: line for number, line in lines if line.strip()}
+        numbers = [int(row.place.rpartition(":")[2]) for row in found]
+        if set(numbers) != set(written):
+            return []
+        rows = []
+        for number, row in sorted(zip(numbers, found)):
+            line = written[number]
+            if isinstance(row, Fault):
+                rows.append(Row("", "", None, line))
+                continue
             name, _, text = line.partition("\t")
-            if name.strip() != entry.name or normalise_text(text) != entry.label:
+            if name.strip() != row.name or normalise_text(text) != row.label:
                 return []
-            rows[number] = Row(self._image_of(entry), name.strip(), entry.label, line)
-        return list(rows.values())
+            rows.append(Row(self._image_of(row), name.strip(), row.label, line))
+        return rows
 
     def _taken_over(self, entries: list[Entry], source: str) -> list[Row]:
         if entries:

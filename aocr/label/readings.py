@@ -107,7 +107,7 @@ class BackgroundReader:
     def __init__(self, model: Path, files: Sequence[Path], wanted: Wanted, deliver: Deliver):
         """files: the pictures, by number. deliver: takes results, by number, and what was read."""
         self.model, self.files, self.wanted, self.deliver = model, files, wanted, deliver
-        self.problem = ""  # why nothing is read any more
+        self.problem = ""  # why nothing is read now
         self._pool: WorkerPool | None = None
         self._stopped, self._changed = threading.Event(), threading.Event()
         self._before_reading: Callable[[], object] = lambda: None
@@ -144,18 +144,25 @@ class BackgroundReader:
         self._changed.set()
 
     def _run(self) -> None:
-        try:
-            while not self._stopped.is_set():
-                self._changed.clear()
+        while not self._stopped.is_set():
+            self._changed.clear()
+            try:
                 self._before_reading()
                 with WorkerPool(1, _load_model, self.model) as self._pool:
                     self._read_wanted(self._pool)
-        except BrokenExecutor:
-            self.problem = "the process that reads ended: is the model damaged, or memory full?"
-        except Exception as error:  # labels can still be typed
-            self.problem = str(error)
-        if self.problem and not self._stopped.is_set():
-            log.warning("%s: no readings (%s); labels can be typed", self.model, self.problem)
+            except BrokenExecutor:
+                self._wait("the process that reads ended: is the model damaged, or memory full?")
+            except Exception as error:  # labels can still be typed
+                self._wait(str(error))
+
+    def _wait(self, problem: str) -> None:
+        """Say why nothing is read, and wait for another model."""
+        if not self._stopped.is_set():
+            log.warning("%s: no readings (%s); labels can be typed", self.model, problem)
+        self.problem = problem
+        while not (self._stopped.is_set() or self._changed.wait(IDLE)):
+            pass
+        self.problem = ""
 
     def _read_wanted(self, pool: WorkerPool) -> None:
         while not (self._stopped.is_set() or self._changed.is_set()):

@@ -92,7 +92,9 @@ class Labelling:
 def labelling_of(request: Request) -> Labelling:
     """The labelling that a request belongs to. Raises HTTPException for one of another site."""
     origin = request.headers.get("origin")
-    if origin is not None and origin != f"http://{request.headers.get('host', '')}":
+    site, mode = (request.headers.get(f"sec-fetch-{name}") for name in ("site", "mode"))
+    of_a_page = site == "cross-site" and mode != "navigate"  # an image in it, for example
+    if of_a_page or origin not in (None, f"http://{request.headers.get('host', '')}"):
         raise HTTPException(403, "the request comes from another site's page")
     return request.app.state.labelling
 

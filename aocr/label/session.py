@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple
 from aocr.label.labels_file import REASONS, Answer, LabelsFile, why_not_labelled
 from aocr.label.order import Order, disagreement, first_order, next_to_label, next_to_review
 from aocr.label.readings import Boxes, PictureReading, Result
-from ocr_simple.boxes import Corners, check_corners
+from ocr_simple.boxes import Corners, check_corners, is_inside
 from ocr_simple.datasets.crops import upright_size
 from ocr_simple.datasets.entries import to_label
 from ocr_simple.datasets.rows import refuse_boxes
@@ -185,7 +185,7 @@ class Session:
             if number != self.current:
                 raise ValueError("this picture is not shown any more; nothing was changed")
             box, size = check_corners(corners) if corners else (), self._size(number)
-            if size and box and not _is_inside(box, size):
+            if size and box and not is_inside(box, size):
                 raise ValueError(f"the box reaches beyond the picture of {size[0]} x {size[1]}")
             chosen = [number]
             if to_all and size:
@@ -288,7 +288,3 @@ class Session:
         label = self.answers[number].label if kind == "label" else None
         about = {"kind": kind, "label": label, "boxes": len(boxes or ())}
         return {"name": self.images[number]} | about
-
-
-def _is_inside(box: Corners, size: tuple[int, int]) -> bool:
-    return min(box) >= 0 and max(box[::2]) <= size[0] and max(box[1::2]) <= size[1]

@@ -10,12 +10,11 @@ from aocr.kept_constraint import allowed
 from aocr.server.served_model import (
     ATTENTION_COLUMNS,
     CONSTRAINED_COLUMNS,
-    NO_MAPS,
     Preparation,
     ServedLine,
     ServedModel,
     load_upload,
-    pooled,
+    served_line,
     smaller,
 )
 from ocr_simple import images as imaging
@@ -84,17 +83,9 @@ class EngineModel:
             [image.prepared for image in images]
         ):
             line, image = self.recognizer.alphabet.in_logical_order(visual), images[place]
-            pixels = self.recognizer.spec.stride * image.scale  # of a time step
-            found[place] = ServedLine(
-                line.text,
-                line.confidence,
-                [c.text for c in line.characters],
-                [c.confidence for c in line.characters],
-                [c.start * pixels for c in line.characters],
-                [min(c.end * pixels, image.columns * image.scale) for c in line.characters],
-                pooled(self._maps(visual, line, rows, attention)) if maps else NO_MAPS,
-                image.cropped,
-            )
+            pixels, width = self.recognizer.spec.stride * image.scale, image.columns * image.scale
+            seen = self._maps(visual, line, rows, attention) if maps else None
+            found[place] = served_line(line, pixels, width, seen, image.cropped)
         return [found[place] for place in range(len(images))]
 
     def _maps(

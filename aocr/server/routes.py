@@ -180,7 +180,7 @@ async def ready(service: Shared) -> dict[str, Any]:
     found: dict[str, Any] = {"status": "ready", "model": options.name, "source": options.source}
     found["version"] = model.version
     if model.constraint:
-        found["constraint"] = str(model.constraint)
+        found["constraint"] = model.constraint
     if model.box:
         found["crop"] = kept_box.described(model.box, "server")
     return found

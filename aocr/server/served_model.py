@@ -18,6 +18,7 @@ from ocr_simple.boxes import CameraBox
 from ocr_simple.datasets.crops import straightened
 from ocr_simple.decoding.automaton import Automaton
 from ocr_simple.decoding.beam_search import ctc_beam_search
+from ocr_simple.text import Line
 
 NO_MAPS = np.zeros((0, 0), np.float32)
 MAP_COLUMNS = 200  # of a character's map, at most
@@ -50,9 +51,7 @@ class ServedImage(NamedTuple):
     png: bytes
     columns: int  # at the model's height
     pixels: int  # in the PNG
-    scale: (
-        float  # pixels of the upright image, or of the line in its box, for each column of the PNG
-    )
+    scale: float  # pixels of the upright image, or of the line in its box, to a column of the PNG
     cropped: bool = False  # whether it is the line in the model's box
 
     @property
@@ -84,10 +83,11 @@ class ServedModel:
         self.version = int(folder.name)
         try:
             about = read_about(folder)
-            self.constraint, self.box = kept_in(about), box_in(about)
+            self._kept, self.box = kept_in(about), box_in(about)
+            self.constraint = str(self._kept) if self._kept else None
             self._loaded = tf.saved_model.load(str(folder))
             self._read, self._look = (self._loaded.signatures[name] for name in ("read", "look"))
-            if self.constraint:
+            if self._kept:
                 self._probabilities = self._loaded.signatures["probabilities"]
         except (OSError, ValueError, KeyError) as error:
             raise ValueError(
@@ -113,8 +113,8 @@ class ServedModel:
         lines: dict[int, ServedLine] = {}
         for batch in imaging.batches([image.columns for image in images], self.multiple):
             read = self._read_batch
-            if self.constraint:
-                read = functools.partial(self._read_constrained, self.constraint.automaton)
+            if self._kept:
+                read = functools.partial(self._read_constrained, self._kept.automaton)
             lines.update(zip(batch, read([images[i] for i in batch], maps)))
         return [lines[i] for i in range(len(images))]
 
@@ -147,17 +147,30 @@ class ServedModel:
             visual = ctc_beam_search(rows, automaton.alphabet, automaton)
             line = automaton.alphabet.in_logical_order(visual)
             classes = {c.start: automaton.alphabet.ids[c.text] for c in visual.characters}
-            pixels, columns = float(found["pixels"][i]), int(found["columns"][i])
-            yield ServedLine(
-                line.text,
-                line.confidence,
-                [c.text for c in line.characters],
-                [c.confidence for c in line.characters],
-                [c.start * pixels * image.scale for c in line.characters],
-                [min(c.end * pixels, columns) * image.scale for c in line.characters],
-                pooled(rows[:, [classes[c.start] for c in line.characters]].T) if maps else NO_MAPS,
-                image.cropped,
-            )
+            pixels, width = float(found["pixels"][i]), int(found["columns"][i]) * image.scale
+            seen = rows[:, [classes[c.start] for c in line.characters]].T if maps else None
+            yield served_line(line, pixels * image.scale, width, seen, image.cropped)
+
+
+def served_line(
+    line: Line, pixels: float, width: float, maps: np.ndarray | None, cropped: bool
+) -> ServedLine:
+    """A line in logical order, as it is answered.
+
+    pixels: of a time step, in the upright image or the line in its box; width: of that, in pixels.
+    maps: where each character was seen, (characters, steps).
+    """
+    characters = line.characters
+    return ServedLine(
+        line.text,
+        line.confidence,
+        [c.text for c in characters],
+        [c.confidence for c in characters],
+        [c.start * pixels for c in characters],
+        [min(c.end * pixels, width) for c in characters],
+        NO_MAPS if maps is None else pooled(maps),
+        cropped,
+    )
 
 
 def pooled(maps: np.ndarray) -> np.ndarray:

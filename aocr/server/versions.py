@@ -6,13 +6,11 @@ import stat
 from pathlib import Path
 from typing import Any
 
-from aocr.export_files import check_described
+from aocr.export_files import ABOUT, MOST_BYTES, check_described
 from ocr_simple import storage
 from ocr_simple.local_files import read_object
 from ocr_simple.text import shown
 
-ABOUT = "model.json"  # what an export says about itself
-MAX_ABOUT_BYTES = 4 << 20
 MAX_HEIGHT = 1024  # of a model's images, in rows
 MAX_DIGITS = 18  # of a version: TensorFlow Serving's are of 64 bits
 
@@ -44,7 +42,7 @@ def read_about(version: Path) -> dict[str, Any]:
     Raises ValueError and OSError that name the file, also if another file of the version is a pipe
     or a device, which could block its reader forever.
     """
-    about = read_object(version / ABOUT, MAX_ABOUT_BYTES)
+    about = read_object(version / ABOUT, MOST_BYTES)
     channels = about.get("channels")
     if type(channels) is not int or channels not in (1, 3):
         raise ValueError(f"{version / ABOUT}: channels {shown(channels)}: 1 or 3 expected")

@@ -5,8 +5,7 @@ import re
 from pathlib import Path
 
 from ocr_simple.errors import DatasetError
-from ocr_simple.local_files import open_regular
-from ocr_simple.storage import LFS_POINTER
+from ocr_simple.local_files import LFS_POINTER, open_regular
 
 # What a file begins with, what it is, and what to do with it.
 OTHER_FILES = (

@@ -89,11 +89,15 @@ class Dataset(NamedTuple):
 # --- which layout -----------------------------------------------------------------------------
 
 
-def _images(path: Path) -> list[Path]:
-    """The images in a folder, or the image itself."""
-    if path.is_dir():
-        return images_in(path)
-    return [path] if path.suffix.lower() in imaging.EXTENSIONS else []
+def _images(parts: Iterable[Path]) -> list[Path]:
+    """The images in folders, and those that are named themselves."""
+    found: list[Path] = []
+    for part in parts:
+        if part.is_dir():
+            found += images_in(part)
+        elif part.suffix.lower() in imaging.EXTENSIONS:
+            found.append(part)
+    return found
 
 
 def _locate_part(path: Path) -> list[tuple[Kind, Path]]:
@@ -130,7 +134,12 @@ def _locate(dataset: str | os.PathLike, how: LabelOptions) -> list[tuple[Kind, P
     path = Path(dataset).expanduser()
     parts = [path] if path.exists() else [Path(p) for p in sorted(glob.glob(f"{path}"))]
     if how.labels_from_names:
-        found: list[tuple[Kind, Path]] = [("names", part) for part in parts if _images(part)]
+        if path.is_file() and _images([path]):  # whether a number at its end counts is not clear
+            raise DatasetError(
+                f"{path}: is one image; --labels-from-names takes its folder, or a pattern in "
+                f"quotes, such as '{path.parent / '*'}{path.suffix}'"
+            )
+        found: list[tuple[Kind, Path]] = [("names", part) for part in parts if _images([part])]
     else:
         found = [located for part in parts for located in _locate_part(part)]
     if found:
@@ -158,8 +167,10 @@ def find_dataset(dataset: str | os.PathLike, how: LabelOptions = DEFAULT) -> Dat
     layouts: dict[str, int] = {}
     rows: list[Entry | Fault] = []
     notes: list[str] = []
-    for kind, path in parts:
-        layout, found, more = _read(kind, path, how)
+    # the names of all images together show what of them is the label
+    for group in [parts] if how.labels_from_names else [[part] for part in parts]:
+        kind, path = group[0]
+        layout, found, more = _read(kind, [path for _, path in group], how)
         if kind not in ("tfrecords", "lmdb"):  # their images have no names of files
             found, cropped = with_crops(path if path.is_dir() else path.parent, found)
             more = (*more, *cropped)
@@ -185,10 +196,13 @@ def find_dataset(dataset: str | os.PathLike, how: LabelOptions = DEFAULT) -> Dat
 
 
 def _read(
-    kind: Kind, path: Path, how: LabelOptions
+    kind: Kind, paths: list[Path], how: LabelOptions
 ) -> tuple[str, list[Entry | Fault], tuple[str, ...]]:
-    """(layout for people, rows, notes) of a part of a data set. Raises DatasetError."""
-    clean, encoding = how.clean_labels, how.label_encoding
+    """(layout for people, rows, notes) of a part of a data set, or of images by their names.
+
+    Raises DatasetError.
+    """
+    clean, encoding, path = how.clean_labels, how.label_encoding, paths[0]
     match kind:
         case "annotations":
             return read_annotations(path, clean)
@@ -203,7 +217,7 @@ def _read(
             note = f"texts without an image: {len(alone):,} (first: {alone[0]})" if alone else ""
             return "images with a text file beside each", pairs, (note,) if note else ()
         case "names":
-            return *read_names(_images(path), clean), ()
+            return *read_names(_images(paths), clean), ()
 
 
 def find_entries(dataset: str | os.PathLike, how: LabelOptions = DEFAULT) -> list[Entry | Fault]:

@@ -9,7 +9,7 @@ themselves are not changed.
 import io
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -285,16 +285,24 @@ def as_crops(box: CameraBox | None) -> Crops | None:
     return Crops({}, {box.size: box.corners}) if box else None
 
 
-def with_kept_box(rows: Sequence[Entry | Fault], box: CameraBox | None) -> list[Entry | Fault]:
-    """Rows whose entries without a box have that of a model, if they are files of its size."""
+def in_kept_box(
+    rows: Sequence[Entry | Fault], box: CameraBox | None, say: Callable[[str], Any]
+) -> list[Entry | Fault]:
+    """Rows whose entries without a box have that of a model, if they are files of its size.
+
+    say: called with a message that counts them, if there are any.
+    """
     if box is None:
         return list(rows)
-    return [
+    found = [
         row._replace(corners=box.corners)
         if isinstance(row, Entry) and not row.corners and _is_of_size(row, box.size)
         else row
         for row in rows
     ]
+    if count := sum(before != after for before, after in zip(rows, found)):
+        say(f"{counted(count, 'image')} read in the box that the model keeps")
+    return found
 
 
 def _is_of_size(entry: Entry, size: tuple[int, int]) -> bool:

@@ -25,6 +25,7 @@ from ocr_simple.network.encoders import ENCODERS
 from ocr_simple.options import LabelOptions, Variation
 from ocr_simple.photography.geometry import TooWide, augment
 from ocr_simple.photography.mixtures import Mix
+from ocr_simple.photography.recipes import CLEAN
 from ocr_simple.spec import ModelSpec, time_steps
 from ocr_simple.text import Alphabet, counted, unique_characters
 
@@ -247,7 +248,8 @@ def split_entries(entries: list[Entry], share: float, seed: int) -> tuple[list[E
 class LabelledLines:
     """A stream of labelled images: each once per epoch, in a different order each epoch.
 
-    `lines[k]` is (pixels, text, file name), varied if `variation` is given.
+    `lines[k]` is (pixels, text, file name), varied if `variation` is given; not by the
+    recipe `blank`, which hides the text.
     """
 
     def __init__(
@@ -276,6 +278,7 @@ class LabelledLines:
             rng = np.random.default_rng((self.seed, k, attempt))
             # the height of the ink cannot be measured in a photograph
             recipe = self.recipes.choose(rng)[0]
+            recipe = CLEAN if recipe.blank else recipe
             recipe = replace(recipe, crop=replace(recipe.crop, ink_height=None))
             try:
                 varied = augment(pixels, self.variation, rng, recipe)

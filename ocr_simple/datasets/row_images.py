@@ -149,6 +149,7 @@ def read_annotations(
         [split.name for _, split, _ in used],
         [split.label for _, split, _ in used],
         columns=bool(found.layout) or layout == "readings",
+        tabs=all(split.kind == "tabs" for _, split, _ in used),
     )
     texts = iter(labels.texts)
     entries = [row if isinstance(row, Fault) else _entry(*row, next(texts), clean) for row in rows]

@@ -27,11 +27,14 @@ class Labels(NamedTuple):
     notes: tuple[str, ...] = ()  # what was found, for people
 
 
-def check_labels(place: str, names: Sequence[str], texts: Sequence[str], columns: bool) -> Labels:
+def check_labels(
+    place: str, names: Sequence[str], texts: Sequence[str], columns: bool, tabs: bool = False
+) -> Labels:
     """The labels that the rows of an annotation file mean.
 
     names: the path of each image, as the file has it. columns: whether a header or JSON says which
-    part of a row is the label. Raises DatasetError if no row can be meant as it stands.
+    part of a row is the label. tabs: whether it is what follows a tab, in all rows: it may then
+    begin with any sign. Raises DatasetError if no row can be meant as it stands.
     """
     if words := _mjsynth(names, texts):
         note = "its numbers are indexes into MJSynth's lexicon; the labels are from the file names"
@@ -46,7 +49,8 @@ def check_labels(place: str, names: Sequence[str], texts: Sequence[str], columns
             notes.append("the quotes around every label were removed")
         elif count := sum(found is not None for found in quotes):
             notes.append(f"labels in quotes: {count:,} of {len(labels):,}; the quotes are kept")
-        _refuse_separators(place, written)
+        if not tabs:
+            _refuse_separators(place, written)
     notes += [note] if (note := _spreadsheet(labels)) else []
     return Labels(labels, tuple(notes))
 

@@ -71,7 +71,6 @@ class Rows(NamedTuple):
 
     rows: list[Row]
     layout: str = ""  # for people; empty: by the kind of its splits
-    notes: tuple[str, ...] = ()  # what else was noticed
 
 
 def parse(path: Path) -> Rows:

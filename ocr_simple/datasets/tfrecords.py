@@ -311,6 +311,8 @@ def write_labelled(
             raise unusable_error(dataset, written)
     if faults:
         write_skipped(output, faults)
+    elif not storage.url_of(output):
+        skipped_file(output).unlink(missing_ok=True)  # of an earlier time
     return written
 
 

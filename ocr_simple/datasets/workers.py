@@ -45,8 +45,9 @@ def in_order(pool: Executor, work: Callable[[T], R], items: Iterable[T], ahead: 
 
 
 def _start_worker(prepare: Callable[..., object], args: tuple) -> None:
-    for number in (signal.SIGINT, signal.SIGTERM):  # a terminal sends them to all processes,
-        signal.signal(number, signal.SIG_IGN)  # but the parent decides when to stop
+    # a terminal sends these to all processes, but the parent decides when to stop
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     prepare(*args)
 

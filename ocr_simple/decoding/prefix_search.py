@@ -23,8 +23,8 @@ from ocr_simple.decoding.constraints import Candidates, Constraint, Lexicon, Tri
 from ocr_simple.text import Alphabet
 
 WIDEST = 100  # widest beam that is tried if a narrower one finds no text
-BATCH = 64  # prefixes that are extended together until a text is found,
-LARGE_BATCH = 2048  # and afterwards
+BATCH = 64  # prefixes that are extended together until a text is found
+LARGE_BATCH = 2048  # the same, after one is found
 
 # extend(state, rows, ids) -> (scores, bounds, new state). It extends the prefixes `rows` (n,) of an
 # earlier batch, whose state is given, by the classes `ids` (n,); state None is the empty text.

@@ -13,8 +13,7 @@ from fontTools.ttLib import TTCollection, TTFont
 from PIL import Image, ImageFont
 
 from ocr_simple.errors import FontError
-from ocr_simple.local_files import FileRefused, open_regular
-from ocr_simple.storage import LFS_POINTER
+from ocr_simple.local_files import LFS_POINTER, FileRefused, open_regular
 from ocr_simple.text import shortened
 
 FEW = 40  # characters by which a font is tried, besides those of ASCII

@@ -32,7 +32,6 @@ class _Face:
 
     def __init__(self, font: str):
         self.face = ImageFont.truetype(font, FONT_SIZE)
-        self.ascent = self.face.getmetrics()[0]
         self.glyphs: dict[str, tuple[np.ndarray, int, int]] = {}  # ink, left, top
         self.advances: dict[str, float] = {}  # of a character, and of a pair
         # a script, whose letters touch; its capitals are not made to stand side by side
@@ -112,8 +111,7 @@ def _changed(ink: np.ndarray, change: np.ndarray) -> np.ndarray:
     angle = math.radians(degrees)
     cosine, sine = scale * math.cos(angle), scale * math.sin(angle)
     across, foot = columns / 2, float(rows)
-    matrix = np.array([[cosine, sine + slant * cosine], [-sine, cosine - slant * sine]], np.float32)
-    matrix[:, 1] = [sine - slant * cosine, cosine + slant * sine]
+    matrix = np.array([[cosine, sine - slant * cosine], [-sine, cosine + slant * sine]], np.float32)
     moved = np.array([across + PAD + right, foot + PAD + down]) - matrix @ [across, foot]
     matrix = np.column_stack((matrix, moved)).astype(np.float32)
     return cv2.warpAffine(ink, matrix, (columns + 2 * PAD, rows + 2 * PAD))

@@ -102,7 +102,7 @@ def _network(model: "keras.Model") -> Part:
         outputs = {**model.output, **shown_outputs(model)}
     else:
         outputs = {"logits": model.output}
-    whole = keras.Model(dict(zip(("image", "width"), model.inputs)), outputs)
+    whole = keras.Model(model.input, outputs)
 
     def network(image: Any, width: Any) -> dict[str, Any]:
         return whole({"image": image, "width": width}, training=False)

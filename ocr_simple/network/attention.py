@@ -233,8 +233,7 @@ def teacher_forced(model: keras.Model) -> keras.Model:
     label = keras.Input((None,), dtype="int32", name="label")
     decoder = model.get_layer("decoder")
     logits = decoder(*decoder.input, label)
-    inputs = {**dict(zip(("image", "width"), (model.inputs[0], model.inputs[1]))), "label": label}
-    trainer = keras.Model(inputs, logits, name=model.name)
+    trainer = keras.Model({**model.input, "label": label}, logits, name=model.name)
     trainer.spec = model.spec
     return trainer
 
@@ -274,7 +273,7 @@ class _Step(keras.Model):
 
 def halves(model: keras.Model) -> tuple[Callable, Callable]:
     """(encode, advance) of an attention model, as `StepDecoder` takes them."""
-    encoder = keras.Model(dict(zip(("image", "width"), model.inputs)), shown_outputs(model))
+    encoder = keras.Model(model.input, shown_outputs(model))
     stepper = _Step(model.get_layer("decoder"))
     for half in (encoder, stepper):
         half.compile(jit_compile=keras.backend.backend() == "jax")

@@ -306,10 +306,7 @@ def report_page(
     parts += _characters(evaluation)
     parts.append("<footer>All lines are in lines.tsv, all figures in report.json.</footer>")
     template = TEMPLATE.read_text(encoding="utf-8")
-    allowed = (
-        f"{kind}-src 'sha256-{_checksum(template, tag)}'"
-        for kind, tag in (("style", "style"), ("script", "script"))
-    )
+    allowed = (f"{tag}-src 'sha256-{_checksum(template, tag)}'" for tag in ("style", "script"))
     policy = "; ".join(("default-src 'none'", "img-src data:", *allowed, "base-uri 'none'"))
     filled = {"policy": policy, "title": html.escape(visible(title)), "content": "\n".join(parts)}
     # in one pass, so that no text of a line is taken for a place

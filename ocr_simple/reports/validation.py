@@ -37,7 +37,7 @@ class Validation:
 
     @property
     def perplexity(self) -> float:
-        """exp of the loss per character; nan if the loss was not computed."""
+        """exp of the loss per character; infinite if the loss was not computed."""
         return perplexity(self.loss * len(self.truths), sum(map(len, self.truths)))
 
     def __str__(self) -> str:

@@ -115,7 +115,12 @@ def check(options: TrainOptions) -> None:
     Mix(options.recipe, fonts=[])
     check_datasets((*options.dataset, *options.validation), options)
     if options.init_from and not storage.url_of(options.init_from):
-        find_model(options.init_from)
+        start = find_model(options.init_from).resolve()
+        if not options.resume and start.is_relative_to(Path(options.model_dir).resolve()):
+            raise TrainError(
+                f"--init-from {options.init_from}: is in --model-dir {options.model_dir}, which "
+                "--no-resume moves aside; name another --model-dir"
+            )
     check_backend()
     storage.check_writable(options.model_dir, "--model-dir")
 

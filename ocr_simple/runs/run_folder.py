@@ -5,6 +5,7 @@ import fcntl
 import json
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -255,14 +256,31 @@ class RunFolder:
             shutil.move(self.path, aside)
         log(f"Moved the earlier run to {aside}")
 
-    def clear(self) -> None:
-        """Move what is in the folder aside. Raises TrainError if a process is training in it."""
-        if self.path.is_dir() and any(self.path.iterdir()):
-            self._lock()
-            self.move_aside()
-            self.close()
-
     def write_metrics(self, rows: list[dict[str, float]]) -> None:
         """Write metrics.csv, one row per validation."""
         text = [",".join(rows[0])] + [",".join(f"{v:.10g}" for v in row.values()) for row in rows]
         write_whole(self.metrics, ("\n".join(text) + "\n").encode())
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A folder to make, which takes the place of `path` if the block ends without an error.
+
+    What was in `path` is moved aside then, as by --no-resume. Otherwise it stays as it was, and
+    what was made is removed. Raises TrainError if another process trains in `path`, or replaces it.
+    """
+    earlier, beside = RunFolder(path), RunFolder(path.with_name(f"{path.name}.training"))
+    with contextlib.closing(earlier), contextlib.closing(beside):
+        if path.is_dir():
+            earlier._lock()
+        beside.path.mkdir(parents=True, exist_ok=True)
+        beside._lock()
+        made = beside.path / path.name
+        try:
+            shutil.rmtree(made, ignore_errors=True)  # of a process that was killed
+            yield made
+            if path.is_dir() and any(path.iterdir()):
+                earlier.move_aside()
+            shutil.move(made, path)
+        finally:
+            shutil.rmtree(beside.path, ignore_errors=True)
