@@ -26,7 +26,9 @@ def with_chance(field, value=1.0):
 @pytest.mark.parametrize("channels", [1, 3])
 def test_an_effect_keeps_shape_and_range(effect, channels):
     ink = np.zeros((32, 100, channels), np.float32)
-    ink[6:26, 10:14] = ink[6:26, 40:44] = ink[14:18, 60:80] = 1
+    ink[6:26, 40:44] = 1
+    if effect is not surroundings.cut_digits:  # which is for a single one
+        ink[6:26, 10:14] = ink[14:18, 60:80] = 1
     image = 255 * ink
     changed = 0
     for seed in range(20):
@@ -74,6 +76,19 @@ def test_rules_and_cut_letters_stay_off_the_line(effect):
         shot = Shot(PHOTO, ink, 255 * ink)
         effect(shot, np.random.default_rng(seed))
         assert np.array_equal(shot.ink[8:24, 40:73], ink[8:24, 40:73])
+
+
+def test_parts_of_the_next_digits_are_beside_a_single_one_alone():
+    for columns, changes in (((50, 62), True), ((20, 100), False)):
+        ink = np.zeros((32, 120, 1), np.float32)
+        ink[6:26, columns[0] : columns[1]] = 1
+        added = np.zeros(ink.shape, bool)
+        for seed in range(30):
+            shot = Shot(PHOTO, ink, 255 * ink)
+            surroundings.cut_digits(shot, np.random.default_rng(seed))
+            added |= shot.ink > ink
+        assert added[:, :4].any() == added[:, -4:].any() == changes
+        assert not added[:, 48:64].any(), "a gap is left beside the digit"
 
 
 def test_cut_lines_stand_above_and_below_the_line():

@@ -56,6 +56,14 @@ def test_the_side_of_a_wheel_hides_at_most_a_quarter_of_its_digit(aside):
     assert 0.7 * middle < moved <= middle
 
 
+def test_beside_a_single_wheel_there_are_often_parts_of_the_next_ones():
+    widths = [
+        draw_counter("5", OPEN_SANS, 40, np.random.default_rng(k)).shape[1] for k in range(60)
+    ]
+    narrow = np.min(widths)
+    assert 0.3 < np.mean(np.array(widths) > 1.3 * narrow) < 1
+
+
 def test_a_counter_of_anything_but_digits_is_refused():
     with pytest.raises(ValueError, match="'1a' is not of digits alone"):
         draw_counter("1a", OPEN_SANS, 40, np.random.default_rng(0))

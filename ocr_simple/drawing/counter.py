@@ -17,6 +17,7 @@ from PIL import ImageFont
 OVERSAMPLING = 2  # drawn larger by this, then scaled down
 FONT_SIZE = 72  # of the glyphs that are kept; about the size at which they are drawn
 HALF = 0.49  # of a pitch: further turned, another digit would show more
+SEEN = 0.4  # most of a digit's width that is seen of a wheel that the picture cuts
 HIDDEN = 0.25  # most of a digit's width that the side of its wheel may hide
 
 
@@ -124,6 +125,24 @@ def _wheel(
     return (1 - share) * strip[above] + share * strip[above + 1]
 
 
+def _cut_wheels(
+    wheel: np.ndarray, counter: _Counter, font: str, rng: np.random.Generator
+) -> np.ndarray:
+    """A single wheel between the next ones of its counter, of which the picture shows a part."""
+    parts, sides = [wheel], rng.choice(["left", "right", "both"])
+    scale = counter.height / _glyph(font, "0").shape[0]
+    gap = np.full((counter.rows, counter.gap), counter.gap_ink, np.float32)
+    for side in ("left", "right"):
+        if sides not in (side, "both"):
+            continue
+        digit = int(rng.integers(10))
+        width = min(counter.columns, round(_glyph(font, str(digit)).shape[1] * scale))
+        ink = _wheel(counter, counter.columns, font, digit, rng.normal(0, 0.06), 0)
+        seen = max(1, int((counter.columns - width) / 2 + rng.uniform(0, SEEN) * width))
+        parts = [ink[:, -seen:], gap, *parts] if side == "left" else [*parts, gap, ink[:, :seen]]
+    return np.hstack(parts)
+
+
 def _beside(counter: _Counter, turned: float, last: bool) -> list[np.ndarray]:
     """What stands right of a wheel: its toothed rim, and the gap to the next one."""
     parts = []
@@ -222,7 +241,9 @@ def draw_counter(text: str, font: str, rows: int, rng: np.random.Generator) -> n
         ink[:, : 2 * OVERSAMPLING] = np.maximum(ink[:, : 2 * OVERSAMPLING], counter.rim)
         parts += [ink, *_beside(counter, turned[i], last)]
     drawn = np.concatenate(parts, axis=1)
-    if rng.random() < 0.55:
+    if len(text) == 1 and rng.random() < 0.6:
+        drawn = _cut_wheels(drawn, counter, font, rng)
+    elif rng.random() < 0.55:
         drawn = _window(drawn, rng)
     elif cut := round(counter.rows * rng.uniform(0, 0.1)):  # above and below
         drawn = drawn[cut:-cut]

@@ -91,6 +91,7 @@ class Ink:
     specks: float = 0.0
     cut_lines: float = 0.0  # more of the lines above and below than neighbour_lines shows
     cut_letters: float = 0.0  # slivers of the words beside
+    cut_digits: float = 0.0  # parts of the digits beside a single one; no others are counted
     unlit_segments: float = 0.0  # a pale 8 behind each digit; for fonts of displays
 
 
@@ -174,7 +175,7 @@ PHOTO = Recipe(
     texts="signs",
     marks=RecipeMarks(0.1, words=True),
     warp=Warp(rotation=5, slant=(-0.15, 0.25)),
-    ink=Ink(bleed=0.1),
+    ink=Ink(bleed=0.1, cut_digits=0.2),
     tone=Tone(contrast=(55, 255), light_paper=0.12, gloss=0.06, drop_shadow=0.1),
     # the bars of a frame look like a 1
     scene=Scene(frame=0.12, tiles=0.05, small_print=0.15, sides=0.15, folds=0.15),
@@ -183,7 +184,7 @@ PHOTO = Recipe(
 SERIAL = Recipe(  # on labels and meters: fixed pitch, the zeros slashed or dotted
     fonts=RecipeFonts(("receipt/*-mono-*", "receipt/*-cod*-*", "receipt/anonymous-*"), share=0.5),
     crop=Crop(ink_height=(0.25, 1.0)),
-    ink=Ink(bleed=0.2),
+    ink=Ink(bleed=0.2, cut_digits=0.3),
 )
 RECEIPT = Recipe(
     fonts=RecipeFonts(("receipt/*",), share=0.8),
@@ -217,6 +218,7 @@ DISPLAY = Recipe(
         neighbour_lines=0.05,
         separators=0,
         unlit_segments=0.4,
+        cut_digits=0.5,
     ),
     tone=Tone(
         contrast=(8, 120),
@@ -264,7 +266,7 @@ SCREEN = Recipe(  # instruments and pumps with pixels instead of segments, in fo
     marks=RecipeMarks(0.6, units=False),
     crop=Crop(ink_height=(0.4, 0.92), left=(-0.1, 0.6), right=(-0.1, 0.6)),
     warp=Warp(rotation=4, distortion=0.5),
-    ink=Ink(voids=0.03, fading=0.03, neighbour_lines=0.1, separators=0),
+    ink=Ink(voids=0.03, fading=0.03, neighbour_lines=0.1, separators=0, cut_digits=0.5),
     tone=Tone(
         contrast=(20, 150),
         dark_on_light=0.35,
@@ -284,7 +286,7 @@ BLANK = Recipe(
     crop=Crop(fit=False, ink_height=None, left=(-0.5, 0.5), right=(-0.5, 0.5)),
     ink=Ink(neighbour_lines=0),
     tone=Tone(contrast=(0, 255)),
-    scene=Scene(frame=0.5, bezel=0.3, unevenness=0.3, reflections=0.3, surface=0.6),
+    scene=Scene(frame=0.5, bezel=0.3, unevenness=0.3, reflections=0.3, surface=0.6, tiles=0.2),
 )
 HANDWRITING = Recipe(
     fonts=RecipeFonts(

@@ -27,6 +27,7 @@ EFFECTS: tuple[tuple[str | None, Effect], ...] = (
     ("ink.rules", surroundings.rules),
     ("ink.cut_lines", surroundings.cut_lines),
     ("ink.cut_letters", surroundings.cut_letters),
+    ("ink.cut_digits", surroundings.cut_digits),
     ("ink.specks", scan.specks),
     (None, tone.choose_tone),
     ("tone.guilloche", tone.guilloche),

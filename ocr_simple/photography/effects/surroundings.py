@@ -121,20 +121,35 @@ def cut_lines(shot: Shot, rng: np.random.Generator) -> None:
     shot.ink = ink
 
 
-def cut_letters(shot: Shot, rng: np.random.Generator) -> None:
-    """A sliver of a letter at the left or the right edge: the crop has cut the word beside."""
+def _cut_beside(shot: Shot, widest: float, gap: float, rng: np.random.Generator) -> None:
+    """Slivers of letters at the left and the right edge, of this line's ink.
+
+    widest, gap: the most columns of a sliver, and the least between it and the line, in heights.
+    """
     found, ink = shot.inked_rows, shot.ink.copy()
     across = np.flatnonzero(ink.max(axis=(0, 2)) > 0.3)
     if len(found) < 8:
         return
     for view, margin in ((ink, across[0]), (ink[:, ::-1], ink.shape[1] - 1 - across[-1])):
-        width = int(min(rng.uniform(0.04, 0.16) * len(found), margin - 0.2 * len(found)))
+        width = int(min(rng.uniform(0.04, widest) * len(found), margin - gap * len(found)))
         if width < 1 or rng.random() < 0.4:
             continue
         at = int(rng.choice(across[: max(1, len(across) - width)]))
         part = shot.ink[:, at : at + width]
         view[:, : part.shape[1]] = np.maximum(view[:, : part.shape[1]], part)
     shot.ink = ink
+
+
+def cut_letters(shot: Shot, rng: np.random.Generator) -> None:
+    """A sliver of a letter at the left or the right edge: the crop has cut the word beside."""
+    _cut_beside(shot, 0.16, 0.2, rng)
+
+
+def cut_digits(shot: Shot, rng: np.random.Generator) -> None:
+    """Parts of the next characters beside a single one, as in a crop of one digit of a number."""
+    across = np.flatnonzero(shot.ink.max(axis=(0, 2)) > 0.3)
+    if len(across) and across[-1] - across[0] < len(shot.inked_rows):
+        _cut_beside(shot, 0.25, 0.06, rng)
 
 
 def rules(shot: Shot, rng: np.random.Generator) -> None:
