@@ -188,9 +188,9 @@ def test_pictures_of_each_recipe_are_nearest_to_it():
 
     features = Features([Recognizer.load(name) for name in MODELS])
     fonts = few_fonts(find_fonts(("trdg", "matplotlib")))
-    groups = {name: features(draw_recipe(name, fonts, 150)) for name in COMPARED}
+    groups = {name: features(draw_recipe(name, fonts, 300)) for name in COMPARED}
     for name in COMPARED:
-        unseen = features(draw_recipe(name, fonts, 60, seed=1))
+        unseen = features(draw_recipe(name, fonts, 100, seed=1))
         found = compare(groups, unseen)
         assert found.ranked()[0][0] == name
         assert found.far.mean() < 0.2
