@@ -9,6 +9,7 @@ the shards that are missing, and two workers may write the same shard. Beam is i
 run; requirements/beam.txt has it.
 """
 
+import argparse
 import functools
 import itertools
 import json
@@ -348,10 +349,13 @@ def _beam(how: RunnerOptions) -> tuple[Any, Any]:
     logging.getLogger("apache_beam").setLevel(logging.ERROR)
     flags = [f"--{option.lstrip('-')}" for option in how.runner_options]
     options = PipelineOptions(["--default_sdk_harness_log_level=ERROR", *flags])
-    known = options.get_all_options()
-    for flag in flags:
-        if (name := flag.removeprefix("--").partition("=")[0]) not in known:
-            raise PipelineError(f"runner-options {name}: Beam has no such option")
+    # a parser of all its options: Beam itself logs what it does not know, and goes on
+    parser = argparse.ArgumentParser(allow_abbrev=False, conflict_handler="resolve", add_help=False)
+    for kind in PipelineOptions.__subclasses__():
+        kind._add_argparse_args(parser)  # type: ignore[arg-type]
+    if unknown := parser.parse_known_args(flags)[1]:
+        name = unknown[0].removeprefix("--").partition("=")[0]
+        raise PipelineError(f"runner-options {name}: Beam has no such option")
     return apache_beam, options
 
 

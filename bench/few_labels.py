@@ -108,4 +108,8 @@ def main(options: Options) -> None:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Options, description=__doc__))
+    try:
+        main(tyro.cli(Options, description=__doc__))
+    except (ValueError, subprocess.CalledProcessError) as error:
+        print(f"few_labels.py: {error}", file=sys.stderr)
+        sys.exit(2)

@@ -230,6 +230,28 @@ def option_name(field: str) -> str:
     return "--" + field.replace("_", "-")
 
 
+def arguments_of(options: Any, kind: type) -> list[str]:
+    """The arguments that give the options of a kind: those that differ from its defaults.
+
+    options: an instance of that dataclass, or of one that extends it.
+    """
+    default, arguments = kind(), []
+    for field in _fields(kind):
+        value = getattr(options, field.name)
+        if value == getattr(default, field.name):
+            continue
+        name = option_name(field.name)
+        if isinstance(value, bool):
+            arguments.append(name if value else name.replace("--", "--no-", 1))
+        elif isinstance(value, tuple):
+            arguments += [name, *map(str, value)]
+        elif str(value).startswith("-"):
+            arguments.append(f"{name}={value}")
+        else:
+            arguments += [name, str(value)]
+    return arguments
+
+
 def _fields(options: Any) -> tuple[dataclasses.Field, ...]:
     return dataclasses.fields(options)
 

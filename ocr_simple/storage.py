@@ -40,7 +40,10 @@ class StorageError(OSError):
 def url_of(path: str | os.PathLike) -> str | None:
     """The URL that a path stands for; None for a local path."""
     found = URL.fullmatch(os.fspath(path)) if isinstance(path, (str, os.PathLike)) else None
-    return f"{found[1]}://{found[2]}" if found else None
+    if found is None:
+        return None
+    root = "/" if found[1] == "file" else ""  # which has no host before its path
+    return f"{found[1]}://{root}{found[2]}"
 
 
 def display_name(path: str | os.PathLike) -> str:

@@ -5,11 +5,13 @@ import string
 
 import numpy as np
 import pytest
+from support.datasets import picture
 
 from aocr.diagnose.advice import Seen, advise, mixture, next_step
+from aocr.diagnose.pictures import find_pictures, load
 from ocr_simple.command_line import parse
 from ocr_simple.drawing.texts import Texts
-from ocr_simple.options import DrawingOptions, TrainOptions
+from ocr_simple.options import DrawingOptions, LabelOptions, TrainOptions
 from ocr_simple.photography.nearness import Nearness
 
 FONTS = DrawingOptions.fonts
@@ -26,8 +28,9 @@ def near(**counts: int) -> Nearness:
 def seen(labels=(), readings=(), nearness=None, size=(200, 40), ink=0.7, folder="mine/meters"):
     count = max(len(labels), len(readings), 1)
     return Seen(
-        folder, [size] * count, list(labels), list(readings), ink, nearness or near(counter=10)
-    )
+        folder, [size] * count, list(labels), list(readings), ink, nearness or near(counter=10),
+        [(size, label) for label in labels],
+    )  # fmt: skip
 
 
 def options_of(advice) -> TrainOptions:
@@ -64,6 +67,18 @@ def test_the_next_step_is_to_label_or_to_train():
     assert "aocr label 'my pictures' --model text\n" in next_step("my pictures", 9, "text")
     said = next_step("mine", 10, "text")
     assert "aocr train mine --auto" in said and "label mine" not in said
+    assert next_step("mine", 10, "text", ["--clean-labels"]).endswith("mine --auto --clean-labels")
+
+
+def test_labels_are_read_as_they_were(tmp_path):
+    for i in range(30):
+        picture(tmp_path / f"{i:05}{'X' if i == 29 else ''}.png")
+    listed, faults = find_pictures(str(tmp_path), LabelOptions(labels_from_names=True))
+    found = load(listed, faults, 10)
+    assert len(found.pictures) == 10 and len(found.all_labels) == 30
+    advised = advise(seen(found.all_labels)._replace(how=("--labels-from-names",)), FONTS)
+    assert "X" in options_of(advised).alphabet, "not only the labels of the ten"
+    assert options_of(advised).labels_from_names
 
 
 def test_labels_of_words_are_drawn_with_words():

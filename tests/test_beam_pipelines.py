@@ -135,6 +135,14 @@ def test_a_command_whose_strings_have_changed_is_refused(tmp_path, capsys):
         assert message in capsys.readouterr().err
 
 
+def test_options_of_beam_are_known_by_all_of_their_names():
+    from aocr.beam_pipelines import _beam
+    from aocr.options import RunnerOptions
+
+    flags = ("worker_machine_type=n1-standard-4", "no_use_public_ips", "experiment=a")
+    _beam(RunnerOptions(runner="DirectRunner", runner_options=flags))
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -172,7 +172,10 @@ def test_a_folder_is_diagnosed(counters, tmp_path, monkeypatch, capsys):
     assert f"{counters}: 12 of 13 pictures looked at, 2 with labels" in out.out
     assert "Nearest recipe: counter" in out.out
     assert "With fewer than 20 pictures this is a guess" in out.out
-    assert "No fonts of their own in --fonts trdg: serial, receipt, display, sign, page." in out.out
+    assert (
+        "No fonts of their own in --fonts trdg: serial, receipt, display, sign, page, typewriter."
+        in out.out
+    )
     assert "of 2 labelled pictures" in out.out
     command = " ".join(out.out.replace("\\\n", " ").split())
     assert "--alphabet digits --min-length 5 --max-length 8" in command

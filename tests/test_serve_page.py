@@ -133,6 +133,22 @@ def test_the_table_is_copied_as_tsv_and_cleared(page, tmp_path):
     assert page.locator("#results").is_hidden() and not rows(page)
 
 
+def test_images_that_are_not_read_yet_are_no_rows(page):
+    page.route("**/read?*", lambda route: None)  # no answer
+    drop(page, METER)
+    page.locator("#copy").click()
+    wait_for_status(page, "0 rows copied; 1 not read yet")
+
+
+def test_a_broken_answer_does_not_stop_the_next_images(page):
+    page.route("**/read?*", lambda route: route.fulfill(status=200, body="<html>"))
+    drop(page, METER)
+    wait_for_status(page, "Not read: the server answered 200")
+    page.unroute("**/read?*")
+    drop(page, METER)
+    wait_for_status(page, "Read: ")
+
+
 def test_no_spreadsheet_runs_what_is_copied(page, tmp_path):
     broken = tmp_path / "=1+1.png"
     broken.write_bytes(b"no image")
@@ -150,6 +166,9 @@ def test_the_page_asks_for_the_token(browser, exported):
         page = context.new_page()
         page.goto(str(client.base_url))
         drop(page, METER)
+        page.locator("#token").fill("another")
+        page.keyboard.press("Enter")
+        wait_for_status(page, "The token is wrong")
         page.locator("#token").fill("a secret")
         page.keyboard.press("Enter")
         wait_for_status(page, "Read: ")

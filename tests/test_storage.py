@@ -80,6 +80,11 @@ def test_a_local_path_has_no_url(path):
     assert storage.url_of(path) is None
 
 
+def test_a_file_url_is_no_path_in_the_working_directory():
+    assert storage.url_of("file:///tmp/a.png") == storage.url_of(Path("file:///tmp/a.png"))
+    assert storage.url_of("file:///tmp/a.png") == "file:///tmp/a.png"
+
+
 @pytest.mark.long
 def test_a_folder_comes_back_through_faults_file_by_file(faulty, store, tmp_path):
     rng, url = np.random.default_rng(0), f"{faulty}/folder"

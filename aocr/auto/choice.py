@@ -13,7 +13,7 @@ import numpy as np
 
 from aocr.diagnose.advice import Advice
 from aocr.diagnose.recipe_lines import COMPARED, MADE_FONTS, all_fonts, draw_recipe, few_fonts
-from ocr_simple.command_line import option_name
+from ocr_simple.command_line import arguments_of
 from ocr_simple.datasets.batches import Example
 from ocr_simple.drawing.fonts import find_fonts
 from ocr_simple.options import DrawingOptions, TextOptions, TrainOptions
@@ -94,28 +94,9 @@ def uses_texts(given: dict[str, Any]) -> bool:
     return not TEXT_FIELDS & set(given)
 
 
-def arguments_of(options: TrainOptions) -> list[str]:
-    """The arguments of train.py that give these options: those that differ from the defaults."""
-    default, arguments = TrainOptions(), []
-    for field in fields(TrainOptions):
-        value = getattr(options, field.name)
-        if value == getattr(default, field.name):
-            continue
-        name = option_name(field.name)
-        if isinstance(value, bool):
-            arguments.append(name if value else name.replace("--", "--no-", 1))
-        elif isinstance(value, tuple):
-            arguments += [name, *map(str, value)]
-        elif str(value).startswith("-"):
-            arguments.append(f"{name}={value}")
-        else:
-            arguments += [name, str(value)]
-    return arguments
-
-
 def command_of(options: TrainOptions) -> str:
     """The same training as a command, on several rows."""
-    return Advice(arguments_of(options)).command
+    return Advice(arguments_of(options, TrainOptions)).command
 
 
 def reading_command(folder: Path) -> str:

@@ -49,11 +49,13 @@ class Seen(NamedTuple):
     """What is known of the pictures."""
 
     folder: str
-    sizes: list[tuple[int, int]]  # width and height in pixels, of those with a label first
-    labels: list[str]
+    sizes: list[tuple[int, int]]  # width and height in pixels, of those that were looked at
+    labels: list[str]  # of all that have one
     readings: list[tuple[str, float]]  # by the shipped model `text`: (text, confidence)
     ink_height: float  # median, of the height
     nearness: Nearness
+    labelled: list[tuple[tuple[int, int], str]]  # (size, label) of those that were looked at
+    how: tuple[str, ...] = ()  # options that say how labels are read
 
 
 @dataclass
@@ -86,7 +88,7 @@ def advise(seen: Seen, fonts: Sequence[str]) -> Advice:
     height = _height(seen, advice)
     start = "numbers" if not Alphabet.parse("numbers").unknown(texts.alphabet) else "text"
     if seen.labels:
-        advice.arguments += ["--dataset", seen.folder]
+        advice.arguments += ["--dataset", seen.folder, *seen.how]
         if len(seen.labels) < MANY:
             advice.arguments += ["--mix-generated", "0.5"]
     spec = read_spec(PRETRAINED / f"{start}.keras")
@@ -104,10 +106,13 @@ def advise(seen: Seen, fonts: Sequence[str]) -> Advice:
     return advice
 
 
-def next_step(folder: str, labels: int, model: str) -> str:
-    """What to do with the pictures now, for people. model: that suggests the texts to label."""
+def next_step(folder: str, labels: int, model: str, how: Sequence[str] = ()) -> str:
+    """What to do with the pictures now, for people.
+
+    model: that suggests the texts to label. how: options that say how labels are read.
+    """
     place = shlex.quote(folder)
-    train = f"    aocr train {place} --auto"
+    train = " ".join((f"    aocr train {place} --auto", *how))
     if labels >= LEAST_LABELS:
         return f"Next, train on your labels, without choosing:\n\n{train}"
     return (
@@ -210,5 +215,5 @@ def _why_more(seen: Seen, height: int) -> str:
     if seen.ink_height * height < LEAST_INK and rows > height:
         return "the ink is small in its pictures"
     spec = ModelSpec(height=height, architecture="deep")
-    dense = [too_long(size, label, spec) for size, label in zip(seen.sizes, seen.labels)]
+    dense = [too_long(size, label, spec) for size, label in seen.labelled]
     return "labels are long for the width of their pictures" if any(dense) else ""

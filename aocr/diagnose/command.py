@@ -14,9 +14,10 @@ from aocr.diagnose.advice import Seen, advise, next_step
 from aocr.diagnose.pictures import Found, Picture, find_pictures, load, spread
 from aocr.diagnose.recipe_lines import COMPARED, all_fonts, draw_recipe, few_fonts
 from aocr.options import DiagnoseOptions
-from ocr_simple.command_line import say
+from ocr_simple.command_line import arguments_of, say
 from ocr_simple.datasets.entries import fault_list
 from ocr_simple.drawing.fonts import find_fonts
+from ocr_simple.options import LabelOptions
 from ocr_simple.photography.appearance import measure
 from ocr_simple.photography.mixtures import has_own_fonts
 from ocr_simple.photography.nearness import Nearness, compare
@@ -70,7 +71,7 @@ def run(options: DiagnoseOptions, _: list[str]) -> int:
     readings = {name: _read(recognizer, pictures) for name, recognizer in recognizers.items()}
 
     _say_what_was_found(found, lacking, lines, nearness, readings, options.folder, fonts_given)
-    seen = _seen(options.folder, pictures, readings["text"], nearness)
+    seen = _seen(options, found, readings["text"], nearness)
     confidences = _confidences(readings)
     _say_advice(seen, fonts_given, max(confidences, key=lambda name: confidences[name]))
     if sheet:
@@ -97,8 +98,6 @@ def _load(options: DiagnoseOptions) -> tuple[Found, Path | None]:
         say(f"cannot be used: {len(found.faults):,}{fault_list(found.faults)}", sys.stderr)
     if not found.pictures:
         raise ValueError(f"{options.folder}: none of its {found.total:,} images can be read")
-    # labelled ones first: `Seen` pairs sizes with labels
-    found.pictures.sort(key=lambda picture: not picture.label)
     return found, sheet
 
 
@@ -107,15 +106,19 @@ def _read(recognizer: "Recognizer", pictures: Sequence[Picture]) -> list[Line]:
 
 
 def _seen(
-    folder: str, pictures: Sequence[Picture], lines: Sequence[Line], nearness: Nearness
+    options: DiagnoseOptions, found: Found, lines: Sequence[Line], nearness: Nearness
 ) -> Seen:
+    pictures = found.pictures
+    sizes = [(p.pixels.shape[1], p.pixels.shape[0]) for p in pictures]
     return Seen(
-        folder=folder,
-        sizes=[(p.pixels.shape[1], p.pixels.shape[0]) for p in pictures],
-        labels=[picture.label for picture in pictures if picture.label],
+        folder=options.folder,
+        sizes=sizes,
+        labels=found.all_labels,
         readings=[(line.text, line.confidence) for line in lines],
         ink_height=float(np.median([measure(p.pixels).ink_height for p in pictures])),
         nearness=nearness,
+        labelled=[(size, p.label) for size, p in zip(sizes, pictures) if p.label],
+        how=tuple(arguments_of(options, LabelOptions)),
     )
 
 
@@ -167,7 +170,7 @@ def _errors(pictures: Sequence[Picture], readings: dict[str, list[Line]]) -> str
 def _say_advice(seen: Seen, fonts: tuple[str, ...], surest: str) -> None:
     """Print what to do next. surest: the model that is the surest of the pictures."""
     advice = advise(seen, fonts)
-    step = next_step(seen.folder, len(seen.labels), surest)
+    step = next_step(seen.folder, len(seen.labels), surest, seen.how)
     notes = "".join(f"\n{report.wrapped(note)}" for note in advice.notes)
     lines = "with generated lines too" if seen.labels else "on generated lines alone"
     say(f"\n{step}\n\nOr choose the options yourself, {lines}:{notes}\n\n{advice.command}\n")

@@ -34,10 +34,11 @@ class Found(NamedTuple):
     pictures: list[Picture]
     total: int  # of images, also those that are not looked at
     faults: list[Fault]  # rows and images that cannot be used
+    all_labels: list[str]  # also of those that are not looked at, without empty ones
 
     @property
     def labels(self) -> list[str]:
-        """The labels that are known; empty ones, of pictures with nothing to read, left out."""
+        """The labels of those looked at; empty ones, of pictures with nothing to read, left out."""
         return [picture.label for picture in self.pictures if picture.label]
 
 
@@ -92,7 +93,8 @@ def load(listed: list[Listed], faults: list[Fault], most: int) -> Found:
             faults.append(image_fault(entry, error))
             continue
         pictures.append(Picture(entry.name, pixels, entry.label if labelled else None))
-    return Found(pictures, len(listed), faults)
+    labels = [each.entry.label for each in listed if each.labelled and each.entry.label]
+    return Found(pictures, len(listed), faults, labels)
 
 
 def spread(items: Sequence[T], most: int) -> list[T]:

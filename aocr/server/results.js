@@ -3,8 +3,8 @@
 // results.css. The server inlines it.
 
 export const $ = id => document.getElementById(id);
-const results = [];  // of {name, text, confidence, error}, in the order of the rows
-let queue = Promise.resolve(), read, together, box;
+const results = [];  // of {name, done, text, confidence, error}, in the order of the rows
+let queue = Promise.resolve(), cleared = 0, read, together, box;
 
 // Begin to take images. reading: an async function from at most `most` files to their lines, which
 // are {text, confidence, characters} or {error}.
@@ -31,9 +31,10 @@ export function add(files) {
   const images = [...files];
   if (!images.length) { $("status").textContent = "No image found."; return; }
   $("results").hidden = false;
-  const rows = images.map(newRow);
+  const rows = images.map(newRow), clearedBefore = cleared;
   queue = queue.then(async () => {
     for (let start = 0; start < images.length; start += together) {
+      if (cleared !== clearedBefore) return;
       $("status").textContent = `Reading ${start + 1} of ${images.length} …`;
       const part = images.slice(start, start + together);
       let lines;
@@ -41,13 +42,14 @@ export function add(files) {
       catch (error) { lines = part.map(() => ({error: error.message})); }
       lines.forEach((line, i) => show(rows[start + i], line));
     }
+    if (cleared !== clearedBefore) return;
     const done = rows.map(row => row.result), bad = done.filter(line => line.error).length;
     const whole = box ? done.filter(line => !line.error && !line.cropped).length : 0;
     const message = images.length === 1
       ? (bad ? `Not read: ${done[0].error}` : done[0].text ? `Read: ${done[0].text}` : "No text found.")
       : (bad ? `${images.length - bad} of ${images.length} images read` : `${images.length} images read`);
     $("status").textContent = message + (whole ? ` (${whole} not of ${boxSize()}, so read whole)` : "");
-  });
+  }).catch(error => { $("status").textContent = `Not read: ${error.message}`; });  // the next ones are
 }
 
 // --- results
@@ -60,7 +62,7 @@ function newRow(file) {
   const text = make("td", {}, make("span", {className: "nothing", textContent: "…"}));
   const sure = make("td");
   const row = make("tr", {}, make("td", {}, picture, make("div", {className: "name", textContent: name})), text, sure);
-  const result = {name, text: "", confidence: 0};
+  const result = {name, done: false, text: "", confidence: 0};
   results.push(result);
   $("rows").append(row);
   return {row, image, picture, text, sure, result};
@@ -68,7 +70,7 @@ function newRow(file) {
 
 function show(row, line) {
   const {text: found = "", confidence = 0, error, cropped} = line;
-  Object.assign(row.result, {text: found, confidence, error, cropped});
+  Object.assign(row.result, {done: true, text: found, confidence, error, cropped});
   const mark = box && cropped ? drawBox(row.picture) : null;
   if (line.error) {
     row.text.replaceChildren(make("span", {className: "error", textContent: line.error}));
@@ -176,6 +178,7 @@ $("clear").addEventListener("click", () => {
   for (const image of $("rows").querySelectorAll("img")) URL.revokeObjectURL(image.src);
   $("rows").replaceChildren();
   results.length = 0;
+  cleared++;
   $("results").hidden = true;
   $("status").textContent = "";
   $("files").focus();
@@ -185,10 +188,14 @@ function table() {
   // control characters, which have no place in a cell.
   const cell = value => String(value).replace(/[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g, " ")
     .replace(/^[=+\-@＝＋－＠]/, "'$&");
-  const rows = results.map(r => [r.name, r.text, r.error ? r.error : r.confidence.toFixed(5)].map(cell).join("\t"));
+  const rows = finished().map(r => [r.name, r.text, r.error ? r.error : r.confidence.toFixed(5)].map(cell).join("\t"));
   return ["image\ttext\tconfidence", ...rows].join("\n") + "\n";
 }
-const counted = done => results.length === 1 ? `1 row ${done}.` : `${results.length} rows ${done}.`;
+const finished = () => results.filter(result => result.done);
+function counted(done) {
+  const count = finished().length, waiting = results.length - count;
+  return `${count} ${count === 1 ? "row" : "rows"} ${done}${waiting ? `; ${waiting} not read yet` : ""}.`;
+}
 $("copy").addEventListener("click", async () => {
   const tsv = table();
   try { await navigator.clipboard.writeText(tsv); }

@@ -16,10 +16,17 @@ export function prepareCamera(read, keep) {
   $("keep").addEventListener("click", () => surest().canvas.toBlob(blob =>
     keep(new File([blob], `camera ${++kept}.png`, {type: "image/png"}))));
   $("live").addEventListener("keydown", event => { if (event.key === "Escape") close(); });
-  $("size").addEventListener("input", () => { readings = []; drawFrame(); });
+  $("size").addEventListener("input", () => { forget(); drawFrame(); });
+}
+
+function forget() {
+  readings = [];
+  $("keep").disabled = true;
 }
 
 async function open(read) {
+  if (stream || $("start").disabled) return;
+  $("start").disabled = true;
   $("status").textContent = "Starting the camera …";
   try {
     if (!navigator.mediaDevices) throw new Error("a camera needs a page with HTTPS");
@@ -34,6 +41,7 @@ async function open(read) {
     $("status").textContent = `No camera: ${reasons[error.name] ?? error.message}.`;
     return;
   }
+  $("start").disabled = false;
   $("status").textContent = "";
   [$("live").hidden, $("drop").hidden] = [false, true];
   drawFrame();
@@ -43,7 +51,9 @@ async function open(read) {
 
 function close() {
   for (const track of stream?.getTracks() ?? []) track.stop();
-  [stream, readings] = [null, []];
+  stream = null;
+  forget();
+  $("start").disabled = false;
   $("video").srcObject = null;
   [$("live").hidden, $("drop").hidden] = [true, false];
   $("seen").replaceChildren();

@@ -15,5 +15,6 @@ addEventListener("fetch", event => {
   const address = event.request.url.split(/[?#]/)[0];
   event.respondWith(caches.open(PREFIX + VERSION)
     .then(cache => cache.match(address))
-    .then(kept => kept ?? fetch(event.request)));
+    // a browser refuses a kept answer that was redirected, as from index.html to the folder
+    .then(kept => kept?.redirected ? new Response(kept.body, kept) : kept ?? fetch(event.request)));
 });
