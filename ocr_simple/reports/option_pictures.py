@@ -83,7 +83,7 @@ PLAIN = LineOptions(
     **(_trdg_font("OpenSans-Regular") | dict.fromkeys(VARIATION, 0)),
 )
 
-KINDS = {name: [{"recipe": (name,), "photo": 1.0}] * 4 for name in RECIPES}
+KINDS = {name: [{"recipe": (name,), "photo": 1.0}] * 3 for name in RECIPES}
 
 
 def generator_options(
