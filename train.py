@@ -147,7 +147,7 @@ class Training:
                     " Some images to validate on may have been trained on before; --validation "
                     "names a fixed set"
                 )
-                folder.save(self.state)  # so that a resumed run keeps no best model of the old images
+                folder.save(self.state)  # a resumed run must not go back to the old best
             if cluster.from_chief([self.state.step]) != [self.state.step]:
                 raise TrainError(
                     f"--model-dir {folder.name}: is not the same folder on every machine; name "
