@@ -9,6 +9,7 @@ formats, one by one and in a batch. On a mismatch nothing is written, and files 
 export stay as they were.
 """
 
+import contextlib
 import functools
 import sys
 from collections.abc import Sequence
@@ -32,7 +33,7 @@ from ocr_simple.decoding.beam_search import BEAM_WIDTH
 from ocr_simple.drawing.fonts import find_fonts
 from ocr_simple.drawing.lines import Lines
 from ocr_simple.engines.onnx_writer import without_cudnn
-from ocr_simple.errors import LineError
+from ocr_simple.errors import LineError, TrainError
 from ocr_simple.network.backend import backend, standard_error_closed
 from ocr_simple.options import LineOptions
 from ocr_simple.reports.markdown import cell
@@ -195,12 +196,15 @@ def _validation_of(file: Path) -> dict[str, Any]:
 def _row_of_best(folder: Path, rows: list[dict[str, float]]) -> dict[str, float]:
     """The row of metrics.csv when best.keras was written; it may not be the best row.
 
-    With --data-changed the best model is chosen again. Raises TrainError.
+    With --data-changed the best model is chosen again. Without an intact checkpoint, which knows
+    its step, it is the best row.
     """
-    saved = RunFolder(folder).last_checkpoint()
-    step = progress_of(saved)["best_step"] if saved else 0
-    found = [row for row in rows if row["step"] == step]
-    return found[-1] if found else min(rows, key=selection_key)
+    with contextlib.suppress(TrainError):
+        if saved := RunFolder(folder).last_checkpoint():
+            step = progress_of(saved)["best_step"]
+            if found := [row for row in rows if row["step"] == step]:
+                return found[-1]
+    return min(rows, key=selection_key)
 
 
 def _accuracy(recognizer: "Recognizer") -> dict[str, Any]:

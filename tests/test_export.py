@@ -338,6 +338,12 @@ def test_the_accuracy_of_a_best_model_that_was_chosen_again_is_its_own(tmp_path,
     assert export._validation_of(tmp_path / "best.keras")["exact"] == 0.8
 
 
+def test_a_damaged_checkpoint_does_not_keep_a_model_from_being_exported(tmp_path):
+    (tmp_path / "metrics.csv").write_text("step,loss,val_exact,val_cer,val_loss\n1,9,0.9,0.2,3\n")
+    (tmp_path / "checkpoint.npz").write_bytes(b"damaged")
+    assert export._validation_of(tmp_path / "best.keras")["exact"] == 0.9
+
+
 # --- the reader that is copied -----------------------------------------------------------------
 
 

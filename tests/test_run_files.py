@@ -284,6 +284,17 @@ def test_what_was_in_a_folder_is_moved_aside_when_what_replaces_it_is_done(earli
     assert len(list(earlier.parent.iterdir())) == 2, "nothing else is left"
 
 
+def test_an_empty_folder_is_replaced_and_a_file_is_refused(tmp_path):
+    (tmp_path / "empty").mkdir()
+    with replacing(tmp_path / "empty") as made:
+        made.mkdir()
+        (made / "best.keras").write_bytes(b"after")
+    assert [path.name for path in (tmp_path / "empty").iterdir()] == ["best.keras"]
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(TrainError, match="is a file; name a folder"), replacing(tmp_path / "file"):
+        pass
+
+
 def test_a_folder_stays_as_it_was_if_what_would_replace_it_fails(earlier):
     with pytest.raises(KeyboardInterrupt), replacing(earlier) as made:
         made.mkdir()

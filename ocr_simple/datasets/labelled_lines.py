@@ -248,8 +248,8 @@ def split_entries(entries: list[Entry], share: float, seed: int) -> tuple[list[E
 class LabelledLines:
     """A stream of labelled images: each once per epoch, in a different order each epoch.
 
-    `lines[k]` is (pixels, text, file name), varied if `variation` is given; not by the
-    recipe `blank`, which hides the text.
+    `lines[k]` is (pixels, text, file name), varied if `variation` is given; never by the recipe
+    `blank`, which hides the text.
     """
 
     def __init__(

@@ -448,15 +448,22 @@ NAMEPLATE = Recipe(  # what is stamped, engraved or printed on plates of metal a
     crop=Crop(ink_height=(0.45, 0.95), left=(0.0, 0.5), right=(0.0, 0.5)),
     warp=Warp(rotation=4, slant=(-0.1, 0.15)),
     ink=Ink(bleed=0.08, voids=0.08, fading=0.05, neighbour_lines=0.08, separators=0, cut_lines=0.2),
-    tone=Tone(contrast=(25, 180), dark_on_light=0.6, hues=0.15, guilloche=0, outline=0, relief=0.05,
-              engraved=0.5),
+    tone=Tone(
+        contrast=(25, 180),
+        dark_on_light=0.6,
+        hues=0.15,
+        guilloche=0,
+        outline=0,
+        relief=0.05,
+        engraved=0.5,
+    ),
     scene=Scene(
         frame=0.25, light=0.7, unevenness=0.35, reflections=0.2, glare=0.08, surface=0.3, sides=0.05
     ),
     sensor=Sensor(
         exposure=0.08, blur=0.5, low_resolution=0.25, small_picture=0.2, noise=0.4, jpeg=0.35
     ),
-)  # fmt: skip
+)
 
 RECIPES = {
     "clean": CLEAN,

@@ -269,6 +269,8 @@ def replacing(path: Path) -> Iterator[Path]:
     What was in `path` is moved aside then, as by --no-resume. Otherwise it stays as it was, and
     what was made is removed. Raises TrainError if another process trains in `path`, or replaces it.
     """
+    if path.exists() and not path.is_dir():
+        raise TrainError(f"--model-dir {path}: is a file; name a folder")
     earlier, beside = RunFolder(path), RunFolder(path.with_name(f"{path.name}.training"))
     with contextlib.closing(earlier), contextlib.closing(beside):
         if path.is_dir():
@@ -281,6 +283,8 @@ def replacing(path: Path) -> Iterator[Path]:
             yield made
             if path.is_dir() and any(path.iterdir()):
                 earlier.move_aside()
+            elif path.is_dir():
+                path.rmdir()
             shutil.move(made, path)
         finally:
             shutil.rmtree(beside.path, ignore_errors=True)
