@@ -78,6 +78,8 @@ class StoppableProcess:
 
         patience: seconds after which it is stopped even if it did not use its processor time.
         """
+        if not self._process.is_alive():  # it was ended while it had nothing to do
+            self._replace(late=False)
         try:
             self._connection.send((function, args))
             if not self._connection.poll(patience):

@@ -32,6 +32,7 @@ from aocr.server.connections import listen
 from ocr_simple.datasets.annotations import find_dataset
 from ocr_simple.datasets.folders import images_in
 from ocr_simple.errors import DatasetError
+from ocr_simple.stoppable import StoppableProcess
 
 NAMES = ("a.png", "b.png", "c.png", "d.png", "e.png")
 
@@ -648,6 +649,16 @@ def test_another_model_is_read_with_after_a_failure(folder, monkeypatch):
     assert begun.wait(20)
     reader.stop()
     assert models == ["one", "two"]
+
+
+def test_a_reader_that_stops_ends_its_own_process_alone(folder):
+    process = StoppableProcess(5, 1 << 30)
+    number = process.run(60, os.getpid)
+    reader = BackgroundReader(folder / "no model", [], lambda count: {}, lambda *found: None)
+    reader.start()
+    reader.stop()
+    assert process.run(60, os.getpid) == number
+    process.close()
 
 
 # --- the routes -------------------------------------------------------------------------------

@@ -96,6 +96,12 @@ def test_a_process_that_is_ended_from_outside_is_told_from_a_crash(process):
     assert process.run(10, add, 1, 2) == 3
 
 
+def test_a_process_that_was_ended_between_two_calls_is_replaced(process):
+    os.kill(process.run(10, os.getpid), signal.SIGKILL)
+    process._process.join(20)
+    assert process.run(10, add, 1, 2) == 3
+
+
 def test_warnings_of_decoders_are_not_shown():
     code = (
         "from ocr_simple.stoppable import StoppableProcess; from tests.test_stoppable import warn; "

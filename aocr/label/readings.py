@@ -4,7 +4,6 @@ That process imports TensorFlow, which takes seconds. The page is there before, 
 """
 
 import logging
-import multiprocessing
 import os
 import threading
 from collections.abc import Callable, Sequence
@@ -125,8 +124,8 @@ class BackgroundReader:
     def stop(self) -> None:
         """Read no more, and end the process that reads."""
         self._stopped.set()
-        for process in multiprocessing.active_children():  # it may be importing for seconds
-            process.kill()
+        if pool := self._pool:  # its process may be importing for seconds
+            pool.kill()
         self._thread.join()
 
     def read_now(self, number: int, box: Corners) -> Result | None:

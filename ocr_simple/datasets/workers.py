@@ -32,6 +32,11 @@ class WorkerPool(ProcessPoolExecutor):
         for _ in range(workers):  # starts all processes now
             self.submit(os.getpid)
 
+    def kill(self) -> None:
+        """End the workers at once; what they have not computed raises BrokenExecutor."""
+        for process in dict(self._processes or {}).values():  # kill_workers() of Python 3.14
+            process.kill()
+
 
 def in_order(pool: Executor, work: Callable[[T], R], items: Iterable[T], ahead: int) -> Iterator[R]:
     """work(item) for each item, in order; up to `ahead` of them are submitted in advance."""
