@@ -98,7 +98,7 @@ def _labelled(options: TrainOptions, spec: ModelSpec, known: str) -> Data:
     )
     if options.alphabet == "auto":
         drawn = characters_of(options) if options.mix_generated else ""
-        labels = labelled.alphabet_of(found + found_to_validate)
+        labels = labelled.characters_of_labels(found + found_to_validate)
         spec = with_auto_alphabet(spec, options, known + labels + drawn)
     limits = options.max_width, options.max_height, options.skip_bad
     entries, left_out = labelled.select_usable(found, spec, *limits)

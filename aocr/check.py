@@ -15,12 +15,13 @@ from ocr_simple.command_line import say
 from ocr_simple.datasets.annotations import Dataset, check_datasets, find_dataset
 from ocr_simple.datasets.entries import Entry, Fault, fault_list, image_fault, quoted
 from ocr_simple.datasets.labelled_lines import load_image, outside_alphabet, too_long
+from ocr_simple.messages import first_ten, visible
 from ocr_simple.network.encoders import ENCODERS
 from ocr_simple.reports import pictures
 from ocr_simple.reports.canvas import WRONG
 from ocr_simple.reports.sheet import choose_sheet, write_sheet
 from ocr_simple.spec import ModelSpec
-from ocr_simple.text import Alphabet, first_ten, visible
+from ocr_simple.text import Alphabet
 
 SMALL = 8  # pixels: no character can be read in fewer rows, or columns
 FLAT = 16  # grey levels between darkest and lightest of a blank image
@@ -30,7 +31,7 @@ SHOWN = 48  # images of the sheet
 COMMAND = "aocr check"
 
 
-class Seen(NamedTuple):
+class Decoded(NamedTuple):
     """What is kept of an image that was decoded."""
 
     entry: Entry
@@ -57,7 +58,7 @@ def run(options: CheckOptions, _: list[str]) -> int:
     sheet = choose_sheet(options.sheet, CheckOptions.sheet, COMMAND, options.dataset)
     alphabet = Alphabet.parse(options.alphabet) if options.alphabet else None
     chosen: list[Entry] = []
-    everything: list[list[Seen]] = []  # of each data set
+    everything: list[list[Decoded]] = []  # of each data set
     odd: set[str] = set()
     faulty = False
     for name in options.dataset:
@@ -83,7 +84,7 @@ def run(options: CheckOptions, _: list[str]) -> int:
     return 1 if faulty else 0
 
 
-def _look(dataset: Dataset) -> tuple[list[Seen], list[Fault]]:
+def _look(dataset: Dataset) -> tuple[list[Decoded], list[Fault]]:
     """Decode every image once. Returns what was seen, and the rows that cannot be used."""
     seen, faults = [], []
     for row in dataset.rows:
@@ -97,7 +98,7 @@ def _look(dataset: Dataset) -> tuple[list[Seen], list[Fault]]:
             continue
         size = pixels.shape[1], pixels.shape[0]
         digest = hashlib.sha1(repr(size).encode() + pixels.tobytes()).digest()
-        seen.append(Seen(row, size, digest, int(np.ptp(pixels)) < FLAT))
+        seen.append(Decoded(row, size, digest, int(np.ptp(pixels)) < FLAT))
     return seen, faults
 
 
@@ -114,7 +115,7 @@ def _lengths(labels: list[str]) -> str:
     return ", ".join(f"{n} ({lengths[n]:,}x)" for n in sorted(lengths))
 
 
-def _figures(seen: list[Seen]) -> str:
+def _figures(seen: list[Decoded]) -> str:
     """Lengths, sizes, and how many labels have each character."""
     labels = [each.entry.label for each in seen]
     widths, heights = zip(*(each.size for each in seen))
@@ -129,7 +130,7 @@ def _figures(seen: list[Seen]) -> str:
     )
 
 
-def _findings(seen: list[Seen], alphabet: Alphabet | None) -> tuple[list[Finding], set[str]]:
+def _findings(seen: list[Decoded], alphabet: Alphabet | None) -> tuple[list[Finding], set[str]]:
     """(what is odd, places of the images that are)."""
     by_pixels: dict[bytes, list[Entry]] = defaultdict(list)
     for each in seen:
@@ -167,7 +168,7 @@ def _findings(seen: list[Seen], alphabet: Alphabet | None) -> tuple[list[Finding
     return findings, odd
 
 
-def _in_several(everything: list[list[Seen]]) -> Finding:
+def _in_several(everything: list[list[Decoded]]) -> Finding:
     """The images that several data sets have, whatever their files are called."""
     by_pixels: dict[bytes, dict[int, Entry]] = defaultdict(dict)
     for number, seen in enumerate(everything):
@@ -178,7 +179,7 @@ def _in_several(everything: list[list[Seen]]) -> Finding:
     return Finding(title, [_group(entries) for entries in shared])
 
 
-def _shape(seen: Seen) -> str:
+def _shape(seen: Decoded) -> str:
     width, height = seen.size
     return f"{seen.entry.place}: {width} x {height} pixels, label {quoted(seen.entry.label)}"
 
@@ -187,7 +188,7 @@ def _group(entries: list[Entry]) -> str:
     return "; ".join(f"{entry.place} {quoted(entry.label)}" for entry in entries)
 
 
-def _too_long(seen: list[Seen]) -> list[Finding]:
+def _too_long(seen: list[Decoded]) -> list[Finding]:
     """Labels that need more time steps than their image gives, for encoders of each stride."""
     names: dict[int, list[str]] = defaultdict(list)
     for name, encoder in ENCODERS.items():
@@ -205,7 +206,7 @@ def _too_long(seen: list[Seen]) -> list[Finding]:
 # --- the sheet --------------------------------------------------------------------------------
 
 
-def _choose(seen: list[Seen], odd: set[str], count: int) -> list[Entry]:
+def _choose(seen: list[Decoded], odd: set[str], count: int) -> list[Entry]:
     """Up to `count` entries, in order: odd ones, at most half, and others evenly spread."""
     strange = [each.entry for each in seen if each.entry.place in odd][: count // 2]
     others = [each.entry for each in seen if each.entry.place not in odd]

@@ -22,7 +22,7 @@ from ocr_simple.datasets.tfrecords import (
 )
 from ocr_simple.drawing.fonts import find_fonts, split_fonts
 from ocr_simple.drawing.lines import Lines
-from ocr_simple.drawing.texts import alphabet_of, check_text_options
+from ocr_simple.drawing.texts import check_text_options, chosen_alphabet
 from ocr_simple.spec import ModelSpec
 
 log = logging.getLogger("ocr_simple")
@@ -67,7 +67,7 @@ def _output(options: DatasetOptions) -> Path:
 
 def _write_generated(options: DatasetOptions, count: int, output: Path) -> WriteSummary:
     fonts, _ = split_fonts(find_fonts(options.fonts, options.language), options.held_out)
-    alphabet = alphabet_of(options).characters
+    alphabet = chosen_alphabet(options).characters
     spec = ModelSpec(alphabet, channels=3 if options.color else 1)
     lines = Lines(options, spec, fonts, options.seed, augment=options.vary)
     if options.runner:

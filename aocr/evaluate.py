@@ -18,6 +18,7 @@ from ocr_simple.datasets.crops import in_kept_box
 from ocr_simple.datasets.entries import Entry, Fault, fault_list, image_fault, is_part
 from ocr_simple.decoding.constraints import load_constraint
 from ocr_simple.images import ImageError
+from ocr_simple.messages import escape_controls, visible
 from ocr_simple.reports import decoding_pictures as pictures
 from ocr_simple.reports.comparison import Comparison, compare
 from ocr_simple.reports.metrics import Reading, aocr_accuracy, perplexity
@@ -26,7 +27,7 @@ from ocr_simple.reports.report_files import FILES, FOLDERS, check_replaceable
 from ocr_simple.runs import devices
 from ocr_simple.runs.model_files import find_model
 from ocr_simple.spec import read_spec
-from ocr_simple.text import Alphabet, escape_controls, visible
+from ocr_simple.text import Alphabet
 
 if TYPE_CHECKING:  # it imports TensorFlow: see `run`
     from inference import Recognizer

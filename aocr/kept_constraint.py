@@ -14,8 +14,9 @@ from typing import Any, Literal, NamedTuple
 from ocr_simple.decoding.automaton import Automaton
 from ocr_simple.decoding.constraints import Constraint, Lexicon, load_constraint
 from ocr_simple.decoding.regular import compile_pattern
+from ocr_simple.messages import escape_controls, shortened, shown
 from ocr_simple.spec import ModelSpec
-from ocr_simple.text import Alphabet, escape_controls, shortened, shown
+from ocr_simple.text import Alphabet
 
 MOST_BYTES = 3 << 20  # of the automaton in a description, which may have 4 MB
 ReadBy = Literal["reader", "server", "page", "nothing"]

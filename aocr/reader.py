@@ -43,7 +43,7 @@ DESCRIPTION = {  # what is used of it, and its types
     "alphabet": (str,), "height": (int,), "channels": (int,), "least_spread": (int, float),
     "stride": (int,), "multiple": (int,),
 }  # fmt: skip
-CONTROLS = re.compile(  # as ocr_simple/text.py has it: not to be printed
+CONTROLS = re.compile(  # as ocr_simple/messages.py has it: not to be printed
     r"[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff"
     r"\ufff9-\ufffb\U000e0000-\U000e007f]"
 )
@@ -479,7 +479,7 @@ def join(ids: Iterable, probabilities: Any, alphabet: str) -> tuple[str, float]:
     return text, float(np.prod(probabilities))
 
 
-# --- right-to-left text: see ocr_simple/text.py -----------------------------------------------
+# --- right-to-left text: see ocr_simple/right_to_left.py --------------------------------------
 
 NUMBER = "E+(?:[SC]E+)*"  # 1,250.00 and 050-1234567
 LEFT_TO_RIGHT = re.compile(  # what is written from left to right within right-to-left text

@@ -1,7 +1,7 @@
 """Right-to-left text inside a TensorFlow graph: lines in visual order -> in logical order.
 
 A model reads from left to right; texts are given as they are typed. The rules are those of
-`reading_order` in `ocr_simple/text.py`, on whole batches at a time.
+`reading_order` in `ocr_simple/right_to_left.py`, on whole batches at a time.
 """
 
 from collections.abc import Callable
@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from ocr_simple.text import BLANK, Alphabet, kinds_of
+from ocr_simple.right_to_left import kinds_of
+from ocr_simple.text import BLANK, Alphabet
 
 Tensor = Any
 

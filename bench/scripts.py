@@ -90,6 +90,7 @@ SCRIPTS = {
         validate=("Norasi",),
         measure=("Loma", "Waree"),
         npm="thai",
+        options=("--height", "48", "--average", "0.999"),  # marks above and below are small
     ),
     "hi": Script(
         train=(
@@ -103,6 +104,7 @@ SCRIPTS = {
         measure=("Lohit-Devanagari", "mukta-devanagari-400", "martel-devanagari-400"),
         npm="devanagari",
         npm_without=("mukta", "martel"),
+        options=("--height", "48", "--average", "0.999"),
     ),
     "de": Script(
         train=(),

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ocr_simple.text import shown
+from ocr_simple.messages import shown
 
 Corners = tuple[float, ...]  # eight numbers: see above
 SMALLEST = 2.0  # pixels that a side has at least

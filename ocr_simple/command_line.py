@@ -22,8 +22,8 @@ import tyro
 from docstring_parser import parse_from_object
 from tyro.conf import Positional
 
+from ocr_simple.messages import escape_message
 from ocr_simple.options import Group
-from ocr_simple.text import escape_message
 
 T = TypeVar("T")
 
@@ -93,12 +93,12 @@ def parse(
 
 def _prepare_process() -> None:
     """Make the environment one in which a command that has done its work can also report it."""
-    printable(sys.stdout)
+    escape_unencodable(sys.stdout)
     # matplotlib cannot be imported if this names no backend of its own; no window is opened here
     os.environ.pop("MPLBACKEND", None)
 
 
-def printable(stream: Any) -> None:
+def escape_unencodable(stream: Any) -> None:
     """Let a stream write all text: what its encoding lacks becomes \\uXXXX, as JSON has it."""
     if isinstance(stream, io.TextIOWrapper):
         stream.reconfigure(errors="json_escape")

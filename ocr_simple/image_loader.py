@@ -13,9 +13,9 @@ import numpy as np
 from ocr_simple import images as imaging
 from ocr_simple.cores import usable_cores
 from ocr_simple.datasets.crops import Crops, load_line
+from ocr_simple.messages import escape_controls
 from ocr_simple.options import Orientation
 from ocr_simple.spec import ModelSpec
-from ocr_simple.text import escape_controls
 
 CHUNK = 256  # images decoded at a time, while those before are read
 CHUNK_COLUMNS = 1 << 19  # of these images: about 64 MB of grey ones

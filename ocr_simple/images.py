@@ -21,8 +21,8 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 
 from ocr_simple import decoding_time, storage
 from ocr_simple.local_files import LFS_POINTER, FileRefused, open_regular
+from ocr_simple.messages import escape_controls
 from ocr_simple.odd_shapes import odd_shape
-from ocr_simple.text import escape_controls
 
 log = logging.getLogger("ocr_simple")
 

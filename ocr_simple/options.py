@@ -88,7 +88,7 @@ class TextOptions(Group):
     """Change the case of words and strings, for an alphabet that has one case."""
 
     def parsed_alphabet(self) -> Alphabet:
-        """The alphabet; auto means digits here: see `texts.alphabet_of`. Raises ValueError."""
+        """The alphabet; auto means digits here: see `texts.chosen_alphabet`. Raises ValueError."""
         return Alphabet.parse("digits" if self.alphabet == "auto" else self.alphabet)
 
 

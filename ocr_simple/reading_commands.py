@@ -16,16 +16,17 @@ from typing import NamedTuple
 
 from ocr_simple import images as imaging
 from ocr_simple import storage
-from ocr_simple.command_line import discard_output, printable, say
+from ocr_simple.command_line import discard_output, escape_unencodable, say
 from ocr_simple.datasets.crops import load_crops
 from ocr_simple.decoding.constraints import load_constraint
 from ocr_simple.decoding.language_model import LanguageModel
 from ocr_simple.engines.onnx_engine import uses_onnx
 from ocr_simple.local_files import MOST_ROWS
+from ocr_simple.messages import escape_controls, escape_json
 from ocr_simple.options import EngineName, InferenceOptions
 from ocr_simple.runs.model_files import TEST_IMAGES, find_language_model, find_model
 from ocr_simple.spec import read_spec
-from ocr_simple.text import Alphabet, Line, escape_controls, escape_json
+from ocr_simple.text import Alphabet, Line
 
 logger = logging.getLogger("ocr_simple")
 
@@ -99,7 +100,7 @@ def piped() -> Iterator[None]:
     """Standard input and output for names that need not be UTF-8, and readers that stop early."""
     if isinstance(sys.stdin, io.TextIOWrapper):
         sys.stdin.reconfigure(errors="surrogateescape")
-    printable(sys.stdout)
+    escape_unencodable(sys.stdout)
     try:
         yield
     except BrokenPipeError:  # `| head` is done

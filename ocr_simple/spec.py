@@ -18,9 +18,10 @@ import numpy as np
 
 from ocr_simple.boxes import CameraBox, box_of_json
 from ocr_simple.local_files import LFS_POINTER, FileRefused, open_regular
+from ocr_simple.messages import shortened, shown
 from ocr_simple.network.backend import backend
 from ocr_simple.network.encoders import ENCODERS
-from ocr_simple.text import Alphabet, ctc_steps_needed, shortened, shown
+from ocr_simple.text import Alphabet, ctc_steps_needed
 
 SCHEMA = 1
 SPEC_FILE = "ocr.json"

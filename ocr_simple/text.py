@@ -4,15 +4,12 @@ A model sees class ids. `Alphabet` turns text into them and back. Id 0 is the bl
 et al. 2006, "Connectionist Temporal Classification"), the end symbol of an attention head, and the
 padding of label arrays.
 
-Texts are in logical order, as they are typed, in labels, files and output. A model reads from left
-to right, so it sees right-to-left text in visual order, as it is drawn. `to_visual` and
-`Alphabet.in_logical_order` convert between the two; `aocr/reader.py` and `aocr/graph.py` do the
-latter for exports.
+Labels, files and output have texts in logical order, as they are typed. A model sees those that
+have right-to-left characters in visual order, as they are drawn; `Alphabet` converts between them.
 """
 
 import difflib
 import itertools
-import json
 import re
 import string
 import unicodedata
@@ -20,27 +17,19 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from ocr_simple.local_files import FileRefused, read_bytes
+from ocr_simple.messages import HIDDEN, SHOWN, printable, shown
+from ocr_simple.right_to_left import is_right_to_left, kinds_of, mirrored, reading_order, to_visual
 
 BLANK = 0
-NOTHING = "∅"  # stands for empty text
 LONGEST_LABEL = 10_000  # characters: no image has room for more
 MOST_CHARACTERS = 20_000  # of an alphabet
 MOST_BYTES = 1 << 20  # of a file with one
-# Characters that change how the text around them is shown, or break it: control characters (ESC
-# begins the commands of a terminal), line separators, bidi controls, and invisible ones. Joiners
-# stay, as they are part of the spelling of Persian, Hindi and others.
-HIDDEN = (
-    r"\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff"
-    r"\ufff9-\ufffb\U000e0000-\U000e007f"
-)
-CONTROLS = re.compile(f"[{HIDDEN}]")
 # In no label, as halves of UTF-16 pairs are not; in a stranger's alphabet only there to deceive who
 # reads a terminal, or to break what writes UTF-8.
 NOT_READ = re.compile(rf"[{HIDDEN}\ud800-\udfff]")
-LAYOUT = "\n\t"  # the control characters that a message of several rows has
 
 NAMED_ALPHABETS = {
     "digits": string.digits,
@@ -49,64 +38,12 @@ NAMED_ALPHABETS = {
     "ascii": "".join(map(chr, range(32, 127))),  # the printable characters and the space
 }
 FILE_NAME = re.compile(r"[^/\\]*\w\.[A-Za-z]\w{1,4}")  # with an extension, and without a folder
-SHOWN = 200  # characters of an alphabet or another value that a message has at most
 TEXT_FILES = (".txt", ".text", ".chars", ".charset", ".dict", ".list", ".utf8")
 
 
 def normalise_text(text: str) -> str:
     """Unicode NFC, with runs of white space as one space and none at the ends."""
     return " ".join(unicodedata.normalize("NFC", text).split())
-
-
-def escape_controls(text: str) -> str:
-    """`text` on one line: line breaks and what else is in CONTROLS are replaced by escapes."""
-    return CONTROLS.sub(_escaped, text)
-
-
-def escape_message(text: str) -> str:
-    """As `escape_controls`, for a message of several rows: line breaks and tabs stay."""
-    return CONTROLS.sub(lambda found: found[0] if found[0] in LAYOUT else _escaped(found), text)
-
-
-def escape_json(text: str) -> str:
-    """JSON in which what is in CONTROLS is escaped, so that it can be printed; the same values."""
-    return CONTROLS.sub(lambda found: json.dumps(found[0])[1:-1], text)
-
-
-def _escaped(found: re.Match[str]) -> str:
-    return found[0].encode("unicode_escape").decode()
-
-
-def printable(text: str) -> str:
-    """As `escape_controls`, and valid Unicode: file names may hold other bytes."""
-    return escape_controls(text).encode(errors="backslashreplace").decode()
-
-
-def visible(text: str) -> str:
-    """`text` with empty text, extra spaces, control characters and lone accents made visible."""
-    text = re.sub(r"^ | $|(?<= ) ", "␣", printable(text)) or NOTHING
-    return f"◌{text}" if unicodedata.combining(text[0]) else text
-
-
-def shortened(text: str) -> str:
-    """`text` for a message: only its beginning if it is long."""
-    return text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"
-
-
-def shown(value: Any) -> str:
-    """A value for a message, as Python writes it: only its beginning if it is long."""
-    return shortened(repr(value))
-
-
-def counted(number: int, thing: str) -> str:
-    """A number of things whose plural ends in s: 1 image, 1,200 images."""
-    return f"{number:,} {thing}" + "s" * (number != 1)
-
-
-def first_ten(items: list[str]) -> str:
-    """The first ten items, each on a new line, and how many more there are."""
-    more = [f"... and {len(items) - 10} more"] if len(items) > 10 else []
-    return "".join(f"\n  {item}" for item in items[:10] + more)
 
 
 def unique_characters(characters: Iterable[str]) -> str:
@@ -118,77 +55,6 @@ def unique_characters(characters: Iterable[str]) -> str:
     return "".join(
         sorted(unique, key=lambda c: (not unicodedata.combining(c), unicodedata.combining(c), c))
     )
-
-
-# --- right-to-left text -----------------------------------------------------------------------
-
-# What a character does to the direction of text, in one letter: its class in the Unicode
-# bidirectional algorithm (https://unicode.org/reports/tr9/). "O" is any other class.
-KINDS = {
-    "R": "R", "AL": "A", "L": "L", "EN": "E", "AN": "N",
-    "ES": "S", "CS": "C", "ET": "T", "NSM": "M",
-}  # fmt: skip
-RIGHT_TO_LEFT = re.compile(  # blocks that have such characters
-    "[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefe\U00010800-\U00010fff\U0001e800-\U0001efff]"
-)
-SYMBOLS = tuple(map(chr, range(0x2500, 0x2600)))  # without a direction
-NUMBER = "E+(?:[SC]E+)*"  # 1,250.00 and 050-1234567
-LEFT_TO_RIGHT = re.compile(  # what is written from left to right within right-to-left text
-    "(?:(?:T*E[^RANL]*)?L(?:[^RAN]*(?:ET*|L))?"  # words, with the numbers beside them
-    f"|T*{NUMBER}(?:T+{NUMBER})*T*"  # numbers, with signs such as %
-    "|N+(?:CN+)*)+"  # numbers in Arabic digits
-)
-
-
-def kinds_of(text: str) -> str:
-    """The kind of each character, one letter each; see KINDS."""
-    return "".join(KINDS.get(unicodedata.bidirectional(c), "O") for c in text)
-
-
-def is_right_to_left(text: str) -> bool:
-    """Whether a line is laid out from right to left: if any of its characters is.
-
-    So are lines of a Hebrew or Arabic document, also those that begin with a Latin word.
-    """
-    return RIGHT_TO_LEFT.search(text) is not None and re.search("[RAN]", kinds_of(text)) is not None
-
-
-def to_visual(text: str) -> str:
-    """A text in visual order, from left to right as it is drawn; brackets are mirrored."""
-    if not is_right_to_left(text):
-        return text
-    from bidi.algorithm import get_display  # not needed for other scripts
-
-    # it knows no character without a direction, such as one of a later version of Unicode
-    unknown = [c for c in dict.fromkeys(text) if not unicodedata.bidirectional(c)]
-    symbols = (symbol for symbol in SYMBOLS if symbol not in text)
-    stand_ins = dict(zip(unknown, symbols))
-    known = text.translate({ord(c): symbol for c, symbol in stand_ins.items()})
-    back = {ord(symbol): c for c, symbol in stand_ins.items()}
-    return get_display(known, base_dir="R").translate(back)
-
-
-def reading_order(kinds: str) -> list[tuple[int, bool]]:
-    """(place, whether it is right-to-left) of each character, in logical order.
-
-    kinds: of the characters in visual order. A picture does not tell "abc 12" from "12 abc" within
-    right-to-left text: the former is assumed. The same function is in aocr/reader.py.
-    """
-    if not re.search("[RAN]", kinds):
-        return [(place, False) for place in range(len(kinds))]
-    # marks belong to a Latin letter on their left, or else to the letter on their right
-    kinds = re.sub("(?<=L)M+", lambda marks: "L" * len(marks[0]), kinds).replace("M", "R")
-    # after an Arabic letter, digits are Arabic too
-    kinds = re.sub("(?<![^RA])[^RAL]+(?=A)", lambda run: run[0].replace("E", "N"), kinds)
-    order, end = [], len(kinds)
-    for run in reversed(list(LEFT_TO_RIGHT.finditer(kinds))):
-        order += [(place, True) for place in reversed(range(run.end(), end))]
-        order += [(place, False) for place in range(run.start(), run.end())]
-        end = run.start()
-    return order + [(place, True) for place in reversed(range(end))]
-
-
-# --- the alphabet -----------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -317,15 +183,6 @@ class Alphabet:
     def _reordered(self, text: str, order: Sequence[tuple[int, bool]]) -> list[str]:
         """The characters of a text in another order, some of them mirrored."""
         return [self.mirrored(text[i]) if flip else text[i] for i, flip in order]
-
-
-def mirrored(character: str) -> str:
-    """The counterpart of a bracket or similar sign in right-to-left text."""
-    if not unicodedata.mirrored(character):
-        return character
-    from bidi.mirror import MIRRORED
-
-    return MIRRORED.get(character, character)
 
 
 def _is_file(name: str) -> bool:

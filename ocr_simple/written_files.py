@@ -1,7 +1,7 @@
-"""Files that a command writes into a user's folder: all of them, or none.
+"""Files that are written whole or not at all: one of them, or all that a command writes.
 
-They are written into a folder beside their places, and moved there at the end: moving follows no
-link, and does not change what was there until all is written.
+They are written beside their places, and moved there at the end: moving follows no link, and does
+not change what was there until all is written.
 """
 
 import contextlib
@@ -41,6 +41,32 @@ def digest(path: Path, without: str = "") -> str:
     files = {file.relative_to(path).as_posix(): file for file in path.rglob("*") if file.is_file()}
     lines = [f"{digest(files[name])} {name}" for name in sorted(files) if name != without]
     return hashlib.sha256("\n".join(lines).encode(errors="surrogateescape")).hexdigest()
+
+
+def write_whole(path: Path, content: bytes, before: Path | None = None) -> None:
+    """Write a file completely or not at all. before: where to keep the previous version.
+
+    Links are replaced, not followed.
+    """
+    temporary = path.with_name(f".{path.name}.partial")
+    kept = path.with_name(f".{path.name}.before.partial")
+    try:
+        temporary.unlink(missing_ok=True)  # it may be a link
+        with open(temporary, "xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        if before is not None:
+            kept.unlink(missing_ok=True)
+            try:
+                os.link(path, kept)
+            except OSError:  # no hard links on this file system
+                shutil.copyfile(path, kept)
+            os.replace(kept, before)
+        os.replace(temporary, path)
+    finally:
+        for partial in (temporary, kept):
+            partial.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

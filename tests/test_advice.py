@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from support.datasets import picture
 
-from aocr.diagnose.advice import Seen, advise, mixture, next_step
+from aocr.diagnose.advice import Observations, advise, mixture, next_step
 from aocr.diagnose.pictures import find_pictures, load
 from ocr_simple.command_line import parse
 from ocr_simple.drawing.texts import Texts
@@ -27,7 +27,7 @@ def near(**counts: int) -> Nearness:
 
 def seen(labels=(), readings=(), nearness=None, size=(200, 40), ink=0.7, folder="mine/meters"):
     count = max(len(labels), len(readings), 1)
-    return Seen(
+    return Observations(
         folder, [size] * count, list(labels), list(readings), ink, nearness or near(counter=10),
         [(size, label) for label in labels],
     )  # fmt: skip

@@ -16,7 +16,7 @@ from support.lines import OPEN_SANS
 
 from aocr import cli
 from aocr.auto import choice, curve
-from aocr.auto.comparison import Comparison
+from aocr.auto.comparison import BeforeAfter
 from aocr.auto.texts import pattern_of, texts_like
 from aocr.model_folder import model_folder
 from ocr_simple.command_line import parse
@@ -98,10 +98,10 @@ def test_the_start_is_the_model_that_reads_best():
 
 
 def test_the_alphabet_is_narrow_if_all_its_characters_are_known():
-    assert choice.alphabet_of(["00483", "117"]) == "digits"
-    assert choice.alphabet_of(["ab12"] * 20) == "12ab"
-    assert choice.alphabet_of(["ab12"] * 20 + ["abc1"]) == "auto"  # c was seen once
-    assert choice.alphabet_of(["ab12"] * 2) == "auto"
+    assert choice.alphabet_option(["00483", "117"]) == "digits"
+    assert choice.alphabet_option(["ab12"] * 20) == "12ab"
+    assert choice.alphabet_option(["ab12"] * 20 + ["abc1"]) == "auto"  # c was seen once
+    assert choice.alphabet_option(["ab12"] * 2) == "auto"
 
 
 def test_the_fonts_of_a_mixture_are_those_of_its_recipes(tmp_path, monkeypatch):
@@ -170,7 +170,7 @@ def readings(*texts: str) -> list[Reading]:
 
 
 def test_before_and_after_are_said_with_the_interval():
-    found = Comparison(readings("1", "1", "12", "3"), readings("12", "12", "12", "3"))
+    found = BeforeAfter(readings("1", "1", "12", "3"), readings("12", "12", "12", "3"))
     assert found.figures("digits") == (
         "digits 25 % -> yours 75 % of 4 unseen images (95 % interval: 30 to 95 %)"
     )
@@ -179,13 +179,13 @@ def test_before_and_after_are_said_with_the_interval():
 
 
 def test_a_model_that_reads_as_many_images_is_better_if_it_has_fewer_errors():
-    assert Comparison(readings("345", "12"), readings("13", "12")).is_better
-    assert not Comparison(readings("12", "13"), readings("13", "12")).is_better
-    assert not Comparison(readings("12"), readings("3")).is_better
+    assert BeforeAfter(readings("345", "12"), readings("13", "12")).is_better
+    assert not BeforeAfter(readings("12", "13"), readings("13", "12")).is_better
+    assert not BeforeAfter(readings("12"), readings("3")).is_better
 
 
 def test_what_changed_is_listed_and_drawn(tmp_path):
-    found = Comparison(readings("1", "12", "7"), readings("12", "12", "8"))
+    found = BeforeAfter(readings("1", "12", "7"), readings("12", "12", "8"))
     found.write("digits", [np.full((32, 60, 1), 200, np.uint8)] * 3, tmp_path)
     assert (tmp_path / "changed.tsv").read_text().splitlines() == [
         "image\ttruth\tbefore\tnow",

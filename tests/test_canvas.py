@@ -7,9 +7,9 @@ import pytest
 from fontTools.fontBuilder import FontBuilder
 from fontTools.ttLib.tables._g_l_y_f import Glyph
 
+from ocr_simple.messages import visible
 from ocr_simple.reports import canvas
 from ocr_simple.reports.canvas import Page, shorten, text_width
-from ocr_simple.text import visible
 
 
 def inked(paper: Page) -> tuple[int, int, int, int]:

@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ocr_simple.decoding.greedy import attention_greedy, ctc_greedy, softmax
-from ocr_simple.text import KINDS, Alphabet, reading_order
+from ocr_simple.right_to_left import KINDS, reading_order
+from ocr_simple.text import Alphabet
 
 tf = pytest.importorskip("tensorflow")
 

@@ -11,8 +11,8 @@ from PIL import Image
 from aocr import export_files, reader
 from aocr.export_files import READER, README, check_described, check_replaceable, describe, signed
 from aocr.server.versions import read_about
+from ocr_simple.messages import CONTROLS
 from ocr_simple.spec import ModelSpec
-from ocr_simple.text import CONTROLS
 
 ABOUT = {"made_from": "digits.keras"} | export_files.description(ModelSpec())
 REFUSED = "is there already, and aocr export did not write it as it is"

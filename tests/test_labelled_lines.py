@@ -129,10 +129,10 @@ def test_only_empty_labels_give_no_alphabet(labelled_folder, tmp_path):
     with pytest.raises(
         DatasetError, match=r"only empty labels \(1\); .* if there is nothing to read$"
     ):
-        labelled.alphabet_of(find_entries(tmp_path))
+        labelled.characters_of_labels(find_entries(tmp_path))
     (tmp_path / "labels.tsv").write_text("gone.png\t1\n")
     with pytest.raises(DatasetError, match=r"can be used; correct these:\n.*gone.png"):
-        labelled.alphabet_of(find_entries(tmp_path))
+        labelled.characters_of_labels(find_entries(tmp_path))
 
 
 def test_images_over_the_limits_are_counted_and_listed(labelled_folder):

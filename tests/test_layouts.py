@@ -16,9 +16,9 @@ from ocr_simple.datasets.annotations import find_dataset, find_entries
 from ocr_simple.datasets.entries import Entry, Fault
 from ocr_simple.datasets.labelled_lines import load_image, select_usable
 from ocr_simple.errors import DatasetError
+from ocr_simple.messages import counted
 from ocr_simple.options import LabelOptions
 from ocr_simple.spec import ModelSpec, read_spec
-from ocr_simple.text import counted
 
 DOCS = Path(__file__).resolve().parents[1] / "docs" / "data.md"
 FROM_NAMES = LabelOptions(labels_from_names=True)

@@ -13,20 +13,14 @@ from ocr_simple.command_line import MessageFormatter, say
 from ocr_simple.datasets.annotations import Dataset
 from ocr_simple.datasets.entries import Entry
 from ocr_simple.datasets.tfrecords import WriteSummary
+from ocr_simple.messages import CONTROLS, escape_controls, escape_json, escape_message
 from ocr_simple.options import InferenceOptions
 from ocr_simple.reading_commands import format_line, plan
 from ocr_simple.reports.markdown import cell
 from ocr_simple.reports.metrics import Reading
 from ocr_simple.reports.validation import Validation
 from ocr_simple.runs.journal import log
-from ocr_simple.text import (
-    CONTROLS,
-    Alternative,
-    Line,
-    escape_controls,
-    escape_json,
-    escape_message,
-)
+from ocr_simple.text import Alternative, Line
 
 BIDI = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 OTHERS = "\x00\x07\x08\r\x1b\x7f\x85\x9b\x9d\u2028\u2029\u200b\u2060\ufeff\U000e0041"

@@ -14,8 +14,9 @@ from ocr_simple.datasets.annotations import find_entries
 from ocr_simple.datasets.entries import to_label
 from ocr_simple.datasets.tfrecords import Record, RecordWriter
 from ocr_simple.decoding.greedy import ctc_greedy
-from ocr_simple.runs.checkpoint import write_whole
-from ocr_simple.text import NOT_READ, Alphabet, ctc_steps_needed, escape_controls, normalise_text
+from ocr_simple.messages import escape_controls
+from ocr_simple.text import NOT_READ, Alphabet, ctc_steps_needed, normalise_text
+from ocr_simple.written_files import write_whole
 
 settings.register_profile(
     "here",

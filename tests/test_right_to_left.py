@@ -10,13 +10,8 @@ from aocr import reader
 from ocr_simple.decoding.constraints import Lexicon, load_constraint
 from ocr_simple.decoding.greedy import ctc_greedy
 from ocr_simple.drawing.fonts import MATPLOTLIB_FOLDER
-from ocr_simple.text import (
-    Alphabet,
-    kinds_of,
-    reading_order,
-    to_visual,
-    unique_characters,
-)
+from ocr_simple.right_to_left import kinds_of, reading_order, to_visual
+from ocr_simple.text import Alphabet, unique_characters
 
 DEJAVU = MATPLOTLIB_FOLDER / "mpl-data" / "fonts" / "ttf" / "DejaVuSans.ttf"
 HEBREW = Alphabet.parse("אבגדהוזחטיכלמנסעפצקרשתםןץףך 0123456789()[-.,:/%abcdefghijklmnopqrstuvwxyz")

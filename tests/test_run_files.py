@@ -12,10 +12,11 @@ from ocr_simple.errors import TrainError
 from ocr_simple.options import TrainOptions
 from ocr_simple.reports.charts import learning_curves
 from ocr_simple.reports.metrics_file import read_metrics
-from ocr_simple.runs.checkpoint import pack, progress_of, unpack, write_whole
+from ocr_simple.runs.checkpoint import pack, progress_of, unpack
 from ocr_simple.runs.config import as_config, read_config
 from ocr_simple.runs.model_files import find_model
 from ocr_simple.runs.run_folder import RunFolder, replacing
+from ocr_simple.written_files import write_whole
 
 PROGRESS = {
     "step": 7, "losses": [0.5], "rows": [{"step": 6, "loss": 1.0}], "best": [0.5, float("inf")],

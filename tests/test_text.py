@@ -4,7 +4,8 @@ import re
 
 import pytest
 
-from ocr_simple.text import BLANK, Alphabet, ctc_steps_needed, escape_controls, normalise_text
+from ocr_simple.messages import escape_controls
+from ocr_simple.text import BLANK, Alphabet, ctc_steps_needed, normalise_text
 
 AB = Alphabet("ab")
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from ocr_simple.drawing.phrases import frequencies
-from ocr_simple.drawing.texts import Texts, alphabet_of, check_text_options, number
+from ocr_simple.drawing.texts import Texts, check_text_options, chosen_alphabet, number
 from ocr_simple.errors import LineError
 from ocr_simple.options import TRDG_FOLDER, LineOptions
 from pretrained.word_list import is_suitable
@@ -238,7 +238,7 @@ def test_texts_that_the_source_uses_are_none():
 
 
 def alphabet(**options):
-    return alphabet_of(LineOptions(alphabet="auto", **options)).characters
+    return chosen_alphabet(LineOptions(alphabet="auto", **options)).characters
 
 
 def test_the_alphabet_of_a_dictionary_is_its_characters_and_no_word_is_left_out():

@@ -19,7 +19,7 @@ from ocr_simple.drawing.fonts import find_fonts
 from ocr_simple.options import DrawingOptions, TextOptions, TrainOptions
 from ocr_simple.photography.mixtures import Mix, has_own_fonts
 from ocr_simple.photography.nearness import Nearness, compare
-from ocr_simple.reports.metrics import Reading, error_rates
+from ocr_simple.reports.metrics import Reading, rates_of
 from ocr_simple.runs.model_files import PRETRAINED
 from ocr_simple.spec import read_spec
 from ocr_simple.text import Alphabet, unique_characters
@@ -47,13 +47,13 @@ def best_start(names: Sequence[str], examples: Sequence[Example], read: Read) ->
 
     def score(name: str) -> tuple[float, float]:
         readings = read(name, examples)
-        exact, cer = error_rates([r.truth for r in readings], [r.line.text for r in readings])
+        exact, cer = rates_of(readings)
         return exact, -cer
 
     return max(names, key=score)
 
 
-def alphabet_of(labels: Sequence[str]) -> str:
+def alphabet_option(labels: Sequence[str]) -> str:
     """An --alphabet: the labels' characters if there are enough labels to know them all.
 
     Otherwise auto, which adds those of the model to start from. By Good and Turing, the share of

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aocr.auto import choice
-from aocr.auto.comparison import LIST, PICTURE, Comparison
+from aocr.auto.comparison import LIST, PICTURE, BeforeAfter
 from aocr.auto.texts import pattern_of, texts_like
 from aocr.diagnose.advice import MANY, mixture
 from aocr.diagnose.pictures import spread
@@ -32,12 +32,12 @@ from ocr_simple.options import TrainOptions
 from ocr_simple.reports.intervals import FEW
 from ocr_simple.reports.metrics import Reading
 from ocr_simple.runs import devices
-from ocr_simple.runs.checkpoint import write_whole
 from ocr_simple.runs.journal import log
 from ocr_simple.runs.model_files import find_model
 from ocr_simple.runs.run_folder import replacing
 from ocr_simple.spec import ModelSpec, read_spec
 from ocr_simple.text import Alphabet, unique_characters
+from ocr_simple.written_files import write_whole
 
 if TYPE_CHECKING:  # they import TensorFlow: see `run`
     from aocr.auto.trainings import Clock, Unseen
@@ -137,7 +137,7 @@ def choose(
     if start is None:
         start = choice.best_start(choice.shipped_models(labels), examples, models.read)
     spec = read_spec(find_model(start))
-    alphabet = given.get("alphabet") or choice.alphabet_of(labels)
+    alphabet = given.get("alphabet") or choice.alphabet_option(labels)
     chosen: dict[str, Any] = {
         "dataset": options.dataset,
         "init_from": start,
@@ -280,14 +280,14 @@ def _train_one(
 
 def _compare(
     chosen: TrainOptions, model: "keras.Model", unseen: "Unseen", models: Shipped
-) -> Comparison:
+) -> BeforeAfter:
     """The model and the one that it began with; the better one and what changed are written."""
     import model as networks
     from aocr.auto.trainings import fitted_temperature, with_temperature
 
     start, folder = str(chosen.init_from), chosen.model_dir
     log(f"Comparing with {start}")
-    comparison = Comparison(models.read(start, unseen.examples), unseen.readings)
+    comparison = BeforeAfter(models.read(start, unseen.examples), unseen.readings)
     folder.mkdir(parents=True, exist_ok=True)
     best = folder / "best.keras"
     if comparison.is_better:
@@ -306,7 +306,7 @@ def _compare(
     return comparison
 
 
-def _say_result(comparison: Comparison, folder: Path, start: str, in_time: bool) -> None:
+def _say_result(comparison: BeforeAfter, folder: Path, start: str, in_time: bool) -> None:
     """Print how the models compare, and what to do next."""
     say(f"{comparison.figures(start)}\n{comparison.changes()}: {folder / LIST}, {PICTURE}")
     if not in_time:

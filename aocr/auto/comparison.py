@@ -7,17 +7,17 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ocr_simple.messages import counted, escape_controls, visible
 from ocr_simple.reports import error_pictures
 from ocr_simple.reports.intervals import shown_interval, wilson
-from ocr_simple.reports.metrics import Reading, error_rates
-from ocr_simple.runs.checkpoint import write_whole
-from ocr_simple.text import counted, escape_controls, visible
+from ocr_simple.reports.metrics import Reading, rates_of
+from ocr_simple.written_files import write_whole
 
 SHOWN = 60  # changed images in the picture
 FIGURES, LIST, PICTURE = "auto.json", "changed.tsv", "changed.png"
 
 
-class Comparison(NamedTuple):
+class BeforeAfter(NamedTuple):
     """What two models read in the same labelled images, in the same order; not empty."""
 
     before: list[Reading]
@@ -86,5 +86,5 @@ class Comparison(NamedTuple):
 
     @staticmethod
     def _score(readings: Sequence[Reading]) -> tuple[float, float]:
-        exact, cer = error_rates([r.truth for r in readings], [r.line.text for r in readings])
+        exact, cer = rates_of(readings)
         return exact, -cer

@@ -18,12 +18,12 @@ from aocr.options import AocrTrainOptions, DiagnoseOptions
 from ocr_simple.command_line import say
 from ocr_simple.datasets.entries import Entry
 from ocr_simple.datasets.labelled_lines import find_all_entries
+from ocr_simple.messages import counted
 from ocr_simple.options import LabelOptions
 from ocr_simple.reports.comparison import LIKELY, mcnemar
 from ocr_simple.reports.intervals import shown_interval
 from ocr_simple.reports.metrics import Reading
 from ocr_simple.runs.journal import log
-from ocr_simple.text import counted
 
 LEAST = 30  # labelled pictures: of fewer, a third shows nothing
 KEPT, MOST_KEPT = 1 / 3, 100  # share of the labelled pictures that are kept, and at most

@@ -45,7 +45,7 @@ class Texts(NamedTuple):
         return "upper" if letters.isupper() else "lower" if letters.islower() else "keep"
 
 
-class Seen(NamedTuple):
+class Observations(NamedTuple):
     """What is known of the pictures."""
 
     folder: str
@@ -81,7 +81,7 @@ class Advice:
         return " \\\n".join(rows)
 
 
-def advise(seen: Seen, fonts: Sequence[str]) -> Advice:
+def advise(seen: Observations, fonts: Sequence[str]) -> Advice:
     """The training for pictures like these. fonts: as given to `--fonts`."""
     advice = Advice()
     texts = _texts(seen, advice)
@@ -134,7 +134,7 @@ def mixture(nearness: Nearness) -> list[str]:
 # --- texts ------------------------------------------------------------------------------------
 
 
-def _texts(seen: Seen, advice: Advice) -> Texts:
+def _texts(seen: Observations, advice: Advice) -> Texts:
     """What the lines should say: by the labels, or else by what was read."""
     if seen.labels:
         return _texts_like(seen.labels, "".join(seen.labels))
@@ -194,7 +194,7 @@ def _text_options(texts: Texts) -> list[str]:
 # --- height -----------------------------------------------------------------------------------
 
 
-def _height(seen: Seen, advice: Advice) -> int:
+def _height(seen: Observations, advice: Advice) -> int:
     """Rows at which labels have time steps enough, and small ink can be seen."""
     least, *higher = HEIGHTS
     reason = _why_more(seen, least)
@@ -209,7 +209,7 @@ def _height(seen: Seen, advice: Advice) -> int:
     return height
 
 
-def _why_more(seen: Seen, height: int) -> str:
+def _why_more(seen: Observations, height: int) -> str:
     """Why a model needs more rows than `height`; empty if it does not."""
     rows = float(np.median([rows for _, rows in seen.sizes]))
     if seen.ink_height * height < LEAST_INK and rows > height:

@@ -10,13 +10,14 @@ import numpy as np
 from PIL import Image
 
 from aocr.diagnose import report
-from aocr.diagnose.advice import Seen, advise, next_step
+from aocr.diagnose.advice import Observations, advise, next_step
 from aocr.diagnose.pictures import Found, Picture, find_pictures, load, spread
 from aocr.diagnose.recipe_lines import COMPARED, all_fonts, draw_recipe, few_fonts
 from aocr.options import DiagnoseOptions
 from ocr_simple.command_line import arguments_of, say
 from ocr_simple.datasets.entries import fault_list
 from ocr_simple.drawing.fonts import find_fonts
+from ocr_simple.messages import visible
 from ocr_simple.options import LabelOptions
 from ocr_simple.photography.appearance import measure
 from ocr_simple.photography.mixtures import has_own_fonts
@@ -27,7 +28,7 @@ from ocr_simple.reports.nearest_pictures import beside
 from ocr_simple.reports.sheet import choose_sheet, write_sheet
 from ocr_simple.runs import devices
 from ocr_simple.runs.model_files import find_model
-from ocr_simple.text import Alphabet, Line, visible
+from ocr_simple.text import Alphabet, Line
 
 if TYPE_CHECKING:  # it imports TensorFlow: see `run`
     from inference import Recognizer
@@ -107,10 +108,10 @@ def _read(recognizer: "Recognizer", pictures: Sequence[Picture]) -> list[Line]:
 
 def _seen(
     options: DiagnoseOptions, found: Found, lines: Sequence[Line], nearness: Nearness
-) -> Seen:
+) -> Observations:
     pictures = found.pictures
     sizes = [(p.pixels.shape[1], p.pixels.shape[0]) for p in pictures]
-    return Seen(
+    return Observations(
         folder=options.folder,
         sizes=sizes,
         labels=found.all_labels,
@@ -167,7 +168,7 @@ def _errors(pictures: Sequence[Picture], readings: dict[str, list[Line]]) -> str
     )
 
 
-def _say_advice(seen: Seen, fonts: tuple[str, ...], surest: str) -> None:
+def _say_advice(seen: Observations, fonts: tuple[str, ...], surest: str) -> None:
     """Print what to do next. surest: the model that is the surest of the pictures."""
     advice = advise(seen, fonts)
     step = next_step(seen.folder, len(seen.labels), surest, seen.how)

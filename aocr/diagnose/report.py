@@ -6,11 +6,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from aocr.diagnose.pictures import Found
+from ocr_simple.messages import visible
 from ocr_simple.photography.appearance import SHARES, Appearance
 from ocr_simple.photography.nearness import Nearness
 from ocr_simple.reports.intervals import shown_share
 from ocr_simple.reports.metrics import Reading, evaluate
-from ocr_simple.text import visible
 
 WIDTH = 96  # characters of a row
 FEW = 20  # pictures: with fewer, the nearest recipe is a guess

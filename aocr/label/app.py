@@ -34,9 +34,9 @@ from aocr.server.hosts import LOOPBACK, HostMiddleware
 from ocr_simple import storage
 from ocr_simple.command_line import say
 from ocr_simple.datasets.folders import images_in
+from ocr_simple.messages import counted, shortened
 from ocr_simple.runs.model_files import find_model
 from ocr_simple.spec import read_spec
-from ocr_simple.text import counted, shortened
 
 log = logging.getLogger("ocr_simple")
 

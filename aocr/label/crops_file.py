@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from aocr.label.rows_file import Row, Rows
+from aocr.label.rows_file import FileRow, Rows
 from ocr_simple.boxes import Corners
 from ocr_simple.datasets.annotation_text import read_text
 from ocr_simple.datasets.crops import CROPS, format_corners, parse_corners
@@ -30,7 +30,7 @@ class CropsFile:
                     self._boxes[image] = box
             except ValueError as error:
                 self.notes.append(f"{path}:{number}: {error}")
-            rows.append(Row(image, name.strip(), text, line.rstrip("\r")))
+            rows.append(FileRow(image, name.strip(), text, line.rstrip("\r")))
         self.rows = Rows(path, rows)
 
     def get(self, image: str) -> Corners:

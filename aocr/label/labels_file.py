@@ -13,14 +13,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 from aocr.label.crops_file import CropsFile
-from aocr.label.rows_file import Row, Rows
+from aocr.label.rows_file import FileRow, Rows
 from ocr_simple.datasets.annotation_text import read_text
 from ocr_simple.datasets.annotations import LABEL_FILES, LABELS
 from ocr_simple.datasets.entries import Entry, Fault, fault_list
 from ocr_simple.datasets.folders import read_pairs, text_beside
 from ocr_simple.datasets.row_images import read_annotations
 from ocr_simple.errors import DatasetError
-from ocr_simple.text import counted, normalise_text
+from ocr_simple.messages import counted
+from ocr_simple.text import normalise_text
 
 LEFT_OUT = "left_out.tsv"
 REASONS = ("unreadable", "not a line")  # why a picture is left out
@@ -94,7 +95,7 @@ class LabelsFile:
         path = os.path.abspath(entry.file)
         return self._names.get(path) or self._names.get(os.path.realpath(path), "")
 
-    def _found_labels(self, images: Sequence[Path]) -> list[Row]:
+    def _found_labels(self, images: Sequence[Path]) -> list[FileRow]:
         """The rows of labels.tsv, or of what the folder has instead. Raises DatasetError."""
         files = [self.folder / name for name in LABEL_FILES if (self.folder / name).is_file()]
         if not files:
@@ -114,7 +115,7 @@ class LabelsFile:
             )
         return self._taken_over(entries, files[0].name)
 
-    def _plain(self, path: Path, found: Sequence[Entry | Fault]) -> list[Row]:
+    def _plain(self, path: Path, found: Sequence[Entry | Fault]) -> list[FileRow]:
         """The rows of a file in which each row is a path, a tab and a label; else none.
 
         Rows that cannot be used, such as those of images that are not there, stay as they are. A
@@ -129,23 +130,23 @@ class LabelsFile:
         for number, row in sorted(zip(numbers, found)):
             line = written[number]
             if isinstance(row, Fault):
-                rows.append(Row("", "", None, line))
+                rows.append(FileRow("", "", None, line))
                 continue
             name, _, text = line.partition("\t")
             if name.strip() != row.name or normalise_text(text) != row.label:
                 return []
-            rows.append(Row(self._image_of(row), name.strip(), row.label, line))
+            rows.append(FileRow(self._image_of(row), name.strip(), row.label, line))
         return rows
 
-    def _taken_over(self, entries: list[Entry], source: str) -> list[Row]:
+    def _taken_over(self, entries: list[Entry], source: str) -> list[FileRow]:
         if entries:
             self.notes.append(
                 f"{self.folder}: {counted(len(entries), 'label')} from {source}; "
                 f"they are written to {LABELS} with the first answer"
             )
-        return [Row(self._image_of(entry), entry.name, entry.label) for entry in entries]
+        return [FileRow(self._image_of(entry), entry.name, entry.label) for entry in entries]
 
-    def _found_left_out(self) -> list[Row]:
+    def _found_left_out(self) -> list[FileRow]:
         path = self.folder / LEFT_OUT
         if not path.is_file():
             return []
@@ -154,7 +155,7 @@ class LabelsFile:
             name, _, reason = line.partition("\t")
             known = self._names.get(os.path.abspath(self.folder / name), "")
             if line.strip():
-                rows.append(Row(known, name, reason.strip() or REASONS[0], line))
+                rows.append(FileRow(known, name, reason.strip() or REASONS[0], line))
         return rows
 
 

@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ocr_simple.runs.checkpoint import write_whole
+from ocr_simple.written_files import write_whole
 
 PLAIN_START = re.compile(r"[\w.-]")  # a row that begins otherwise could be JSON, XML or ~, a home
 
 
 @dataclass
-class Row:
+class FileRow:
     """A row of one of the files."""
 
     image: str  # as the session names it; empty if the row is none of its images'
@@ -29,9 +29,9 @@ class Row:
 class Rows:
     """The rows of a file, in order, found by the image."""
 
-    def __init__(self, path: Path, rows: Sequence[Row]):
+    def __init__(self, path: Path, rows: Sequence[FileRow]):
         self.path, self.rows = path, list(rows)
-        self._of: dict[str, list[Row]] = {}  # of each image; usually one
+        self._of: dict[str, list[FileRow]] = {}  # of each image; usually one
         self._existed, self._state = path.exists(), _state_of(path)
         self._kept = False  # whether the file of before this session is kept
         for row in self.rows:
@@ -50,7 +50,7 @@ class Rows:
         rows = self._of.setdefault(image, [])
         if not rows:
             start = "" if PLAIN_START.match(image) else "./"
-            rows.append(Row(image, start + image, None))
+            rows.append(FileRow(image, start + image, None))
             self.rows += rows
         for row in rows[:-1]:
             row.text, row.raw = None, None

@@ -45,11 +45,12 @@ from aocr.server.versions import newest
 from ocr_simple import interrupts, storage
 from ocr_simple.decoding.constraints import load_constraint
 from ocr_simple.engines.onnx_engine import uses_onnx
+from ocr_simple.messages import shortened
 from ocr_simple.network.backend import check_backend
 from ocr_simple.runs import devices
 from ocr_simple.runs.model_files import find_model
 from ocr_simple.spec import read_spec
-from ocr_simple.text import Alphabet, shortened
+from ocr_simple.text import Alphabet
 
 ERROR = {"content": {"application/json": {"schema": {
     "type": "object", "required": ["error"], "properties": {"error": {"type": "string"}},

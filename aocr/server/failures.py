@@ -10,7 +10,7 @@ from typing import Any
 
 from starlette.responses import JSONResponse
 
-from ocr_simple.text import shortened
+from ocr_simple.messages import shortened
 
 log = logging.getLogger("ocr_simple")
 LOGGED_LINES = 60  # of a traceback

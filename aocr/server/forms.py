@@ -8,7 +8,7 @@ from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
 from aocr.options import ServeOptions
-from ocr_simple.text import escape_controls, shortened
+from ocr_simple.messages import escape_controls, shortened
 
 MAX_FIELDS = 16  # of a form, besides its files
 

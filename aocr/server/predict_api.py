@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from aocr.server.served_model import ServedLine
-from ocr_simple.text import shown
+from ocr_simple.messages import shown
 
 SIGNATURES = {
     "serving_default": ("output", "probability"),

@@ -20,8 +20,8 @@ from aocr.server.served_model import Preparation, ServedLine, ServedModel
 from aocr.server.versions import last_change, newest
 from ocr_simple import storage
 from ocr_simple.images import ImageError
+from ocr_simple.messages import shown
 from ocr_simple.stoppable import Stopped
-from ocr_simple.text import shown
 
 log = logging.getLogger("ocr_simple")
 

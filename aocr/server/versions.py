@@ -9,7 +9,7 @@ from typing import Any
 from aocr.export_files import ABOUT, MOST_BYTES, check_described
 from ocr_simple import storage
 from ocr_simple.local_files import read_object
-from ocr_simple.text import shown
+from ocr_simple.messages import shown
 
 MAX_HEIGHT = 1024  # of a model's images, in rows
 MAX_DIGITS = 18  # of a version: TensorFlow Serving's are of 64 bits

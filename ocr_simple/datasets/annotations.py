@@ -40,8 +40,8 @@ from ocr_simple.datasets.records import is_tfrecords, read_lmdb, read_tfrecords
 from ocr_simple.datasets.row_images import IMAGES, read_annotations, spellings
 from ocr_simple.datasets.rows import parse
 from ocr_simple.errors import DatasetError
+from ocr_simple.messages import counted
 from ocr_simple.options import LabelOptions
-from ocr_simple.text import counted
 
 LABELS = "labels.tsv"  # the annotation file that this project writes
 LABEL_FILES = (  # of a folder; the first that is there is used

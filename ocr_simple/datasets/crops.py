@@ -29,7 +29,7 @@ from ocr_simple.boxes import (
 from ocr_simple.datasets.annotation_text import read_text
 from ocr_simple.datasets.entries import Entry, Fault, quoted
 from ocr_simple.local_files import numbered_rows
-from ocr_simple.text import counted, escape_controls
+from ocr_simple.messages import counted, escape_controls
 
 CROPS = "crops.tsv"
 ON_THEIR_SIDE = (5, 6, 7, 8)  # EXIF orientations

@@ -16,7 +16,8 @@ from ocr_simple import storage
 from ocr_simple.datasets import lmdb_files
 from ocr_simple.errors import DatasetError
 from ocr_simple.local_files import open_regular, read_bytes
-from ocr_simple.text import LONGEST_LABEL, escape_controls, first_ten, normalise_text
+from ocr_simple.messages import escape_controls, first_ten
+from ocr_simple.text import LONGEST_LABEL, normalise_text
 
 JOINERS = "\u200c\u200d"  # after a letter, part of the spelling of Persian, Hindi and others
 VARIATION = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]")  # selects how a character is drawn

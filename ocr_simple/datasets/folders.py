@@ -12,7 +12,7 @@ from ocr_simple.datasets.row_labels import mjsynth_word
 from ocr_simple.datasets.rows import refuse_boxes
 from ocr_simple.errors import DatasetError
 from ocr_simple.local_files import read_bytes
-from ocr_simple.text import counted
+from ocr_simple.messages import counted
 
 NUMBERED = re.compile(r"(.*)_\d+")  # the names of images that trdg draws: text_0.jpg
 COUNTER = re.compile(r"(\D*)(\d+)")  # names such as img_001

@@ -21,13 +21,14 @@ from ocr_simple.datasets.batches import Example, LineStream
 from ocr_simple.datasets.crops import straightened
 from ocr_simple.datasets.entries import Entry, Fault, fault_list, image_fault, quoted
 from ocr_simple.errors import DatasetError
+from ocr_simple.messages import counted
 from ocr_simple.network.encoders import ENCODERS
 from ocr_simple.options import LabelOptions, Variation
 from ocr_simple.photography.geometry import TooWide, augment
 from ocr_simple.photography.mixtures import Mix
 from ocr_simple.photography.recipes import CLEAN
 from ocr_simple.spec import ModelSpec, time_steps
-from ocr_simple.text import Alphabet, counted, unique_characters
+from ocr_simple.text import Alphabet, unique_characters
 
 ATTEMPTS = 10  # variations of an image that are tried before it is used unchanged
 DETAIL = 2  # times the model's height: more pixels do not improve a variation
@@ -79,7 +80,7 @@ def in_both(training: Iterable[Entry], validation: Iterable[Entry]) -> list[Entr
     return [entry for entry, _ in alike if _digest(entry) in known]
 
 
-def alphabet_of(found: list[Entry | Fault]) -> str:
+def characters_of_labels(found: list[Entry | Fault]) -> str:
     """The characters of all labels, sorted. Raises DatasetError if there is no label."""
     characters = {character for row in found if isinstance(row, Entry) for character in row.label}
     if not characters:

@@ -4,7 +4,7 @@ import numpy as np
 
 from ocr_simple.drawing.fonts import find_fonts
 from ocr_simple.drawing.lines import Lines
-from ocr_simple.drawing.texts import alphabet_of
+from ocr_simple.drawing.texts import chosen_alphabet
 from ocr_simple.options import LineOptions
 from ocr_simple.spec import ModelSpec
 
@@ -30,5 +30,5 @@ def draw_lines(options: LineOptions, count: int) -> tuple[list[np.ndarray], list
 
 
 def _stream(options: LineOptions, channels: int) -> Lines:
-    spec = ModelSpec(alphabet_of(options).characters, channels=channels)
+    spec = ModelSpec(chosen_alphabet(options).characters, channels=channels)
     return Lines(options, spec, find_fonts(options.fonts, options.language))

@@ -17,8 +17,8 @@ from ocr_simple.datasets.record_frames import (
 )
 from ocr_simple.errors import DatasetError
 from ocr_simple.local_files import LFS_POINTER, FileRefused, open_regular
+from ocr_simple.messages import escape_controls
 from ocr_simple.network.backend import standard_error_closed
-from ocr_simple.text import escape_controls
 
 GZIP = b"\x1f\x8b"
 GZIP_HEADER = 1 << 16  # bytes of a GZIP file that surely hold the first of its content

@@ -21,7 +21,7 @@ from ocr_simple.datasets.missing_images import NearbyImages
 from ocr_simple.datasets.row_labels import check_labels
 from ocr_simple.datasets.rows import Row, Split, parse
 from ocr_simple.errors import DatasetError
-from ocr_simple.text import escape_controls
+from ocr_simple.messages import escape_controls
 
 READINGS = "its third column is a confidence, as inference.py --format tsv prints it: not used"
 IMAGES = "images"  # a folder beside an annotation file, as docTR has it

@@ -24,7 +24,7 @@ from ocr_simple.datasets.entries import quoted
 from ocr_simple.errors import DatasetError
 from ocr_simple.images import EXTENSIONS
 from ocr_simple.local_files import numbered_rows
-from ocr_simple.text import counted
+from ocr_simple.messages import counted
 
 PATH_COLUMNS = (
     "file_name", "filename", "file", "image_path", "image", "img_path", "img", "filepath",

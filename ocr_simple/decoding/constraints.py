@@ -19,7 +19,8 @@ import regex
 from ocr_simple.decoding.automaton import MOST_EXACT, Automaton, edges_of
 from ocr_simple.decoding.regular import NotRegular, compile_pattern
 from ocr_simple.local_files import read_rows
-from ocr_simple.text import BLANK, LONGEST_LABEL, Alphabet, first_ten, normalise_text
+from ocr_simple.messages import first_ten
+from ocr_simple.text import BLANK, LONGEST_LABEL, Alphabet, normalise_text
 
 MOST_BYTES = 1 << 26  # of a lexicon
 MOST_PREFIXES = 10_000  # that are tried to find a text that a pattern matches

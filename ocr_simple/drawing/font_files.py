@@ -14,7 +14,7 @@ from PIL import Image, ImageFont
 
 from ocr_simple.errors import FontError
 from ocr_simple.local_files import LFS_POINTER, FileRefused, open_regular
-from ocr_simple.text import shortened
+from ocr_simple.messages import shortened
 
 FEW = 40  # characters by which a font is tried, besides those of ASCII
 ODD_SIZE = 37  # no bitmap font has it

@@ -17,10 +17,10 @@ from typing import TypeVar
 
 from ocr_simple.drawing import font_files
 from ocr_simple.errors import FontError, LineError
+from ocr_simple.messages import escape_controls, first_ten
 from ocr_simple.options import HELD_OUT, TRDG_FOLDER
 from ocr_simple.stoppable import StoppableProcess, Stopped
 from ocr_simple.storage import is_system_file
-from ocr_simple.text import escape_controls, first_ten
 
 MATPLOTLIB_FOLDER = Path(str(importlib.util.find_spec("matplotlib").origin)).parent  # type: ignore[union-attr]
 FONT_EXTENSIONS = {".ttf", ".otf", ".ttc", ".otc", ".woff", ".woff2"}

@@ -25,8 +25,9 @@ from ocr_simple.drawing.trdg_renderer import (
 )
 from ocr_simple.errors import LineError
 from ocr_simple.images import MAX_ASPECT, MAX_PIXELS
+from ocr_simple.messages import first_ten
 from ocr_simple.options import Drawing
-from ocr_simple.text import first_ten, is_right_to_left
+from ocr_simple.right_to_left import is_right_to_left
 
 TOO_WIDE = f"over {MAX_ASPECT} times as wide as high"  # no image of that shape can be read
 

@@ -29,13 +29,14 @@ from ocr_simple.drawing.shaping import check_scripts, needs_shaping
 from ocr_simple.drawing.texts import Texts
 from ocr_simple.drawing.typography import PRINTED, printed_marks
 from ocr_simple.errors import LineError
+from ocr_simple.messages import first_ten
 from ocr_simple.options import LineOptions
 from ocr_simple.photography import geometry
 from ocr_simple.photography.effects.shot import happens
 from ocr_simple.photography.mixtures import Mix
 from ocr_simple.photography.recipes import CLEAN, Lettering, Recipe, RecipeMarks
 from ocr_simple.spec import ModelSpec, time_steps
-from ocr_simple.text import Alphabet, ctc_steps_needed, first_ten
+from ocr_simple.text import Alphabet, ctc_steps_needed
 
 CHARACTER_COLUMNS = 5  # columns of a model's input that common fonts give each character
 # What is raised where nothing is left of a text, or a glyph of its font is damaged or huge

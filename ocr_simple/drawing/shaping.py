@@ -13,7 +13,7 @@ from PIL import features
 
 from ocr_simple.errors import LineError
 from ocr_simple.options import Drawing
-from ocr_simple.text import is_right_to_left, kinds_of
+from ocr_simple.right_to_left import is_right_to_left, kinds_of
 
 SHAPED = re.compile(
     "[\u0300-\u036f\u0483-\u0489"  # combining marks

@@ -18,8 +18,9 @@ from ocr_simple.drawing.numbers import number
 from ocr_simple.drawing.phrases import PAGES, SIGNS, Kind, Vocabulary, frequencies, phrase
 from ocr_simple.errors import LineError
 from ocr_simple.local_files import read_rows
+from ocr_simple.messages import first_ten
 from ocr_simple.options import LONGEST_LINE, TRDG_FOLDER, TextOptions
-from ocr_simple.text import Alphabet, first_ten, normalise_text, unique_characters
+from ocr_simple.text import Alphabet, normalise_text, unique_characters
 
 NUMBERS = 0.6  # share of printed numbers in the source numbers; the others are plain digits
 MOST_BYTES = 1 << 26  # of a --strings-file
@@ -382,7 +383,7 @@ def characters_of(options: TextOptions) -> str:
     return unique_characters(sorted(found))
 
 
-def alphabet_of(options: TextOptions) -> Alphabet:
+def chosen_alphabet(options: TextOptions) -> Alphabet:
     """The alphabet that options name; auto: the characters of the texts, or digits without any.
 
     Raises ValueError, and LineError for texts that cannot be read.

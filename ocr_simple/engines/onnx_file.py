@@ -16,8 +16,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ocr_simple.local_files import read_bytes
+from ocr_simple.messages import shortened
 from ocr_simple.spec import ModelSpec
-from ocr_simple.text import shortened
 from ocr_simple.written_files import digest
 
 SPEC, MADE_FROM = "ocr.json", "keras_sha256"  # in its metadata

@@ -18,8 +18,9 @@ from matplotlib import get_data_path
 from matplotlib.font_manager import findSystemFonts, get_font
 from PIL import Image, ImageColor, ImageDraw, ImageFont
 
+from ocr_simple.messages import printable
 from ocr_simple.options import TRDG_FOLDER
-from ocr_simple.text import is_right_to_left, printable
+from ocr_simple.right_to_left import is_right_to_left
 
 WIDTH = 1000  # pixels of a page of lines
 DEJAVU = Path(get_data_path(), "fonts", "ttf")

@@ -10,8 +10,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ocr_simple.messages import counted
 from ocr_simple.reports.metrics import Evaluation, Reading, evaluate
-from ocr_simple.text import counted
 
 LIKELY = 0.05  # a p above it may well be chance
 

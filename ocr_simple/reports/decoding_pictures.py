@@ -14,6 +14,7 @@ import numpy as np
 from PIL import Image
 
 from ocr_simple import images as imaging
+from ocr_simple.messages import visible
 from ocr_simple.reports.canvas import (
     EDGE,
     LARGE,
@@ -26,7 +27,7 @@ from ocr_simple.reports.canvas import (
     text_width,
 )
 from ocr_simple.spec import ModelSpec
-from ocr_simple.text import Line, visible
+from ocr_simple.text import Line
 
 CYCLE = ("#0969da", "#bc4c00", "#8250df", "#1a7f37", "#bf3989")  # of characters' spans, in turn
 HEAT = "#ff6a00"  # of attention: visible on black ink, on white paper, and on most colours

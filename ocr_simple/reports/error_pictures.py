@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from ocr_simple.messages import NOTHING, visible
 from ocr_simple.reports.canvas import (
     EDGE,
     QUIET,
@@ -24,7 +25,7 @@ from ocr_simple.reports.canvas import (
     natural_width,
     text_width,
 )
-from ocr_simple.text import NOTHING, Line, visible
+from ocr_simple.text import Line
 
 FREQUENT, CORRECT = "#a50f15", "#eaeef2"  # cells of the confusion map
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Sequence
 
-from ocr_simple.text import visible
+from ocr_simple.messages import visible
 
 MOST_ROWS = 30  # of a table
 

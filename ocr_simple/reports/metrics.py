@@ -20,9 +20,10 @@ from functools import cached_property
 import numpy as np
 from rapidfuzz.distance import Levenshtein
 
+from ocr_simple.messages import visible
 from ocr_simple.reports.intervals import shown_share
 from ocr_simple.reports.markdown import markdown_table
-from ocr_simple.text import Line, visible
+from ocr_simple.text import Line
 
 BINS = 10  # of confidence
 GOALS = (0.95, 0.99, 0.995)  # shares of exact lines that may be required of those accepted
@@ -157,7 +158,7 @@ def evaluate(readings: Iterable[Reading]) -> Evaluation:
     readings = list(readings)
     if not readings:
         raise ValueError("no lines to evaluate; is the data set empty?")
-    exact, cer = _error_rates(readings)
+    exact, cer = rates_of(readings)
     truths = [reading.truth.split() for reading in readings]
     edits = sum(Levenshtein.distance(t, r.line.text.split()) for t, r in zip(truths, readings))
     wrong = [i for i, reading in enumerate(readings) if not reading.exact]
@@ -197,7 +198,8 @@ def error_rates(truths: list[str], texts: list[str]) -> tuple[float, float]:
     return exact, edits / max(1, sum(map(len, truths)))
 
 
-def _error_rates(readings: Sequence[Reading]) -> tuple[float, float]:
+def rates_of(readings: Sequence[Reading]) -> tuple[float, float]:
+    """`error_rates` of readings; not empty."""
     return error_rates([r.truth for r in readings], [r.line.text for r in readings])
 
 
@@ -211,7 +213,7 @@ def _by_length(readings: Sequence[Reading]) -> tuple[LengthScore, ...]:
     groups = defaultdict(list)
     for reading in readings:
         groups[len(reading.truth)].append(reading)
-    return tuple(LengthScore(n, len(groups[n]), *_error_rates(groups[n])) for n in sorted(groups))
+    return tuple(LengthScore(n, len(groups[n]), *rates_of(groups[n])) for n in sorted(groups))
 
 
 def _confusions(readings: Sequence[Reading]) -> tuple[Confusion, ...]:

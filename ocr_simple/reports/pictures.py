@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from ocr_simple import images as imaging
+from ocr_simple.messages import visible
 from ocr_simple.reports.canvas import (
     LARGE,
     QUIET,
@@ -21,7 +22,7 @@ from ocr_simple.reports.canvas import (
     shorten,
     text_width,
 )
-from ocr_simple.text import Line, visible
+from ocr_simple.text import Line
 
 
 def _shown(text: str) -> str:

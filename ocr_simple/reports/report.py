@@ -22,6 +22,7 @@ import numpy as np
 from PIL import Image
 
 from ocr_simple.images import ImageError
+from ocr_simple.messages import escape_controls
 from ocr_simple.reports import charts, error_pictures
 from ocr_simple.reports.comparison import Comparison
 from ocr_simple.reports.metrics import Evaluation, Reading, coverage_curve, evaluate
@@ -37,7 +38,6 @@ from ocr_simple.reports.report_files import (
 )
 from ocr_simple.reports.report_page import report_page
 from ocr_simple.reports.report_text import report_text
-from ocr_simple.text import escape_controls
 from ocr_simple.written_files import staged
 
 SHEET = 24  # lines in a picture

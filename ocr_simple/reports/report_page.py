@@ -19,10 +19,10 @@ import numpy as np
 from PIL import Image
 from rapidfuzz.distance import Levenshtein
 
+from ocr_simple.messages import NOTHING, visible
 from ocr_simple.reports.comparison import Comparison
 from ocr_simple.reports.intervals import shown_share
 from ocr_simple.reports.metrics import SURE, Evaluation, Reading
-from ocr_simple.text import NOTHING, visible
 
 TEMPLATE = Path(__file__).with_suffix(".html")
 MOST_WRONG, MOST_RIGHT, MOST_CHANGED = 300, 60, 300  # lines with pictures

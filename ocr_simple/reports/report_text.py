@@ -3,10 +3,10 @@
 import math
 from collections.abc import Sequence
 
+from ocr_simple.messages import NOTHING
 from ocr_simple.reports.comparison import Comparison
 from ocr_simple.reports.markdown import cell, markdown_table
 from ocr_simple.reports.metrics import SURE, Evaluation, Reading
-from ocr_simple.text import NOTHING
 
 
 def _percent(value: float) -> str:

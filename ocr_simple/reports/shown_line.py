@@ -12,7 +12,8 @@ from html import escape
 import numpy as np
 from PIL import Image
 
-from ocr_simple.text import Character, Line, printable, visible
+from ocr_simple.messages import printable, visible
+from ocr_simple.text import Character, Line
 
 WIDTH, HEIGHT = 900, 96  # pixels of the image in the picture, at most
 MARGIN, TEXT, NOTE = 8, 26, 15  # pixels; the last two of an em

@@ -1,10 +1,8 @@
-"""What a checkpoint holds: all that changes during a run; and files that are never half written."""
+"""What a checkpoint holds: all that changes during a run."""
 
 import io
 import json
 import math
-import os
-import shutil
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -14,34 +12,8 @@ import numpy as np
 
 from ocr_simple.errors import TrainError
 from ocr_simple.local_files import open_regular
+from ocr_simple.messages import shortened
 from ocr_simple.network.backend import keras
-from ocr_simple.text import shortened
-
-
-def write_whole(path: Path, content: bytes, before: Path | None = None) -> None:
-    """Write a file completely or not at all. before: where to keep the previous version.
-
-    Links are replaced, not followed.
-    """
-    temporary = path.with_name(f".{path.name}.partial")
-    kept = path.with_name(f".{path.name}.before.partial")
-    try:
-        temporary.unlink(missing_ok=True)  # it may be a link
-        with open(temporary, "xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        if before is not None:
-            kept.unlink(missing_ok=True)
-            try:
-                os.link(path, kept)
-            except OSError:  # no hard links on this file system
-                shutil.copyfile(path, kept)
-            os.replace(kept, before)
-        os.replace(temporary, path)
-    finally:
-        for partial in (temporary, kept):
-            partial.unlink(missing_ok=True)
 
 
 def pack(arrays: dict[str, Any]) -> bytes:

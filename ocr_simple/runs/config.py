@@ -13,12 +13,13 @@ from ocr_simple.datasets.crops import kept_box
 from ocr_simple.drawing.texts import check_text_options
 from ocr_simple.errors import TrainError
 from ocr_simple.local_files import read_object
+from ocr_simple.messages import shown
 from ocr_simple.network.backend import check_backend
 from ocr_simple.options import LARGEST_SEED, TrainOptions
 from ocr_simple.photography.mixtures import Mix
 from ocr_simple.runs.model_files import find_model
 from ocr_simple.spec import FORMER_CONTEXTS, ModelSpec
-from ocr_simple.text import NAMED_ALPHABETS, shown, unique_characters
+from ocr_simple.text import NAMED_ALPHABETS, unique_characters
 
 MOST_BYTES = 1 << 26  # of a config.json, which holds all --strings
 CHECKED = {"steps": int, "shares": int, "alphabet": str, "rnn": str}  # more than compared

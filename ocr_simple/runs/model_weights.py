@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from ocr_simple.messages import shortened
 from ocr_simple.spec import ModelSpec, open_archive
-from ocr_simple.text import shortened
 
 WEIGHTS_FILE = "model.weights.h5"  # in the archive, as Keras names it
 MAX_LINKS = 10_000  # names in the file; a deep model has a few hundred

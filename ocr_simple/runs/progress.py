@@ -11,9 +11,10 @@ from tqdm import tqdm
 from ocr_simple.options import TrainOptions
 from ocr_simple.reports import pictures
 from ocr_simple.reports.validation import Validation
-from ocr_simple.runs.checkpoint import TrainState, write_whole
+from ocr_simple.runs.checkpoint import TrainState
 from ocr_simple.runs.journal import journal
 from ocr_simple.runs.run_folder import RunFolder
+from ocr_simple.written_files import write_whole
 
 COMPILING = "{l_bar}{bar}| {n_fmt}/{total_fmt} [compiling]"  # no estimate of the time
 

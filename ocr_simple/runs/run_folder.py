@@ -13,13 +13,14 @@ import numpy as np
 
 from ocr_simple import storage
 from ocr_simple.errors import TrainError
+from ocr_simple.messages import shortened, shown
 from ocr_simple.reports.metrics_file import read_metrics
-from ocr_simple.runs.checkpoint import TrainState, progress_of, unpack, write_whole
+from ocr_simple.runs.checkpoint import TrainState, progress_of, unpack
 from ocr_simple.runs.config import read_config
 from ocr_simple.runs.journal import log
 from ocr_simple.runs.model_weights import check_weights
 from ocr_simple.spec import read_spec
-from ocr_simple.text import shortened, shown
+from ocr_simple.written_files import write_whole
 
 # What happens to a folder, in this order:
 # 1. It is empty or missing: a new run starts. config.json is written before the first step.

@@ -22,6 +22,7 @@ from ocr_simple.datasets.preview import APART
 from ocr_simple.drawing.fonts import find_fonts, split_fonts
 from ocr_simple.drawing.lines import Lines
 from ocr_simple.drawing.texts import characters_of
+from ocr_simple.messages import visible
 from ocr_simple.options import TrainOptions
 from ocr_simple.reports import pictures
 from ocr_simple.reports.canvas import LARGE, WIDTH, Page, columns_for, natural_width, with_palette
@@ -29,7 +30,6 @@ from ocr_simple.reports.sheet import is_made_by, write_sheet
 from ocr_simple.runs.config import with_auto_alphabet
 from ocr_simple.runs.model_files import find_model
 from ocr_simple.spec import ModelSpec, read_spec
-from ocr_simple.text import visible
 
 FILE = Path("preview.png")  # in the current folder
 COUNT = 40
@@ -98,7 +98,7 @@ def _spec(options: TrainOptions, found: Sequence[Entry | Fault]) -> ModelSpec:
         spec = dataclasses.replace(start, alphabet=alphabet)
     if options.alphabet != "auto":
         return spec
-    labels = labelled.alphabet_of(list(found)) if options.dataset else ""
+    labels = labelled.characters_of_labels(list(found)) if options.dataset else ""
     drawn = characters_of(options) if options.mix_generated or not options.dataset else ""
     return with_auto_alphabet(spec, options, labels + drawn)
 
