@@ -408,7 +408,7 @@ TYPEWRITER = Recipe(  # letters and their carbon copies
         ),
         share=0.95,
     ),
-    crop=Crop(ink_height=(0.35, 1.0), left=(0.0, 0.6), right=(0.0, 0.6)),
+    crop=Crop(ink_height=(0.3, 0.85), left=(0.0, 0.6), right=(0.0, 0.6)),
     warp=Warp(rotation=1.5, distortion=0.4),
     ink=Ink(
         starvation=0.1,
