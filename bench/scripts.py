@@ -55,6 +55,8 @@ class Script:
     options: tuple[str, ...] = ()
 
 
+# marks above and below are small; cropped as the lines of the measurement, which have little room
+TALL = ("--height", "48", "--fit", "--average", "0.999")
 SCRIPTS = {
     "he": Script(
         train=(
@@ -90,7 +92,7 @@ SCRIPTS = {
         validate=("Norasi",),
         measure=("Loma", "Waree"),
         npm="thai",
-        options=("--height", "48", "--average", "0.999"),  # marks above and below are small
+        options=TALL,
     ),
     "hi": Script(
         train=(
@@ -104,7 +106,7 @@ SCRIPTS = {
         measure=("Lohit-Devanagari", "mukta-devanagari-400", "martel-devanagari-400"),
         npm="devanagari",
         npm_without=("mukta", "martel"),
-        options=("--height", "48", "--average", "0.999"),
+        options=TALL,
     ),
     "de": Script(
         train=(),

@@ -25,6 +25,8 @@ LIT = {
     "-": ("g",),
 }
 HIGH = 760.0  # of a digit
+CLEAR = 100.0  # beside a point: 3 pixels where digits are 23 high
+SMALLEST_POINT = 65.0  # 2 of these pixels
 PANELS = 0.3  # share of fonts of pixels
 
 
@@ -56,14 +58,15 @@ def segments(rng: np.random.Generator) -> dict[str, Glyph]:
         placed = [np.add(p @ ((1, 0), (slant, 1)), (x - lean, 0)) for p in polygons]
         return Glyph([clockwise(polygon) for polygon in placed], round(width))
 
-    size = thick * rng.uniform(0.8, 1.4)
+    size = max(SMALLEST_POINT, thick * rng.uniform(0.8, 1.4))
     corners = 4 if rng.random() < 0.5 else 12
     between = room - left + lean  # from a digit's foot to the end of its cell
-    beside = max(0.0, size * rng.uniform(1.0, 1.3) - between)
+    clear = max(CLEAR, 0.8 * thick)  # of the point, on both sides together: it has to be seen
+    beside = max(0.0, size * rng.uniform(1.0, 1.3) + clear - between)
     if rng.random() < 0.3:  # points that have a place of their own
         beside = max(beside, size * rng.uniform(0.3, 1.3))
-    # in the middle of the gap at the foot, or close to the digit before it
-    start = rng.uniform(0.4, 0.9) * (beside + between - size) - between + lean
+    # in the middle of the gap at the foot, or closer to the digit before it
+    start = rng.uniform(0.3, 0.6) * (beside + between - size) - between + lean
     point = dot(size, corners)
     tail = np.array([(0.3, 0.3), (1.0, 0.3), (0.4, -0.9), (0.0, -0.9)]) * size
     colon = size * rng.uniform(1.5, 3.5)

@@ -9,10 +9,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from fontTools.ttLib import TTFont
-from PIL import ImageFont
+from PIL import Image, ImageDraw, ImageFont
 from support.lines import font_named
 
 from ocr_simple.drawing.fonts import characters_drawn
@@ -67,6 +68,21 @@ def test_the_point_of_a_display_stands_at_the_foot_of_the_digit_before_it(seed, 
     assert point[1] > 0.5 * digit[1], "in the lower half"
     assert before + point[2] <= before + font.getlength(".") + 1, "and in its cell or left of it"
     assert (digit[0] + digit[2]) / 2 < before + point[0], "and right of the digit's middle"
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_the_point_of_a_display_is_seen_apart_from_the_digits_beside_it(seed, tmp_path):
+    make.save_font(tmp_path / "a.ttf", displays.segments(np.random.default_rng(seed)))
+    font = ImageFont.truetype(str(tmp_path / "a.ttf"), 250)  # digits are 190 pixels high
+    places = 100, 100 + font.getlength("8"), 100 + font.getlength("8.")
+    masks = [np.zeros((300, 1200), np.uint8) for _ in places]
+    for mask, character, x in zip(masks, "8.8", places):
+        picture = Image.new("L", mask.shape[::-1])
+        ImageDraw.Draw(picture).text((x, 250), character, 255, font=font, anchor="ls")
+        mask[np.asarray(picture) > 127] = 1
+    before, point, after = masks
+    wider = cv2.dilate(point, np.ones((13, 13), np.uint8))
+    assert point.any() and not (wider & (before | after)).any()
 
 
 def test_a_panel_draws_the_whole_alphabet_of_numbers_with_narrow_points(tmp_path):
