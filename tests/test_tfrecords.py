@@ -1,5 +1,6 @@
 """TFRecords: what is written, what is read again, and what is refused."""
 
+import gzip
 import os
 import re
 from pathlib import Path
@@ -103,6 +104,17 @@ def test_shards_share_the_images(image_folder):
     ]
     shared = [[entry.label for entry in find_entries(file)] for file in written.files]
     assert shared == [["0", "3", "6"], ["1", "4"], ["2", "5"]]
+
+
+def test_files_whose_names_end_in_gz_are_compressed_and_read_again(image_folder):
+    annotations = annotate(image_folder / "annotations.txt", "images/a.png 1", "images/a.png 2")
+    written = write_labelled(annotations, image_folder / "out.tfrecords.gz", shards=2)
+    assert [file.name for file in written.files] == [
+        f"out-0000{i}-of-00002.tfrecords.gz" for i in range(2)
+    ]
+    for file, label in zip(written.files, "12"):
+        assert gzip.decompress(file.read_bytes())
+        assert [entry.label for entry in find_entries(file)] == [label]
 
 
 # --- bad rows -------------------------------------------------------------------------------

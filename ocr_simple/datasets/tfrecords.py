@@ -43,6 +43,7 @@ from ocr_simple.options import LabelOptions
 
 log = logging.getLogger("ocr_simple")
 
+GZIP_SUFFIX = ".gz"  # of files that are compressed
 SKIPPED = ".skipped.tsv"  # appended to the name of an output: the file of rows left out
 AHEAD = 64  # items that are prepared before the one that is written next
 CHUNK = 64  # generated lines that a process draws at a time
@@ -89,7 +90,9 @@ def shard_files(output: str | os.PathLike, shards: int) -> list[Path]:
         raise DatasetError(f"--shards {shards}: give 1 to 99999")
     if path.is_dir() or not (storage.url_of(path) or path.parent.is_dir()):
         raise DatasetError(f"{path}: cannot be written; name a file in an existing folder")
-    names = [f"{path.stem}-{i:05}-of-{shards:05}{path.suffix}" for i in range(shards)]
+    end = "".join(path.suffixes[-2:]) if path.suffix == GZIP_SUFFIX else path.suffix
+    stem = path.name.removesuffix(end)
+    names = [f"{stem}-{i:05}-of-{shards:05}{end}" for i in range(shards)]
     return [path.with_name(name) for name in names] if shards > 1 else [path]
 
 
@@ -128,7 +131,8 @@ class RecordWriter:
     """Writes TFRecord files, a context manager: they are complete when it ends without an error.
 
     After an error, no file is written and existing ones are unchanged. Record number n goes to file
-    n % shards. Raises DatasetError for an existing file that is not TFRecords.
+    n % shards. Files whose names end in .gz are compressed. Raises DatasetError for an existing
+    file that is not TFRecords.
     """
 
     def __init__(self, output: str | os.PathLike, shards: int = 1):
@@ -150,7 +154,10 @@ class RecordWriter:
         self._tf = tf
         try:
             with self._disk_errors():
-                self._writers = [tf.io.TFRecordWriter(str(partial)) for partial in self._partial]
+                self._writers = [
+                    tf.io.TFRecordWriter(str(partial), "GZIP" if file.suffix == GZIP_SUFFIX else "")
+                    for partial, file in zip(self._partial, self.files)
+                ]
         except DatasetError:
             self._remove_partial()
             raise
