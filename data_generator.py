@@ -113,10 +113,12 @@ def _labelled(options: TrainOptions, spec: ModelSpec, known: str) -> Data:
             + fault_list(left_out)
         )
     if both := labelled.in_both(entries, unseen):
+        fix = "remove them from one of the two"
+        if not options.validation:
+            fix = "the data set has copies of images, which aocr check lists: keep one of each"
         log(
             f"{len(both):,} of {len(unseen):,} images to validate on are also trained on (first: "
-            f"{both[0].place}), so the validation looks better than it is; remove them from one "
-            "of the two"
+            f"{both[0].place}), so the validation looks better than it is; {fix}"
         )
     about = f"{len(entries):,} images to train on, {len(unseen):,} to validate on"
     images = labelled.LabelledLines(entries, spec, options.seed, options)

@@ -27,6 +27,7 @@ SMALL = 8  # pixels: no character can be read in fewer rows, or columns
 FLAT = 16  # grey levels between darkest and lightest of a blank image
 RARE = 10  # a character that occurs in fewer labels is hard to learn
 LENGTHS = 12  # different lengths of labels that are listed one by one
+GROUP = 4  # entries with the same image that are listed
 SHOWN = 48  # images of the sheet
 COMMAND = "aocr check"
 
@@ -64,14 +65,16 @@ def run(options: CheckOptions, _: list[str]) -> int:
     for name in options.dataset:
         dataset = find_dataset(name, options)
         seen, faults = _look(dataset)
+        dataset = dataset._replace(rows=[*(each.entry for each in seen), *faults])
         say(f"{dataset}\n{_figures(seen)}" if seen else dataset)
         findings, found_odd = _findings(seen, alphabet)
         for finding in findings:
             say(finding)
         if faults:
             say(f"rows that cannot be used: {len(faults):,}{fault_list(faults)}")
-            faulty = True
-        if not seen:
+        usable = [each for each in seen if not (alphabet and alphabet.unknown(each.entry.label))]
+        faulty |= len(usable) < len(dataset.rows)
+        if not usable:
             raise ValueError(f"{name}: none of its {len(dataset.rows):,} rows can be used")
         odd |= found_odd
         everything.append(seen)
@@ -185,7 +188,11 @@ def _shape(seen: Decoded) -> str:
 
 
 def _group(entries: list[Entry]) -> str:
-    return "; ".join(f"{entry.place} {quoted(entry.label)}" for entry in entries)
+    """Entries of one image for a message: the first of them, and one with another label."""
+    other = next((entry for entry in entries if entry.label != entries[0].label), None)
+    listed = list(dict.fromkeys(entries[:GROUP] + ([other] if other else [])))
+    more = f"; and {len(entries) - len(listed):,} more" if len(entries) > len(listed) else ""
+    return "; ".join(f"{entry.place} {quoted(entry.label)}" for entry in listed) + more
 
 
 def _too_long(seen: list[Decoded]) -> list[Finding]:

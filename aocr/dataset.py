@@ -23,6 +23,7 @@ from ocr_simple.datasets.tfrecords import (
 from ocr_simple.drawing.fonts import find_fonts, split_fonts
 from ocr_simple.drawing.lines import Lines
 from ocr_simple.drawing.texts import check_text_options, chosen_alphabet
+from ocr_simple.messages import counted
 from ocr_simple.spec import ModelSpec
 
 log = logging.getLogger("ocr_simple")
@@ -48,7 +49,7 @@ def run(options: DatasetOptions, _: list[str]) -> int:
     if not written.faults:
         return 0
     skipped = f"{storage.display_name(output)}{SKIPPED}"
-    say(f"{len(written.faults)} rows left out, listed in {skipped}", sys.stderr)
+    say(f"{counted(len(written.faults), 'row')} left out, listed in {skipped}", sys.stderr)
     return 1
 
 

@@ -35,9 +35,23 @@ def odd_folder(tmp_path, monkeypatch):
     return folder
 
 
+def test_labels_that_no_model_of_the_alphabet_can_write_are_nothing_to_use(odd_folder, capsys):
+    annotate(odd_folder / "labels.tsv", "a.png\tone", "b.png\ttwo")
+    assert cli.main(["check", "odd", "--alphabet", "digits"]) == 2
+    assert "none of its 2 rows can be used" in capsys.readouterr().err
+
+
+def test_many_copies_of_an_image_are_counted_and_not_all_listed(odd_folder, capsys):
+    annotate(odd_folder / "labels.tsv", *["a.png\t12"] * 30, "a.png\t13")
+    assert cli.main(["check", "odd"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    (line,) = (row for row in lines if row.startswith("  ") and "labels.tsv:31 '13'" in row)
+    assert line.endswith("; and 26 more") and line.count("labels.tsv") == 5
+
+
 def test_what_is_in_a_data_set_and_what_is_odd_is_printed(odd_folder, capsys):
     before = sorted(odd_folder.iterdir())
-    assert cli.main(["check", "odd", "--alphabet", "digits"]) == 0
+    assert cli.main(["check", "odd", "--alphabet", "digits"]) == 1
     out = capsys.readouterr().out
     assert out.startswith(
         "odd: labels.tsv, rows separated by tabs; 8 images, labels of 0 to 10 characters, "

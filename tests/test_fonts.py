@@ -158,7 +158,7 @@ def test_a_file_that_is_named_outright_must_be_a_font(mixed_folder):
 
 def test_a_folder_of_none_but_bad_fonts_is_an_error(mixed_folder):
     (mixed_folder / "good.ttf").unlink()
-    with pytest.raises(LineError, match="no font file there"):
+    with pytest.raises(LineError, match="none of its 6 font files can be used"):
         find_fonts((str(mixed_folder),))
 
 

@@ -146,6 +146,17 @@ def test_images_over_the_limits_are_counted_and_listed(labelled_folder):
         labelled.select_usable(found, SPEC, max_height=1)
 
 
+def test_all_rows_of_an_image_are_trained_on_or_all_are_validated_on(labelled_folder):
+    entries = entries_of(labelled_folder)
+    twice = [*entries, *(entry._replace(place="again") for entry in entries)]
+    for seed in range(5):
+        train_on, validate_on = labelled.split_entries(twice, 0.25, seed)
+        assert len(train_on) + len(validate_on) == 24 and len(validate_on) >= 6
+        assert not {entry.file for entry in train_on} & {entry.file for entry in validate_on}
+    with pytest.raises(DatasetError, match=r"0.25 of 1 labelled image leaves none"):
+        labelled.split_entries([entries[0], entries[0]], 0.25, 0)
+
+
 def test_the_share_to_validate_on_is_drawn_by_the_seed(labelled_folder):
     entries = entries_of(labelled_folder)
     train_on, validate_on = labelled.split_entries(entries, 0.25, 0)

@@ -405,6 +405,15 @@ def test_an_lmdb_of_another_kind_is_refused(tmp_path):
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("first", [0, 1])
+def test_images_of_an_lmdb_beyond_its_number_are_counted(first, tmp_path):
+    keys = (f"{kind}-{first + k:09}" for kind in ("image", "label") for k in range(5))
+    database = write_lmdb(tmp_path / "set", {"num-samples": b"3", **dict.fromkeys(keys, b"1")})
+    found = find_dataset(database)
+    assert len(found.entries) == 3
+    assert found.notes == (f"images beyond num-samples, not used: 2 (first: image-{first + 3:09})",)
+
+
 def test_an_lmdb_may_be_counted_from_0(tmp_path):
     keys = {f"{kind}-{k:09}": b"%d" % k for kind in ("image", "label") for k in range(3)}
     database = write_lmdb(tmp_path / "set", {"num-samples": b"3", **keys})
@@ -425,6 +434,53 @@ def test_the_first_ten_faults_are_listed_and_a_file_has_all(image_folder):
     assert listed[10].strip() == "... and 15 more"
     file = Path(re.fullmatch("  all of them: (.+)", listed[11])[1])
     assert len(file.read_text("utf-8").splitlines()) == 25
+
+
+# --- quotes that are not closed, and images with several labels ---------------------------------
+
+
+def test_a_quote_that_goes_on_over_rows_is_reported_where_it_opens(image_folder):
+    rows = ["path,label,note", "images/a.png,one,", 'images/a.png,"two,', "images/a.png,3,"]
+    annotate(image_folder / "a.csv", *rows, 'images/b.jpg,4",', "images/b.jpg,5,")
+    found = find_dataset("a.csv")
+    assert labels_of(found.entries) == ["one", "5"]
+    (fault,) = (row for row in found.rows if isinstance(row, Fault))
+    assert fault.place == "a.csv:3"
+    assert (
+        "3 rows; a label is one line of text. A quote opens here and closes in line 5"
+        in fault.reason
+    )
+    annotate(image_folder / "b.csv", *rows)
+    reason = r"b.csv:3: cannot be read as CSV from here on .*, 'images/a.png,\"two,'"
+    with pytest.raises(DatasetError, match=reason):
+        find_dataset("b.csv")
+
+
+def test_rows_that_a_cell_without_use_takes_up_are_counted(image_folder):
+    rows = ("path,note,label", 'images/a.png,"x,1', "images/a.png,,2", 'images/a.png,x",3')
+    annotate(image_folder / "a.csv", *rows, "images/b.jpg,,4")
+    found = find_dataset("a.csv")
+    assert labels_of(found.entries) == ["3", "4"]
+    assert found.notes[0].startswith(
+        "rows of several lines, because a quoted cell goes on: 1 (first: lines 2 to 4)"
+    )
+
+
+def test_an_image_with_two_labels_is_named(image_folder):
+    annotate(image_folder / "a.txt", "images/a.png one", "images/b.jpg 2", "./images/a.png two")
+    note = "images with different labels: 1 (first: a.txt:1 'one', a.txt:3 'two'); correct them"
+    assert find_dataset("a.txt").notes == (note,)
+    annotate(image_folder / "a.txt", "images/a.png one", "images/b.jpg 2", "./images/a.png one")
+    assert find_dataset("a.txt").notes == ()
+
+
+def test_numbers_at_the_end_of_most_names_are_reported(tmp_path):
+    for name in ("one_0.png", "two_1.png", "preview.png"):
+        picture(tmp_path / name)
+    found = find_dataset(tmp_path, FROM_NAMES)
+    assert labels_of(found.entries) == ["one_0", "preview", "two_1"]
+    assert found.notes[0].startswith("2 of 3 file names end in _ and a number, which stays in")
+    assert "'preview.png'" in found.notes[0]
 
 
 # --- images without labels, and labels without images -------------------------------------------

@@ -26,7 +26,7 @@ from ocr_simple import images as imaging
 from ocr_simple import storage
 from ocr_simple.datasets import lmdb_files
 from ocr_simple.datasets.crops import CROPS, with_crops
-from ocr_simple.datasets.entries import Entry, Fault, fault_list
+from ocr_simple.datasets.entries import Entry, Fault, fault_list, quoted
 from ocr_simple.datasets.folders import (
     images_in,
     read_names,
@@ -40,7 +40,7 @@ from ocr_simple.datasets.records import is_tfrecords, read_lmdb, read_tfrecords
 from ocr_simple.datasets.row_images import IMAGES, read_annotations, spellings
 from ocr_simple.datasets.rows import parse
 from ocr_simple.errors import DatasetError
-from ocr_simple.messages import counted
+from ocr_simple.messages import counted, escape_controls
 from ocr_simple.options import LabelOptions
 
 LABELS = "labels.tsv"  # the annotation file that this project writes
@@ -183,9 +183,11 @@ def find_dataset(dataset: str | os.PathLike, how: LabelOptions = DEFAULT) -> Dat
         layouts = {f"{used}, {layout}": count for layout, count in layouts.items()}
         notes += [f"{', '.join(others)} not used, only {used}"] if others else []
         if left := unlabelled(folder, (row for row in rows if isinstance(row, Entry))):
+            first = escape_controls(str(left[0]))
             notes.append(
-                f"images there without a row that can be used: {len(left):,} (first: {left[0]})"
+                f"images there without a row that can be used: {len(left):,} (first: {first})"
             )
+    notes += _several_labels(rows)
     if not rows:
         fix = "add images with their labels"
         if parts[0][0] == "tfrecords":
@@ -193,6 +195,24 @@ def find_dataset(dataset: str | os.PathLike, how: LabelOptions = DEFAULT) -> Dat
         raise DatasetError(f"{dataset}: is empty; {fix}")
     shown = [f"{count} files of {name}" if count > 1 else name for name, count in layouts.items()]
     return Dataset(os.fspath(dataset), " and ".join(shown), rows, tuple(notes))
+
+
+def _several_labels(rows: Iterable[Entry | Fault]) -> list[str]:
+    """A note about images that have more than one label, if there are any."""
+    first: dict[tuple, Entry] = {}
+    differing: dict[tuple, tuple[Entry, Entry]] = {}
+    for row in rows:
+        if isinstance(row, Entry):
+            one = first.setdefault((*row.image, row.corners), row)
+            if one.label != row.label:
+                differing.setdefault(row.image, (one, row))
+    if not differing:
+        return []
+    one, other = next(iter(differing.values()))
+    return [
+        f"images with different labels: {len(differing):,} (first: {one.place} "
+        f"{quoted(one.label)}, {other.place} {quoted(other.label)}); correct them"
+    ]
 
 
 def _read(
@@ -209,15 +229,19 @@ def _read(
         case "tfrecords":
             return "TFRecords", list(read_tfrecords(path, clean, encoding)), ()
         case "lmdb":
-            return "LMDB database", list(read_lmdb(path, clean, encoding)), ()
+            samples = list(read_lmdb(path, clean, encoding))
+            return "LMDB database", samples, lmdb_files.notes(str(path))
         case "pairs":
             images = images_in(path)
             pairs = list(read_pairs(path, images, clean))
             alone = texts_alone(path, images)
-            note = f"texts without an image: {len(alone):,} (first: {alone[0]})" if alone else ""
-            return "images with a text file beside each", pairs, (note,) if note else ()
+            notes = [
+                f"texts without an image: {len(alone):,} (first: {escape_controls(str(text))})"
+                for text in alone[:1]
+            ]
+            return "images with a text file beside each", pairs, tuple(notes)
         case "names":
-            return *read_names(_images(paths), clean), ()
+            return read_names(_images(paths), clean)
 
 
 def find_entries(dataset: str | os.PathLike, how: LabelOptions = DEFAULT) -> list[Entry | Fault]:

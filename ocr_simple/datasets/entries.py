@@ -39,6 +39,11 @@ class Entry(NamedTuple):
     key: str = ""  # of the image, if the file is an LMDB database
     corners: tuple[float, ...] = ()  # of the line in the image, as crops.tsv has them; empty: all
 
+    @property
+    def image(self) -> tuple[str, int, str]:
+        """What is the same for all rows of one image, whatever their boxes and labels."""
+        return os.path.normpath(self.file), self.start, self.key
+
     def image_bytes(self) -> bytes:
         """The encoded image. Raises OSError."""
         if self.key:

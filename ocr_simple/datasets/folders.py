@@ -87,19 +87,29 @@ def read_pairs(
             yield Fault(str(text), str(error))
 
 
-def read_names(images: list[Path], clean: bool = False) -> tuple[str, list[Entry | Fault]]:
-    """(what was recognised, the rows) of images whose names are their labels.
+def read_names(
+    images: list[Path], clean: bool = False
+) -> tuple[str, list[Entry | Fault], tuple[str, ...]]:
+    """(what was recognised, the rows, notes) of images whose names are their labels.
 
     If all names end as trdg ends them, in _ and a number, the label is what comes before it. If all
     are MJSynth's, such as 2911/6/77_Heartbreak_35885.jpg, the label is the word.
     """
     stems = [image.stem for image in images]
-    layout = "labels from file names"
+    layout, notes = "labels from file names", []
+    numbered = [NUMBERED.fullmatch(stem) for stem in stems]
     if all(words := [mjsynth_word(image.as_posix()) for image in images]):
         stems, layout = [word[0] for word in words if word], f"{layout} of MJSynth"
-    elif all(numbered := [NUMBERED.fullmatch(stem) for stem in stems]):
+    elif all(numbered):
         stems = [found[1] for found in numbered if found]
         layout += ", without the number at the end"
+    elif ending := sum(map(bool, numbered)):
+        other = images[numbered.index(None)].name
+        notes.append(
+            f"{ending:,} of {counted(len(stems), 'file name')} end in _ and a number, which stays "
+            f"in their labels because not all do (first without: {quoted(other)}); if it only "
+            "counts the images, move the others elsewhere"
+        )
     rows: list[Entry | Fault] = []
     for image, stem in zip(images, stems, strict=True):
         try:
@@ -107,7 +117,7 @@ def read_names(images: list[Path], clean: bool = False) -> tuple[str, list[Entry
             rows.append(Entry(str(image), image.name, label, str(image)))
         except ValueError as error:
             rows.append(Fault(str(image), str(error)))
-    return layout, rows
+    return layout, rows, tuple(notes)
 
 
 # --- folders that are no data set -------------------------------------------------------------

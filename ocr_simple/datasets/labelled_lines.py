@@ -234,16 +234,25 @@ def select_usable(
 def split_entries(entries: list[Entry], share: float, seed: int) -> tuple[list[Entry], list[Entry]]:
     """(entries to train on, entries to validate on): a random `share` to validate on, at least one.
 
-    Raises DatasetError if that leaves none to train on.
+    All rows of an image are on one side. Raises DatasetError if that leaves none to train on.
     """
     count = max(1, round(share * len(entries)))
-    if count >= len(entries):
+    rows_of: dict[tuple, list[int]] = {}
+    for i, entry in enumerate(entries):
+        rows_of.setdefault(entry.image, []).append(i)
+    unseen: set[int] = set()
+    for i in np.random.default_rng((seed, len(entries))).permutation(len(entries)).tolist():
+        if len(unseen) < count:
+            unseen.update(rows_of[entries[i].image])
+    if len(unseen) >= len(entries):
         raise DatasetError(
-            f"--validation-share {share} of {counted(len(entries), 'labelled image')} leaves none "
+            f"--validation-share {share} of {counted(len(rows_of), 'labelled image')} leaves none "
             "to train on; add images, or name a separate set with --validation"
         )
-    order = np.random.default_rng((seed, len(entries))).permutation(len(entries)).tolist()
-    return [entries[i] for i in sorted(order[count:])], [entries[i] for i in sorted(order[:count])]
+    parts: tuple[list[Entry], list[Entry]] = [], []
+    for i, entry in enumerate(entries):
+        parts[i in unseen].append(entry)
+    return parts
 
 
 class LabelledLines:

@@ -97,6 +97,22 @@ def _count(path: str, content: bytes) -> int:
     )
 
 
+def notes(path: str) -> tuple[str, ...]:
+    """What else there is to say about a database: images that num-samples leaves out.
+
+    Raises DatasetError, OSError.
+    """
+    with _reading(path, buffers=True) as transaction:
+        last = _count(path, bytes(transaction.get(b"num-samples")))
+        last -= bool(transaction.get(b"image-000000000"))
+        count = 0
+        while transaction.get(f"image-{last + 1 + count:09}".encode()):
+            count += 1
+    if not count:
+        return ()
+    return (f"images beyond num-samples, not used: {count:,} (first: image-{last + 1:09})",)
+
+
 def samples(path: str) -> Iterator[tuple[str, bytes | None, bool]]:
     """(key of the image, its label or None, whether there is an image) of each sample.
 

@@ -63,7 +63,11 @@ class ImageFinder:
         """What there is of this path in place of a file, or a folder; empty if there is nothing."""
         path = os.path.expanduser(name)
         for place in (*(os.path.join(folder, path) for folder in self._folders), path):
-            if os.path.exists(place) and not os.path.isdir(place):
+            if os.path.isdir(place):
+                if Path(name).suffix.lower() in imaging.EXTENSIONS:
+                    return f"{quoted(name)} is a folder"
+                continue
+            if os.path.exists(place):
                 return f"{quoted(name)} is a pipe or device, not a regular file"
             if os.path.islink(place) and not os.path.exists(place):
                 return f"{quoted(name)} is a link to a file that is not there, or to itself"
@@ -154,7 +158,7 @@ def read_annotations(
     texts = iter(labels.texts)
     entries = [row if isinstance(row, Fault) else _entry(*row, next(texts), clean) for row in rows]
     readings = [READINGS] if any(split.kind == "readings" for _, split, _ in used) else []
-    return layout, entries, (*readings, *labels.notes, *finder.notes())
+    return layout, entries, (*found.notes, *readings, *labels.notes, *finder.notes())
 
 
 def _entry(place: str, split: Split, file: Path, text: str, clean: bool) -> Entry | Fault:
@@ -186,6 +190,12 @@ def _why_no_image(row: Row, finder: ImageFinder) -> str:
     whole = names[-1][:LONGEST_PATH]
     if whole.startswith("#"):
         return f"no such image {quoted(names[0])}; if it is a comment, remove this row"
+    quoted_path, closed, _ = whole[1:].partition('" ')
+    if whole.startswith('"') and closed and finder.exists(quoted_path):
+        return (
+            f"the path {quoted(quoted_path)} is in quotes, and a space follows; put a comma or a "
+            "tab between it and the label"
+        )
     spaces = [place for place, character in enumerate(whole) if character == " "]
     for place in spaces[1:]:  # the path up to the first one has been looked for
         if finder.exists(whole[:place]):
@@ -194,6 +204,9 @@ def _why_no_image(row: Row, finder: ImageFinder) -> str:
             )
     like_images = (s for s in row.splits[:-1] if Path(s.name).suffix.lower() in imaging.EXTENSIONS)
     likely = next(like_images, row.splits[0])
-    fixes = (finder.nearby.why_missing(split.name, split.label) for split in (likely, *row.splits))
+    fixes = (  # of a row with a fault it is not clear which part is the label
+        finder.nearby.why_missing(split.name, "" if split.fault else split.label)
+        for split in (likely, *row.splits)
+    )
     fix = next(filter(None, fixes), "") or finder.nearby.why_not_split(whole)
     return f"no such image {quoted(likely.name)} in {finder.searched}" + (f"; {fix}" if fix else "")

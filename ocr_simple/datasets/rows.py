@@ -13,6 +13,7 @@ that end a line in Unicode can be part of a label.
 """
 
 import csv
+import itertools
 import json
 import re
 from collections.abc import Iterator
@@ -38,6 +39,7 @@ CONFIDENCE = re.compile(r"[01]\.\d{5}")  # as inference.py --format tsv writes i
 ESCAPE = re.compile(r"\\(\\|[abfnrtv]|x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8})")
 BOXES = re.compile(r"\d{2,5}(?:, *\d{2,5}){7},|\d+(?: [01]?\.\d+){4}$")  # of ICDAR, of YOLO
 THREE = "columns; a path and a label are two"
+MARK_QUOTE = "put quotes around a cell that has quotes, and write each of those inside of it twice"
 LONGEST_ROW = 1 << 16  # characters
 MOST_JSON = 1 << 25  # characters of one JSON value, which takes up to thirty times the memory
 BOX_COLUMNS = (  # names of columns that together are the place of a line in a page
@@ -71,6 +73,7 @@ class Rows(NamedTuple):
 
     rows: list[Row]
     layout: str = ""  # for people; empty: by the kind of its splits
+    notes: tuple[str, ...] = ()  # what else there is to say about it
 
 
 def parse(path: Path) -> Rows:
@@ -240,7 +243,8 @@ def _cells(text: str) -> tuple[list[str], str]:
 def _columns(names: list[str], place: str) -> tuple[int, int] | None:
     """The places of path and label among the names of columns; None if none is a path's.
 
-    Raises DatasetError if it is not clear which column is which.
+    place: of the file, for a message; empty: the names of a JSON object. Raises DatasetError if it
+    is not clear which is which.
     """
     plain = [name.strip().lower().replace(" ", "_") for name in names]
     if any(name in PATH_COLUMNS for name in plain):
@@ -251,12 +255,13 @@ def _columns(names: list[str], place: str) -> tuple[int, int] | None:
         if not places and what == "file_name":
             return None
         if len(places) != 1:
-            fix = f"no column is it; call it {what}"
+            fix = f"none is it; call it {what}"
             if places:
                 fix = f"{' and '.join(names[i].strip() for i in places)} could be it; remove or "
                 fix += "rename all but one"
+            things = f"{place}: which of the columns" if place else "which of the names"
             raise DatasetError(
-                f"{place}: which of the columns {', '.join(names)} is the "
+                f"{things} {', '.join(names)} is the "
                 f"{'path' if what == 'file_name' else 'label'}? {fix}"
             )
         found.append(places[0])
@@ -285,8 +290,11 @@ def _with_header(path: Path, text: str, separator: str, name: int, label: int) -
     reader = csv.reader(_lines(text), delimiter=separator, skipinitialspace=True, strict=True)
     rows: list[Row] = []
     names: list[str] = []
+    several: list[tuple[int, int]] = []  # first and last line of each row of several lines
+    end = 0  # the last line that was read before a row
     try:
         for cells in reader:
+            start, end = end + 1, reader.line_num
             if not any(cell.strip() for cell in cells):
                 continue
             if not names:
@@ -301,17 +309,30 @@ def _with_header(path: Path, text: str, separator: str, name: int, label: int) -
                 else:
                     fault += "write the separators of empty cells too"
             cells = [cell.strip() for cell in cells] + [""] * (len(names) - len(cells))
-            rows.append(Row(reader.line_num, [Split(cells[name], cells[label], "", fault)]))
-            refuse_boxes(cells[label], f"{path}:{reader.line_num}")
+            if start < end:
+                several.append((start, end))
+                if "\n" in cells[name] + cells[label]:
+                    fault = f"{end - start + 1:,} rows; a label is one line of text. A quote opens "
+                    fault += f"here and closes in line {end:,}: {MARK_QUOTE}"
+            rows.append(Row(start, [Split(cells[name], cells[label], "", fault)]))
+            refuse_boxes(cells[label], f"{path}:{start}")
     except csv.Error as error:
+        row = next(itertools.islice(_lines(text), end, None)).strip()
         raise DatasetError(
-            f"{path}:{reader.line_num}: cannot be read as CSV ({error}); put quotes around such a "
-            "cell, and write each quote inside of it twice"
+            f"{path}:{end + 1}: cannot be read as CSV from here on ({error}), {quoted(row)}: "
+            f"{MARK_QUOTE}"
         ) from error
+    notes = ()
+    if several:
+        first, last = several[0]
+        notes = (
+            f"rows of several lines, because a quoted cell goes on: {len(several):,} (first: lines "
+            f"{first:,} to {last:,}); if they are rows of their own, a quote is not closed",
+        )
     others = [each.strip() or "(no name)" for i, each in enumerate(names) if i not in (name, label)]
     layout = f"{'TSV' if separator == chr(9) else 'CSV'} with the columns {names[name].strip()} "
     layout += f"and {names[label].strip()}"
-    return Rows(rows, layout + (f" (not used: {', '.join(others)})" if others else ""))
+    return Rows(rows, layout + (f" (not used: {', '.join(others)})" if others else ""), notes)
 
 
 # --- JSON -------------------------------------------------------------------------------------
@@ -367,7 +388,7 @@ def _json_lines(path: Path, text: str) -> Iterator[tuple[int, Any]]:
 def _of_object(item: dict[str, Any]) -> tuple[Any, Any] | None:
     """(path, label) of an object that names both, or None. Raises DatasetError."""
     names = list(item)
-    columns = _columns(names, "it") if any(n.lower() in LABEL_COLUMNS for n in names) else None
+    columns = _columns(names, "") if any(n.lower() in LABEL_COLUMNS for n in names) else None
     return None if columns is None else (item[names[columns[0]]], item[names[columns[1]]])
 
 

@@ -17,7 +17,7 @@ from typing import TypeVar
 
 from ocr_simple.drawing import font_files
 from ocr_simple.errors import FontError, LineError
-from ocr_simple.messages import escape_controls, first_ten
+from ocr_simple.messages import counted, escape_controls, first_ten
 from ocr_simple.options import HELD_OUT, TRDG_FOLDER
 from ocr_simple.stoppable import StoppableProcess, Stopped
 from ocr_simple.storage import is_system_file
@@ -131,9 +131,11 @@ def find_fonts(sources: tuple[str, ...], language: str = "en") -> list[str]:
         else:
             found = _fonts_in(path) if source != "trdg" else _files_in(path)
         if not found:
+            files = _files_in(path) if path.is_dir() else []
+            what = f"none of its {counted(len(files), 'font file')} can be used"
             raise LineError(
-                f"--fonts {source!r}: no font file there; give trdg, matplotlib, a font file, "
-                "or a folder that holds some"
+                f"--fonts {source!r}: {what if files else 'no font file there'}; give trdg, "
+                "matplotlib, a font file, or a folder that holds some"
             )
         fonts += found
     return list(dict.fromkeys(fonts))
