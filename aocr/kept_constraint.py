@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from typing import Any, Literal, NamedTuple
 
 from ocr_simple.decoding.automaton import Automaton
-from ocr_simple.decoding.constraints import Constraint, Lexicon, load_constraint
+from ocr_simple.decoding.constraints import Constraint, Lexicon, load_constraint, option_of
 from ocr_simple.decoding.regular import compile_pattern
 from ocr_simple.messages import escape_controls, shortened, shown
 from ocr_simple.spec import ModelSpec
@@ -66,7 +66,7 @@ def to_keep(
     constraint = load_constraint(lexicon, pattern, alphabet)
     if constraint is None:
         return None
-    option = "--lexicon" if lexicon is not None else f"--pattern {pattern!r}"
+    option = "--lexicon" if lexicon is not None else option_of(str(pattern))
     if spec.head != "ctc":
         raise ValueError(
             f"{option}: exports keep it of models with a CTC head, and this one has an attention "

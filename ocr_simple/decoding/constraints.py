@@ -19,12 +19,17 @@ import regex
 from ocr_simple.decoding.automaton import MOST_EXACT, Automaton, edges_of
 from ocr_simple.decoding.regular import NotRegular, compile_pattern
 from ocr_simple.local_files import read_rows
-from ocr_simple.messages import first_ten
+from ocr_simple.messages import escape_controls, first_ten
 from ocr_simple.text import BLANK, LONGEST_LABEL, Alphabet, normalise_text
 
 MOST_BYTES = 1 << 26  # of a lexicon
 MOST_PREFIXES = 10_000  # that are tried to find a text that a pattern matches
 MOST_SECONDS = 2.0  # that matching one text may take
+
+
+def option_of(pattern: str) -> str:
+    """The option --pattern for a message, as it was typed."""
+    return f"--pattern '{escape_controls(pattern)}'"
 
 
 class Candidates(NamedTuple):
@@ -131,7 +136,7 @@ class Pattern:
             self.compiled = regex.compile(pattern)
         except regex.error as error:
             raise ValueError(
-                f"--pattern {pattern!r}: {error}; correct it, or write \\ before a character that "
+                f"{option_of(pattern)}: {error}; correct it, or write \\ before a character that "
                 "stands for itself"
             ) from error
         self.pattern = pattern
@@ -152,7 +157,7 @@ class Pattern:
             found = self.compiled.fullmatch(text, partial=partial, timeout=MOST_SECONDS)
         except TimeoutError:
             raise ValueError(
-                f"--pattern {self.pattern!r}: takes over {MOST_SECONDS:g} s to match {text!r}; "
+                f"{option_of(self.pattern)}: takes over {MOST_SECONDS:g} s to match {text!r}; "
                 "write it without repetitions of repetitions"
             ) from None
         return found is not None
@@ -243,7 +248,7 @@ class Lexicon:
         words = [text for text in self.texts if pattern.allows(text)]
         if not words:
             raise ValueError(
-                f"--pattern {pattern.pattern!r} matches none of the lexicon's {len(self.words)} "
+                f"{option_of(pattern.pattern)} matches none of the lexicon's {len(self.words)} "
                 f"words, such as {self.texts[0]!r}; correct the pattern, or leave it out"
             )
         return Lexicon(words, self.alphabet)
@@ -280,7 +285,7 @@ def load_constraint(
         return None
     if alphabet.right_to_left:
         raise ValueError(
-            f"--pattern {pattern!r}: patterns are matched from left to right, and this model reads "
+            f"{option_of(pattern)}: patterns are matched from left to right, and this model reads "
             "right-to-left text; list the possible texts with --lexicon"
         )
     automaton = None
@@ -289,7 +294,7 @@ def load_constraint(
     possible = automaton.edges[0] if automaton else matching.can_be_written(alphabet.characters)
     if not possible:
         raise ValueError(
-            f"--pattern {pattern!r}: matches no text in the alphabet {alphabet.characters!r}; "
-            "correct the pattern"
+            f"{option_of(pattern)}: matches no text in the alphabet {alphabet.characters!r}; "
+            "correct the pattern, or choose a model that reads its characters"
         )
     return automaton or matching
