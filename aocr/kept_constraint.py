@@ -66,7 +66,7 @@ def to_keep(
     constraint = load_constraint(lexicon, pattern, alphabet)
     if constraint is None:
         return None
-    option = "--lexicon" if lexicon is not None else option_of(str(pattern))
+    option = option_of(pattern) if pattern and lexicon is None else "--lexicon"
     if spec.head != "ctc":
         raise ValueError(
             f"{option}: exports keep it of models with a CTC head, and this one has an attention "
