@@ -37,6 +37,11 @@ def code_cells(notebook):
     return [cell for cell in notebook.cells if cell.cell_type == "code"]
 
 
+def python_of(cell):
+    """The source of a cell with its ! and % as the calls that Jupyter makes of them."""
+    return TransformerManager().transform_cell(cell.source)
+
+
 def printed(notebook):
     """All that the outputs say in words."""
     outputs = [output for cell in code_cells(notebook) for output in cell.outputs]
@@ -63,14 +68,23 @@ def test_notebook_is_valid_and_short(path, notebook):
 
 def test_cells_hold_no_logic(notebook):
     for cell in code_cells(notebook):
-        python = TransformerManager().transform_cell(cell.source)  # without ! and %
-        nodes = list(ast.walk(ast.parse(python)))
+        nodes = list(ast.walk(ast.parse(python_of(cell))))
         if not is_for_colab(cell):
             assert not [node for node in nodes if isinstance(node, LOGIC)], cell.source
         for node in nodes:
             if isinstance(node, ast.For):  # which shows several things in the same way
                 assert all(isinstance(inner, ast.Assign | ast.Expr) for inner in node.body)
             assert not getattr(node, "ifs", None), cell.source  # of a comprehension
+
+
+def test_cells_use_the_code_as_it_is_now(notebook, tmp_path):
+    """A function that was renamed, or has other parameters, is found without running the cells."""
+    script = tmp_path / "cells.py"
+    cells = ["from IPython import get_ipython\n", *map(python_of, code_cells(notebook))]
+    script.write_text("\n\n".join(cells))
+    command = [sys.executable, "-m", "mypy", str(script)]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert run.returncode == 0, run.stdout + run.stderr
 
 
 def test_committed_outputs_are_those_of_a_whole_run(notebook):
