@@ -200,7 +200,8 @@ async def besiege(
     with WorkerPool(1, int) as pool:
         asking = pool.submit(good_client, address, until - time.monotonic())
         await asyncio.gather(*(attack(number) for number in range(CLIENTS)), weigh())
-        outcome.good += await asyncio.wrap_future(asking)
+        seconds = await asyncio.wrap_future(asking)
+    outcome.good += seconds
     return outcome
 
 

@@ -98,7 +98,7 @@ def rapidocr() -> list[Engine]:
     model = f"{engine.cfg.Rec.ocr_version.value} {engine.cfg.Rec.model_type.value}"
 
     def load(path: Path) -> np.ndarray:
-        return cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR)
+        return np.asarray(cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR))
 
     def many(paths: Sequence[Path]) -> list[Result]:
         found = recogniser(TextRecInput(img=[load(path) for path in paths]))

@@ -105,7 +105,7 @@ SCRIPTS = {
         measure=("Lohit-Devanagari", "mukta-devanagari-400", "martel-devanagari-400"),
         npm="devanagari",
         npm_without=("mukta", "martel"),
-        options=TALL,
+        options=(*TALL, "--context", "attention"),  # which letters of a conjunct make a word
     ),
     "de": Script(
         train=(),
@@ -172,7 +172,7 @@ def command(language: str, script: Script, options: Options) -> list[str]:
 def draw(text: str, font: str, rng: np.random.Generator) -> Image.Image:
     """A line that Pillow lays out, shapes and draws by itself."""
     face = ImageFont.truetype(font, int(rng.integers(28, 49)))
-    left, top, right, bottom = face.getbbox(text)
+    left, top, right, bottom = map(int, face.getbbox(text))
     margin = int(rng.integers(2, 7))
     page = Image.new("L", (right - left + 2 * margin, bottom - top + 2 * margin), 255)
     ImageDraw.Draw(page).text((margin - left, margin - top), text, 0, font=face)
@@ -185,7 +185,8 @@ def lines(
     """(pictures, their texts): random words in random fonts that have all of their characters."""
     rng = np.random.default_rng(SEED)
     texts = Texts(TextOptions(text_source="dictionary", language=language), alphabet)
-    pictures, truths = [], []
+    pictures: list[Image.Image] = []
+    truths: list[str] = []
     while len(truths) < count:
         text, font = texts.draw(rng), fonts[int(rng.integers(len(fonts)))]
         if len(characters_drawn(font, text)) == len(text):

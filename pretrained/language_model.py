@@ -11,7 +11,7 @@ The shipped model `words` is made by the second command, after pip install wordf
 
 import re
 import sys
-from collections import Counter
+from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -45,7 +45,7 @@ class Options:
     """Sequences to keep, the most frequent; a million take about 2.3 MB."""
 
 
-def read_texts(path: Path) -> Counter[str]:
+def read_texts(path: Path) -> dict[str, float]:
     """The texts of a file, each with how often it counts. Raises ValueError."""
     try:
         rows = path.read_text(encoding="utf-8-sig").splitlines()
@@ -53,7 +53,7 @@ def read_texts(path: Path) -> Counter[str]:
         raise ValueError(
             f"{path}: cannot be read ({error}); name a UTF-8 file with one text per row"
         ) from error
-    found: Counter[str] = Counter()
+    found: dict[str, float] = defaultdict(float)
     for number, row in enumerate(rows, 1):
         text, tab, count = row.partition("\t")
         if tab and not NUMBER.fullmatch(count.strip()):
@@ -65,7 +65,7 @@ def read_texts(path: Path) -> Counter[str]:
     return found
 
 
-def read_wordfreq(language: str) -> Counter[str]:
+def read_wordfreq(language: str) -> dict[str, float]:
     """The words of a language in the package wordfreq, with their weights. Raises ValueError."""
     try:
         from wordfreq import get_frequency_dict
@@ -78,21 +78,23 @@ def read_wordfreq(language: str) -> Counter[str]:
     least = min(words.values())
     # the others, such as numbers and e-mail, are put together from parts
     kept = {word: f for word, f in words.items() if word.replace("'", "").isalpha()}
-    return Counter({word: (f / least) ** EXPONENT for word, f in kept.items()})
+    return {word: (f / least) ** EXPONENT for word, f in kept.items()}
 
 
 def main(options: Options) -> None:
     """Write the language model. Raises ValueError."""
     if options.output.suffix != ".npz":
         raise ValueError(f"{options.output}: give the file a name that ends in .npz")
-    texts: Counter[str] = Counter()
-    for path in options.texts:
-        texts.update(read_texts(path))
+    sources = [read_texts(path) for path in options.texts]
     if options.wordfreq is not None:
-        texts.update(read_wordfreq(options.wordfreq))
+        sources.append(read_wordfreq(options.wordfreq))
+    texts: dict[str, float] = defaultdict(float)
+    for source in sources:
+        for text, count in source.items():
+            texts[text] += count
     if options.alphabet is not None:
         known = set(Alphabet.parse(options.alphabet).characters)
-        texts = Counter({text: n for text, n in texts.items() if known.issuperset(text)})
+        texts = {text: n for text, n in texts.items() if known.issuperset(text)}
     if not texts:
         raise ValueError("no texts; name files with one text per row, or give --wordfreq")
     ngrams = NGrams.fit(texts.items(), options.order, options.size)
