@@ -96,12 +96,12 @@ SCRIPTS = {
     ),
     "hi": Script(
         train=(
-            "Gargi", "Sarai", "nakula", "chandas", "samanata", "kalimati", "Akshar", "Annapurna",
+            "Gargi", "Sarai", "chandas", "samanata", "kalimati", "Akshar", "Annapurna",
             "NotoSansDevanagari-Regular", "NotoSansDevanagari-Bold",
             "NotoSansDevanagari-Condensed.", "NotoSansDevanagari-Light", "NotoSansDevanagariUI",
             "NotoSerifDevanagari-Condensed.", "Samyak-Devanagari", "sahadeva",
         ),
-        validate=("NotoSerifDevanagari-Regular", "NotoSerifDevanagari-Bold"),
+        validate=("NotoSerifDevanagari-Regular", "NotoSerifDevanagari-Bold", "nakula"),
         measure=("Lohit-Devanagari", "mukta-devanagari-400", "martel-devanagari-400"),
         npm="devanagari",
         npm_without=("mukta", "martel"),
