@@ -93,6 +93,7 @@ def train(
     cluster = Cluster()
     spec = models.spec_to_train(options)
     folder = RunFolder(options.model_dir, cluster.chief)
+    folder.check_place(options.resume)
     grown = options.data_changed and options.resume  # the network of the run keeps its characters
     data = gather(options, spec, known=(grown and folder.earlier("alphabet")) or "")
     options = resolve(options, data.spec.alphabet, data.images)

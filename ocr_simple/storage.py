@@ -141,11 +141,11 @@ def remove(path: str | os.PathLike) -> None:
             os.remove(path)
 
 
-def move(url: str, to: str) -> None:
-    """Rename a folder: its objects are moved one by one, as buckets have no folders."""
+def move(url: str, to: str, names: Iterable[str]) -> None:
+    """Move these files of a folder to another, one by one, as buckets have no folders."""
     system, path = _file_system(url)
     target = _file_system(to)[1]
-    for name in list_files(url):
+    for name in names:
         places = (f"{folder.rstrip('/')}/{name}" for folder in (path, target))
         _with_retries(f"{url}/{name}", system.mv, *places)
 

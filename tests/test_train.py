@@ -527,6 +527,18 @@ def test_a_folder_that_is_no_run_is_left_as_it_is(tmp_path, capsys):
     assert [p.name for p in tmp_path.iterdir()] == ["thesis.txt"]
 
 
+def test_runs_in_folders_inside_are_left_alone(finished, capsys):
+    folder = finished.parent / "all"
+    folder.mkdir()
+    shutil.copytree(finished, folder / "mine")
+    for number, options in enumerate([(), (), ("--no-resume",)]):
+        assert run(folder, *options) == 0, capsys.readouterr().err
+        assert ("Moved the earlier run" in capsys.readouterr().err) is (number == 2)
+    assert (folder / "mine" / "best.keras").exists()
+    aside = folder.with_name("all.1")
+    assert (aside / "best.keras").exists() and not (aside / "mine").exists()
+
+
 def test_a_file_in_place_of_the_folder_is_an_error(tmp_path, capsys):
     (tmp_path / "run").write_text("")
     assert run(tmp_path / "run") == 2

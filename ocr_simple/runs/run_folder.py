@@ -24,7 +24,7 @@ from ocr_simple.written_files import write_whole
 
 # What happens to a folder, in this order:
 # 1. It is empty or missing: a new run starts. config.json is written before the first step.
-# 2. --no-resume: the folder is renamed to FOLDER.1, .2, ...; then as in 1.
+# 2. --no-resume: what is in the folder is moved to FOLDER.1, .2, ...; then as in 1.
 # 3. Something that a run writes is a link: an error names it. A stranger's run folder may have
 #    links to files of yours.
 # 4. The options differ from config.json: an error names them. More --steps are allowed, and any
@@ -33,7 +33,8 @@ from ocr_simple.written_files import write_whole
 # 6. Otherwise the run resumes from its last checkpoint, as if it had never stopped. If the disk has
 #    damaged that one, it resumes from the one before, and a message says so. If best.keras or
 #    metrics.csv is damaged, an error says so.
-# A folder takes one run at a time: another process gets an error.
+# A folder takes one run at a time: another process gets an error. Other runs may be in folders
+# inside it, as checkpoints/mine is in checkpoints; they are left alone.
 
 
 FOLDERS = ("pictures", "tensorboard")
@@ -86,14 +87,8 @@ class RunFolder:
         config: the options that make the run what it is, as JSON holds them. data_changed: whether
         its labelled images may differ from those of the run.
         """
-        if self.path.exists() and not self.path.is_dir():
-            raise TrainError(f"--model-dir {self.name}: is a file; name a folder")
-        if self.path.exists() and any(self.path.iterdir()):
-            if resume and not self.config.exists():
-                raise TrainError(
-                    f"--model-dir {self.name}: holds files but no config.json; name another "
-                    "folder, or move them aside with --no-resume"
-                )
+        self.check_place(resume)
+        if self.path.exists() and self._entries():
             self._lock()
             if not resume:
                 self.move_aside()
@@ -107,6 +102,21 @@ class RunFolder:
         if (saved := self.last_checkpoint()) is not None:
             self._check_results(saved)
         return saved
+
+    def check_place(self, resume: bool) -> None:
+        """Raise TrainError where there is something else than a run, or nothing."""
+        if self.path.exists() and not self.path.is_dir():
+            raise TrainError(f"--model-dir {self.name}: is a file; name a folder")
+        if resume and self.path.exists() and self._entries() and not self.config.exists():
+            raise TrainError(
+                f"--model-dir {self.name}: holds files but no config.json; name another folder, "
+                "or move them aside with --no-resume"
+            )
+
+    def _entries(self) -> list[Path]:
+        """All files and folders in it, except the folders of other runs."""
+        inside = self.path.iterdir()
+        return [path for path in inside if not (path / "config.json").is_file()]
 
     def _check_links(self) -> None:
         """Raise TrainError for a link among what the run writes, which may lead anywhere."""
@@ -243,18 +253,21 @@ class RunFolder:
             )
 
     def move_aside(self) -> None:
-        """Rename the folder to the first free FOLDER.N."""
-        number = 1
+        """Move what is in the folder, except other runs, to the first free FOLDER.N."""
+        number, names = 1, {path.name for path in self._entries()}
         if self._mirror.url:
             while storage.list_files(aside := f"{self.name}.{number}"):
                 number += 1
-            storage.move(self.name, aside)
+            files = storage.list_files(self.name)
+            storage.move(self.name, aside, [f for f in files if f.split("/")[0] in names])
             shutil.rmtree(self.path)
             self.fetch()
         else:
             while os.path.exists(aside := f"{self.path}.{number}"):
                 number += 1
-            shutil.move(self.path, aside)
+            os.mkdir(aside)
+            for name in names:
+                os.rename(self.path / name, os.path.join(aside, name))
         log(f"Moved the earlier run to {aside}")
 
     def write_metrics(self, rows: list[dict[str, float]]) -> None:
@@ -270,11 +283,15 @@ def replacing(path: Path) -> Iterator[Path]:
     What was in `path` is moved aside then, as by --no-resume. Otherwise it stays as it was, and
     what was made is removed. Raises TrainError if another process trains in `path`, or replaces it.
     """
-    if path.exists() and not path.is_dir():
-        raise TrainError(f"--model-dir {path}: is a file; name a folder")
     earlier, beside = RunFolder(path), RunFolder(path.with_name(f"{path.name}.training"))
+    earlier.check_place(resume=False)
     with contextlib.closing(earlier), contextlib.closing(beside):
         if path.is_dir():
+            if len(earlier._entries()) < len(list(path.iterdir())):
+                raise TrainError(
+                    f"--model-dir {path}: holds other runs; name another folder, such as "
+                    f"{path / 'mine'}"
+                )
             earlier._lock()
         beside.path.mkdir(parents=True, exist_ok=True)
         beside._lock()
@@ -282,9 +299,9 @@ def replacing(path: Path) -> Iterator[Path]:
         try:
             shutil.rmtree(made, ignore_errors=True)  # of a process that was killed
             yield made
-            if path.is_dir() and any(path.iterdir()):
-                earlier.move_aside()
-            elif path.is_dir():
+            if path.is_dir():
+                if earlier._entries():
+                    earlier.move_aside()
                 path.rmdir()
             shutil.move(made, path)
         finally:
