@@ -131,7 +131,8 @@ def _labelled(options: TrainOptions, spec: ModelSpec, known: str) -> Data:
             varied = Lines(options, spec, unseen_fonts, options.seed + CALIBRATION_SEED)
         about += f"; {options.mix_generated:.0%} of the lines are generated"
     validation = [labelled.load_example(entry, spec) for entry in unseen]
-    return Data(spec, lines, validation, about, varied, len(entries), labelled.fingerprint(found))
+    digest = labelled.fingerprint(found + found_to_validate)
+    return Data(spec, lines, validation, about, varied, len(entries), digest)
 
 
 def _lines(options: TrainOptions, spec: ModelSpec) -> tuple[Lines, list[str]]:

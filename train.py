@@ -49,7 +49,7 @@ from ocr_simple.datasets.batches import Batch
 from ocr_simple.datasets.prefetch import Prefetcher
 from ocr_simple.decoding.calibration import fit_temperature
 from ocr_simple.errors import TrainError
-from ocr_simple.network.backend import backend, keras
+from ocr_simple.network.backend import backend, is_out_of_memory, keras
 from ocr_simple.options import TrainOptions
 from ocr_simple.reports.validation import Validation
 from ocr_simple.runs import devices
@@ -73,6 +73,10 @@ OPTIMIZERS = {
 }
 
 
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C during the training steps: a checkpoint is saved."""
+
+
 def train(
     options: TrainOptions,
     on_validation: Callable[[Validation], Any] | None = None,
@@ -85,8 +89,8 @@ def train(
     on_validation: called after each validation, to show how the model learns. onnx: whether to
     write the ONNX file of that model too, with which it is read without TensorFlow.
     Raises ValueError or TrainError before the first step for whatever cannot work; TrainError for
-    a loss that is not finite; ClusterError if machines cannot work together; KeyboardInterrupt,
-    after a checkpoint is saved, on Ctrl-C.
+    a loss that is not finite; ClusterError if machines cannot work together; KeyboardInterrupt on
+    Ctrl-C, which is Interrupted after a checkpoint was saved.
     """
     # 1. Options and data: whatever is wrong is found before anything is written or built.
     check(options)
@@ -278,7 +282,7 @@ class Training:
             stopped = self.train_until(until, batches, progress)
             if stopped and state.step < until:
                 self.folder.save(state)
-                raise KeyboardInterrupt
+                raise Interrupted
             state.average()
             result = self.validate(self.averaged, state.step) if self.cluster.chief else None
             found = (result.exact, result.cer, result.loss) if result else (0, 0, 0)
@@ -293,7 +297,7 @@ class Training:
                 if on_validation:
                     on_validation(result)
             if stopped:  # on the last step of the interval, whose validation is now saved too
-                raise KeyboardInterrupt
+                raise Interrupted
         self.stopper.in_loop = False
 
     def train_until(
@@ -387,19 +391,28 @@ def run(options: TrainOptions, command: list[str]) -> int:
     Returns the exit status: 0 done, 2 not possible, 130 interrupted.
     """
     started, where = time.perf_counter(), storage.display_name(options.model_dir)
+    script = command[1] if command[0] == "python" else command[0]
     try:
         result = train(options, onnx=True)
     except (ValueError, OSError, TrainError, ClusterError) as error:
-        log(f"{command[1] if command[0] == 'python' else command[0]}: {error}")
+        log(f"{script}: {error}")
         if is_disk_full(error):
             log(f"{where}: free some disk space; the same command resumes from the last checkpoint")
         elif isinstance(error, FileNotFoundError) and not options.model_dir.is_dir():
             log(f"{where}: was removed during the run; the same command starts again")
         return 2
-    except KeyboardInterrupt:
+    except Interrupted:
         resume = shlex.join(word for word in command if word != "--no-resume")
         log(f"Interrupted; checkpoint saved. Resume with: {resume}")
         return 130
+    except KeyboardInterrupt:
+        log("Interrupted outside of the training steps; the same command starts again or goes on")
+        return 130
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        log(f"{script}: not enough memory; give a smaller --batch-size")
+        return 2
     worst = result.misread_images() if options.dataset else result.worst_fonts(options.worst_fonts)
     say(
         f"{result.summary()}\n{worst}\n"

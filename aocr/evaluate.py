@@ -131,19 +131,19 @@ def _read(
     """(entries that were read, what was read in them, rows that cannot be used), in order."""
     used: list[Entry] = []
     readings: list[Reading] = []
-    faults = {row.place: row for row in rows if isinstance(row, Fault)}
-    entries = [row for row in rows if isinstance(row, Entry)]
+    faults = {i: row for i, row in enumerate(rows) if isinstance(row, Fault)}
+    entries = [(i, row) for i, row in enumerate(rows) if isinstance(row, Entry)]
     correct = 0.0
     for start in range(0, len(entries), CHUNK):
         chunk = entries[start : start + CHUNK]
         good, examples = [], []
-        for entry in chunk:
+        for i, entry in chunk:
             try:
                 pixels = labelled.load_image(entry, recognizer.spec.channels)
                 examples.append((pixels, entry.label, entry.name))
                 good.append(entry)
             except (OSError, ImageError) as error:
-                faults[entry.place] = image_fault(entry, error)
+                faults[i] = image_fault(entry, error)
         started = time.perf_counter()
         found = recognizer.evaluate(examples, losses=True)
         seconds = (time.perf_counter() - started) / len(chunk)
@@ -153,7 +153,7 @@ def _read(
             correct += aocr_accuracy(reading.truth, reading.line.text, distance)
             accuracy = correct / len(readings)
             log.info(_log_line(len(readings), seconds, accuracy, reading, distance))
-    return used, readings, [faults[row.place] for row in rows if row.place in faults]
+    return used, readings, [faults[i] for i in sorted(faults)]
 
 
 def _log_line(

@@ -20,6 +20,7 @@ from ocr_simple.options import (
     LineOptions,
     NotNegative,
     Orientation,
+    Pixels,
     Positive,
     TrainOptions,
 )
@@ -226,7 +227,8 @@ class AutoOptions(Group):
     title = "automatic"
     auto: bool = False
     """Choose all other options by your labelled images, train in a few minutes, and compare the
-    model with the one that it began with. Options that you give are kept."""
+    model with the one that it began with. Options are kept if you give them other values than
+    their defaults."""
     minutes: Annotated[float, Ge(1)] = 6.0
     """With --auto: how long it may take in all."""
 
@@ -412,7 +414,7 @@ class LimitOptions(Group):
     """Largest request, in bytes."""
     max_images: Positive = 64
     """Largest number of images in a request."""
-    max_pixels: Positive = 20_000_000
+    max_pixels: Pixels = 20_000_000
     """Largest image, in pixels."""
     max_columns: Annotated[int | None, Ge(1)] = None
     """Longest line: columns of an image at the model's height, usually 32 rows. By default 16,000;

@@ -40,7 +40,10 @@ METAVARS: dict[Any, str] = {  # where tyro's are hard to read
     Path | None: "FILE",
     tuple[str, ...]: "STR ...",
 }
-DATA_SUFFIXES = {".tfrecords", ".tfrecord", ".tsv", ".csv", ".txt", ".json", ".jsonl", ".gz"}
+DATA_SUFFIXES = {
+    ".tfrecords", ".tfrecord", ".tsv", ".csv", ".txt", ".json", ".jsonl", ".ndjson", ".gz", ".lmdb",
+    ".mdb",
+}  # fmt: skip
 BOUNDS = (annotated_types.Ge, annotated_types.Gt, annotated_types.Le, annotated_types.Lt)
 
 

@@ -148,7 +148,7 @@ def _decode_file(
 ) -> tuple[np.ndarray, str]:
     """As `_decode`, in another process."""
     if "HEIF" in formats:
-        _formats(encoded[:12], "", formats)  # registers it
+        formats_of(encoded[:12], "", formats)  # registers it
     with Image.open(io.BytesIO(encoded), formats=tuple(formats)) as image:
         image.seek(page - 1)
         return _pixels(image, channels)
@@ -198,10 +198,10 @@ def _open(source: Source, name: str, formats: Sequence[str]) -> Image.Image:
         raise ImageError(f"{name}: the file is empty; save it again")
     if bytes(encoded[: len(LFS_POINTER)]) == LFS_POINTER:
         raise ImageError(f"{name}: a pointer of Git LFS, not the image; fetch it with git lfs pull")
-    return decoding_time.open_file(encoded, _formats(bytes(encoded[:12]), name, formats))
+    return decoding_time.open_file(encoded, formats_of(bytes(encoded[:12]), name, formats))
 
 
-def _formats(start: bytes, name: str, formats: Sequence[str]) -> Sequence[str]:
+def formats_of(start: bytes, name: str, formats: Sequence[str] = FORMATS) -> Sequence[str]:
     """`formats`, and HEIF if a file that begins like this is one. Raises ImageError for HEIF."""
     if start[4:8] != b"ftyp" or start[8:12] not in HEIF_BRANDS:
         return formats
@@ -224,8 +224,9 @@ def _reason(error: Exception) -> str:
         return str(error).split(": ", 1)[-1]
     if isinstance(error, UnidentifiedImageError):
         return "not an image, or damaged at its start; save it again as PNG or JPEG"
-    if isinstance(error, Image.DecompressionBombError):  # Pillow's limit is three times ours
-        return f"far over the limit of {MAX_PIXELS:,} pixels; crop it, or scale it down"
+    if isinstance(error, Image.DecompressionBombError):
+        most = 2 * (Image.MAX_IMAGE_PIXELS or 0)
+        return f"far over the {most:,} pixels that can be decoded; crop it, or scale it down"
     if isinstance(error, OSError) and error.strerror:
         return f"cannot be opened ({error.strerror})"
     reason = escape_controls(str(error)) or type(error).__name__

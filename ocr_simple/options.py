@@ -32,6 +32,7 @@ LEARNING_RATES = {"adamw": 6e-3, "adam": 6e-3, "adadelta": 1.0, "sgd": 0.03}
 
 NotNegative = Annotated[int, Ge(0)]
 Positive = Annotated[int, Ge(1)]
+Pixels = Annotated[int, Ge(1), Le(178_000_000)]  # Pillow decodes no larger image
 Share = Annotated[float, Ge(0), Le(1)]
 Strength = Annotated[float, Ge(0)]
 Orientation = Literal["upright", "auto"]
@@ -447,7 +448,7 @@ class InferenceOptions(Group):
     orientation: Orientation = "upright"
     """auto: read each image upright and upside down, and sideways if it is taller than wide, and
     keep the surest; this takes twice the time or more."""
-    max_pixels: Positive = 50_000_000
+    max_pixels: Pixels = 50_000_000
     """Largest image, in pixels; a larger one is reported and not decoded."""
     max_columns: Positive = 16_000
     """Longest line: columns of an image at the model's height; memory and time grow with them."""

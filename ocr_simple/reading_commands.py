@@ -110,15 +110,15 @@ def piped() -> Iterator[None]:
 def find_images(paths: Iterable[str]) -> tuple[list[str], int]:
     """(image files in `paths`, folders searched in order of name; number of other files there).
 
-    Files that an operating system puts into folders are neither. A path may be a pattern, such as
-    'scans/*.png', in quotes that keep the shell from replacing it.
+    Hidden files, and those that an operating system puts into folders, are neither. A path may be a
+    pattern, such as 'scans/*.png', in quotes that keep the shell from replacing it.
     """
     found, passed_over = [], 0
     for path in _expanded(paths):
         if path == "-":
             found += _names_on_standard_input()
         elif (url := storage.url_of(path)) and (inside := storage.list_files(url)):
-            inside = [name for name in inside if not storage.is_system_file(name)]
+            inside = [name for name in inside if not storage.is_hidden(name)]
             images = [name for name in inside if Path(name).suffix.lower() in imaging.EXTENSIONS]
             passed_over += len(inside) - len(images)
             found += [f"{url}/{name}" for name in images]
@@ -127,7 +127,7 @@ def find_images(paths: Iterable[str]) -> tuple[list[str], int]:
                 Path(folder, name)
                 for folder, _, names in os.walk(path, onerror=_not_searched)
                 for name in names
-                if not storage.is_system_file(os.path.join(os.path.relpath(folder, path), name))
+                if not storage.is_hidden(os.path.join(os.path.relpath(folder, path), name))
             )
             named = [str(p) for p in files if p.suffix.lower() in imaging.EXTENSIONS]
             passed_over += len(files) - len(named)

@@ -27,7 +27,7 @@ ATTEMPTS = 5  # per request, besides fsspec's own retries
 FIRST_WAIT = 0.5  # seconds before the second attempt; doubled before each further one
 THREADS = 16  # downloads at the same time
 PIECE = 1 << 20  # bytes decompressed at a time
-SYSTEM_FILES = {".ds_store", "thumbs.db", "desktop.ini"}  # of macOS and Windows
+SYSTEM_FILES = {"thumbs.db", "desktop.ini"}  # of Windows
 
 _origins: dict[str, str] = {}  # local copy of a file or folder -> its URL
 _folders: list[str] = []  # the folder of this process's local copies, once there is one
@@ -55,13 +55,14 @@ def display_name(path: str | os.PathLike) -> str:
     return url_of(path) or os.fspath(path)
 
 
-def is_system_file(path: str | os.PathLike) -> bool:
-    """Whether an operating system put a file into a folder: `._a.png`, `__MACOSX/a.png`, ...
+def is_hidden(path: str | os.PathLike) -> bool:
+    """Whether a file or folder is hidden, or one that an operating system made: `__MACOSX`, ...
 
-    path: relative to the folder that is searched.
+    path: relative to the folder that is searched. What is in a hidden folder is hidden too.
     """
-    *folders, name = Path(path).parts
-    return name.startswith("._") or name.lower() in SYSTEM_FILES or "__MACOSX" in folders
+    parts = Path(path).parts
+    hidden = any(part.startswith((".", "__MACOSX")) for part in parts)
+    return hidden or parts[-1].lower() in SYSTEM_FILES
 
 
 # --- requests ---------------------------------------------------------------------------------
@@ -263,7 +264,10 @@ class Mirror:
     def fetch(self) -> None:
         """Make the local folder equal to the bucket."""
         if self.url:
-            download(self.url, self.path)
+            names = list_files(self.url)
+            download(self.url, self.path, names)
+            for name in set(self._state()) - set(names):
+                (self.path / name).unlink()
             self._published = self._state()
 
     def publish(self) -> None:

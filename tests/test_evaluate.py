@@ -33,6 +33,14 @@ def test_images_on_their_side_are_read_if_asked_for(folder):
     assert len(list(folder.parent.glob("results/correct/*/time_steps.png"))) == len(upright) == 6
 
 
+def test_an_image_that_cannot_be_read_counts_once_where_two_share_a_text(tmp_path, caplog):
+    Image.new("L", (40, 20), 255).save(tmp_path / "a.png")
+    (tmp_path / "a.jpg").write_bytes(b"\xff\xd8 damaged")
+    (tmp_path / "a.txt").write_text("1")
+    assert run(f"test {tmp_path} --model digits --output-dir {tmp_path}/out") == 1
+    assert "1 of 2 rows" in caplog.text
+
+
 def test_labels_of_other_characters_are_counted_and_no_suspects(folder, capsys):
     text = (folder / "labels.tsv").read_text().splitlines()
     (folder / "labels.tsv").write_text("\n".join([f"{text[0]}-A", f"{text[1]}B", *text[2:]]))

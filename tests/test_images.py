@@ -16,6 +16,7 @@ from support.lines import OPEN_SANS
 
 from ocr_simple import decoding_time, odd_shapes
 from ocr_simple import images as imaging
+from ocr_simple.datasets.crops import upright_size
 from ocr_simple.images import ImageError, load, pad_batch, prepare, resize, scaled_width
 
 RNG = np.random.default_rng(0)
@@ -675,6 +676,7 @@ def test_a_heic_picture_is_read_or_the_package_that_it_needs_is_named(tmp_path):
 
         pillow_heif.from_pillow(Image.fromarray(ramp())).save(tmp_path / "a.heic", quality=-1)
         assert off_by(load(tmp_path / "a.heic", 3), ramp()) <= 8
+        assert upright_size(tmp_path / "a.heic") == ramp().shape[1::-1]
     else:
         (tmp_path / "a.heic").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(50))
         assert "a.heic: a HEIC picture, which needs the package pillow-heif" in failure(

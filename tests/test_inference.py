@@ -499,9 +499,10 @@ def test_names_on_standard_input_have_limits(names, message, monkeypatch):
         find_images(["-"])
 
 
-def test_files_of_an_operating_system_are_passed_over_silently(script, folder):
+def test_hidden_files_and_those_of_an_operating_system_are_passed_over_silently(script, folder):
     whole = (folder / "b.png").read_bytes()
-    for name in ("__MACOSX/b.png", "._b.png", "more/._c.webp", ".DS_Store", "Thumbs.db"):
+    hidden = (".b.png", "more/.cache/b.png")
+    for name in ("__MACOSX/b.png", "._b.png", "more/._c.webp", ".DS_Store", "Thumbs.db", *hidden):
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_bytes(whole)
     status, out, err = script(folder)

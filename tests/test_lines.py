@@ -208,6 +208,13 @@ def test_a_label_that_always_needs_more_steps_is_an_error_with_text_and_fix():
         stream[0]
 
 
+def test_the_attention_head_needs_no_time_step_between_equal_characters():
+    options = LineOptions(alphabet="1", min_length=6, max_length=6, character_spacing=-12, **PLAIN)
+    with pytest.raises(LineError, match="time steps"):
+        Lines(options, ModelSpec("1"), [OPEN_SANS])[0]
+    assert Lines(options, ModelSpec("1", head="attention"), [OPEN_SANS])[0][1] == "111111"
+
+
 def test_given_strings_that_fit_no_font_are_all_listed_before_the_first_line(tmp_path):
     path = tmp_path / "strings.txt"
     path.write_text("7\n111111\n12\n777777\n")

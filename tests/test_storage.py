@@ -85,6 +85,17 @@ def test_a_file_url_is_no_path_in_the_working_directory():
     assert storage.url_of("file:///tmp/a.png") == "file:///tmp/a.png"
 
 
+def test_a_local_copy_loses_what_the_bucket_no_longer_has(tmp_path):
+    (folder := tmp_path / "bucket").mkdir()
+    (folder / "a").write_text("1")
+    (folder / "b").write_text("2")
+    mirror = storage.Mirror(folder.as_uri())
+    mirror.fetch()
+    (folder / "a").unlink()
+    mirror.fetch()
+    assert [file.name for file in mirror.path.iterdir()] == ["b"]
+
+
 @pytest.mark.long
 def test_a_folder_comes_back_through_faults_file_by_file(faulty, store, tmp_path):
     rng, url = np.random.default_rng(0), f"{faulty}/folder"

@@ -228,6 +228,12 @@ def test_texts_that_would_be_ignored_are_an_error(options, message):
         check_text_options(LineOptions(**options))
 
 
+@pytest.mark.parametrize("source", ["random", "numbers", "mixed", "recipe"])
+def test_a_least_length_over_the_longest_is_an_error(source):
+    with pytest.raises(LineError, match="--min-length 20 and --max-length 10: give"):
+        texts(text_source=source, alphabet="ascii", min_length=20)
+
+
 def test_texts_that_the_source_uses_are_none():
     check_text_options(LineOptions(words=3, text_source="mixed"))
     check_text_options(LineOptions(strings=("12",), text_source="strings"))

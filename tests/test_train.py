@@ -194,6 +194,33 @@ def test_the_command_printed_at_an_interrupt_resumes_the_run(
     assert same_run(tmp_path / "run", tmp_path / "whole")
 
 
+@pytest.mark.parametrize(
+    ("error", "status", "message"),
+    [
+        (KeyboardInterrupt, 130, "Interrupted outside of the training steps; the same command"),
+        (MemoryError, 2, "train.py: not enough memory; give a smaller --batch-size"),
+    ],
+)
+def test_an_end_before_the_first_step_claims_no_checkpoint(
+    error, status, message, tmp_path, monkeypatch, capsys
+):
+    def gather(*args, **kwargs):
+        raise error
+
+    monkeypatch.setattr(train, "gather", gather)
+    assert run(tmp_path / "run") == status
+    said = capsys.readouterr().err
+    assert message in said and "saved" not in said
+
+
+def test_images_whose_names_are_not_utf8_are_trained_on(labelled_folder, tmp_path):
+    folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/stra\xdfe"))
+    shutil.copytree(labelled_folder, folder)
+    for _ in range(2):  # the second time, the run is known by its config.json
+        assert run(tmp_path / "run", "--dataset", str(folder)) == 0
+    assert json.loads((tmp_path / "run" / "config.json").read_bytes())["dataset"] == [str(folder)]
+
+
 def test_a_stop_is_kept_where_something_swallows_it():
     with Stopper() as stopper:
         with contextlib.suppress(KeyboardInterrupt):
@@ -525,6 +552,12 @@ def test_a_folder_that_is_no_run_is_left_as_it_is(tmp_path, capsys):
     assert run(tmp_path) == 2
     assert "holds files but no config.json" in capsys.readouterr().err
     assert [p.name for p in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_a_run_behind_a_link_is_moved_aside_with_its_link(finished, tmp_path):
+    (tmp_path / "link").symlink_to(finished.rename(tmp_path / "elsewhere"))
+    assert run(tmp_path / "link", "--no-resume") == 0
+    assert (tmp_path / "link.1").is_symlink() and (tmp_path / "link.1" / "best.keras").exists()
 
 
 def test_runs_in_folders_inside_are_left_alone(finished, capsys):

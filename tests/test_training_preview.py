@@ -63,6 +63,17 @@ def test_images_of_the_data_set_are_beside_the_lines(
     assert f"preview.png: {heading}" in out and "beside 12 of your images" in out
 
 
+def test_images_are_shown_in_the_box_that_the_model_would_keep(labelled_folder, preview, capsys):
+    width, height = Image.open(labelled_folder / "0.png").size
+    box = f"{width}x{height}:0,0,{width},0,{width},{height // 2},0,{height // 2}"
+    whole, boxed = (
+        np.asarray(preview("--dataset", labelled_folder, *more)[1])
+        for more in ([], ["--crops", box])
+    )
+    assert "read in the box that the model keeps" in capsys.readouterr().out
+    assert whole.shape != boxed.shape or (whole != boxed).any()
+
+
 def test_lines_are_drawn_for_the_model_that_a_training_starts_from(labelled_folder):
     options = parse(TrainOptions, ["--dataset", str(labelled_folder), "--init-from", "numbers"])
     found = training_preview.labelled.find_all_entries(options.dataset, options)

@@ -75,7 +75,7 @@ class BeforeAfter(NamedTuple):
             texts = (r.line.text for r in (self.before[i], self.after[i]))
             cells = (self.after[i].name, self.after[i].truth, *texts)
             rows.append("\t".join(map(escape_controls, cells)))
-        write_whole(folder / LIST, ("\n".join(rows) + "\n").encode())
+        write_whole(folder / LIST, ("\n".join(rows) + "\n").encode(errors="backslashreplace"))
         if shown := self.changed[:SHOWN]:
             names = [
                 f"{self._change(i)}; before: {visible(self.before[i].line.text)}" for i in shown

@@ -167,7 +167,9 @@ def _with_crop(row: Entry | Fault, boxes: dict[str, Corners | Fault]) -> Entry |
 def upright_size(file: Path) -> tuple[int, int] | None:
     """The width and height of a picture as it is shown, without decoding it; None if unknown."""
     try:
-        with Image.open(file, formats=imaging.FORMATS) as image:
+        with open(file, "rb") as content:
+            formats = tuple(imaging.formats_of(content.read(12), file.name))
+        with Image.open(file, formats=formats) as image:
             turned = image.getexif().get(ExifTags.Base.Orientation) in ON_THEIR_SIDE
             return image.size[::-1] if turned else image.size
     except Exception:  # decoders raise errors of many types; reading it reports them

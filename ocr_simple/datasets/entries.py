@@ -128,7 +128,7 @@ def _listed_in_file(faults: Iterable[Fault]) -> Path:
     place = Path(tempfile.gettempdir(), f"unusable-rows-of-user-{user}.tsv")
     handle, name = tempfile.mkstemp(prefix=f".{place.stem}-", dir=place.parent)
     try:
-        with open(handle, "w", encoding="utf-8", newline="") as file:
+        with open(handle, "w", encoding="utf-8", errors="backslashreplace", newline="") as file:
             write_faults(file, faults)
         os.replace(name, place)  # a link that somebody put there is replaced, not followed
     except BaseException:

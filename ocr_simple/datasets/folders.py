@@ -13,6 +13,7 @@ from ocr_simple.datasets.rows import refuse_boxes
 from ocr_simple.errors import DatasetError
 from ocr_simple.local_files import read_bytes
 from ocr_simple.messages import counted
+from ocr_simple.storage import is_hidden
 
 NUMBERED = re.compile(r"(.*)_\d+")  # the names of images that trdg draws: text_0.jpg
 COUNTER = re.compile(r"(\D*)(\d+)")  # names such as img_001
@@ -28,11 +29,11 @@ def images_in(folder: Path, most_folders: int | None = None) -> list[Path]:
     """
     found = []
     for place, folders, names in itertools.islice(os.walk(folder), most_folders):
-        folders[:] = [name for name in folders if not name.startswith((".", "__MACOSX"))]
+        folders[:] = [name for name in folders if not is_hidden(name)]
         found += [
             Path(place, name)
             for name in names
-            if not name.startswith(".") and Path(name).suffix.lower() in imaging.EXTENSIONS
+            if not is_hidden(name) and Path(name).suffix.lower() in imaging.EXTENSIONS
         ]
     return sorted(found)
 

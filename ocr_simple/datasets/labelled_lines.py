@@ -99,7 +99,7 @@ def characters_of_labels(found: list[Entry | Fault]) -> str:
 def fingerprint(found: list[Entry | Fault]) -> int:
     """A checksum (CRC-32) of a list of labelled images: their places, names, labels and boxes."""
     rows = ("\t".join(map(str, (*row[:3], *getattr(row, "corners", ())))) for row in found)
-    return zlib.crc32("\n".join(rows).encode())
+    return zlib.crc32("\n".join(rows).encode(errors="surrogateescape"))
 
 
 def load_image(entry: Entry, channels: int = 1) -> np.ndarray:

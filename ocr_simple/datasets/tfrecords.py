@@ -169,7 +169,7 @@ class RecordWriter:
         contents = {
             "image": record.encoded,
             "label": record.label.encode(),
-            "comment": record.name.encode(),
+            "comment": record.name.encode(errors="backslashreplace"),
         }
         features = {
             key: train.Feature(bytes_list=train.BytesList(value=[value]))
@@ -277,7 +277,7 @@ def write_skipped(output: str | os.PathLike, faults: list[Fault]) -> None:
     skipped = skipped_file(output)
     with storage.output_folder(skipped.parent) as folder:
         partial = folder / f".{skipped.name}.{uuid.uuid4().hex}.partial"
-        with open(partial, "w", encoding="utf-8", newline="") as file:
+        with open(partial, "w", encoding="utf-8", errors="backslashreplace", newline="") as file:
             write_faults(file, faults)
         os.replace(partial, folder / skipped.name)
 

@@ -20,7 +20,7 @@ from ocr_simple.errors import FontError, LineError
 from ocr_simple.messages import counted, escape_controls, first_ten
 from ocr_simple.options import HELD_OUT, TRDG_FOLDER
 from ocr_simple.stoppable import StoppableProcess, Stopped
-from ocr_simple.storage import is_system_file
+from ocr_simple.storage import is_hidden
 
 MATPLOTLIB_FOLDER = Path(str(importlib.util.find_spec("matplotlib").origin)).parent  # type: ignore[union-attr]
 FONT_EXTENSIONS = {".ttf", ".otf", ".ttc", ".otc", ".woff", ".woff2"}
@@ -92,7 +92,7 @@ def why_unusable(font: str) -> str | None:
 
 def _files_in(folder: Path) -> list[str]:
     files = (p for p in folder.rglob("*") if p.suffix.lower() in FONT_EXTENSIONS)
-    return [str(p) for p in sorted(files) if not is_system_file(p.relative_to(folder))]
+    return [str(p) for p in sorted(files) if not is_hidden(p.relative_to(folder))]
 
 
 def _fonts_in(folder: Path) -> list[str]:

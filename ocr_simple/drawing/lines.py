@@ -36,7 +36,7 @@ from ocr_simple.photography.effects.shot import happens
 from ocr_simple.photography.mixtures import Mix
 from ocr_simple.photography.recipes import CLEAN, Lettering, Recipe, RecipeMarks
 from ocr_simple.spec import ModelSpec, time_steps
-from ocr_simple.text import Alphabet, ctc_steps_needed
+from ocr_simple.text import Alphabet
 
 CHARACTER_COLUMNS = 5  # columns of a model's input that common fonts give each character
 # What is raised where nothing is left of a text, or a glyph of its font is damaged or huge
@@ -170,7 +170,7 @@ class Lines:
         if pixels.shape[1] > imaging.MAX_ASPECT * pixels.shape[0]:  # no image like it is read
             raise Redraw(f"the line is {TOO_WIDE}")
         columns = imaging.scaled_width(pixels.shape[1], pixels.shape[0], self.spec.height)
-        if ctc_steps_needed(text) > time_steps(columns, self.stride):
+        if self.spec.steps_needed(text) > time_steps(columns, self.stride):
             raise Redraw(TOO_FEW_STEPS, f"{text!r} in {columns} columns")
         return pixels, text, font
 
@@ -264,7 +264,7 @@ class Lines:
         """Raise LineError that lists your own strings that no font gives enough time steps."""
         faults = []
         for place, text in zip(self.texts.places, self.texts.pool):
-            columns = ctc_steps_needed(text) * self.stride
+            columns = self.spec.steps_needed(text) * self.stride
             if columns > CHARACTER_COLUMNS * len(text) and self._widest(text) < columns:
                 faults.append(f"{place}: {text!r} needs {columns} columns")
         if faults:

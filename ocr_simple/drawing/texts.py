@@ -26,6 +26,7 @@ NUMBERS = 0.6  # share of printed numbers in the source numbers; the others are 
 MOST_BYTES = 1 << 26  # of a --strings-file
 REPEATS = 0.15  # share of random lines with a repeated character, as in 10000 and 7788
 OF_WORDS = ("dictionary", "mixed", "signs", "pages", "recipe")  # sources that use --words
+OF_LENGTHS = ("random", "numbers", "mixed", "recipe")  # that use --min-length and --max-length
 CASES = (str, str.lower, str.upper, str.capitalize, str.title)
 
 
@@ -215,7 +216,7 @@ class Texts:
 
     def __init__(self, options: TextOptions, alphabet: Alphabet):
         self.options, self.alphabet = options, alphabet
-        if options.text_source in ("random", "numbers", "mixed"):
+        if options.text_source in OF_LENGTHS:
             if options.min_length > options.max_length:
                 raise LineError(
                     f"--min-length {options.min_length} and --max-length {options.max_length}: "

@@ -21,7 +21,7 @@ from PIL import Image, ImageFont
 
 from ocr_simple import images as imaging
 from ocr_simple.options import Drawing
-from ocr_simple.storage import is_system_file
+from ocr_simple.storage import is_hidden
 
 # trdg asks for its handwriting module, which needs TensorFlow 1 and prints that it is missing
 sys.modules.setdefault("trdg.handwritten_text_generator", None)  # type: ignore[arg-type]
@@ -87,7 +87,7 @@ def pictures_in(folder: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
 def _pictures_in(folder: str, changed: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
     # not entry.is_dir(), which raises an error for a link to itself
     names = [name for name in os.listdir(folder) if not os.path.isdir(os.path.join(folder, name))]
-    names = sorted(name for name in names if not is_system_file(name))
+    names = sorted(name for name in names if not is_hidden(name))
     pictures = tuple(name for name in names if _is_picture(os.path.join(folder, name)))
     return pictures, tuple(name for name in names if name not in pictures)
 

@@ -12,6 +12,7 @@ import importlib
 import importlib.util
 import json
 import os
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,20 +23,35 @@ from ocr_simple.cores import usable_cores
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 MOST_SIDE_BY_SIDE = 4
+_standard_error = threading.RLock()
 BACKENDS = ("tensorflow", "jax", "torch")  # each the name of its package, too
 
 
 @contextlib.contextmanager
 def standard_error_closed() -> Iterator[None]:
-    """Drop what native code writes to file descriptor 2; Python's exceptions are not touched."""
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
+    """Drop what native code writes to file descriptor 2; Python's exceptions are not touched.
+
+    One thread at a time, as the descriptor belongs to all of them.
+    """
+    with _standard_error:
+        kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, 2)
+        try:
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+            os.close(nowhere)
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether an error of Python or of a backend says that memory is exhausted."""
+    names = ("ResourceExhaustedError", "OutOfMemoryError")  # of TensorFlow and PyTorch
+    return (
+        isinstance(error, MemoryError)
+        or type(error).__name__ in names
+        or "RESOURCE_EXHAUSTED" in str(error)  # JAX
+    )
 
 
 class _LazyKeras:

@@ -66,8 +66,8 @@ def check_replaceable(folder: Path, names: Iterable[str]) -> None:
         if os.path.lexists(path) and not (name in earlier and _is_as(path, earlier[name])):
             where, file = map(storage.display_name, (folder, path))
             raise ValueError(
-                f"{where}: the report would replace {file}, which no report wrote as it is; move "
-                "it away, or name another folder"
+                f"{where}: the report would replace {file}, which is not an unchanged file of an "
+                "earlier report; move it away, or name another folder"
             )
 
 

@@ -97,7 +97,8 @@ class RunFolder:
             self._check_same(config, data_changed)
         self.pictures.mkdir(parents=True, exist_ok=True)
         self._lock()
-        write_whole(self.config, json.dumps(config, indent=1, ensure_ascii=False).encode())
+        text = json.dumps(config, indent=1, ensure_ascii=False)
+        write_whole(self.config, text.encode(errors="backslashreplace"))  # names may not be UTF-8
         self.publish()
         if (saved := self.last_checkpoint()) is not None:
             self._check_results(saved)
@@ -254,7 +255,7 @@ class RunFolder:
 
     def move_aside(self) -> None:
         """Move what is in the folder, except other runs, to the first free FOLDER.N."""
-        number, names = 1, {path.name for path in self._entries()}
+        number, names = 1, [path.name for path in self._entries()]
         if self._mirror.url:
             while storage.list_files(aside := f"{self.name}.{number}"):
                 number += 1
@@ -265,9 +266,12 @@ class RunFolder:
         else:
             while os.path.exists(aside := f"{self.path}.{number}"):
                 number += 1
-            os.mkdir(aside)
-            for name in names:
-                os.rename(self.path / name, os.path.join(aside, name))
+            if len(names) == len(os.listdir(self.path)):
+                shutil.move(self.path, aside)
+            else:
+                os.mkdir(aside)
+                for name in sorted(names, key=self.config.name.__eq__):  # last what makes it a run
+                    shutil.move(self.path / name, aside)
         log(f"Moved the earlier run to {aside}")
 
     def write_metrics(self, rows: list[dict[str, float]]) -> None:

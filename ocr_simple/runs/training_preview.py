@@ -17,6 +17,7 @@ from PIL import Image
 from ocr_simple import storage
 from ocr_simple.command_line import say
 from ocr_simple.datasets import labelled_lines as labelled
+from ocr_simple.datasets.crops import in_kept_box, kept_box
 from ocr_simple.datasets.entries import Entry, Fault, check_outside, fault_list
 from ocr_simple.datasets.preview import APART
 from ocr_simple.drawing.fonts import find_fonts, split_fonts
@@ -76,6 +77,7 @@ def _check_replaceable(options: TrainOptions, command: str) -> None:
 def _parts(options: TrainOptions) -> tuple[list[Part], list[Fault]]:
     """(what is shown side by side, rows of the data set that cannot be used)."""
     found = labelled.find_all_entries(options.dataset, options)
+    found = in_kept_box(found, kept_box(options.crops), say)
     spec = _spec(options, found)
     if not options.dataset:
         return [_generated(options, spec)], []
