@@ -58,8 +58,8 @@ class Data(NamedTuple):
         """Lines that confidence is fitted to; none is trained on.
 
         Labelled images if there are LEAST_LINES or more to validate on, else generated lines.
-        Nothing if the run starts from a model, whose temperature tells more than a few images, or
-        if it generates no lines.
+        With labelled images, nothing if the run starts from a model, whose temperature tells more
+        than a few images, or if it generates no lines.
         """
         if self.labelled and len(self.validation) >= LEAST_LINES:
             return self.validation

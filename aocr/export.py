@@ -41,7 +41,7 @@ from ocr_simple.reports.metrics import error_rates
 from ocr_simple.reports.metrics_file import read_metrics
 from ocr_simple.runs import devices
 from ocr_simple.runs.checkpoint import progress_of, selection_key
-from ocr_simple.runs.model_files import find_model
+from ocr_simple.runs.model_files import BEST, LAST, find_model
 from ocr_simple.runs.run_folder import RunFolder
 from ocr_simple.spec import ModelSpec, read_spec
 from ocr_simple.text import Line
@@ -185,10 +185,10 @@ def _write_and_check(
 def _validation_of(file: Path) -> dict[str, Any]:
     """The validation of a model in a run folder; empty for another model. Raises ValueError."""
     metrics = file.parent / "metrics.csv"
-    if file.name not in ("best.keras", "last.keras") or not metrics.exists():
+    if file.name not in (BEST, LAST) or not metrics.exists():
         return {}
     rows = read_metrics(metrics)
-    row = rows[-1] if file.name == "last.keras" else _row_of_best(file.parent, rows)
+    row = rows[-1] if file.name == LAST else _row_of_best(file.parent, rows)
     of = "the validation of its training run"
     return {"exact": row["val_exact"], "cer": row["val_cer"], "of": of}
 

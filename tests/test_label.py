@@ -475,7 +475,7 @@ def test_a_training_shows_its_messages_and_its_result(folder):
 
 
 def test_all_trainings_are_done_when_the_models_are_compared(folder):
-    compares = TRAINED.replace("folder =", 'print("Comparing")\nfolder =')
+    compares = TRAINED.replace("folder =", 'print("Comparing with digits")\nfolder =')
     training = training_of(folder, compares)
     training.start()
     until(lambda: not training.state()["running"])
@@ -510,7 +510,7 @@ def test_a_training_says_what_it_does_and_not_its_messages(folder):
     training.start()
     assert training.state()["doing"] == "Starting"
     until(lambda: rows[1] in training.state()["lines"])
-    assert training.state()["doing"] == "Looking for recipes that draw lines like the pictures"
+    assert training.state()["doing"] == "Looking for recipes that draw lines like your pictures"
     training.close()
 
 

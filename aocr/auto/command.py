@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from aocr.auto import choice
+from aocr.auto import choice, stages
 from aocr.auto.comparison import LIST, PICTURE, BeforeAfter
 from aocr.auto.texts import pattern_of, texts_like
 from aocr.diagnose.advice import MANY, mixture
@@ -33,7 +33,7 @@ from ocr_simple.reports.intervals import FEW
 from ocr_simple.reports.metrics import Reading
 from ocr_simple.runs import devices
 from ocr_simple.runs.journal import log
-from ocr_simple.runs.model_files import find_model
+from ocr_simple.runs.model_files import BEST, find_model
 from ocr_simple.runs.run_folder import replacing
 from ocr_simple.spec import ModelSpec, read_spec
 from ocr_simple.text import Alphabet, unique_characters
@@ -90,7 +90,7 @@ def run(options: AocrTrainOptions) -> int:
         clock, models = Clock(options.minutes, started), Shipped()
         chosen, spec = choose(options, folder, entries, models)
         entries = usable(found, chosen, spec)
-        log(f"Starting from {chosen.init_from}, alphabet {chosen.alphabet}")
+        log(f"{stages.STARTING} {chosen.init_from}, alphabet {chosen.alphabet}")
         chosen = dataclasses.replace(chosen, model_dir=made)
         planned, model, unseen = _train(chosen, entries, clock, spec.temperature)
         comparison = _compare(chosen, model, unseen, models)
@@ -179,7 +179,7 @@ def _generated(
     fonts = given.get("fonts", TrainOptions.fonts)
     recipes = given.get("recipe")
     if recipes is None:
-        log("Looking for recipes that draw lines like your pictures")
+        log(stages.LOOKING)
         features = Features([models[name] for name in MODELS])
         pixels = [pixels for pixels, _, _ in examples]
         nearness = choice.nearest_recipes(pixels, features, fonts, seed=0)
@@ -267,7 +267,7 @@ def _train_one(
         try:
             strict = replan < MOST_REPLANS and steps > trainings.LEAST_STEPS
             unseen = trainings.train_part(planned, clock.left(), temperature, strict)
-            return planned, networks.load(planned.model_dir / "best.keras"), unseen
+            return planned, networks.load(planned.model_dir / BEST), unseen
         except trainings.TooSlow as slow:
             steps = max(trainings.LEAST_STEPS, slow.steps)
             log(f"There is time for {steps} steps: the training begins again with them")
@@ -286,10 +286,10 @@ def _compare(
     from aocr.auto.trainings import fitted_temperature, with_temperature
 
     start, folder = str(chosen.init_from), chosen.model_dir
-    log(f"Comparing with {start}")
+    log(f"{stages.COMPARING} {start}")
     comparison = BeforeAfter(models.read(start, unseen.examples), unseen.readings)
     folder.mkdir(parents=True, exist_ok=True)
-    best = folder / "best.keras"
+    best = folder / BEST
     if comparison.is_better:
         if len(unseen.examples) >= LEAST_LINES:
             model = with_temperature(model, fitted_temperature(unseen, model.spec))

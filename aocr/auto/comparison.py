@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from aocr.auto import stages
 from ocr_simple.messages import counted, escape_controls, visible
 from ocr_simple.reports import error_pictures
 from ocr_simple.reports.intervals import shown_interval, wilson
@@ -14,7 +15,7 @@ from ocr_simple.reports.metrics import Reading, rates_of
 from ocr_simple.written_files import write_whole
 
 SHOWN = 60  # changed images in the picture
-FIGURES, LIST, PICTURE = "auto.json", "changed.tsv", "changed.png"
+LIST, PICTURE = "changed.tsv", "changed.png"
 
 
 class BeforeAfter(NamedTuple):
@@ -69,7 +70,7 @@ class BeforeAfter(NamedTuple):
         figures |= {"interval": wilson(sum(r.exact for r in self.after), len(self.after))}
         figures |= {"better": self.is_better, "in_time": in_time}
         figures |= {"summary": [self.figures(start), self.changes()]}
-        write_whole(folder / FIGURES, json.dumps(figures, indent=1).encode())
+        write_whole(folder / stages.FIGURES, json.dumps(figures, indent=1).encode())
         rows = ["image\ttruth\tbefore\tnow"]
         for i in self.changed:
             texts = (r.line.text for r in (self.before[i], self.after[i]))

@@ -18,6 +18,7 @@ import numpy as np
 
 import model as models
 import train
+from aocr.auto import stages
 from inference import Recognizer
 from ocr_simple.datasets.batches import Example
 from ocr_simple.datasets.crops import encoded_line
@@ -30,6 +31,7 @@ from ocr_simple.options import TrainOptions
 from ocr_simple.reports.metrics import Reading
 from ocr_simple.reports.validation import Validation
 from ocr_simple.runs.journal import log
+from ocr_simple.runs.model_files import BEST
 from ocr_simple.spec import ModelSpec
 
 FOLDS = 5
@@ -129,7 +131,7 @@ def train_part(
         assert watch.latest is not None
         validation, in_time = watch.latest, False
         log("The time is up: the best model so far is kept")
-    file = options.model_dir / "best.keras"
+    file = options.model_dir / BEST
     best = with_temperature(models.load(file), temperature)
     models.save(best, file)
     unseen = read_unseen(best, list(zip(validation.pixels, validation.truths, validation.fonts)))
@@ -217,7 +219,7 @@ def cross_validate(
     for number, (training, validation) in enumerate(
         write_folds(entries, folder / "images", options.seed), 1
     ):
-        log(f"Fold {number} of {FOLDS}")
+        log(f"{stages.FOLD} {number} of {FOLDS}")
         changes: dict[str, Any] = {"dataset": (str(training),), "validation": (str(validation),)}
         fold = dataclasses.replace(options, model_dir=folder / str(number), **changes)
         before, folds_left = clock.left(), FOLDS - number + 1
@@ -226,7 +228,7 @@ def cross_validate(
             break
         parts.append(train_part(fold, before / folds_left, temperature, strict and number == 1))
         least = min(least, before - clock.left())
-        files.append(fold.model_dir / "best.keras")
+        files.append(fold.model_dir / BEST)
     together = Unseen(
         [example for part in parts for example in part.examples],
         [reading for part in parts for reading in part.readings],

@@ -12,20 +12,21 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from aocr.auto import stages
 from aocr.options import LEAST_LABELS
 from ocr_simple.datasets.crops import CROPS, load_crops
+from ocr_simple.runs.model_files import BEST
 
 LISTED = 12  # rows of its messages that the page lists, if it failed
 COMPARING = "Comparing the models"  # when all trainings are done
 STAGES = {  # the first words of its messages that say what it does, and what the page says then
-    "Looking for recipes": "Looking for recipes that draw lines like the pictures",
-    "Starting from": "Preparing",
-    "Fold": "Preparing the next training",
-    "Comparing": COMPARING,
+    stages.LOOKING: stages.LOOKING,
+    stages.STARTING: "Preparing",
+    stages.FOLD: "Preparing the next training",
+    stages.COMPARING: COMPARING,
 }
-FOLD = re.compile(r"Fold (\d+) of (\d+)")  # which of its trainings runs
+FOLD = re.compile(rf"{stages.FOLD} (\d+) of (\d+)")  # which of its trainings runs
 STEP = re.compile(r"\| *(\d+)/(\d+) \[")  # the progress bar of each
-FIGURES, MODEL = "auto.json", "best.keras"  # that it writes
 PATIENCE = 20.0  # seconds in which a training that is to stop ends by itself
 
 
@@ -170,9 +171,9 @@ class Training:
         problem, result = "", self._result
         if status == 0:
             try:
-                figures = json.loads((self.model_dir / FIGURES).read_text(encoding="utf-8"))
+                figures = json.loads((self.model_dir / stages.FIGURES).read_text(encoding="utf-8"))
                 result = [*figures["summary"], _what_is_kept(figures, self.model_dir)]
-                self.done(self.model_dir / MODEL)
+                self.done(self.model_dir / BEST)
             except (OSError, ValueError, KeyError) as error:
                 problem = f"the training has ended, but its result cannot be used: {error}"
         with self._lock:

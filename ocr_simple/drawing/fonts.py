@@ -2,7 +2,8 @@
 
 `--fonts` takes the names of two packages that come with fonts, font files, and folders. Files in a
 folder that are no outline fonts are left out, and named once. Fonts in a folder named `receipt`,
-`display` or `handwriting` are for the recipe of that name: see photography/recipes.py.
+`display`, `handwriting`, `print`, `sign` or `page` are for some recipes only: see
+photography/recipes.py.
 """
 
 import functools

@@ -89,9 +89,8 @@ KINDS = {name: [{"recipe": (name,), "photo": 1.0}] * 3 for name in RECIPES}
 def generator_options(
     rows: Mapping[str, Sequence[Mapping[str, Any]]],
     draw_line: Callable[[LineOptions, int], np.ndarray],
-    plain: LineOptions = PLAIN,
 ) -> Image.Image:
-    """A row of lines for each of `rows`; the options of each line are `plain` with changes.
+    """A row of lines for each of `rows`; the options of each line are PLAIN with changes.
 
     rows: name -> the changed options of each line, such as DRAWING; {} is the plain line.
     draw_line(options, k): the pixels of generated line k, uint8 (rows, columns, 3). Its errors for
@@ -102,7 +101,7 @@ def generator_options(
     for row, (name, cells) in enumerate(rows.items()):
         page.write(5, (row + 0.64) * height, name, bold=True, mono=True)
         for column, changes in enumerate(cells):
-            options = replace(plain, **changes)
+            options = replace(PLAIN, **changes)
             x, y = left + column * width, row * height
             title = ", ".join(f"{k}={_shown(v)}" for k, v in changes.items()) or "plain"
             page.write(x, y + 14, title, QUIET, width - 8, size=SMALL)

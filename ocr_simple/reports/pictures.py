@@ -85,15 +85,10 @@ def readings(
     images: Sequence[imaging.Source],
     lines: Sequence[Line],
     truths: Sequence[str] | None = None,
-    columns: int | None = None,
 ) -> Image.Image:
-    """Each image above its text and confidence; with `truths`, green if right and red if wrong.
-
-    columns: of the grid, by default as many as the images' widths allow.
-    """
+    """Each image above its text and confidence; with `truths`, green if right and red if wrong."""
     loaded = [imaging.load(source, channels=3, warn=False) for source in images]
-    columns = columns or columns_for(map(natural_width, loaded))
-    page, width, places = grid(len(loaded), columns, 140)
+    page, width, places = grid(len(loaded), columns_for(map(natural_width, loaded)), 140)
     for i, (left, top) in enumerate(places):
         right = truths is None or lines[i].text == truths[i]
         color = "black" if truths is None else RIGHT if right else WRONG

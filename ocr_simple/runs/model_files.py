@@ -10,6 +10,7 @@ from ocr_simple import storage
 
 ONNX_SUFFIXES = (".onnx", ".step.onnx")  # of the files beside a model file: see `engines`
 HERE = Path(__file__).resolve().parent.parent.parent
+BEST, LAST = "best.keras", "last.keras"  # in a run folder
 PRETRAINED = HERE / "pretrained"
 TEST_IMAGES = HERE / "inference_test_imgs"
 
@@ -65,7 +66,7 @@ def find_language_model(name: str | os.PathLike) -> Path:
 
 def _best_of_run(folder: Path, url: str | None) -> Path:
     """The best model of a run folder, or else its last. Raises ValueError."""
-    for name in ("best.keras", "last.keras"):
+    for name in (BEST, LAST):
         if url and storage.is_file(f"{url}/{name}"):
             return _local_copy(f"{url}/{name}")
         if (folder / name).is_file():

@@ -18,6 +18,7 @@ from ocr_simple.reports.metrics_file import read_metrics
 from ocr_simple.runs.checkpoint import TrainState, progress_of, unpack
 from ocr_simple.runs.config import read_config
 from ocr_simple.runs.journal import log
+from ocr_simple.runs.model_files import BEST, LAST
 from ocr_simple.runs.model_weights import check_weights
 from ocr_simple.spec import read_spec
 from ocr_simple.written_files import write_whole
@@ -60,7 +61,7 @@ class RunFolder:
         self.checkpoint = self.path / "checkpoint.npz"
         self.checkpoint_before = self.path / "checkpoint.before.npz"
         self.metrics = self.path / "metrics.csv"
-        self.best, self.last = self.path / "best.keras", self.path / "last.keras"
+        self.best, self.last = self.path / BEST, self.path / LAST
         self.pictures = self.path / "pictures"
         self.data_differ = False  # whether the run resumes with other labelled images
         self._locked: int | None = None  # file descriptor of the folder, locked
