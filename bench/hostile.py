@@ -29,6 +29,7 @@ from pathlib import Path
 
 import httpx
 import numpy as np
+import psutil
 import tyro
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -39,7 +40,7 @@ from support.serving import serving
 
 from aocr import export
 from bench.attacks import KINDS, Attack, good_client
-from bench.load import resident
+from bench.load import family, resident
 from ocr_simple.datasets.workers import WorkerPool
 from ocr_simple.runs.model_files import TEST_IMAGES, find_model
 
@@ -207,19 +208,11 @@ async def besiege(
 
 def memory_of_all(process: int) -> int:
     """The memory in MB of a process and of those that it started; what they share counts once."""
-    parents = {}
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):  # it has ended
-            parents[int(stat.parent.name)] = int(stat.read_text().rpartition(")")[2].split()[1])
-    family = {process}
-    while more := {child for child, parent in parents.items() if parent in family} - family:
-        family |= more
     total = 0
-    for member in family:
-        with contextlib.suppress(OSError):
-            found = Path(f"/proc/{member}/smaps_rollup").read_text()
-            total += int(found.split("\nPss:")[1].split()[0])
-    return total // 1024
+    for member in family(process):
+        with contextlib.suppress(psutil.NoSuchProcess):  # it has ended
+            total += member.memory_full_info().pss
+    return total // 1024**2
 
 
 def siege(folder: Path, options: Options) -> bool:

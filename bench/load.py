@@ -15,7 +15,6 @@ counts less of that work than the clock does.
 
 import contextlib
 import io
-import os
 import re
 import shutil
 import statistics
@@ -27,6 +26,7 @@ from pathlib import Path
 
 import httpx
 import numpy as np
+import psutil
 import tyro
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -65,7 +65,6 @@ function done(summary, latency)
     latency:percentile(50) / 1000, latency:percentile(99) / 1000))
 end
 """
-TICKS = os.sysconf("SC_CLK_TCK")
 ROW = "| {} | {:,.0f} | {:.1f} | {:.1f} | {:,} | {} | {} | {} | {} |"
 
 
@@ -135,22 +134,19 @@ def load(address: str, script: Path, clients: int, seconds: int) -> list[float]:
 
 def resident(process: subprocess.Popen) -> int:
     """The memory that a process holds, in MB."""
-    status = Path(f"/proc/{process.pid}/status").read_text()
-    return int(status.split("VmRSS:")[1].split()[0]) // 1024
+    return psutil.Process(process.pid).memory_info().rss // 1024**2
+
+
+def family(process: int) -> list[psutil.Process]:
+    """A process, those that it started, those that they started, and so on."""
+    first = psutil.Process(process)
+    return [first, *first.children(recursive=True)]
 
 
 def processor_seconds(process: subprocess.Popen) -> float:
     """What a server and the processes that it started have used, as long as none has ended."""
-    parents, used = {}, {}
-    for folder in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):  # it has ended
-            fields = (folder / "stat").read_text().rpartition(")")[2].split()
-            parents[int(folder.name)] = int(fields[1])
-            used[int(folder.name)] = (int(fields[11]) + int(fields[12])) / TICKS
-    family = {process.pid}
-    for _ in range(4):  # generations
-        family |= {pid for pid, parent in parents.items() if parent in family}
-    return sum(used.get(pid, 0.0) for pid in family)
+    times = [member.cpu_times() for member in family(process.pid)]
+    return sum(each.user + each.system for each in times)
 
 
 def compare(options: Options) -> None:

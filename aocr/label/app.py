@@ -26,7 +26,7 @@ from aocr.label.lock import FolderLock
 from aocr.label.readings import BackgroundReader
 from aocr.label.routes import Labelling, routes
 from aocr.label.session import Session
-from aocr.label.training import MODEL, Training, training_command
+from aocr.label.training import Training, training_command
 from aocr.model_folder import model_folder
 from aocr.options import GOOD_START, LEAST_LABELS, LabelPageOptions
 from aocr.server.connections import Connection, Server, listen
@@ -35,7 +35,7 @@ from ocr_simple import storage
 from ocr_simple.command_line import say
 from ocr_simple.datasets.folders import images_in
 from ocr_simple.messages import counted, shortened
-from ocr_simple.runs.model_files import find_model
+from ocr_simple.runs.model_files import BEST, find_model
 from ocr_simple.spec import read_spec
 
 log = logging.getLogger("ocr_simple")
@@ -113,7 +113,7 @@ def reading_model(given: str | None, folder: Path) -> Path:
     Raises ValueError.
     """
     trained = model_folder(folder)
-    return find_model(given or (trained if (trained / MODEL).is_file() else "digits"))
+    return find_model(given or (trained if (trained / BEST).is_file() else "digits"))
 
 
 def _ending(folder: Path, file: LabelsFile, labels: int) -> str:
