@@ -189,7 +189,10 @@ def convert(
     limits: Limits = ANY,
     labels: LabelOptions = DEFAULT,
 ) -> WriteSummary:
-    """Like `tfrecords.write_labelled`, by Beam. labels: how they are read. Raises ValueError."""
+    """Like `tfrecords.write_labelled`, by Beam. labels: how they are read. Raises ValueError.
+
+    Earlier files of that name are replaced shard by shard, and are gone after an error.
+    """
     found = find_inputs(output, dataset, labels, how.shards)
     contents = found, force_uppercase, save_filename, limits
     task = ConvertTask(_absolute(output), how.shards, *contents)

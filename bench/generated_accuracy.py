@@ -25,6 +25,7 @@ from ocr_simple.drawing.fonts import find_fonts
 from ocr_simple.drawing.lines import Lines
 from ocr_simple.options import LineOptions
 from ocr_simple.reports.metrics import evaluate
+from ocr_simple.runs.model_files import MADE_FONTS
 from ocr_simple.spec import ModelSpec
 
 DEBIAN = Path("/usr/share/fonts")
@@ -40,7 +41,7 @@ FAMILIES = (
     "Vollkorn",
     "Comfortaa",
 )
-DISPLAY_FONTS = Path(__file__).resolve().parents[1] / "fonts" / "made" / "display"
+DISPLAY_FONTS = MADE_FONTS / "display"
 SEED = 2_000_000  # no training run draws these lines
 
 

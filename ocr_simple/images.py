@@ -233,6 +233,11 @@ def _reason(error: Exception) -> str:
     return f"cannot be decoded ({reason}); save it again as PNG or JPEG"
 
 
+def as_picture(pixels: np.ndarray) -> Image.Image:
+    """uint8 (rows, columns, 1 or 3) as a grey or RGB image."""
+    return Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
+
+
 def _from_array(array: np.ndarray, name: str) -> Image.Image:
     if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (1, 2, 3, 4)):
         raise ImageError(f"{name}: array of shape {array.shape}; give (height, width[, 1 to 4])")

@@ -21,9 +21,9 @@ from ocr_simple.drawing.fonts import find_fonts
 from ocr_simple.drawing.lines import Lines
 from ocr_simple.options import LineOptions
 from ocr_simple.reports.report import write_report
+from ocr_simple.runs.model_files import MADE_FONTS
 from ocr_simple.spec import ModelSpec
 
-MADE = ROOT / "fonts" / "made"  # by `make fonts`
 SEED = 3_000_000  # no training run draws these lines
 TRAINED_ON = LineOptions(recipe=("mixed",), photo=1.0, max_length=14)  # the shipped digits model
 
@@ -44,7 +44,7 @@ class Options:
 
 def varied_lines(text: LineOptions, spec: ModelSpec, seed: int) -> Lines:
     """A stream of lines in the fonts that `text` names and those of `make fonts`."""
-    fonts = find_fonts(text.fonts + ((str(MADE),) if MADE.is_dir() else ()))
+    fonts = find_fonts(text.fonts + ((str(MADE_FONTS),) if MADE_FONTS.is_dir() else ()))
     return Lines(text, spec, fonts, seed)
 
 

@@ -11,6 +11,7 @@ from support.images import encoded, off_by
 
 from aocr import reader
 from ocr_simple import images as imaging
+from ocr_simple.options import InferenceOptions
 
 ABOUT = {"height": 32, "channels": 1, "least_spread": imaging.MIN_SPREAD}
 
@@ -101,6 +102,7 @@ def test_what_is_no_file_of_an_image_is_not_waited_for(tmp_path):
 
 def test_the_limits_are_those_of_images_py():
     assert (reader.MAX_PIXELS, reader.MAX_BYTES) == (imaging.MAX_PIXELS, imaging.MAX_BYTES)
+    assert InferenceOptions().max_pixels == imaging.MAX_PIXELS
     message = "^image: 150 x 40 pixels, over the limit of 100; crop it to the line, or scale it do"
     with pytest.raises(ValueError, match=message):
         reader.prepare(io.BytesIO(FILES["grey"]), ABOUT, max_pixels=100)
@@ -121,7 +123,7 @@ def test_a_line_that_is_too_long_costs_nothing():
         reader.prepare(line(), ABOUT, max_columns=119)
     with pytest.raises(ValueError, match="480,000 columns"):
         reader.prepare(Image.new("1", (15_000, 1)), ABOUT)
-    assert reader.MAX_COLUMNS == imaging.MAX_COLUMNS
+    assert reader.MAX_COLUMNS == imaging.MAX_COLUMNS == InferenceOptions().max_columns
     assert reader.prepare(Image.new("L", (10_000, 32)), ABOUT).shape[1] == 10_000
 
 

@@ -33,6 +33,11 @@ def test_random_text_keeps_to_the_alphabet_and_the_lengths():
     assert all(" ".join(text.split()) == text for text in drawn), "spaces that would not show"
 
 
+def test_long_text_of_few_characters_is_drawn_without_the_spaces_that_would_not_show():
+    (text,) = draws(texts(alphabet="01 ", min_length=200, max_length=200), 1)
+    assert set(text) == set("01 ") and len(text) > 100 and "  " not in text
+
+
 def test_dictionary_lines_have_up_to_words_words():
     drawn = draws(texts(text_source="dictionary", alphabet="ascii", words=3))
     assert {text.count(" ") for text in drawn} == {0, 1, 2}

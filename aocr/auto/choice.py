@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from aocr.diagnose.advice import Advice
-from aocr.diagnose.recipe_lines import COMPARED, MADE_FONTS, all_fonts, draw_recipe, few_fonts
+from aocr.diagnose.recipe_lines import COMPARED, all_fonts, draw_recipe, few_fonts
 from ocr_simple.command_line import arguments_of
 from ocr_simple.datasets.batches import Example
 from ocr_simple.drawing.fonts import find_fonts
@@ -20,7 +20,7 @@ from ocr_simple.options import DrawingOptions, TextOptions, TrainOptions
 from ocr_simple.photography.mixtures import Mix, has_own_fonts
 from ocr_simple.photography.nearness import Nearness, compare
 from ocr_simple.reports.metrics import Reading, rates_of
-from ocr_simple.runs.model_files import PRETRAINED
+from ocr_simple.runs.model_files import MADE_FONTS, PRETRAINED
 from ocr_simple.spec import read_spec
 from ocr_simple.text import Alphabet, unique_characters
 

@@ -18,6 +18,7 @@ from aocr.auto.comparison import LIST, PICTURE, BeforeAfter
 from aocr.auto.texts import pattern_of, texts_like
 from aocr.diagnose.advice import MANY, mixture
 from aocr.diagnose.pictures import spread
+from aocr.diagnose.recipe_lines import MODELS
 from aocr.model_folder import holds, model_folder
 from aocr.options import GOOD_START, LEAST_LABELS, AocrTrainOptions
 from ocr_simple import storage
@@ -45,7 +46,6 @@ if TYPE_CHECKING:  # they import TensorFlow: see `run`
     from ocr_simple.network.backend import keras
 
 LOOKED_AT = 200  # labelled images that the start and the recipes are chosen by
-MODELS = ("numbers", "text")  # that lines and pictures are compared by, as in aocr diagnose
 MOST_REPLANS = 2  # times that trainings begin again with fewer steps
 
 

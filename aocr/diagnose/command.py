@@ -12,7 +12,7 @@ from PIL import Image
 from aocr.diagnose import report
 from aocr.diagnose.advice import Observations, advise, next_step
 from aocr.diagnose.pictures import Found, Picture, find_pictures, load, spread
-from aocr.diagnose.recipe_lines import COMPARED, all_fonts, draw_recipe, few_fonts
+from aocr.diagnose.recipe_lines import COMPARED, MODELS, all_fonts, draw_recipe, few_fonts
 from aocr.options import DiagnoseOptions
 from ocr_simple.command_line import arguments_of, say
 from ocr_simple.datasets.entries import fault_list
@@ -34,7 +34,6 @@ if TYPE_CHECKING:  # it imports TensorFlow: see `run`
     from inference import Recognizer
 
 COMMAND = "aocr diagnose"
-MODELS = ("numbers", "text")  # shipped ones; between them they were trained on every recipe
 SHOWN = 24  # pictures of the sheet
 
 Lines = dict[str, list[np.ndarray]]  # of each recipe, uint8 (rows, columns, 1) each

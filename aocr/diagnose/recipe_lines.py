@@ -7,17 +7,17 @@ from typing import Any
 import numpy as np
 
 from aocr.diagnose.pictures import spread
+from ocr_simple.datasets.preview import APART
 from ocr_simple.drawing.lines import Lines
 from ocr_simple.errors import LineError
 from ocr_simple.options import DrawingOptions, LineOptions
 from ocr_simple.photography.recipes import RECIPES
-from ocr_simple.runs.model_files import HERE
+from ocr_simple.runs.model_files import MADE_FONTS
 from ocr_simple.spec import ModelSpec
 
-MADE_FONTS = HERE / "fonts" / "made"  # by make fonts
+MODELS = ("numbers", "text")  # between them they were trained on every recipe
 COMPARED = tuple(name for name, recipe in RECIPES.items() if not recipe.blank)
 FONTS = 40  # of each folder: finding what a font draws takes longer than drawing with it
-APART = 7  # consecutive lines use consecutive fonts of the list, which often look alike
 # What the text is must not matter, so there are both kinds.
 TEXTS: tuple[dict[str, Any], ...] = (
     {"alphabet": "numbers", "text_source": "numbers"},

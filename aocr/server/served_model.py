@@ -225,8 +225,8 @@ def smaller(pixels: np.ndarray, height: int) -> Image.Image:
 
     The model, which scales it to `height` rows, sees the same, to one grey level.
     """
-    rows, columns, channels = pixels.shape
-    image = Image.fromarray(pixels[..., 0] if channels == 1 else pixels)
+    rows, columns = pixels.shape[:2]
+    image = imaging.as_picture(pixels)
     factor = 1
     while _too_large(math.ceil(rows / factor), math.ceil(columns / factor)):
         factor += 1
@@ -234,8 +234,7 @@ def smaller(pixels: np.ndarray, height: int) -> Image.Image:
         return image
     if rows >= EXACT * height * factor:
         return image.reduce(factor)
-    scaled = np.round(imaging.resize(pixels, height)).astype(np.uint8)
-    return Image.fromarray(scaled[..., 0] if channels == 1 else scaled)
+    return imaging.as_picture(np.round(imaging.resize(pixels, height)).astype(np.uint8))
 
 
 def _png(image: Image.Image) -> bytes:

@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 import numpy as np
-from PIL import Image
 
 from ocr_simple import images as imaging
 from ocr_simple import storage
@@ -317,6 +316,6 @@ def write_folder(
     rows = []
     for number, (pixels, label) in enumerate(zip(images, labels, strict=True)):
         name = f"{number:03}.png"
-        Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels).save(folder / name)
+        imaging.as_picture(pixels).save(folder / name)
         rows.append(f"{name}\t{label}\n")
     (folder / LABELS).write_text("".join(rows), encoding="utf-8", newline="\n")

@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image
 
 from ocr_simple import images as imaging
 from ocr_simple import storage
@@ -342,7 +341,7 @@ def draw_record(lines: LineStream, k: int) -> Record:
     """Generated line k as PNG, named after its font. Raises LineError."""
     pixels, label, font = lines[k]
     content = io.BytesIO()
-    Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels).save(content, "PNG")
+    imaging.as_picture(pixels).save(content, "PNG")
     return Record(content.getvalue(), label, Path(font).name, pixels.shape[1::-1])
 
 

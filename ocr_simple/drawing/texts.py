@@ -24,6 +24,7 @@ from ocr_simple.text import Alphabet, normalise_text, unique_characters
 
 NUMBERS = 0.6  # share of printed numbers in the source numbers; the others are plain digits
 MOST_BYTES = 1 << 26  # of a --strings-file
+TRIES = 1000  # of a random text
 REPEATS = 0.15  # share of random lines with a repeated character, as in 10000 and 7788
 OF_WORDS = ("dictionary", "mixed", "signs", "pages", "recipe")  # sources that use --words
 OF_LENGTHS = ("random", "numbers", "mixed", "recipe")  # that use --min-length and --max-length
@@ -251,12 +252,13 @@ class Texts:
 def draw_random(texts: Texts, rng: np.random.Generator) -> str:
     """Random characters of the alphabet."""
     length = _random_length(texts.options, rng)
-    while True:  # until no space is at an end or beside another one, where it would not show
+    for _ in range(TRIES):  # until no space is at an end or beside another, where it does not show
         text = _random_characters(length, texts.alphabet.characters, rng)
         if texts.marks and texts.unmarked.strip():
             text = _with_marks_on_letters(text, texts, rng)
         if normalise_text(text) == text:
             return text
+    return normalise_text(text)  # a long text of few characters, less the spaces too many
 
 
 def _random_length(options: TextOptions, rng: np.random.Generator) -> int:

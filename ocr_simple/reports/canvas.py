@@ -18,6 +18,7 @@ from matplotlib import get_data_path
 from matplotlib.font_manager import findSystemFonts, get_font
 from PIL import Image, ImageColor, ImageDraw, ImageFont
 
+from ocr_simple import images as imaging
 from ocr_simple.messages import printable
 from ocr_simple.options import TRDG_FOLDER
 from ocr_simple.right_to_left import is_right_to_left
@@ -95,7 +96,7 @@ def shorten(text: str, width: float, **style: Any) -> str:
 
 def scaled(pixels: np.ndarray, width: float, height: float) -> Image.Image:
     """uint8 `pixels` (rows, columns, 1 or 3) as an RGB image of this size, at least 1 x 1."""
-    image = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
+    image = imaging.as_picture(pixels)
     size = max(1, round(width)), max(1, round(height))
     return image.convert("RGB").resize(size, Image.Resampling.BICUBIC, reducing_gap=2.0)
 

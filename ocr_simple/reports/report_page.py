@@ -19,6 +19,7 @@ import numpy as np
 from PIL import Image
 from rapidfuzz.distance import Levenshtein
 
+from ocr_simple import images as imaging
 from ocr_simple.messages import NOTHING, visible
 from ocr_simple.reports.comparison import Comparison
 from ocr_simple.reports.intervals import shown_share
@@ -59,7 +60,7 @@ def _uri(content: bytes, kind: str) -> str:
 
 def _picture(pixels: np.ndarray) -> str:
     """An image of a line as <img>, made smaller if it is large."""
-    image = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
+    image = imaging.as_picture(pixels)
     image.thumbnail((WIDTH, HEIGHT), Image.Resampling.BICUBIC, reducing_gap=2.0)
     file = io.BytesIO()
     image.save(file, "jpeg", quality=82)

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from html import escape
 
 import numpy as np
-from PIL import Image
 
+from ocr_simple import images as imaging
 from ocr_simple.messages import printable, visible
 from ocr_simple.text import Character, Line
 
@@ -45,10 +45,10 @@ class ShownLine:
 
     def _repr_svg_(self) -> str:
         """The picture; notebooks call it."""
-        rows, columns, channels = self.pixels.shape
+        rows, columns = self.pixels.shape[:2]
         scale = min(WIDTH / columns, HEIGHT / rows)
         width, height = max(1, round(columns * scale)), max(1, round(rows * scale))
-        image = Image.fromarray(self.pixels[..., 0] if channels == 1 else self.pixels)
+        image = imaging.as_picture(self.pixels)
         if scale < 1:
             image = image.resize((width, height))
         file = io.BytesIO()

@@ -13,6 +13,7 @@ HERE = Path(__file__).resolve().parent.parent.parent
 BEST, LAST = "best.keras", "last.keras"  # in a run folder
 PRETRAINED = HERE / "pretrained"
 TEST_IMAGES = HERE / "inference_test_imgs"
+MADE_FONTS = HERE / "fonts" / "made"  # by make fonts
 
 
 def _shipped_or_file(name: str | os.PathLike, suffix: str) -> Path | None:
