@@ -103,7 +103,7 @@ def load(
         raise
     except Exception as error:  # decoders raise errors of many types
         kind = TooLargeError if isinstance(error, Image.DecompressionBombError) else ImageError
-        raise kind(f"{name}: {_reason(error)}") from error
+        raise kind(f"{name}: {_reason(error, max_pixels)}") from error
     if exif_fault:
         log.log(level, "%s: EXIF cannot be read (%s); treated as upright", name, exif_fault)
     height, width = pixels.shape[:2]
@@ -216,7 +216,7 @@ def formats_of(start: bytes, name: str, formats: Sequence[str] = FORMATS) -> Seq
     return (*formats, "HEIF")
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: Exception, max_pixels: int) -> str:
     """Why an image cannot be opened or decoded, and the fix."""
     if isinstance(error, FileNotFoundError):
         return "no such file"
@@ -225,8 +225,8 @@ def _reason(error: Exception) -> str:
     if isinstance(error, UnidentifiedImageError):
         return "not an image, or damaged at its start; save it again as PNG or JPEG"
     if isinstance(error, Image.DecompressionBombError):
-        most = 2 * (Image.MAX_IMAGE_PIXELS or 0)
-        return f"far over the {most:,} pixels that can be decoded; crop it, or scale it down"
+        most = min(max_pixels, 2 * (Image.MAX_IMAGE_PIXELS or max_pixels))  # Pillow's own limit
+        return f"far over the limit of {most:,} pixels; crop it, or scale it down"
     if isinstance(error, OSError) and error.strerror:
         return f"cannot be opened ({error.strerror})"
     reason = escape_controls(str(error)) or type(error).__name__

@@ -243,9 +243,9 @@ def _read(
             return read_names(_images(paths), clean)
 
 
-def find_entries(dataset: str | os.PathLike) -> list[Entry | Fault]:
+def find_entries(dataset: str | os.PathLike, how: LabelOptions = DEFAULT) -> list[Entry | Fault]:
     """The rows of a data set, in order; see `find_dataset`. Raises DatasetError."""
-    return find_dataset(dataset).rows
+    return find_dataset(dataset, how).rows
 
 
 def _find_in_bucket(url: str, how: LabelOptions) -> Dataset:

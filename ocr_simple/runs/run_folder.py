@@ -304,9 +304,9 @@ def replacing(path: Path) -> Iterator[Path]:
         try:
             shutil.rmtree(made, ignore_errors=True)  # of a process that was killed
             yield made
-            if path.is_dir():
-                if earlier._entries():
-                    earlier.move_aside()
+            if path.is_dir() and earlier._entries():
+                earlier.move_aside()
+            elif path.is_dir():
                 path.rmdir()
             shutil.move(made, path)
         finally:
