@@ -72,8 +72,13 @@ def _settings_file() -> Path:
 
 def backend() -> str:
     """The backend that Keras uses, or will: tensorflow, jax or torch. Does not import it."""
-    if name := os.environ.get("KERAS_BACKEND"):
-        return name
+    environ = os.environ.get
+    return environ("KERAS_BACKEND") or _backend_in_settings(environ("KERAS_HOME"), environ("HOME"))
+
+
+@functools.cache  # each batch that is read asks for it
+def _backend_in_settings(keras_home: str | None, home: str | None) -> str:
+    """The backend in the settings file, which these two folders decide."""
     with contextlib.suppress(OSError, ValueError, LookupError, TypeError, RuntimeError):
         return json.loads(_settings_file().read_text(encoding="utf-8"))["backend"]
     return "tensorflow"
