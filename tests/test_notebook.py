@@ -20,7 +20,7 @@ LOGIC = (
     ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.While, ast.Try, ast.With, ast.Match,
     ast.If, ast.IfExp,
 )  # fmt: skip
-IGNORED = ("checkpoints", "exported")  # folders that cells may write to; git ignores both
+IGNORED = ("checkpoints", "exported", "results")  # cells may write to them; git ignores them
 
 
 @pytest.fixture(params=[TOUR, INSIDE], ids=["tour", "inside"])
