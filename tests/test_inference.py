@@ -754,7 +754,7 @@ def test_a_language_model_reads_words_where_the_image_is_unclear(tmp_path, capsy
     files = [tmp_path / f"{text}.png" for text in texts]
     for i, (file, text) in enumerate(zip(files, texts)):
         image = line_image(text, 13 * len(text) + 12, seed=i)
-        image.filter(ImageFilter.GaussianBlur(2.3)).save(file)
+        image.filter(ImageFilter.GaussianBlur(2.5)).save(file)
     alone, helped = (
         [line.text for line in Recognizer.load("text", **how).read(files)]
         for how in ({}, {"language_model": "words"})
