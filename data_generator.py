@@ -47,7 +47,7 @@ class Data(NamedTuple):
     about: str  # for people
     varied: Lines | None = None  # unseen, as hard as those trained on; None: see `to_calibrate`
     images: int = 0  # labelled images to train on
-    digest: int = 0  # of --dataset, to tell when it has changed
+    digest: int = 0  # of --dataset and --validation, to tell when they have changed
 
     @property
     def labelled(self) -> bool:

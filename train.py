@@ -89,15 +89,16 @@ def train(
     on_validation: called after each validation, to show how the model learns. onnx: whether to
     write the ONNX file of that model too, with which it is read without TensorFlow.
     Raises ValueError or TrainError before the first step for whatever cannot work; TrainError for
-    a loss that is not finite; ClusterError if machines cannot work together; KeyboardInterrupt on
-    Ctrl-C, which is Interrupted after a checkpoint was saved.
+    a loss that is not finite; ClusterError if machines cannot work together; on Ctrl-C Interrupted
+    if a checkpoint was saved then, otherwise KeyboardInterrupt.
     """
     # 1. Options and data: whatever is wrong is found before anything is written or built.
     check(options)
     cluster = Cluster()
     spec = models.spec_to_train(options)
     folder = RunFolder(options.model_dir, cluster.chief)
-    folder.check_place(options.resume)
+    if cluster.chief:  # it may be writing there already when another machine gets here
+        folder.check_place(options.resume)
     grown = options.data_changed and options.resume  # the network of the run keeps its characters
     data = gather(options, spec, known=(grown and folder.earlier("alphabet")) or "")
     options = resolve(options, data.spec.alphabet, data.images)
@@ -406,7 +407,7 @@ def run(options: TrainOptions, command: list[str]) -> int:
         log(f"Interrupted; checkpoint saved. Resume with: {resume}")
         return 130
     except KeyboardInterrupt:
-        log("Interrupted outside of the training steps; the same command starts again or goes on")
+        log("Interrupted outside of the training steps; give the same command to go on")
         return 130
     except Exception as error:
         if not is_out_of_memory(error):

@@ -105,7 +105,7 @@ SCRIPTS = {
         measure=("Lohit-Devanagari", "mukta-devanagari-400", "martel-devanagari-400"),
         npm="devanagari",
         npm_without=("mukta", "martel"),
-        options=(*TALL, "--context", "attention"),  # which letters of a conjunct make a word
+        options=(*TALL, "--context", "attention"),  # to tell the letters of conjuncts
     ),
     "de": Script(
         train=(),

@@ -51,6 +51,10 @@ def test_the_output_is_named_as_aocr_names_it(image_folder):
             "lines.tfrecords: is it one more value of --held-out, or an argument?",
         ),
         (
+            ["--generate", "5", "--held-out", "none", "rows.ndjson"],
+            "rows.ndjson: is it one more value of --held-out, or an argument?",
+        ),
+        (
             ["--generate", "5", "--recipe", "photo", "images"],
             "images: is it one more value of --recipe, or an argument?",
         ),

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import shutil
 import zipfile
 
 import numpy as np
@@ -315,3 +316,12 @@ def test_a_folder_is_replaced_by_one_process_at_a_time(earlier):
         with pytest.raises(TrainError, match=message), replacing(new):
             pass
         made.mkdir()
+
+
+def test_a_folder_that_holds_other_runs_is_not_replaced(earlier):
+    shutil.copytree(earlier, earlier / "inside")
+    (earlier / "inside" / "config.json").write_text("{}")
+    before = sorted(earlier.rglob("*"))
+    with pytest.raises(TrainError, match="holds other runs; name another"), replacing(earlier):
+        pass
+    assert sorted(earlier.rglob("*")) == before

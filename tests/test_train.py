@@ -198,8 +198,13 @@ def test_the_command_printed_at_an_interrupt_resumes_the_run(
 @pytest.mark.parametrize(
     ("error", "status", "message"),
     [
-        (KeyboardInterrupt, 130, "Interrupted outside of the training steps; the same command"),
+        (
+            KeyboardInterrupt,
+            130,
+            "Interrupted outside of the training steps; give the same command",
+        ),
         (MemoryError, 2, "train.py: not enough memory; give a smaller --batch-size"),
+        (RuntimeError("RESOURCE_EXHAUSTED: Out of memory"), 2, "train.py: not enough memory; give"),
     ],
 )
 def test_an_end_before_the_first_step_claims_no_checkpoint(
@@ -222,6 +227,19 @@ def test_images_whose_names_are_not_utf8_are_trained_on(labelled_folder, tmp_pat
         for _ in range(2):  # the second time, the run is known by its config.json
             assert run(tmp_path / "run", "--dataset", str(folder)) == 0, said.getvalue()
     assert json.loads((tmp_path / "run" / "config.json").read_bytes())["dataset"] == [str(folder)]
+
+
+def test_a_run_notices_that_the_images_to_validate_on_have_changed(
+    labelled_folder, tmp_path, capsys
+):
+    seen = shutil.copytree(labelled_folder, tmp_path / "seen")
+    unseen = shutil.copytree(labelled_folder, tmp_path / "unseen")
+    given = ("--dataset", str(seen), "--validation", str(unseen))
+    assert run(tmp_path / "run", *given) == 0
+    rows = (unseen / "labels.tsv").read_text().splitlines()
+    (unseen / "labels.tsv").write_text("\n".join([rows[0] + rows[0][-1], *rows[1:]]))
+    assert run(tmp_path / "run", *given) == 2
+    assert "the labelled images have changed since this run began" in capsys.readouterr().err
 
 
 def test_a_stop_is_kept_where_something_swallows_it():

@@ -24,7 +24,7 @@ from ocr_simple.text import Alphabet, normalise_text, unique_characters
 
 NUMBERS = 0.6  # share of printed numbers in the source numbers; the others are plain digits
 MOST_BYTES = 1 << 26  # of a --strings-file
-TRIES = 1000  # of a random text
+TRIES = 1000  # draws of one random text, at most
 REPEATS = 0.15  # share of random lines with a repeated character, as in 10000 and 7788
 OF_WORDS = ("dictionary", "mixed", "signs", "pages", "recipe")  # sources that use --words
 OF_LENGTHS = ("random", "numbers", "mixed", "recipe")  # that use --min-length and --max-length
@@ -258,7 +258,7 @@ def draw_random(texts: Texts, rng: np.random.Generator) -> str:
             text = _with_marks_on_letters(text, texts, rng)
         if normalise_text(text) == text:
             return text
-    return normalise_text(text)  # a long text of few characters, less the spaces too many
+    return normalise_text(text)  # long, of few characters: without the spaces that do not show
 
 
 def _random_length(options: TextOptions, rng: np.random.Generator) -> int:

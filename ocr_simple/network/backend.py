@@ -23,8 +23,8 @@ from ocr_simple.cores import usable_cores
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 MOST_SIDE_BY_SIDE = 4
-_standard_error = threading.RLock()
 BACKENDS = ("tensorflow", "jax", "torch")  # each the name of its package, too
+_standard_error = threading.RLock()  # held while it is closed
 
 
 @contextlib.contextmanager

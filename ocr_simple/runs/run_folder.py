@@ -106,7 +106,7 @@ class RunFolder:
         return saved
 
     def check_place(self, resume: bool) -> None:
-        """Raise TrainError where there is something else than a run, or nothing."""
+        """Raise TrainError for a file, and where a run is to resume for a folder of other files."""
         if self.path.exists() and not self.path.is_dir():
             raise TrainError(f"--model-dir {self.name}: is a file; name a folder")
         if resume and self.path.exists() and self._entries() and not self.config.exists():
@@ -118,7 +118,11 @@ class RunFolder:
     def _entries(self) -> list[Path]:
         """All files and folders in it, except the folders of other runs."""
         inside = self.path.iterdir()
-        return [path for path in inside if not (path / "config.json").is_file()]
+        return [path for path in inside if not (path / self.config.name).is_file()]
+
+    def _has_other_runs(self) -> bool:
+        """Whether folders of other runs are in it."""
+        return len(self._entries()) < len(os.listdir(self.path))
 
     def _check_links(self) -> None:
         """Raise TrainError for a link among what the run writes, which may lead anywhere."""
@@ -267,12 +271,13 @@ class RunFolder:
         else:
             while os.path.exists(aside := f"{self.path}.{number}"):
                 number += 1
-            if len(names) == len(os.listdir(self.path)):
-                shutil.move(self.path, aside)
-            else:
+            if self._has_other_runs():
                 os.mkdir(aside)
-                for name in sorted(names, key=self.config.name.__eq__):  # last what makes it a run
+                # config.json last: without it, what is left would be no run
+                for name in sorted(names, key=lambda name: name == self.config.name):
                     shutil.move(self.path / name, aside)
+            else:
+                shutil.move(self.path, aside)
         log(f"Moved the earlier run to {aside}")
 
     def write_metrics(self, rows: list[dict[str, float]]) -> None:
@@ -292,7 +297,7 @@ def replacing(path: Path) -> Iterator[Path]:
     earlier.check_place(resume=False)
     with contextlib.closing(earlier), contextlib.closing(beside):
         if path.is_dir():
-            if len(earlier._entries()) < len(list(path.iterdir())):
+            if earlier._has_other_runs():
                 raise TrainError(
                     f"--model-dir {path}: holds other runs; name another folder, such as "
                     f"{path / 'mine'}"
