@@ -101,6 +101,10 @@ def test_committed_outputs_are_those_of_a_whole_run(notebook):
 def test_committed_outputs_show_training_and_reading():
     tour, inside = (nbformat.read(path, as_version=4) for path in (TOUR, INSIDE))
     assert "validation: exact" in printed(tour) and "images read exactly" in printed(tour)
+    before, least = re.search(
+        r"digits (\d+) % -> yours .* interval: (\d+) to", printed(tour)
+    ).groups()
+    assert int(least) > int(before), "the text below it says that the model is better"
     assert pictures(tour) >= 15
     assert "validation: exact" in printed(inside) and "time steps" in printed(inside)
     assert pictures(inside) >= 5
