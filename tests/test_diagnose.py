@@ -193,7 +193,8 @@ def test_pictures_of_each_recipe_are_nearest_to_it():
     fonts = few_fonts(find_fonts(("trdg", "matplotlib")))
     groups = {name: features(draw_recipe(name, fonts, 300)) for name in COMPARED}
     for name in COMPARED:
-        unseen = features(draw_recipe(name, fonts, 100, seed=1))
+        # of 100, chance decides: a photo may show a sign or a serial number
+        unseen = features(draw_recipe(name, fonts, 300, seed=1))
         found = compare(groups, unseen)
         assert found.ranked()[0][0] == name
         assert found.far.mean() < 0.2
