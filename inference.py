@@ -56,7 +56,7 @@ from ocr_simple.decoding.greedy import Prediction
 from ocr_simple.decoding.language_model import LanguageModel
 from ocr_simple.engines.decoder import Decoder
 from ocr_simple.engines.engine import Engine
-from ocr_simple.engines.onnx_engine import OnnxEngine, uses_onnx
+from ocr_simple.engines.onnx_engine import OnnxEngine, resolve_engine
 from ocr_simple.given_images import decoded_if_pil, several
 from ocr_simple.image_loader import THREADS, Chunks, ImageLoader, Upright
 from ocr_simple.options import EngineName, InferenceOptions, Orientation
@@ -134,10 +134,10 @@ class Recognizer:
     ) -> "Recognizer":
         """The recogniser of a shipped name, a model file or a run folder. Raises ValueError.
 
-        engine: what computes it: see `uses_onnx`. pattern: a regular expression that texts must
-        match. lexicon: the possible texts, or a file of them. threads: of ONNX Runtime; by default
-        as many as cores. how: the other arguments of the constructor. Without crops, images are
-        read in the box that the model keeps, if it does; crops="none" reads whole images.
+        engine: what computes it: see `resolve_engine`. pattern: a regular expression that texts
+        must match. lexicon: the possible texts, or a file of them. threads: of ONNX Runtime; by
+        default as many as cores. how: the other arguments of the constructor. Without crops, images
+        are read in the box that the model keeps, if it does; crops="none" reads whole images.
         """
         loaded = load_engine(find_model(model), engine, threads)
         if how.get("crops") is None:
@@ -332,8 +332,8 @@ class Recognizer:
 
 def load_engine(file: Path, engine: EngineName = "auto", threads: int | None = None) -> Engine:
     """What computes the model in a file. Raises ValueError that names the file and the fix."""
-    if uses_onnx(file, engine):
-        return OnnxEngine(file, threads=threads)
+    if (found := resolve_engine(file, engine)) != "keras":
+        return OnnxEngine(file, threads=threads, int8=found == "int8")
     import model as models
     from ocr_simple.runs import devices
 

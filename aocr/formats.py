@@ -15,11 +15,13 @@ import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from aocr import reader
+from aocr.example_lines import examples
 from aocr.graph import CTCServingModule, ServingModule, best_characters
 from aocr.kept_constraint import ReadBy
 from aocr.parity import Read
 from aocr.web import browser
 from aocr.web import folder as web_folder
+from ocr_simple.engines.int8_writer import quantised
 from ocr_simple.engines.onnx_writer import input_signature, to_onnx
 from ocr_simple.network.backend import keras
 
@@ -86,19 +88,25 @@ def _graph_reader(run: Callable[[Any], dict[str, Any]]) -> Read:
 
 
 def write_onnx(
-    model: keras.Model, file: Path, about: dict[str, Any], attention: bool = False
+    model: keras.Model,
+    file: Path,
+    about: dict[str, Any],
+    attention: bool = False,
+    in_8_bits: bool = False,
 ) -> Read:
     """The network, for any ONNX runtime; attention: with what an attention head looks at."""
     network, signature = _network(model, None, attention)
     to_onnx(network, signature, {}, file)
+    if in_8_bits:
+        file.write_bytes(quantised(file.read_bytes(), model.spec, examples(model.spec)))
     portable = reader.Reader(file, about)
     return lambda encoded: portable.read_batch([io.BytesIO(item) for item in encoded])
 
 
 def write_litert(
-    model: keras.Model, file: Path, about: dict[str, Any], quantised: bool = False
+    model: keras.Model, file: Path, about: dict[str, Any], in_8_bits: bool = False
 ) -> Read:
-    """The network for one image at a time; quantised: weights in 8 bits."""
+    """The network for one image at a time; in_8_bits: its weights."""
     network, signature = _network(model, 1)
     concrete = network.get_concrete_function()
     module = tf.Module()
@@ -112,7 +120,7 @@ def write_litert(
     converter = tf.lite.TFLiteConverter.from_concrete_functions(
         [module.network.get_concrete_function()], module
     )
-    if quantised:
+    if in_8_bits:
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
     file.write_bytes(converter.convert())
     portable = reader.Reader(file, about)
@@ -179,10 +187,14 @@ FORMATS = (
         read_by="nothing",
     ),
     Format("onnx", "model.onnx", write_onnx, example=READER_EXAMPLE),
+    Format(
+        "onnx", "model_8bit.onnx", functools.partial(write_onnx, in_8_bits=True),
+        exact=False, example=READER_EXAMPLE,
+    ),
     Format("litert", "model.tflite", write_litert, batches=False, example=READER_EXAMPLE),
     Format(
         "litert", "model_8bit.tflite",
-        functools.partial(write_litert, quantised=True),
+        functools.partial(write_litert, in_8_bits=True),
         batches=False, exact=False, example=READER_EXAMPLE,
     ),
     Format(

@@ -1,20 +1,34 @@
 """`aocr onnx`: write the file with which a model is read without TensorFlow.
 
     aocr onnx digits
-    aocr onnx checkpoints/mine
+    aocr onnx checkpoints/mine --int8
 
-A training writes it by itself, beside its best model. `aocr export --format onnx` is for other
-programs: it writes a copy of the network that also computes probabilities, with what describes it.
+A training writes it by itself, beside its best model; in 8 bits only this command writes it.
+`aocr export --format onnx` is for other programs: it writes a copy of the network that also
+computes probabilities, with what describes it.
 """
 
+import shutil
 import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
+from aocr.example_lines import EXAMPLES, draw, lines_for
 from aocr.options import OnnxOptions
 from ocr_simple import storage
 from ocr_simple.command_line import say
+from ocr_simple.drawing.lines import Lines
+from ocr_simple.engines.int8_writer import quantised
+from ocr_simple.engines.onnx_engine import why_not_onnx
+from ocr_simple.engines.onnx_file import int8_of, onnx_of, read_onnx, step_of
 from ocr_simple.engines.onnx_writer import NotConverted, can_write, write_onnx
+from ocr_simple.options import EngineName
 from ocr_simple.runs.model_files import find_model
-from ocr_simple.spec import read_spec
+from ocr_simple.spec import ModelSpec, read_spec
+from ocr_simple.written_files import write_whole
+
+CHECKED = 1000  # lines to compare on, besides those to measure ranges on
+LOSS = 0.02  # share of the lines by which 8 bits may read fewer right, beyond chance
 
 
 def run(options: OnnxOptions, _: list[str]) -> int:
@@ -22,25 +36,67 @@ def run(options: OnnxOptions, _: list[str]) -> int:
 
     Raises ValueError for what is not a model here, or that ONNX does not take; OSError.
     """
-    if not can_write():
-        raise ValueError(
-            "writing ONNX files needs TensorFlow and tf2onnx; install requirements.txt, and run it "
-            "without KERAS_BACKEND"
-        )
     for model in options.models:
         if storage.url_of(model):
             raise ValueError(f"{model}: is in a bucket; copy it to this computer first")
     files = [find_model(model) for model in options.models]
-    for file in files:
-        read_spec(file)
+    specs = [read_spec(file) for file in files]
+    convert = [file for file in files if not options.int8 or why_not_onnx(file)]
+    if convert and not can_write():
+        raise ValueError(
+            "writing ONNX files needs TensorFlow and tf2onnx; install requirements.txt, and run it "
+            "without KERAS_BACKEND"
+        )
+    lines = [lines_for(spec, options.fonts) if options.int8 else None for spec in specs]
+    for file, spec, drawn in zip(files, specs, lines):
+        if file in convert:
+            _convert(file)
+        if drawn is not None:
+            _write_int8(file, spec, drawn)
+    return 0
+
+
+def _convert(file: Path) -> None:
+    """Write the ONNX files of a model file in 32 bits, and say so. Raises ValueError, OSError."""
     import model as models
 
-    for file in files:
-        say(f"Converting {storage.display_name(file)}", sys.stderr)
-        try:
-            written = write_onnx(models.load(file), file)
-        except NotConverted as error:
-            raise ValueError(f"{error}; it is read with Keras") from error
-        for place in written:
-            print(f"{place}: {place.stat().st_size / 1e6:.1f} MB; gives what the Keras model gives")
-    return 0
+    say(f"Converting {storage.display_name(file)}", sys.stderr)
+    try:
+        written = write_onnx(models.load(file), file)
+    except NotConverted as error:
+        raise ValueError(f"{error}; it is read with Keras") from error
+    for place in written:
+        print(f"{place}: {place.stat().st_size / 1e6:.1f} MB; gives what the Keras model gives")
+
+
+def _write_int8(file: Path, spec: ModelSpec, lines: Lines) -> None:
+    """Write a model file's ONNX file in 8 bits, whole or not at all, and say how well it reads.
+
+    Raises ValueError if it reads worse than in 32 bits; OSError.
+    """
+    from inference import Recognizer
+
+    place = int8_of(file)
+    say(f"Drawing {EXAMPLES + CHECKED:,} lines, to convert {place.name} to 8 bits", sys.stderr)
+    examples, checked = draw(lines, 0, EXAMPLES), draw(lines, EXAMPLES, CHECKED)
+    content = quantised(read_onnx(onnx_of(file), file), spec, examples.pixels)
+    with TemporaryDirectory() as folder:
+        copy = Path(shutil.copy(file, folder))
+        int8_of(copy).write_bytes(content)
+        if step_of(file).exists():
+            shutil.copy(step_of(file), folder)
+        engines: list[tuple[Path, EngineName]] = [(file, "onnx"), (copy, "int8")]
+        readings = [
+            [line.text for line in Recognizer.load(model, engine=engine).read(checked.pixels)]
+            for model, engine in engines
+        ]
+    right = [sum(map(str.__eq__, checked.texts, texts)) for texts in readings]
+    same = sum(map(str.__eq__, *readings))
+    found = (
+        f"of {CHECKED:,} generated lines it reads {right[1]:,} right, and the file in 32 bits "
+        f"{right[0]:,}; {same:,} are read the same"
+    )
+    if right[0] - right[1] > LOSS * CHECKED:
+        raise ValueError(f"{place.name}: was not written: {found}; read it with --engine onnx")
+    write_whole(place, content)
+    print(f"{place}: {place.stat().st_size / 1e6:.1f} MB; {found}")

@@ -362,6 +362,11 @@ class OnnxOptions(Group):
         "checkpoints",
     )
     """Shipped models' names (digits, numbers, text), model files, or run folders."""
+    int8: bool = False
+    """Write the same network in 8 bits too, for --engine int8. How large the numbers in it become
+    is measured on generated lines."""
+    fonts: tuple[str, ...] = DrawingOptions.fonts
+    """With --int8: fonts of those lines, for a model whose alphabet the default ones lack."""
 
 
 @dataclass(frozen=True)
@@ -376,8 +381,9 @@ class ServedOptions(Group):
     """A shipped model's name (digits, numbers, text), a model file, a run folder, or such a folder
     of SavedModels. Without it, digits is served."""
     engine: EngineName = "auto"
-    """What computes the network of --model: onnx (ONNX Runtime) or keras. auto: onnx, if the model
-    has an ONNX file: see aocr onnx --help. A folder of SavedModels is read with TensorFlow."""
+    """What computes the network of --model: onnx (ONNX Runtime), int8 (the same in 8 bits, which is
+    faster) or keras. auto: onnx, if the model has an ONNX file: see aocr onnx --help. A folder of
+    SavedModels is read with TensorFlow."""
     name: str = "aocr"
     """The model's name in request URLs: /v1/models/NAME:predict."""
 

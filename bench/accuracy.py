@@ -31,6 +31,7 @@ from inference import Recognizer
 from ocr_simple.datasets.annotations import LABELS, Entry, require_entries
 from ocr_simple.datasets.labelled_lines import load_image
 from ocr_simple.images import ImageError
+from ocr_simple.options import EngineName
 from ocr_simple.reports.metrics import Reading, coverage_at, evaluate
 from ocr_simple.reports.text_folding import folded
 from ocr_simple.runs.model_files import TEST_IMAGES
@@ -55,6 +56,8 @@ class Options:
     regard to case. Several give a row each."""
     models: tuple[str, ...] = ("digits",)
     """Shipped models' names, model files, run folders, or the model.onnx of an export."""
+    engines: tuple[EngineName, ...] = ("auto",)
+    """What computes their networks, as for inference.py. Several give a row each."""
     language_model: str | None = None
     """Read with this language model: words, or a file. An export is read without."""
     peers: bool = False
@@ -76,17 +79,18 @@ def find_sets(folders: Sequence[Path]) -> list[tuple[str, list[Entry]]]:
     return found
 
 
-def our_engine(model: str, language_model: str | None = None) -> Engine:
+def our_engine(model: str, engine: EngineName, language_model: str | None = None) -> Engine:
     """A model of this project as an engine. Raises ValueError."""
     if Path(model).suffix == ".onnx":
         return onnx_engine(model)
-    recognizer = Recognizer.load(model, language_model=language_model)
+    recognizer = Recognizer.load(model, engine=engine, language_model=language_model)
 
     def many(paths: Sequence[Path]) -> list[Result]:
         lines = recognizer.read(paths, errors="return")
         return [(x.text, x.confidence) if isinstance(x, Line) else UNREAD for x in lines]
 
-    return Engine(f"ocr_simple {model}", lambda path: many([path])[0], many, recognizer)
+    name = f"ocr_simple {model}" + (f", {engine}" if engine != "auto" else "")
+    return Engine(name, lambda path: many([path])[0], many, recognizer)
 
 
 def onnx_engine(model: str) -> Engine:
@@ -158,7 +162,11 @@ def speeds(engine: Engine, paths: Sequence[Path]) -> tuple[float, float]:
 def main(options: Options) -> None:
     """Print Markdown tables. Raises ValueError."""
     sets = find_sets(options.folders)
-    engines = [our_engine(model, options.language_model) for model in options.models]
+    engines = [
+        our_engine(model, engine, options.language_model)
+        for model in options.models
+        for engine in options.engines
+    ]
     engines += peers(digits=options.fold == ("digits",)) if options.peers else []
     columns = HEADER + (SPEEDS if options.speed else "")
     print(f"{columns}\n|{'---|' * (columns.count('|') - 1)}")

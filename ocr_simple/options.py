@@ -36,7 +36,7 @@ Pixels = Annotated[int, Ge(1), Le(178_000_000)]  # Pillow decodes no larger imag
 Share = Annotated[float, Ge(0), Le(1)]
 Strength = Annotated[float, Ge(0)]
 Orientation = Literal["upright", "auto"]
-EngineName = Literal["auto", "onnx", "keras"]
+EngineName = Literal["auto", "onnx", "int8", "keras"]
 
 
 class Group:
@@ -423,8 +423,9 @@ class InferenceOptions(Group):
     model: Annotated[str, tyro.conf.arg(aliases=["--model-dir", "--job-dir"])] = "digits"
     """A shipped model's name (digits, numbers, text), a model file, or a run folder."""
     engine: EngineName = "auto"
-    """What computes the network: onnx (ONNX Runtime, which starts at once), keras (which starts in
-    seconds, and uses a GPU). auto: onnx, if the model has an ONNX file: see aocr onnx --help."""
+    """What computes the network: onnx (ONNX Runtime, which starts at once), int8 (the same in 8
+    bits: faster, and unsure lines may be read otherwise), keras (which starts in seconds, and uses
+    a GPU). auto: onnx, if the model has an ONNX file: see aocr onnx --help."""
     lexicon: Path | None = None
     """UTF-8 file of the possible texts, one per row; the most probable of them is read."""
     pattern: str | None = None

@@ -20,7 +20,7 @@ from ocr_simple.command_line import discard_output, escape_unencodable, say
 from ocr_simple.datasets.crops import load_crops
 from ocr_simple.decoding.constraints import load_constraint
 from ocr_simple.decoding.language_model import LanguageModel
-from ocr_simple.engines.onnx_engine import uses_onnx
+from ocr_simple.engines.onnx_engine import resolve_engine
 from ocr_simple.local_files import MOST_ROWS
 from ocr_simple.messages import escape_controls, escape_json
 from ocr_simple.options import EngineName, InferenceOptions
@@ -41,7 +41,7 @@ class Plan(NamedTuple):
     model: Path
     images: list[str]
     passed_over: int  # other files in the folders
-    engine: EngineName = "auto"  # onnx or keras, once it is known
+    engine: EngineName = "auto"  # another one, once it is known
 
 
 def plan(options: InferenceOptions) -> Plan:
@@ -77,7 +77,7 @@ def plan(options: InferenceOptions) -> Plan:
         )
     if options.language_model is not None:
         LanguageModel.load(find_language_model(options.language_model), spec, constraint)
-    return found._replace(engine="onnx" if uses_onnx(found.model, options.engine) else "keras")
+    return found._replace(engine=resolve_engine(found.model, options.engine))
 
 
 def print_readings(

@@ -20,7 +20,7 @@ from inference import Recognizer
 from ocr_simple import image_loader
 from ocr_simple import images as imaging
 from ocr_simple.engines import onnx_file
-from ocr_simple.engines.onnx_engine import uses_onnx, why_not_onnx
+from ocr_simple.engines.onnx_engine import resolve_engine, why_not_onnx
 from ocr_simple.engines.onnx_file import MADE_FROM, onnx_of, read_onnx, step_of
 from ocr_simple.runs.model_files import PRETRAINED, TEST_IMAGES
 from ocr_simple.spec import ModelSpec, read_spec
@@ -120,17 +120,18 @@ def copied(tmp_path):
 
 
 def test_auto_reads_with_the_onnx_file_where_there_is_one(copied, caplog):
-    assert uses_onnx(copied, "auto") and not uses_onnx(copied, "keras")
+    assert resolve_engine(copied, "auto") == "onnx"
+    assert resolve_engine(copied, "keras") == "keras"
     onnx_of(copied).unlink()
-    assert not uses_onnx(copied, "auto") and not caplog.records
+    assert resolve_engine(copied, "auto") == "keras" and not caplog.records
     with pytest.raises(ValueError, match=r"digits\.onnx: not there; write it with: aocr onnx /"):
-        uses_onnx(copied, "onnx")
+        resolve_engine(copied, "onnx")
 
 
 def test_an_onnx_file_of_another_model_is_not_used(copied, caplog):
     shutil.copy(PRETRAINED / "text.keras", copied)
     caplog.set_level(logging.WARNING)
-    assert not uses_onnx(copied, "auto")
+    assert resolve_engine(copied, "auto") == "keras"
     assert "made from another digits.keras; write it with: aocr onnx " in caplog.text
     with pytest.raises(ValueError, match=r"--engine onnx: .*made from another digits\.keras"):
         Recognizer.load(copied, engine="onnx")
@@ -140,7 +141,7 @@ def test_without_onnxruntime_or_tensorflow_the_fix_is_named(copied, monkeypatch)
     monkeypatch.delenv("KERAS_BACKEND", raising=False)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(ValueError, match=r"onnxruntime is not installed.*tensorflow is not inst"):
-        uses_onnx(copied, "auto")
+        resolve_engine(copied, "auto")
 
 
 def test_an_attention_model_needs_both_of_its_files(tmp_path):

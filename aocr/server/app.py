@@ -44,7 +44,7 @@ from aocr.server.service import Service
 from aocr.server.versions import newest
 from ocr_simple import interrupts, storage
 from ocr_simple.decoding.constraints import load_constraint
-from ocr_simple.engines.onnx_engine import uses_onnx
+from ocr_simple.engines.onnx_engine import resolve_engine
 from ocr_simple.messages import shortened
 from ocr_simple.network.backend import check_backend
 from ocr_simple.runs import devices
@@ -153,7 +153,7 @@ def find_served(options: ServeOptions) -> tuple[ServeOptions, Path]:
         folder = Path(options.model)
     if folder is None:
         file = find_model(options.model or DEFAULT_MODEL)
-        uses_onnx(file, options.engine)  # reports what is wrong with the engine, and this
+        resolve_engine(file, options.engine)  # reports what is wrong with the engine, and this
         load_constraint(options.lexicon, options.pattern, Alphabet(read_spec(file).alphabet))
         return options, file
     where = storage.display_name(folder)

@@ -169,15 +169,17 @@ def _compose(
     if size[0] * size[1] > MAX_PIXELS:
         raise ValueError(f"over {MAX_PIXELS:,} pixels")
     picture = Image.new("LA" if grey else "RGBA", size)
+    paste = picture.im.paste
+    ink, outline = ((c[0], 255) if grey else (*c, 255) for c in (fill, stroke))
     x = left
     for glyph, width in zip(glyphs, widths):
-        layers = [(glyph.plain, fill)]
+        layers = [(glyph.plain, ink)]
         if options.stroke_width:  # a stroke of the same colour is drawn alone
-            layers = [(glyph.stroked, stroke)] + layers * (fill != stroke)
-        for (mask, (beside, top)), ink in layers:
+            layers = [(glyph.stroked, outline)] + layers * (fill != stroke)
+        for (mask, (beside, top)), colour in layers:
             start, top = x + beside, above + top
-            box = (start, top, start + mask.size[0], top + mask.size[1])
-            picture.im.paste((ink[0], 255) if grey else (*ink, 255), box, mask)
+            columns, rows = mask.size
+            paste(colour, (start, top, start + columns, top + rows), mask)
         x += width + spacing
     return picture.crop(picture.getbbox()) if options.fit else picture
 
@@ -185,7 +187,7 @@ def _compose(
 def _has_contrast(picture: Image.Image, ground: Image.Image, white: bool, lightest: int) -> bool:
     """trdg's check of contrast, which text without ink fails too; `lightest`: level of the text."""
     if white and picture.mode == "LA" and lightest <= 200:  # the mean is at most this, too
-        return picture.getchannel("A").getbbox() is not None
+        return picture.getbbox() is not None  # of the alpha channel
     try:
         return abs(mean_grey(picture) - (255 if white else mean_grey(ground))) >= 15
     except ZeroDivisionError:

@@ -5,14 +5,14 @@ import logging
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from ocr_simple import storage
 from ocr_simple.cores import usable_cores
 from ocr_simple.engines.engine import Engine
-from ocr_simple.engines.onnx_file import onnx_of, read_onnx, step_of
+from ocr_simple.engines.onnx_file import int8_of, onnx_of, read_onnx, step_of
 from ocr_simple.engines.step_decoder import AFTER, SHOWN, Arrays, StepDecoder
 from ocr_simple.network.backend import check_backend
 from ocr_simple.options import EngineName
@@ -23,37 +23,37 @@ log = logging.getLogger("ocr_simple")
 MOST_THREADS = 8  # for one batch
 
 
-def uses_onnx(model: Path, engine: EngineName) -> bool:
-    """Whether a model file is read with ONNX Runtime, and not with Keras.
+def resolve_engine(model: Path, engine: EngineName) -> Literal["onnx", "int8", "keras"]:
+    """What a model file is read with.
 
-    engine: auto uses its ONNX file where there is one that belongs to it, and warns of one that
-    does not. Raises ValueError, which names the fix, if the engine that is asked for, or left,
+    engine: auto is onnx where there is an ONNX file that belongs to the model, and warns of one
+    that does not. Raises ValueError, which names the fix, if the engine that is asked for, or left,
     cannot read it.
     """
     if engine == "keras":
         check_backend()
-        return False
-    if reason := why_not_onnx(model):
-        if engine == "onnx":
-            raise ValueError(f"--engine onnx: {reason}")
+        return "keras"
+    if reason := why_not_onnx(model, engine == "int8"):
+        if engine != "auto":
+            raise ValueError(f"--engine {engine}: {reason}")
         try:
             check_backend()
         except ValueError as error:
             raise ValueError(f"{reason}; or to read with Keras: {error}") from error
         if onnx_of(model).exists():
             log.warning("%s; reading with Keras, which takes seconds to start", reason)
-        return False
-    return True
+        return "keras"
+    return "int8" if engine == "int8" else "onnx"
 
 
-def why_not_onnx(model: Path) -> str:
-    """Why ONNX Runtime cannot read a model file, with the fix; "" if it can."""
+def why_not_onnx(model: Path, int8: bool = False) -> str:
+    """Why ONNX Runtime cannot read a model file, with the fix; "" if it can. int8: in 8 bits."""
     if importlib.util.find_spec("onnxruntime") is None:
         return "the package onnxruntime is not installed; install requirements/read.txt"
-    spec = read_spec(model)
-    for file in _files(model, spec):
+    command = "aocr onnx --int8" if int8 else "aocr onnx"
+    fix = f"write it with: {command} {shlex.quote(storage.display_name(model))}"
+    for file in _files(model, read_spec(model), int8):
         name = storage.display_name(file)
-        fix = f"write it with: aocr onnx {shlex.quote(storage.display_name(model))}"
         if not file.exists():
             return f"{name}: not there; {fix}"
         try:
@@ -64,23 +64,31 @@ def why_not_onnx(model: Path) -> str:
     return ""
 
 
-def _files(model: Path, spec: ModelSpec) -> list[Path]:
-    """The ONNX files that a model file needs."""
-    return [onnx_of(model), *([step_of(model)] if spec.head == "attention" else [])]
+def _files(model: Path, spec: ModelSpec, int8: bool) -> list[Path]:
+    """The ONNX files that a model file is read with."""
+    network = int8_of(model) if int8 else onnx_of(model)
+    return [network, *([step_of(model)] if spec.head == "attention" else [])]
 
 
 class OnnxEngine(Engine):
     """The network of a model file, computed by ONNX Runtime on the CPU."""
 
-    def __init__(self, model: Path, spec: ModelSpec | None = None, threads: int | None = None):
-        """model: a model file that `uses_onnx`. threads: for one batch; by default all cores.
+    def __init__(
+        self,
+        model: Path,
+        spec: ModelSpec | None = None,
+        threads: int | None = None,
+        int8: bool = False,
+    ):
+        """model: a model file for which `why_not_onnx` finds no reason. threads: for one batch; by
+        default all cores. int8: in 8 bits.
 
         Raises ValueError, OSError.
         """
         self.file, self.spec = model, spec or read_spec(model)
         self.classes = len(self.spec.alphabet) + 1
         self.at_once = threads or min(MOST_THREADS, usable_cores())
-        self._onnx = onnx_of(model)
+        self._onnx, self._int8 = int8_of(model) if int8 else onnx_of(model), int8
         self._session = _session(self._onnx, model, self.at_once)
 
     def for_many(self) -> "OnnxEngine":
@@ -88,7 +96,7 @@ class OnnxEngine(Engine):
 
         Raises ValueError, OSError.
         """
-        return OnnxEngine(self.file, self.spec, threads=1)
+        return OnnxEngine(self.file, self.spec, threads=1, int8=self._int8)
 
     def run(self, x: Arrays) -> Any:
         """As `Engine.run`. Raises ValueError for a file of another network."""

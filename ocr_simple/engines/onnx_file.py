@@ -2,7 +2,7 @@
 
 With it a model is read without TensorFlow. It holds the SHA-256 of the model file that it was made
 from, and is used for no other. A model with an attention head has a second one, `best.step.onnx`,
-for one step of beam search.
+for one step of beam search. `best.int8.onnx` is the same network in 8 bits.
 
 Such a file may come from a stranger. What passes `read_onnx` has only ONNX's own operations, names
 no other file, and declares no array that is larger than its bytes. The format is protobuf: the
@@ -39,6 +39,11 @@ ONNX_DOMAINS = (b"", b"ai.onnx")
 def onnx_of(model: Path) -> Path:
     """The ONNX file of a model file, whether or not it is there."""
     return model.with_suffix(".onnx")
+
+
+def int8_of(model: Path) -> Path:
+    """The ONNX file of a model file in 8 bits, whether or not it is there."""
+    return model.with_suffix(".int8.onnx")
 
 
 def step_of(model: Path) -> Path:

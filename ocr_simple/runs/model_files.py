@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ocr_simple import storage
 
-ONNX_SUFFIXES = (".onnx", ".step.onnx")  # of the files beside a model file: see `engines`
+ONNX_SUFFIXES = (".onnx", ".int8.onnx", ".step.onnx")  # of files beside a model: see `engines`
 HERE = Path(__file__).resolve().parent.parent.parent
 BEST, LAST = "best.keras", "last.keras"  # in a run folder
 PRETRAINED = HERE / "pretrained"
