@@ -36,6 +36,8 @@ def run(options: OnnxOptions, _: list[str]) -> int:
 
     Raises ValueError for what is not a model here, or that ONNX does not take; OSError.
     """
+    if options.fonts != OnnxOptions.fonts and not options.int8:
+        raise ValueError(f"--fonts {' '.join(options.fonts)}: draws lines for --int8; give it too")
     for model in options.models:
         if storage.url_of(model):
             raise ValueError(f"{model}: is in a bucket; copy it to this computer first")

@@ -91,6 +91,11 @@ def test_an_alphabet_that_no_font_draws_is_an_error_before_the_work(tmp_path, ca
     assert not onnx_of(file).exists()
 
 
+def test_fonts_without_int8_are_refused(copied, capsys):
+    assert status_of(cli.main, ["onnx", str(copied), "--fonts", "matplotlib"]) == 2
+    assert "--fonts matplotlib: draws lines for --int8; give it too" in capsys.readouterr().err
+
+
 def test_without_the_file_the_command_that_writes_it_is_named(copied):
     with pytest.raises(ValueError, match=r"--engine int8: .*not there; .* aocr onnx --int8 /"):
         Recognizer.load(copied, engine="int8")
