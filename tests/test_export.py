@@ -17,7 +17,7 @@ from support.commands import ROOT
 from support.in_process import run_aocr
 
 import model as models
-from aocr import export, export_files, formats, graph, reader
+from aocr import example_lines, export, export_files, formats, graph, reader
 from aocr.graph import ServingModule
 from aocr.parity import samples
 from inference import Recognizer
@@ -37,6 +37,14 @@ FILES = {
 }  # fmt: skip
 HEBREW = "0123 abאבגד(),."
 ALL = sorted({form.name for form in formats.FORMATS} - {"web"})  # test_web_page.py has it
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_examples():
+    """Few lines to measure 8 bits on: drawing and reading 400 takes seconds an export."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(example_lines, "EXAMPLES", 20)
+        yield
 
 
 @pytest.fixture(scope="module")
