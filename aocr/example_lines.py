@@ -1,7 +1,5 @@
 """Generated lines of all kinds, to measure a network in 8 bits on."""
 
-from typing import NamedTuple
-
 import numpy as np
 
 from aocr.parity import samples
@@ -16,28 +14,15 @@ EXAMPLES = 400  # lines that the ranges of a network's numbers are measured on
 SEED = 5_000_000  # no training run draws these lines
 
 
-class Drawn(NamedTuple):
-    """Some of the lines, and their texts."""
-
-    pixels: list[np.ndarray]  # uint8 (rows, columns, channels) each
-    texts: list[str]
-
-
 def lines_for(spec: ModelSpec, fonts: tuple[str, ...] = DrawingOptions.fonts) -> Lines:
     """Lines in a model's alphabet by all recipes. Raises LineError if no font draws it."""
     options = LineOptions(alphabet=spec.alphabet, fonts=fonts, recipe=("mixed", "words"), photo=0.8)
     return Lines(options, spec, find_fonts(fonts), SEED)
 
 
-def draw(lines: Lines, start: int, count: int) -> Drawn:
-    """Lines from `start` on. Raises LineError."""
-    pixels, texts, _ = zip(*(lines[k] for k in range(start, start + count)))
-    return Drawn(list(pixels), list(texts))
-
-
 def examples(spec: ModelSpec) -> list[np.ndarray]:
     """Lines to measure ranges on; if no font draws the alphabet, the images of parity.py."""
     try:
-        return draw(lines_for(spec), 0, EXAMPLES).pixels
+        return lines_for(spec).pixels_and_texts(range(EXAMPLES))[0]
     except LineError:
         return [imaging.load(each.encoded, spec.channels, warn=False) for each in samples(spec)]

@@ -212,10 +212,10 @@ def _accuracy(recognizer: "Recognizer") -> dict[str, Any]:
     try:
         options = LineOptions(alphabet=recognizer.spec.alphabet)
         lines = Lines(options, recognizer.spec, find_fonts(options.fonts), SEED, augment=False)
-        pixels, truths, _ = zip(*(lines[k] for k in range(ACCURACY_LINES)))
+        pixels, truths = lines.pixels_and_texts(range(ACCURACY_LINES))
     except LineError:  # none of these fonts draws the alphabet
         return {}
-    exact, cer = error_rates(list(truths), [line.text for line in recognizer.read(pixels)])
+    exact, cer = error_rates(truths, [line.text for line in recognizer.read(pixels)])
     return {"exact": exact, "cer": cer, "of": f"{ACCURACY_LINES} generated lines without variation"}
 
 

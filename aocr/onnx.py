@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from aocr.example_lines import EXAMPLES, draw, lines_for
+from aocr.example_lines import EXAMPLES, lines_for
 from aocr.options import OnnxOptions
 from ocr_simple import storage
 from ocr_simple.command_line import say
@@ -80,8 +80,9 @@ def _write_int8(file: Path, spec: ModelSpec, lines: Lines) -> None:
 
     place = int8_of(file)
     say(f"Drawing {EXAMPLES + CHECKED:,} lines, to convert {place.name} to 8 bits", sys.stderr)
-    examples, checked = draw(lines, 0, EXAMPLES), draw(lines, EXAMPLES, CHECKED)
-    content = quantised(read_onnx(onnx_of(file), file), spec, examples.pixels)
+    examples, _ = lines.pixels_and_texts(range(EXAMPLES))
+    pixels, truths = lines.pixels_and_texts(range(EXAMPLES, EXAMPLES + CHECKED))
+    content = quantised(read_onnx(onnx_of(file), file), spec, examples)
     with TemporaryDirectory() as folder:
         copy = Path(shutil.copy(file, folder))
         int8_of(copy).write_bytes(content)
@@ -89,16 +90,16 @@ def _write_int8(file: Path, spec: ModelSpec, lines: Lines) -> None:
             shutil.copy(step_of(file), folder)
         engines: list[tuple[Path, EngineName]] = [(file, "onnx"), (copy, "int8")]
         readings = [
-            [line.text for line in Recognizer.load(model, engine=engine).read(checked.pixels)]
+            [line.text for line in Recognizer.load(model, engine=engine).read(pixels)]
             for model, engine in engines
         ]
-    right = [sum(map(str.__eq__, checked.texts, texts)) for texts in readings]
+    right = [sum(map(str.__eq__, truths, texts)) for texts in readings]
     same = sum(map(str.__eq__, *readings))
     found = (
         f"of {CHECKED:,} generated lines it reads {right[1]:,} right, and the file in 32 bits "
         f"{right[0]:,}; {same:,} are read the same"
     )
     if right[0] - right[1] > LOSS * CHECKED:
-        raise ValueError(f"{place.name}: was not written: {found}; read it with --engine onnx")
+        raise ValueError(f"{place.name}: was not written: {found}; read with --engine onnx")
     write_whole(place, content)
     print(f"{place}: {place.stat().st_size / 1e6:.1f} MB; {found}")

@@ -327,8 +327,8 @@ class FormatOptions(Group):
     of an earlier export are replaced, and no others."""
     format: Literal["savedmodel", "frozengraph", "onnx", "litert", "web", "all"] = "savedmodel"
     """savedmodel: TensorFlow and TensorFlow Serving; frozengraph: one .pb file for TensorFlow;
-    onnx: any ONNX runtime; litert: phones and small devices, in 32 and in 8 bits; web: a page that
-    reads in the browser, with no server; all: all of them but web."""
+    onnx: any ONNX runtime; litert: phones and small devices, both in 32 and in 8 bits; web: a page
+    that reads in the browser, with no server; all: all of them but web."""
     model: Model = "checkpoints"
     """A shipped model's name (digits, numbers, text), a model file, or a run folder."""
 

@@ -8,9 +8,9 @@ wrk sends requests over a real socket, on the same cores as the server. Each ima
 number, and its file is named after it: an answer that belongs to another request is recognised, and
 counted as swapped.
 
-With --compare, two servers of one model run: of its SavedModel with TensorFlow, and of its
-file with ONNX Runtime. They are under load in turns, so that other work slows both. Processor time
-counts less of that work than the clock does.
+With --compare, three servers of one model run: of its SavedModel with TensorFlow, and of its file
+with ONNX Runtime, in 32 and in 8 bits. They are under load in turns, so that other work slows all
+of them. Processor time counts less of that work than the clock does.
 """
 
 import contextlib
@@ -79,7 +79,8 @@ class Options:
     requests: int = 50_000
     """Requests to answer before memory is compared."""
     compare: int = 0
-    """Only compare TensorFlow with ONNX Runtime: so many turns of each, with 32 clients."""
+    """Only compare TensorFlow with ONNX Runtime, in 32 and in 8 bits: so many turns of each, with
+    32 clients."""
 
 
 def images(model: str, count: int = 200) -> dict[str, bytes]:
@@ -150,17 +151,18 @@ def processor_seconds(process: subprocess.Popen) -> float:
 
 
 def compare(options: Options) -> None:
-    """Print a table of both servers under load in turns."""
+    """Print a table of the servers under load in turns."""
     with tempfile.TemporaryDirectory() as name, contextlib.ExitStack() as servers:
         folder = Path(name)
         export.export(find_model(options.model), folder / "model", ["savedmodel"])
         script = as_lua(images(options.model), folder)
-        served = {
-            "SavedModel, TensorFlow": servers.enter_context(serving(folder / "model")),
-            "model file, ONNX Runtime": servers.enter_context(
-                serving(f"--model={find_model(options.model)}")
-            ),
+        file = f"--model={find_model(options.model)}"
+        given = {
+            "SavedModel, TensorFlow": [str(folder / "model")],
+            "model file, ONNX Runtime": [file, "--engine=onnx"],
+            "model file, ONNX Runtime, 8 bits": [file, "--engine=int8"],
         }
+        served = {title: servers.enter_context(serving(*what)) for title, what in given.items()}
         rates: dict[str, list[float]] = {title: [] for title in served}
         costs: dict[str, list[float]] = {title: [] for title in served}
         for turn in range(options.compare + 1):

@@ -58,7 +58,7 @@ def main(options: Options) -> None:
     """Write the model, and print its temperature. Raises ValueError."""
     model = mean(options.models)
     lines = varied_lines(options.text, model.spec, SEED)
-    pixels, truths, _ = zip(*(lines[k] for k in range(options.lines)))
+    pixels, truths = lines.pixels_and_texts(range(options.lines))
     temperature = fit_temperature(Recognizer(model).outputs(pixels), truths, model.spec)
     model.spec = dataclasses.replace(model.spec, temperature=temperature)
     options.output.parent.mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Trains a model on signs and pages with nothing but the installed packages and the fonts of `make
 # fonts`: hours on two cores. If it is interrupted, the same command resumes. text.keras was made
-# in eight runs, which text.md describes.
+# in several runs, which text.md describes.
 set -eu
 fonts="${FONTS:-fonts/made}"
 exec "${PYTHON:-.venv/bin/python}" train.py --model-dir checkpoints/text --held-out none \

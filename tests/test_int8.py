@@ -44,8 +44,7 @@ def few_lines(monkeypatch):
 def plain_lines(file: Path, count: int) -> tuple[list[np.ndarray], list[str]]:
     spec = read_spec(file)
     lines = Lines(LineOptions(alphabet=spec.alphabet), spec, FONTS, seed=3, augment=False)
-    pixels, texts, _ = zip(*(lines[k] for k in range(count)))
-    return list(pixels), list(texts)
+    return lines.pixels_and_texts(range(count))
 
 
 @pytest.mark.parametrize("file", SHIPPED, ids=lambda file: file.stem)

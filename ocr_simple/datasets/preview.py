@@ -24,9 +24,7 @@ def draw_lines(options: LineOptions, count: int) -> tuple[list[np.ndarray], list
 
     pixels: uint8 (rows, columns, 1) each. Raises LineError for options that cannot be drawn.
     """
-    lines = _stream(options, channels=1)
-    pixels, texts, _ = zip(*(lines[k] for k in range(0, count * APART, APART)))
-    return list(pixels), list(texts)
+    return _stream(options, channels=1).pixels_and_texts(range(0, count * APART, APART))
 
 
 def _stream(options: LineOptions, channels: int) -> Lines:

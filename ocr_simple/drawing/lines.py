@@ -9,6 +9,7 @@ photography/recipes.py.
 import contextlib
 import string
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -120,6 +121,11 @@ class Lines:
             "Change the named option; for time steps: larger --character-spacing, --width -1, "
             "shorter text"
         )
+
+    def pixels_and_texts(self, places: Iterable[int]) -> tuple[list[np.ndarray], list[str]]:
+        """The pixels of some lines, and their texts. Raises LineError."""
+        drawn = [self[k] for k in places]
+        return [pixels for pixels, _, _ in drawn], [text for _, text, _ in drawn]
 
     def _attempt(self, k: int, attempt: int) -> tuple[np.ndarray, str, str]:
         """One attempt at line k. Raises Redraw."""

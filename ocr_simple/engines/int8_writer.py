@@ -1,8 +1,9 @@
 """An ONNX file in 8 bits: smaller, and faster where a processor multiplies whole numbers faster.
 
-Weights are rounded by channel, and the input of each layer by its range in example lines (ONNX
-Runtime's static quantisation, as convolutions and products with a matrix of weights only). The
-first and the last of these layers stay in 32 bits: they take little time, and lose most.
+ONNX Runtime's static quantisation: the weights of a layer become whole numbers with a scale for
+each channel, and so does its input, with one scale that is measured on example lines. This is done
+to convolutions and to products with a matrix of weights, but for the first and the last of them,
+which are left in 32 bits, as is usual.
 """
 
 import contextlib
