@@ -198,6 +198,22 @@ def ctc_loss(y_true: Tensor, logits: Tensor) -> Tensor:
     return tf.where(empty, blank, loss)
 
 
+def robust(loss: Callable, strength: float) -> Callable:
+    """`loss`, -log p of each line (batch,), in which lines that are far from their labels weigh less.
+
+    A line of n characters then has the loss n (1 - q**strength) / strength, with q the nth root of
+    p: about -log p where it is small. The gradient of a line is q**strength times as long. After
+    Zhang and Sabuncu 2018, "Generalized Cross Entropy Loss for Training Deep Neural Networks with
+    Noisy Labels".
+    """
+
+    def robust_loss(y_true: Tensor, logits: Tensor) -> Tensor:
+        length = ops.maximum(ops.cast(y_true[:, 1], logits.dtype), 1.0)
+        return -ops.expm1(-strength * loss(y_true, logits) / length) * length / strength
+
+    return robust_loss if strength else loss
+
+
 def trainable(model: keras.Model) -> tuple[keras.Model, Callable]:
     """The trainable model (sharing weights with `model`) and its loss, like `ctc_loss`."""
     if model.spec.head == "ctc":

@@ -188,7 +188,8 @@ class Training:
         self.averaged = models.build(spec)  # its weights are averages: it is validated and saved
         with self.cluster.scope():
             with devices.precision(options.mixed_precision):
-                self.model, self.loss = models.trainable(models.build(spec, seed=options.seed))
+                self.model, loss = models.trainable(models.build(spec, seed=options.seed))
+                self.loss = models.robust(loss, options.robust_loss)
             self.optimizer = OPTIMIZERS[options.optimizer](
                 self.schedule(),
                 # times the learning rate, which is 1 for adadelta: too much for any but AdamW

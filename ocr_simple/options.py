@@ -359,6 +359,9 @@ class MoreTrainingOptions(Group):
     """Weight decay of AdamW; keeps weights small, which helps with unseen fonts."""
     clip_norm: Annotated[Strength, tyro.conf.arg(aliases=["--max-gradient-norm"])] = 1.0
     """Clip gradients to this norm; 0 disables clipping."""
+    robust_loss: Share = 0.0
+    """How much less a line weighs the further it is from its label, as wrong labels and illegible
+    lines are: 0, not at all; 0.5, half as much where characters have a probability of 0.25."""
     average: Annotated[float, Ge(0), Lt(1)] = 0.99
     """Momentum of the moving average of the weights; the average is validated and saved."""
     shares: NotNegative = 0

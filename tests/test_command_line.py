@@ -56,7 +56,7 @@ BEFORE = {
 }
 NEW = {"context", "stroke_weight"} | {
     "labels_from_names", "clean_labels", "label_encoding", "skip_bad", "data_changed",
-    "architecture", "auto", "minutes",
+    "architecture", "auto", "minutes", "robust_loss",
     "page", "orientation", "output_file", "language_model", "safe_tsv", "max_pixels", "max_columns",
     "max_request_columns", "max_waiting_columns", "max_connections", "max_bodies", "grace",
     "allowed_host", "pattern", "lexicon", "against", "preview", "crops",

@@ -22,7 +22,7 @@ from support.training import loss_and_gradients, wider
 
 import model as models
 from inference import Recognizer
-from model import build, ctc_loss, load, predictor, save
+from model import build, ctc_loss, load, predictor, robust, save
 from ocr_simple import images as imaging
 from ocr_simple import spec as specs
 from ocr_simple.network import encoders
@@ -199,6 +199,28 @@ def test_ctc_loss_takes_a_batch_without_any_label():
     losses = keras.ops.convert_to_numpy(ctc_loss(pack_labels([5, 4], [[], []]), logits))
     expected = [loss_by_every_path(logits[i, :n].astype(float), []) for i, n in enumerate((5, 4))]
     np.testing.assert_allclose(losses, expected, rtol=1e-5)
+
+
+def test_lines_far_from_their_labels_weigh_less_in_the_robust_loss():
+    logits = np.random.default_rng(2).normal(0, 2, (2, 5, 3)).astype(np.float32)
+    y = pack_labels([5, 5], [[1, 2], [2, 1, 2]])
+    plain, steep = loss_and_gradient(ctc_loss, y, logits)
+    found, flat = loss_and_gradient(robust(ctc_loss, 0.5), y, logits)
+    length = np.array([2, 3])
+    root = np.exp(-plain / length)  # what each character has, if all have the same
+    np.testing.assert_allclose(found, length * (1 - root**0.5) / 0.5, rtol=1e-5)
+    np.testing.assert_allclose(flat, steep * (root**0.5)[:, None, None], rtol=1e-4, atol=1e-6)
+    assert robust(ctc_loss, 0) is ctc_loss
+
+
+def loss_and_gradient(loss, y, logits) -> tuple[np.ndarray, np.ndarray]:
+    """The loss of each line, and the gradient of each one's logits."""
+    import tensorflow as tf
+
+    logits = tf.Variable(logits)
+    with tf.GradientTape() as tape:
+        losses = loss(tf.constant(y), logits)
+    return losses.numpy(), np.asarray(tape.gradient(losses, logits))
 
 
 def test_labels_are_packed_behind_steps_and_length():
