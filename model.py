@@ -199,12 +199,12 @@ def ctc_loss(y_true: Tensor, logits: Tensor) -> Tensor:
 
 
 def robust(loss: Callable, strength: float) -> Callable:
-    """`loss`, -log p of each line (batch,), in which lines that are far from their labels weigh less.
+    """`loss`, -log p of each line (batch,), changed so that improbable lines weigh less.
 
-    A line of n characters then has the loss n (1 - q**strength) / strength, with q the nth root of
-    p: about -log p where it is small. The gradient of a line is q**strength times as long. After
-    Zhang and Sabuncu 2018, "Generalized Cross Entropy Loss for Training Deep Neural Networks with
-    Noisy Labels".
+    A line of n characters, whose mean probability is q = p**(1 / n), costs
+    n (1 - q**strength) / strength: nearly -log p where q is near 1, and at most n / strength.
+    After Zhang and Sabuncu 2018, "Generalized Cross Entropy Loss for Training Deep Neural Networks
+    with Noisy Labels".
     """
 
     def robust_loss(y_true: Tensor, logits: Tensor) -> Tensor:

@@ -405,7 +405,7 @@ class AddressOptions(Group):
     """Secret that requests must send as Authorization: Bearer TOKEN. Safer in the environment
     variable OCR_TOKEN, which process listings do not show."""
     allowed_host: tuple[str, ...] = ()
-    """Names by which the server may be asked, besides this machine's: the name that a proxy passes
+    """Host names that requests may use, besides this machine's: the name that a proxy passes
     on, or a domain. On 127.0.0.1 other names are refused; on other addresses all names are allowed,
     unless some are given here."""
 

@@ -360,8 +360,8 @@ class MoreTrainingOptions(Group):
     clip_norm: Annotated[Strength, tyro.conf.arg(aliases=["--max-gradient-norm"])] = 1.0
     """Clip gradients to this norm; 0 disables clipping."""
     robust_loss: Share = 0.0
-    """How much less a line weighs the further it is from its label, as wrong labels and illegible
-    lines are: 0, not at all; 0.5, half as much where characters have a probability of 0.25."""
+    """How much less illegible lines and wrong labels count. 0: as much as all others. 0.5: half
+    as much where the model gives the characters of a label a probability of 0.25."""
     average: Annotated[float, Ge(0), Lt(1)] = 0.99
     """Momentum of the moving average of the weights; the average is validated and saved."""
     shares: NotNegative = 0
@@ -427,8 +427,8 @@ class InferenceOptions(Group):
     """A shipped model's name (digits, numbers, text), a model file, or a run folder."""
     engine: EngineName = "auto"
     """What computes the network: onnx (ONNX Runtime, which starts at once), int8 (the same in 8
-    bits: faster, and unsure lines may be read otherwise), keras (which starts in seconds, and uses
-    a GPU). auto: onnx, if the model has an ONNX file: see aocr onnx --help."""
+    bits: faster, and uncertain lines may be read differently), keras (which starts in seconds, and
+    uses a GPU). auto: onnx, if the model has an ONNX file: see aocr onnx --help."""
     lexicon: Path | None = None
     """UTF-8 file of the possible texts, one per row; the most probable of them is read."""
     pattern: str | None = None

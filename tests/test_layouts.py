@@ -274,9 +274,9 @@ def test_labels_are_cleaned_when_asked(image_folder):
 @pytest.mark.parametrize(
     "name, rows, reason",
     [
-        ("a.txt", ['images/a.png\t[{"transcription": "x", "points": [[1]]}]'], "detection of text"),
+        ("a.txt", ['images/a.png\t[{"transcription": "x", "points": [[1]]}]'], "text detection"),
         ("a.txt", ["images/a.png\t377,117,463,117,465,130,378,130,one"], "looks like boxes"),
-        ("a.json", [json.dumps({"images/a.png": {"polygons": [[1, 2]]}})], "detection of text"),
+        ("a.json", [json.dumps({"images/a.png": {"polygons": [[1, 2]]}})], "text detection"),
         ("a.json", ['{"images/a.png": "1", "images/a.png": "2"}'], "'images/a.png' is there twice"),
         ("a.json", ['{"images/a.png": "1",'], "a.json:1: not JSON"),
         ("a.jsonl", ['{"file_name": "images/a.png", "texte": "1"}'], "a.jsonl:1: .*is no image"),

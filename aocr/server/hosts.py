@@ -1,4 +1,4 @@
-"""The host names by which the server may be asked.
+"""The host names that requests may use.
 
 A page of another site can have its own name point to this machine (DNS rebinding), and then read
 what a server here answers. Its requests still name that site in the header Host. A page can also

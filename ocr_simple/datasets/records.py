@@ -180,7 +180,7 @@ def _why_missing(key: str, kind: str | None) -> str:
 def _other_schema(place: str, keys: list[str]) -> str:
     like = ""
     if any(key.startswith("image/object/") for key in keys):
-        like = "; it looks like boxes, for the detection of text or objects"
+        like = "; it looks like boxes, for text or object detection"
     elif {"image/unpadded_class", "image/text"} & set(keys):
         like = "; it looks like FSNS, several views of a street sign"
     return (

@@ -126,7 +126,7 @@ def refuse_boxes(label: str, place: str) -> None:
     """Raise DatasetError for a label that is the boxes of lines in a page."""
     if label.startswith('[{"') or BOXES.match(label):
         raise DatasetError(
-            f"{place}: the label {quoted(label)} looks like boxes, for the detection of text; "
+            f"{place}: the label {quoted(label)} looks like boxes, for text detection; "
             "cut the lines out of the images, and label each with its text"
         )
     if _is_json_object(label):
@@ -149,7 +149,7 @@ def _refuse_box_columns(names: list[str], place: str) -> None:
         if columns <= set(names):
             shown = ", ".join(name for name in names if name in columns)
             raise DatasetError(
-                f"{place}: the columns {shown} look like boxes, for the detection of text; cut the "
+                f"{place}: the columns {shown} look like boxes, for text detection; cut the "
                 "lines out of the images. If that is done, remove these columns"
             )
 
@@ -411,7 +411,7 @@ def _of_json(path: Path, number: int, item: Any) -> Split:
         kind = "an object" if isinstance(label, dict) else "a list"
         raise DatasetError(
             f"{place}: the label of {quoted(name)} is not a text but {kind}, as "
-            "for the detection of text; cut the lines out, and label each with its text"
+            "for text detection; cut the lines out, and label each with its text"
         )
     if not isinstance(label, str):
         shown = json.dumps(label)
