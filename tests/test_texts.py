@@ -115,6 +115,14 @@ def test_mixed_lines_keep_to_any_alphabet(alphabet):
     assert len(set(drawn)) > 30
 
 
+@pytest.mark.parametrize("source", ["mixed", "pages"])
+def test_long_lines_lose_the_words_and_marks_that_the_alphabet_lacks(source):
+    source = texts(text_source=source, alphabet=string.ascii_lowercase + " ", words=30)
+    drawn = draws(source)
+    assert not source.alphabet.unknown("".join(drawn))
+    assert sum(text.count(" ") >= 5 for text in drawn) > 40, "not random strings alone"
+
+
 def test_the_source_numbers_draws_printed_numbers_and_digits_in_the_alphabet():
     source = texts(text_source="numbers", alphabet="numbers")
     drawn = draws(source, 400)

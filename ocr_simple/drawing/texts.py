@@ -307,7 +307,8 @@ def draw_mixed(texts: Texts, rng: np.random.Generator) -> str:
     """Words in one case, with punctuation; among them, or alone, numbers and codes."""
     most = texts.options.words if texts.has_space else 1
     count = 1 if rng.random() < 0.5 else int(rng.integers(1, most + 1))
-    while True:  # until all of it is in the alphabet
+
+    def draw() -> str:
         style, parts = CASES[rng.integers(len(CASES))], []
         for _ in range(count):
             kind = rng.random()
@@ -318,9 +319,38 @@ def draw_mixed(texts: Texts, rng: np.random.Generator) -> str:
             else:
                 part = draw_random(texts, rng)
             parts.append(part)
-        text = in_case(" ".join(parts), texts.options.case)
-        if not texts.alphabet.unknown(text) and normalise_text(text) == text:
+        return " ".join(parts)
+
+    return _kept(draw, texts)
+
+
+def _kept(draw: Callable[[], str], texts: Texts) -> str:
+    """The first text of `draw` of which something is left in the alphabet.
+
+    A word is changed to a case that the alphabet has, and loses the punctuation around it that the
+    alphabet lacks. If it still has unknown characters, it is left out. Raises LineError if nothing
+    is left of many texts.
+    """
+    for _ in range(TRIES):
+        words = in_case(draw(), texts.options.case).split(" ")
+        if texts.alphabet.unknown("".join(words)):
+            words = [known for word in words if (known := _known(word, texts.alphabet))]
+        text = " ".join(words)
+        if text and not texts.alphabet.unknown(text) and normalise_text(text) == text:
             return text
+    raise LineError(
+        f"--text-source {texts.options.text_source}: {TRIES:,} texts had no word of the alphabet's "
+        "characters; add letters or digits to --alphabet, or use --text-source random"
+    )
+
+
+def _known(word: str, alphabet: Alphabet) -> str:
+    """A word in a case that the alphabet has, without the punctuation that it lacks; or ""."""
+    for form in (word, word.lower(), word.upper()):
+        form = form.strip("".join(c for c in alphabet.unknown(form) if not c.isalnum()))
+        if not alphabet.unknown(form):
+            return form
+    return ""
 
 
 def draw_one(texts: Texts, rng: np.random.Generator) -> str:
@@ -339,11 +369,11 @@ def draw_page(texts: Texts, rng: np.random.Generator) -> str:
 
 
 def _phrase(kinds: tuple[tuple[Kind, float], ...], texts: Texts, rng: np.random.Generator) -> str:
-    while True:  # until all of it is in the alphabet
-        text = in_case(phrase(kinds, texts.vocabulary, rng), texts.options.case)
-        shows = any(map(str.isalnum, text))  # alone, a dash looks like other bars
-        if shows and not texts.alphabet.unknown(text) and normalise_text(text) == text:
-            return text
+    def draw() -> str:
+        text = phrase(kinds, texts.vocabulary, rng)
+        return text if any(map(str.isalnum, text)) else ""  # alone, a dash looks like other bars
+
+    return _kept(draw, texts)
 
 
 class Source(NamedTuple):
