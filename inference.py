@@ -59,6 +59,7 @@ from ocr_simple.engines.engine import Engine
 from ocr_simple.engines.onnx_engine import OnnxEngine, resolve_engine
 from ocr_simple.given_images import decoded_if_pil, several
 from ocr_simple.image_loader import THREADS, Chunks, ImageLoader, Upright
+from ocr_simple.network.backend import is_out_of_memory
 from ocr_simple.options import EngineName, InferenceOptions, Orientation
 from ocr_simple.reading_commands import Plan, piped, print_readings
 from ocr_simple.reports.shown_line import ShownLine
@@ -377,6 +378,11 @@ def main(plan: Plan, options: InferenceOptions) -> int:
     except KeyboardInterrupt:
         print("Interrupted", file=sys.stderr)
         return 130
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        print("inference.py: not enough memory; close other programs", file=sys.stderr)
+        return 2
     return status
 
 

@@ -405,11 +405,16 @@ def spec_to_train(options: TrainOptions) -> ModelSpec:
         return given
     file, name = find_model(options.init_from), options.init_from
     spec, default = read_spec(file), TrainOptions().spec()
+
+    def is_asked(field: str) -> bool:
+        typed = {"channels": "color"}.get(field, field) in options.given
+        return typed or getattr(given, field) != getattr(default, field)
+
     if given.head == "attention" and spec.head == "ctc":  # a new head, trained from scratch
         spec = dataclasses.replace(spec, **{field: getattr(given, field) for field in HEAD_FIELDS})
     for field in ("architecture", "context"):  # may add blocks or self-attention
         wanted, known = getattr(given, field), getattr(spec, field)
-        if wanted not in (getattr(default, field), known):
+        if wanted != known and is_asked(field):
             extended = dataclasses.replace(spec, **{field: wanted})
             try:
                 transfer(load(file), build(extended))
@@ -421,7 +426,7 @@ def spec_to_train(options: TrainOptions) -> ModelSpec:
             spec = extended
     for field in ("rnn_units", "height", "channels", *HEAD_FIELDS):
         wanted, known = getattr(given, field), getattr(spec, field)
-        if wanted not in (getattr(default, field), known):
+        if wanted != known and is_asked(field):
             raise TrainError(
                 f"--init-from {name}: its {field} is {known}, not {wanted}; leave that option out"
             )

@@ -54,7 +54,7 @@ from ocr_simple.options import TrainOptions
 from ocr_simple.reports.validation import Validation
 from ocr_simple.runs import devices
 from ocr_simple.runs.checkpoint import TrainState
-from ocr_simple.runs.cluster import Cluster, ClusterError
+from ocr_simple.runs.cluster import Cluster
 from ocr_simple.runs.config import as_config, check, check_batch_size, resolve
 from ocr_simple.runs.journal import log
 from ocr_simple.runs.model_files import find_model
@@ -311,11 +311,14 @@ class Training:
             inputs = models.training_inputs(self.data.spec, x, y)
             loss, stopped = self.run_step(inputs, y, self.stopper.asked)
             if not math.isfinite(loss):
-                path = self.folder.path / f"not_finite_step_{step:06d}.npz"
-                np.savez(path, image=x["image"], width=x["width"], y=y, loss=loss)
+                name = f"not_finite_step_{step:06d}.npz"
+                values = {"image": x["image"], "width": x["width"], "y": y, "loss": loss}
+                np.savez(self.folder.path / name, **values)
+                self.folder.publish()
                 raise TrainError(
-                    f"the loss is {loss} at step {step}; its batch is kept in {path}. Try a lower "
-                    "--learning-rate or --clip-norm, with --no-resume or another --model-dir"
+                    f"the loss is {loss} at step {step}; its batch is kept in {self.folder.name}/"
+                    f"{name}. Try a lower --learning-rate or --clip-norm, with --no-resume or "
+                    "another --model-dir"
                 )
             state.step += 1
             state.losses.append(loss)
@@ -396,7 +399,7 @@ def run(options: TrainOptions, command: list[str]) -> int:
     script = command[1] if command[0] == "python" else command[0]
     try:
         result = train(options, onnx=True)
-    except (ValueError, OSError, TrainError, ClusterError) as error:
+    except (ValueError, OSError) as error:
         log(f"{script}: {error}")
         if is_disk_full(error):
             log(f"{where}: free some disk space; the same command resumes from the last checkpoint")

@@ -51,7 +51,7 @@ from ocr_simple.command_line import (
     say,
     start_logging,
 )
-from ocr_simple.network.backend import check_backend
+from ocr_simple.network.backend import check_backend, is_out_of_memory
 from ocr_simple.runs.journal import journal
 
 COMMANDS: dict[str, tuple[type, str]] = {  # options, and the module whose `run` takes them
@@ -106,6 +106,11 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("Interrupted", file=sys.stderr)
         return 130
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        print("aocr: not enough memory; close other programs", file=sys.stderr)
+        return 2
 
 
 def _import_run(name: str, module: str) -> Callable[[Any, list[str]], int]:

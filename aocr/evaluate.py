@@ -17,7 +17,7 @@ from ocr_simple.datasets.annotations import check_datasets
 from ocr_simple.datasets.crops import in_kept_box
 from ocr_simple.datasets.entries import Entry, Fault, fault_list, image_fault, is_part
 from ocr_simple.decoding.constraints import load_constraint
-from ocr_simple.images import ImageError
+from ocr_simple.images import ImageError, check_columns
 from ocr_simple.messages import escape_controls, visible
 from ocr_simple.reports import decoding_pictures as pictures
 from ocr_simple.reports.comparison import Comparison, compare
@@ -140,6 +140,7 @@ def _read(
         for i, entry in chunk:
             try:
                 pixels = labelled.load_image(entry, recognizer.spec.channels)
+                check_columns(entry.name, pixels, recognizer.spec.height, recognizer.max_columns)
                 examples.append((pixels, entry.label, entry.name))
                 good.append(entry)
             except (OSError, ImageError) as error:

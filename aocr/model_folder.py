@@ -16,4 +16,4 @@ def model_folder(dataset: str | os.PathLike) -> Path:
 def holds(folder: Path, dataset: str | os.PathLike) -> bool:
     """Whether a folder is the data set itself, or has it inside: a training would move it aside."""
     inside = Path(os.path.realpath(os.path.expanduser(dataset)))
-    return inside.is_relative_to(os.path.realpath(folder.expanduser()))
+    return inside.is_relative_to(os.path.realpath(os.path.expanduser(folder)))

@@ -76,13 +76,14 @@ def parse(
     except BrokenPipeError:  # `--help | head` is done
         discard_output()
         raise SystemExit(0) from None
-    result = options(
-        **{
-            field.name: getattr(getattr(parsed, group.__name__), field.name)
-            for group in groups
-            for field in _fields(group)
-        }
-    )
+    values = {
+        field.name: getattr(getattr(parsed, group.__name__), field.name)
+        for group in groups
+        for field in _fields(group)
+    }
+    if hasattr(options, "given"):
+        values["given"] = frozenset(filter(_is_typed(given), values))
+    result = options(**values)
     try:
         _check_not_swallowed(result, given)
         check_ranges(result)
@@ -233,6 +234,12 @@ def option_name(field: str) -> str:
     return "--" + field.replace("_", "-")
 
 
+def _is_typed(arguments: Sequence[str]) -> Callable[[str], bool]:
+    """Whether a field's option is among the arguments, by its own name."""
+    words = {word.partition("=")[0].replace("_", "-") for word in arguments}
+    return lambda field: bool({option_name(field), option_name(f"no_{field}")} & words)
+
+
 def arguments_of(options: Any, kind: type) -> list[str]:
     """The arguments that give the options of a kind: those that differ from its defaults.
 
@@ -241,7 +248,7 @@ def arguments_of(options: Any, kind: type) -> list[str]:
     default, arguments = kind(), []
     for field in _fields(kind):
         value = getattr(options, field.name)
-        if value == getattr(default, field.name):
+        if value == getattr(default, field.name) or not field.compare:
             continue
         name = option_name(field.name)
         if isinstance(value, bool):

@@ -375,16 +375,25 @@ def prepare(pixels: np.ndarray, height: int) -> np.ndarray:
 
 
 def check_columns(name: str, pixels: np.ndarray, height: int, most: int) -> None:
-    """Raise TooLargeError for an image that has over `most` columns at the model's height.
+    """Raise TooLargeError for an image that has over `most` columns at the model's height."""
+    rows, columns = pixels.shape[:2]
+    if reason := why_too_wide((columns, rows), height, most):
+        raise TooLargeError(f"{escape_controls(name)}: {reason}")
+
+
+def why_too_wide(size: tuple[int, int], height: int, most: int = MAX_COLUMNS) -> str:
+    """Why an image has too many columns at the model's height; empty if it has at most `most`.
 
     They, and not its pixels, are what reading it costs: 500 x 1 pixels become 16,000 x 32.
+    size: width and height of the image, in pixels.
     """
-    rows, columns = pixels.shape[:2]
-    if (scaled := scaled_width(columns, rows, height)) > most:
-        raise TooLargeError(
-            f"{escape_controls(name)}: {columns} x {rows} pixels, {scaled:,} columns at the "
-            f"model's height of {height}, over the limit of {most:,}; cut it into pieces"
-        )
+    columns, rows = size
+    if (scaled := scaled_width(columns, rows, height)) <= most:
+        return ""
+    return (
+        f"{columns} x {rows} pixels, {scaled:,} columns at the model's height of {height}, over "
+        f"the limit of {most:,}; cut it into pieces"
+    )
 
 
 def batches(widths: Sequence[int], multiple: int, at_once: int = 1) -> Iterator[list[int]]:

@@ -7,7 +7,7 @@ Groups with `shown = False` are listed by `--help-all` alone.
 
 import dataclasses
 import importlib.util
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
@@ -388,6 +388,7 @@ class TrainOptions(
     of characters, or a UTF-8 file of them. auto: the characters of the labels, or of a dictionary,
     your own strings or Wikipedia (with --init-from also that model's); digits if there are none of
     these."""
+    given: frozenset[str] = field(default=frozenset(), compare=False)  # names of options as typed
 
     @property
     def highest_rate(self) -> float:

@@ -151,3 +151,12 @@ def test_what_cannot_work_is_one_message_and_status_2(project, command, message,
     assert run(command) == 2
     error = capsys.readouterr().err
     assert message in error and "Traceback" not in error
+
+
+def test_exhausted_memory_is_said_without_a_traceback(project, monkeypatch, capsys):
+    def exhausted(*_):
+        raise MemoryError
+
+    monkeypatch.setattr("aocr.evaluate.run", exhausted)
+    assert run("test ./datasets/testing.tfrecords") == 2
+    assert "aocr: not enough memory" in capsys.readouterr().err

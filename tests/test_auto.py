@@ -144,6 +144,15 @@ def test_every_image_is_kept_in_one_fold(labelled_folder, tmp_path):
     assert sorted(kept) == labels
 
 
+def test_steps_that_are_given_and_their_validations_are_kept():
+    from aocr.auto.command import _steps
+    from aocr.auto.trainings import with_steps
+
+    given = TrainOptions(steps=5000, interval=700, warmup=9)
+    assert with_steps(given, _steps(given, affordable=10)) == given
+    assert _steps(TrainOptions(), affordable=10**6) == 3000
+
+
 def test_a_training_that_would_take_too_long_is_given_fewer_steps():
     from aocr.auto.trainings import OutOfTime, TooSlow, Watch, with_steps
 

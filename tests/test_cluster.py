@@ -192,6 +192,15 @@ def test_a_wrong_tf_config_is_an_error_that_names_the_fault(given, message, monk
         Cluster()
 
 
+@pytest.mark.parametrize("limit", ["abc", "0", "-1", "nan"])
+def test_a_start_limit_that_is_no_number_of_seconds_is_named(limit, monkeypatch):
+    addresses = '{"cluster": {"worker": ["a:1", "b:1"]}, "task": {"type": "worker", "index": 0}}'
+    monkeypatch.setenv("TF_CONFIG", addresses)
+    monkeypatch.setenv("OCR_START_LIMIT", limit)
+    with pytest.raises(ClusterError, match=f"OCR_START_LIMIT={limit}: give a number"):
+        Cluster()
+
+
 def test_a_batch_that_cannot_be_split_evenly_is_an_error(tmp_path, capsys):
     options = ("--batch-size", "5", "--shares", "2")
     assert run_train(*TINY, *options, "--model-dir", str(tmp_path / "run")) == 2

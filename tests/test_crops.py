@@ -21,6 +21,7 @@ from ocr_simple.datasets.crops import (
     load_crops,
     load_line,
     parse_corners,
+    read_crops,
     straightened,
 )
 from ocr_simple.datasets.labelled_lines import fingerprint, load_image
@@ -171,6 +172,12 @@ def test_a_file_that_is_no_text_is_an_error(folder):
     shutil.copy(folder / "1.png", folder / "crops.tsv")
     with pytest.raises(DatasetError, match=r"crops\.tsv: "):
         find_dataset(folder)
+
+
+def test_a_box_of_a_name_that_no_file_can_have_is_a_fault_of_its_row(folder):
+    crops(folder, row("2\0.png"), row("2.png"))
+    boxes, faults = read_crops(folder)
+    assert len(boxes) == 1 and "no such image" in faults[0].reason
 
 
 def test_pictures_without_labels_are_cropped_in_a_diagnosis(folder):

@@ -146,6 +146,13 @@ def test_images_over_the_limits_are_counted_and_listed(labelled_folder):
         labelled.select_usable(found, SPEC, max_height=1)
 
 
+def test_an_image_that_is_too_wide_to_be_read_is_not_trained_on():
+    pixels = np.zeros((20, 6000, 1), np.uint8)
+    assert labelled.why_unusable(pixels, "1", ModelSpec(height=32)) is None
+    reason = labelled.why_unusable(pixels, "1", ModelSpec(height=64))
+    assert reason is not None and "19,200 columns at the model's height of 64" in reason
+
+
 def test_all_rows_of_an_image_are_trained_on_or_all_are_validated_on(labelled_folder):
     entries = entries_of(labelled_folder)
     twice = [*entries, *(entry._replace(place="again") for entry in entries)]
@@ -233,6 +240,8 @@ def test_a_changed_data_set_is_another_run(labelled_folder, tmp_path, capsys):
             "its context is attention, which cannot become lstm",
         ),
         ("--dataset {} --init-from digits --architecture residual", "which cannot become residual"),
+        ("--dataset {} --init-from digits --architecture plain", "which cannot become plain"),
+        ("--dataset {} --init-from digits --rnn_units=64", "its rnn_units is 80, not 64"),
     ],
 )
 def test_what_cannot_work_is_reported_before_anything_is_written(

@@ -139,6 +139,11 @@ def test_a_home_folder_is_found(image_folder, monkeypatch):
     assert labels_of(find_entries("~/images")) == ["one"]
 
 
+def test_a_home_folder_of_nobody_is_a_folder_that_is_not_there(image_folder):
+    with pytest.raises(DatasetError, match=r"^~nosuchuser/images: no data set there"):
+        find_entries("~nosuchuser/images")
+
+
 def test_windows_rows_and_a_byte_order_mark_are_read(image_folder):
     (image_folder / "a.csv").write_bytes(
         b"\xef\xbb\xbffilename,words\r\nimages\\a.png,one\r\n\r\nimages\\b.jpg,two\r\n"
@@ -315,6 +320,7 @@ def test_a_file_of_another_kind_is_refused_with_what_it_looks_like(
         ("a.json", ['{"images/a.png": "one\\ntwo"}'], "2 rows; a label is one line of text"),
         ("a.json", ['{"images/a.png": 12}'], "the label 12 is not a text; put it in quotes"),
         ("images/a.gt.txt", ["one", "two"], "2 rows; a label is one line of text"),
+        ("a.tsv", ["~\0b.png\tone"], "no such image"),
     ],
 )
 def test_a_row_that_cannot_be_meant_is_a_fault(image_folder, name, rows, reason):

@@ -220,8 +220,12 @@ def usable(found: list[Entry | Fault], chosen: TrainOptions, spec: ModelSpec) ->
 
 
 def _steps(chosen: TrainOptions, affordable: int) -> int:
-    """The steps that the user gave, or else those that the time allows."""
-    return affordable if chosen.steps == TrainOptions.steps else chosen.steps
+    """The steps that the user gave, or else those that the time allows, up to MOST_STEPS."""
+    from aocr.auto import trainings
+
+    if chosen.steps != TrainOptions.steps:
+        return chosen.steps
+    return min(affordable, trainings.MOST_STEPS)
 
 
 def _train(

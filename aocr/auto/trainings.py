@@ -110,10 +110,16 @@ class Watch:
 
 
 def with_steps(options: TrainOptions, steps: int) -> TrainOptions:
-    """The options with so many steps, and with validations and a warm-up that suit them."""
-    steps = min(MOST_STEPS, steps)
-    interval = min(steps, max(10, min(80, steps // 6)))
-    return dataclasses.replace(options, steps=steps, interval=interval, warmup=min(100, steps // 5))
+    """The options with so many steps, and with validations and a warm-up that suit them.
+
+    An interval and a warm-up that the user gave are kept.
+    """
+    interval, warmup = options.interval, options.warmup
+    if interval == TrainOptions.interval:
+        interval = min(steps, max(10, min(80, steps // 6)))
+    if warmup == TrainOptions.warmup:
+        warmup = min(100, steps // 5)
+    return dataclasses.replace(options, steps=steps, interval=interval, warmup=warmup)
 
 
 def train_part(

@@ -8,6 +8,7 @@ shown. TensorFlow is imported by another process, after the page is there.
 """
 
 import logging
+import os
 import shlex
 import signal
 import sys
@@ -134,7 +135,7 @@ def _check_folder(given: Path | None) -> Path:
         raise ValueError("name the FOLDER with your pictures: aocr label my_images/")
     if storage.url_of(given):
         raise ValueError(f"{storage.url_of(given)}: labels are written to local folders; copy it")
-    folder = given.expanduser()
+    folder = Path(os.path.expanduser(given))
     if folder.is_file():
         raise ValueError(f"{folder}: is a file; name the folder that it is in")
     if not folder.is_dir():

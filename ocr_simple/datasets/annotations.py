@@ -130,7 +130,7 @@ def _is_dataset(folder: Path) -> bool:
 
 def _locate(dataset: str | os.PathLike, how: LabelOptions) -> list[tuple[Kind, Path]]:
     """(layout, path) of each part of a local data set. Raises DatasetError if there is none."""
-    path = Path(dataset).expanduser()
+    path = Path(os.path.expanduser(dataset))
     parts = [path] if path.exists() else [Path(p) for p in sorted(glob.glob(f"{path}"))]
     if how.labels_from_names:
         if path.is_file() and _images([path]):  # whether a number at its end counts is not clear
@@ -176,7 +176,7 @@ def find_dataset(dataset: str | os.PathLike, how: LabelOptions = DEFAULT) -> Dat
         layouts[layout] = layouts.get(layout, 0) + 1
         rows += found
         notes += more
-    folder = Path(dataset).expanduser()
+    folder = Path(os.path.expanduser(dataset))
     if folder.is_dir() and parts[0][0] == "annotations":
         used, *others = (file.name for file in _label_files(folder))
         layouts = {f"{used}, {layout}": count for layout, count in layouts.items()}

@@ -119,14 +119,14 @@ def _rows(path: Path) -> tuple[dict[str, Corners | Fault], list[Fault]]:
     faults: list[Fault] = []
     for number, row in numbered_rows(read_text(path)):
         name, _, text = row.rstrip("\r").partition("\t")
-        place, image = f"{path}:{number}", os.path.realpath(path.parent / name.strip())
+        place, image = f"{path}:{number}", os.path.join(path.parent, name.strip())
         if not os.path.isfile(image):
             faults.append(Fault(place, f"no such image {quoted(name)}; remove or correct the row"))
             continue
         try:
-            boxes[image] = parse_corners(text)
+            boxes[os.path.realpath(image)] = parse_corners(text)
         except ValueError as error:
-            boxes[image] = Fault(place, str(error))
+            boxes[os.path.realpath(image)] = Fault(place, str(error))
     return boxes, faults
 
 
@@ -230,7 +230,7 @@ def load_crops(given: str | os.PathLike) -> Crops:
         except ValueError as error:
             raise ValueError(f"--crops {text}: {error}; give {EXAMPLE}") from error
         return Crops({}, dict([box]))
-    path = Path(text).expanduser()
+    path = Path(os.path.expanduser(text))
     if not path.is_file():
         raise ValueError(f"--crops {path}: no such file; aocr label writes {CROPS} beside pictures")
     found, _ = _rows(path)  # images that are gone need no box

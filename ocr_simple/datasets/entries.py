@@ -88,7 +88,7 @@ def check_outside(
 
     rows: of the data set. Paths are compared as they are without symbolic links.
     """
-    place, read = Path(os.path.realpath(file)), Path(dataset).expanduser()
+    place, read = Path(os.path.realpath(file)), Path(os.path.expanduser(dataset))
     if file.exists() and read.exists() and file.samefile(read):
         raise DatasetError(f"{file}: is the data set itself; name another output")
     if is_part(file, rows):

@@ -156,7 +156,8 @@ def too_long(size: tuple[int, int], label: str, spec: ModelSpec) -> str | None:
 def why_unusable(pixels: np.ndarray, label: str, spec: ModelSpec) -> str | None:
     """Why a model of `spec` cannot learn this label for this image, and the fix; None if it can."""
     rows, columns, _ = pixels.shape
-    reason = outside_alphabet(label, Alphabet(spec.alphabet))
+    reason = imaging.why_too_wide((columns, rows), spec.height)
+    reason = reason or outside_alphabet(label, Alphabet(spec.alphabet))
     return reason or too_long((columns, rows), label, spec)
 
 

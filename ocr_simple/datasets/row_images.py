@@ -36,6 +36,11 @@ def spellings(name: str) -> list[str]:
     return list(dict.fromkeys((name, slashed, *forms)))
 
 
+def _expanded(name: str) -> str:
+    """A path with ~ for the home folder as a whole path; one with a NUL byte, which no file has."""
+    return name if "\0" in name else os.path.expanduser(name)
+
+
 class ImageFinder:
     """Finds images beside an annotation file, in images/ beside it, or in the working directory."""
 
@@ -61,7 +66,7 @@ class ImageFinder:
 
     def why_not_regular(self, name: str) -> str:
         """What there is of this path in place of a file, or a folder; empty if there is nothing."""
-        path = os.path.expanduser(name)
+        path = _expanded(name)
         for place in (*(os.path.join(folder, path) for folder in self._folders), path):
             if os.path.isdir(place):
                 if Path(name).suffix.lower() in imaging.EXTENSIONS:
@@ -81,7 +86,7 @@ class ImageFinder:
         """(the image beside the annotation file, the one in the working directory)."""
         # not with Path, which takes several times as long: there may be a million rows
         for spelling in spellings(name):
-            path = os.path.expanduser(spelling)
+            path = _expanded(spelling)
             places = (os.path.join(folder, path) for folder in self._folders)  # `path`, if absolute
             beside = next(filter(os.path.isfile, places), None)
             here = os.path.isfile(path)

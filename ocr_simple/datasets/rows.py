@@ -16,6 +16,7 @@ import csv
 import itertools
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -365,9 +366,8 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """A JSON object, whose names must differ: Python would keep the last of two."""
     found = dict(pairs)
     if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise DatasetError(f"{quoted(twice)} is there twice; keep one of them")
+        [(name, _)] = Counter(name for name, _ in pairs).most_common(1)
+        raise DatasetError(f"{quoted(name)} is there twice; keep one of them")
     return found
 
 

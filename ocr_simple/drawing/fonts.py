@@ -122,7 +122,7 @@ def find_fonts(sources: tuple[str, ...], language: str = "en") -> list[str]:
     """
     fonts: list[str] = []
     for source in sources:
-        path = _trdg_folder(language) if source == "trdg" else Path(source).expanduser()
+        path = _trdg_folder(language) if source == "trdg" else Path(os.path.expanduser(source))
         if source == "matplotlib":
             found = _matplotlib_fonts()
         elif path.is_file():

@@ -51,6 +51,7 @@ def is_out_of_memory(error: Exception) -> bool:
         isinstance(error, MemoryError)
         or type(error).__name__ in names
         or "RESOURCE_EXHAUSTED" in str(error)  # JAX
+        or "Failed to allocate memory" in str(error)  # ONNX Runtime
     )
 
 

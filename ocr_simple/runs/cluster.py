@@ -18,10 +18,11 @@ import numpy as np
 from ocr_simple.network.backend import backend, keras, standard_error_closed
 from ocr_simple.runs.devices import limit_gpu_memory
 
+LONGEST_LIMIT = 1_000_000  # seconds
 START_LIMIT = 600  # seconds to wait for the other processes, unless OCR_START_LIMIT says otherwise
 
 
-class ClusterError(RuntimeError):
+class ClusterError(ValueError):
     """The machines of a cluster cannot work together. The message names the fix."""
 
 
@@ -155,9 +156,13 @@ def _start_limit() -> Iterator[None]:
 
     TensorFlow waits for them without end, in native code that lets no thread of Python run.
     """
-    limit = float(os.environ.get("OCR_START_LIMIT", START_LIMIT))
+    given = os.environ.get("OCR_START_LIMIT", str(START_LIMIT))
+    if not given.isdecimal() or not 0 < (limit := int(given)) < LONGEST_LIMIT:
+        raise ClusterError(
+            f"OCR_START_LIMIT={given}: give a number of seconds under {LONGEST_LIMIT:,}"
+        )
     print(
-        f"Waiting up to {limit:g} s for the other processes of TF_CONFIG (OCR_START_LIMIT)",
+        f"Waiting up to {limit} s for the other processes of TF_CONFIG (OCR_START_LIMIT)",
         file=sys.stderr,
         flush=True,
     )

@@ -29,7 +29,7 @@ CHECKED = {"steps": int, "shares": int, "alphabet": str, "rnn": str}  # more tha
 NOT_COMPARED = {
     "preview", "model_dir", "resume", "workers", "worst_fonts", "log_path", "gpu_id",
     "full_ascii", "gradient_clipping", "auto", "minutes",
-    "labels_from_names", "clean_labels", "label_encoding", "skip_bad", "data_changed",
+    "labels_from_names", "clean_labels", "label_encoding", "skip_bad", "data_changed", "given",
 }  # fmt: skip
 
 
