@@ -2,7 +2,7 @@
 
     options = TrainOptions(alphabet="alnum", max_length=8)
     data = gather(options, options.spec())              # lines to train on and to validate on
-    sequence = LineSequence(data.lines, batch_size=32)  # a Keras Sequence: model.fit(sequence)
+    sequence = LineSequence(data.lines, batch_size=32)  # for model.fit(sequence)
 
 Line k of a stream is a function of (seed, k), and batch i one of (seed, i). The parts:
 drawing (`ocr_simple/drawing/lines.py`), variation (`ocr_simple/photography`), labelled images
@@ -157,9 +157,11 @@ def counts(counter: Counter[str]) -> str:
 
 
 class LineSequence(keras.utils.PyDataset):
-    """`Batches` as a Keras Sequence for `model.fit`; item i is ({"image", "width"}, y).
+    """`Batches` as a Keras `PyDataset` for `model.fit`; item i is ({"image", "width"}, y).
 
-    num_batches: None makes it endless; give `fit` steps_per_epoch then.
+    num_batches: None makes it endless; give `fit` steps_per_epoch then. Otherwise give `fit`
+    shuffle=False: the batches are in random order already, and are drawn several at a time, so
+    another order draws most of them several times.
     """
 
     def __init__(

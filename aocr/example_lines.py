@@ -11,7 +11,7 @@ from ocr_simple.options import DrawingOptions, LineOptions
 from ocr_simple.spec import ModelSpec
 
 EXAMPLES = 400  # lines that the ranges of a network's numbers are measured on
-SEED = 5_000_000  # no training run draws these lines
+SEED = 5_000_000  # not likely to be the --seed of a training
 
 
 def lines_for(spec: ModelSpec, fonts: tuple[str, ...] = DrawingOptions.fonts) -> Lines:

@@ -22,6 +22,7 @@ from aocr import export_files, kept_box
 from aocr.kept_constraint import OBEYED, Kept, to_keep
 from aocr.options import ExportOptions
 from aocr.parity import SEED, ExportError, Parity, Sample, camera_sample, compare, samples
+from aocr.server.versions import is_version
 from aocr.web import browser
 from aocr.web.folder import check_runtime
 from ocr_simple import images as imaging
@@ -142,7 +143,7 @@ def _samples(spec: ModelSpec, box: CameraBox | None) -> tuple[list[Sample], list
 
 def _next_version(output: Path) -> int:
     """The number of a new SavedModel beside those in a folder."""
-    return 1 + max((int(p.name) for p in output.iterdir() if p.name.isdecimal()), default=0)
+    return 1 + max((int(p.name) for p in output.iterdir() if is_version(p.name)), default=0)
 
 
 def _write_and_check(
@@ -266,7 +267,7 @@ def run(options: ExportOptions, _: list[str]) -> int:
         raise ValueError(f"nothing was written: {error}") from error
     for item in found:
         parity, place = item.parity, storage.display_name(item.path)
-        print(
+        say(
             f"{place}: {item.bytes / 1e6:.1f} MB; {parity.same} of {parity.lines} images read as "
             f"by the Keras model, confidences within {parity.difference:.0e}"
         )

@@ -68,7 +68,7 @@ def _convert(file: Path) -> None:
     except NotConverted as error:
         raise ValueError(f"{error}; it is read with Keras") from error
     for place in written:
-        print(f"{place}: {place.stat().st_size / 1e6:.1f} MB; gives what the Keras model gives")
+        say(f"{place}: {place.stat().st_size / 1e6:.1f} MB; gives what the Keras model gives")
 
 
 def _write_int8(file: Path, spec: ModelSpec, lines: Lines) -> None:
@@ -93,8 +93,8 @@ def _write_int8(file: Path, spec: ModelSpec, lines: Lines) -> None:
             [line.text for line in Recognizer.load(model, engine=engine).read(pixels)]
             for model, engine in engines
         ]
-    right = [sum(map(str.__eq__, truths, texts)) for texts in readings]
-    same = sum(map(str.__eq__, *readings))
+    right = [sum(text == truth for text, truth in zip(texts, truths)) for texts in readings]
+    same = sum(one == other for one, other in zip(*readings))
     found = (
         f"of {CHECKED:,} generated lines it reads {right[1]:,} right, and the file in 32 bits "
         f"{right[0]:,}; {same:,} are read the same"
@@ -102,4 +102,4 @@ def _write_int8(file: Path, spec: ModelSpec, lines: Lines) -> None:
     if right[0] - right[1] > LOSS * CHECKED:
         raise ValueError(f"{place.name}: was not written: {found}; read with --engine onnx")
     write_whole(place, content)
-    print(f"{place}: {place.stat().st_size / 1e6:.1f} MB; {found}")
+    say(f"{place}: {place.stat().st_size / 1e6:.1f} MB; {found}")

@@ -15,7 +15,7 @@ from ocr_simple.spec import ModelSpec
 from ocr_simple.text import Alphabet, Line
 
 TOLERANCE = 1e-3  # largest difference of a confidence
-SEED = 4_000_000  # no training run draws these lines
+SEED = 4_000_000  # not likely to be the --seed of a training
 LONGEST = 16  # characters of most lines; every eighth has three times as many
 Read = Callable[[Sequence[bytes]], list[tuple[str, float]]]  # encoded images -> texts, confidences
 

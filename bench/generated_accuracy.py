@@ -42,7 +42,7 @@ FAMILIES = (
     "Comfortaa",
 )
 DISPLAY_FONTS = MADE_FONTS / "display"
-SEED = 2_000_000  # no training run draws these lines
+SEED = 2_000_000  # not likely to be the --seed of a training
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,7 @@ from ocr_simple.text import Alphabet
 ROOT = Path(__file__).resolve().parents[1]
 DEBIAN = Path("/usr/share/fonts")
 NPM = ROOT / "fonts/node_modules/@fontsource"  # families in files by script, of `make fonts`
-SEED = 5_000_000  # no training run draws these lines
+SEED = 5_000_000  # not likely to be the --seed of a training
 
 
 @dataclass(frozen=True)

@@ -99,13 +99,13 @@ class DrawingOptions(Group):
 
     fonts: tuple[str, ...] = ("trdg", "matplotlib")
     """trdg (its hundred Latin fonts), matplotlib (its 23 text fonts), font files, or folders."""
-    size: int = 32
+    size: Annotated[int, Ge(1), Le(1000)] = 32
     """Height of the drawn line in pixels; lines are scaled to the model's height."""
     background_type: Literal[0, 1, 2, 3] = 1
     """0 noise; 1 white, clean and fast; 2 quasicrystal, slow; 3 pictures from --image-dir."""
     text_color: str = "#282828"
     """A colour, or the two ends of a range: #000000,#888888."""
-    character_spacing: int = 0
+    character_spacing: Annotated[int, Ge(-100), Le(1000)] = 0
     """Pixels between characters."""
     margins: tuple[int, int, int, int] = (5, 5, 5, 5)
     """Pixels above, left of, below and right of the text."""
@@ -144,7 +144,7 @@ class MoreDrawingOptions(Group):
     """0 none, 1 sine, 2 cosine, 3 random."""
     distorsion_orientation: Literal[0, 1, 2] = 0
     """0 up and down, 1 left and right, 2 both."""
-    width: int = -1
+    width: Annotated[int, Ge(-1), Le(100_000)] = -1
     """Width of the drawn image in pixels; -1 fits the text."""
     alignment: Literal[0, 1, 2] = 1
     """Position of the text in an image of fixed width: 0 left, 1 centre, 2 right."""

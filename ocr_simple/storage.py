@@ -30,6 +30,8 @@ PIECE = 1 << 20  # bytes decompressed at a time
 SYSTEM_FILES = {"thumbs.db", "desktop.ini"}  # of Windows
 
 _origins: dict[str, str] = {}  # local copy of a file or folder -> its URL
+_copied: dict[str, Path] = {}  # URL of a folder that no longer changes -> its local copy
+_kept: set[Path] = set()  # copies that stay when this process ends
 _folders: list[str] = []  # the folder of this process's local copies, once there is one
 
 
@@ -217,13 +219,21 @@ def unpacked(path: str | os.PathLike, most: int) -> Path:
     return place
 
 
-@functools.cache
 def local_folder(url: str) -> Path:
-    """A copy of a folder that no longer changes, kept until this process ends."""
-    place = Path(tempfile.mkdtemp(dir=_copies())) / url.rpartition("/")[2]
-    download(url, place)
-    _origins[str(place)] = url
-    return place
+    """A copy of a folder that no longer changes, kept until this process ends, or `remove_copy`."""
+    if url not in _copied:
+        place = Path(tempfile.mkdtemp(dir=_copies())) / url.rpartition("/")[2]
+        download(url, place)
+        _origins[str(place)], _copied[url] = url, place
+    return _copied[url]
+
+
+def remove_copy(place: Path) -> None:
+    """Remove a copy that `local_folder` made; another folder is left as it is."""
+    url = _origins.get(str(place), "")
+    if _copied.pop(url, None):
+        del _origins[str(place)]
+        shutil.rmtree(place, ignore_errors=True)
 
 
 def _copies() -> str:
@@ -236,13 +246,12 @@ def _copies() -> str:
 
 def remove_copies() -> None:
     """Remove this process's local copies; otherwise done when it ends by itself."""
-    for folder in _folders:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def keep_copies() -> None:
-    """Do not remove this process's local copies when it ends."""
-    atexit.unregister(remove_copies)
+    for folder in map(Path, _folders):
+        for place in folder.iterdir() if folder.exists() else ():
+            if place not in _kept:
+                shutil.rmtree(place, ignore_errors=True)
+        with contextlib.suppress(OSError):  # a copy in it is kept
+            folder.rmdir()
 
 
 class Mirror:
@@ -273,11 +282,16 @@ class Mirror:
     def publish(self) -> None:
         """Make the bucket equal to the local folder; the files changed last are written last.
 
-        Raises StorageError; the next call writes what is then missing.
+        Raises StorageError; the next call writes what is then missing. If there is none, the local
+        folder stays when the process ends.
         """
         if not self.url:
             return
-        system, path = _file_system(self.url)
+        _kept.add(self.path)
+        self._write_changes(*_file_system(self.url))
+        _kept.discard(self.path)
+
+    def _write_changes(self, system: Any, path: str) -> None:
         state = self._state()
         changed = [name for name, now in state.items() if self._published.get(name) != now]
         for name in sorted(changed, key=lambda name: state[name][0]):

@@ -24,7 +24,7 @@ from ocr_simple.reports.report import write_report
 from ocr_simple.runs.model_files import MADE_FONTS
 from ocr_simple.spec import ModelSpec
 
-SEED = 3_000_000  # no training run draws these lines
+SEED = 3_000_000  # not likely to be the --seed of a training
 TRAINED_ON = LineOptions(recipe=("mixed",), photo=1.0, max_length=14)  # the shipped digits model
 
 

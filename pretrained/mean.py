@@ -26,7 +26,7 @@ from ocr_simple.options import LineOptions
 from ocr_simple.runs.model_files import find_model
 from pretrained.card import TRAINED_ON, varied_lines
 
-SEED = 4_000_000  # neither a training run nor card.py draws these lines
+SEED = 4_000_000  # not likely to be the --seed of a training, and not that of card.py
 
 
 @dataclass(frozen=True)

@@ -212,6 +212,39 @@ def test_another_run_moves_one_in_a_bucket_aside(faulty):
         RunFolder(f"{faulty}/aside").open({"seed": 4}, resume=True)
 
 
+def test_copies_are_removed_but_for_what_could_not_be_written(tmp_path, monkeypatch):
+    monkeypatch.setattr(storage, "_folders", [str(tmp_path)])
+    mirrors = [storage.Mirror(f"memory://kept/{name}") for name in "abc"]
+    for mirror in mirrors:
+        (mirror.path / "file").write_bytes(b"1")
+    mirrors[0].publish()
+
+    def fail(*_) -> None:
+        raise storage.StorageError("out of reach")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(storage, "_with_retries", fail)
+        for mirror in mirrors[1:]:
+            with pytest.raises(storage.StorageError):
+                mirror.publish()
+    mirrors[2].publish()  # what was missing is written now
+    storage.remove_copies()
+    assert [mirror.path.exists() for mirror in mirrors] == [False, True, False]
+
+
+def test_a_copy_that_was_removed_is_fetched_again(tmp_path, monkeypatch):
+    monkeypatch.setattr(storage, "_folders", [str(tmp_path)])
+    with storage.output_folder("memory://served/1") as there:
+        (there / "model.json").write_bytes(b"{}")
+    copy = storage.local_folder("memory://served/1")
+    assert storage.local_folder("memory://served/1") == copy and (copy / "model.json").exists()
+    storage.remove_copy(copy)
+    assert not copy.exists()
+    assert (storage.local_folder("memory://served/1") / "model.json").exists()
+    storage.remove_copy(tmp_path)  # no copy: it stays
+    assert tmp_path.exists()
+
+
 @pytest.mark.long
 def test_a_server_takes_a_model_and_its_newer_version_from_a_bucket(faulty, exported):
     folder, image = f"{faulty}/served", (TEST_IMAGES / "water_meter.png").read_bytes()

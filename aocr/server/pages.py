@@ -1,5 +1,6 @@
 """What the pages share: parts of them, and the headers that they are sent with."""
 
+import functools
 import re
 from pathlib import Path
 
@@ -16,6 +17,7 @@ PAGE_HEADERS = {  # a page uses nothing from other servers, and cannot be embedd
 }
 
 
+@functools.cache
 def page_text(file: Path) -> str:
     """The text of a page, with the parts in the places of the comments that name their files."""
     text = file.read_text(encoding="utf-8")

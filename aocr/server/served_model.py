@@ -80,7 +80,7 @@ class ServedModel:
         """folder: named by its version. Raises ValueError for a folder without an export."""
         import tensorflow as tf
 
-        self.version = int(folder.name)
+        self.folder, self.version = folder, int(folder.name)
         try:
             about = read_about(folder)
             self._kept, self.box = kept_in(about), box_in(about)

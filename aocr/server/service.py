@@ -139,6 +139,8 @@ class Service:
         while former.open_requests:
             await asyncio.sleep(0.05)
         former_task.cancel()
+        if isinstance(former.model, ServedModel):
+            await asyncio.to_thread(storage.remove_copy, former.model.folder)
 
     async def read(
         self, images: Sequence[bytes], names: Sequence[str], maps: bool = False

@@ -23,16 +23,17 @@ def newest(folder: Path) -> Path | None:
     if url := storage.url_of(folder):
         # model.json is written last: a version that has it is complete
         found = (name.split("/") for name in storage.list_files(url))
-        numbers = [int(n) for n, *rest in found if _is_version(n) and rest == [ABOUT]]
+        numbers = [int(n) for n, *rest in found if is_version(n) and rest == [ABOUT]]
         return storage.local_folder(f"{url}/{max(numbers)}") if numbers else None
     with contextlib.suppress(OSError):
-        versions = [p for p in folder.iterdir() if _is_version(p.name)]
+        versions = [p for p in folder.iterdir() if is_version(p.name)]
         models = [p for p in versions if (p / "saved_model.pb").is_file()]
         return max(models, key=lambda path: int(path.name), default=None)
     return None
 
 
-def _is_version(name: str) -> bool:
+def is_version(name: str) -> bool:
+    """Whether a folder is a version by its name."""
     return name.isascii() and name.isdecimal() and len(name) <= MAX_DIGITS
 
 

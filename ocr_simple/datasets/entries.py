@@ -185,11 +185,11 @@ def to_label(text: str, clean: bool = False) -> str:
     if "\n" in text.strip():
         raise ValueError(f"{text.strip().count(chr(10)) + 1} rows; a label is one line of text")
     label = normalise_text(text)
-    if not (places := list(_invisible(label))):
+    if not (places := set(_invisible(label))):
         return label
     if clean:
         return normalise_text("".join(c for i, c in enumerate(label) if i not in places))
-    names = dict.fromkeys(_name(label[place]) for place in places)
+    names = dict.fromkeys(_name(label[place]) for place in sorted(places))
     raise ValueError(
         f"label {quoted(label)} has invisible characters: {', '.join(names)}; correct it, or "
         "remove them with --clean-labels"

@@ -285,6 +285,7 @@ class LabelledLines:
         pixels, text, name = load_example(self.entries[self._order[1][place]], self.spec)
         if self.variation is None:
             return pixels, text, name
+        reasons = set()  # counted once for a line, as `Lines` counts them
         for attempt in range(ATTEMPTS):
             rng = np.random.default_rng((self.seed, k, attempt))
             # the height of the ink cannot be measured in a photograph
@@ -294,13 +295,16 @@ class LabelledLines:
             try:
                 varied = augment(pixels, self.variation, rng, recipe)
             except TooWide:
-                self.redrawn[TOO_WIDE] += 1
+                reasons.add(TOO_WIDE)
                 continue
             columns = imaging.scaled_width(varied.shape[1], varied.shape[0], self.spec.height)
             if self.spec.steps_needed(text) <= time_steps(columns, self.stride):
-                return varied, text, name
-            self.redrawn[TOO_NARROW] += 1
-        return pixels, text, name
+                break
+            reasons.add(TOO_NARROW)
+        else:
+            varied = pixels
+        self.redrawn.update(reasons)
+        return varied, text, name
 
 
 class MixedLines:

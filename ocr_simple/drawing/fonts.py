@@ -161,7 +161,7 @@ def split_fonts(fonts: list[str], held_out: tuple[str, ...]) -> tuple[list[str],
             raise LineError(message)
         log.warning("%s", message)
     held = [font for font in fonts if Path(font).name.startswith(beginnings)]
-    rest = [font for font in fonts if font not in set(held)]
+    rest = [font for font in fonts if not Path(font).name.startswith(beginnings)]
     if not rest:
         raise LineError("every font is held out; give more --fonts, or fewer --held-out")
     return rest, held or rest

@@ -9,6 +9,7 @@ no other file, and declares no array that is larger than its bytes. The format i
 numbers of fields below are those of onnx.proto, and never change.
 """
 
+import functools
 import json
 import math
 import os
@@ -60,8 +61,20 @@ def metadata(model: Path, spec: ModelSpec) -> dict[str, str]:
 def read_onnx(file: Path, model: Path) -> bytes:
     """An ONNX file of a model file, checked. Raises ValueError with the reason, and OSError.
 
-    The file and the fix are for the caller to name.
+    The file and the fix are for the caller to name. The files read last are kept, as a command
+    looks whether there are some before it reads with them.
     """
+    return _read(file, model, tuple(_state(path) for path in (file, model)))
+
+
+def _state(path: Path) -> tuple[int, int, int]:
+    """What differs if a file was written again."""
+    found = os.stat(path)
+    return found.st_ino, found.st_size, found.st_mtime_ns
+
+
+@functools.lru_cache(maxsize=2)  # the network, and the step of an attention head
+def _read(file: Path, model: Path, state: tuple) -> bytes:
     content = read_bytes(file, 2 * os.path.getsize(model) + ROOM)
     try:
         about = _check(memoryview(content))

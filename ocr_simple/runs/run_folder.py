@@ -76,7 +76,6 @@ class RunFolder:
         try:
             self._mirror.publish()
         except storage.StorageError:
-            storage.keep_copies()
             log(f"{self.name}: some files could not be written; they are kept in {self.path}")
             raise
 
