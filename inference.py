@@ -309,12 +309,12 @@ class Recognizer:
         return lines
 
     def _predict(self, prepared: list[np.ndarray]) -> Iterator[Prediction]:
-        """What the model says about each prepared image, in batches of similar width."""
+        """As `predictions`, with characters in the order in which they are read."""
         for found in self.predictions(prepared):
             yield found._replace(line=self.alphabet.in_logical_order(found.line))
 
     def predictions(self, prepared: list[np.ndarray]) -> Iterator[Prediction]:
-        """The same, with characters from left to right, as they are written."""
+        """What the model says about each prepared image, its characters from left to right."""
         widths, at_once = [x.shape[1] for x in prepared], self.engine.at_once
         batches = list(imaging.batches(widths, self.spec.multiple, at_once))
         at_once = min(at_once, len(batches))

@@ -411,7 +411,7 @@ def run(options: TrainOptions, command: list[str]) -> int:
         log(f"Interrupted; checkpoint saved. Resume with: {resume}")
         return 130
     except KeyboardInterrupt:
-        log("Interrupted outside of the training steps; give the same command to go on")
+        log("Interrupted outside of the training steps; the same command resumes")
         return 130
     except Exception as error:
         if not is_out_of_memory(error):

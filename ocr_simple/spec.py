@@ -117,11 +117,11 @@ class ModelSpec:
 
     @property
     def least_parameters(self) -> int:
-        """A lower bound of the parameters of the context layers and the head, within a few times.
+        """A rough lower bound of the number of parameters of the context layers and the head.
 
-        Their sizes are what a model file can choose; it is compared with the weights in the file
-        before the model is built. Who changes these layers need not change this, unless theirs have
-        far fewer parameters.
+        A model file chooses the sizes of these layers. Before the model is built, this bound is
+        compared with the size of the weights in the file. Change it only if the layers get far
+        fewer parameters.
         """
         classes, units = len(self.alphabet) + 1, 2 * self.rnn_units
         if self.head == "ctc":

@@ -19,7 +19,7 @@ DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 class DiskFull(OSError):
-    """A disk has no room, or a user no more of it. The message names the file and the fix."""
+    """A disk, or a user's quota, is full. The message names the file and the fix."""
 
 
 def is_disk_full(error: BaseException) -> bool:

@@ -201,7 +201,7 @@ def test_the_command_printed_at_an_interrupt_resumes_the_run(
         (
             KeyboardInterrupt,
             130,
-            "Interrupted outside of the training steps; give the same command",
+            "Interrupted outside of the training steps; the same command resumes",
         ),
         (MemoryError, 2, "train.py: not enough memory; give a smaller --batch-size"),
         (RuntimeError("RESOURCE_EXHAUSTED: Out of memory"), 2, "train.py: not enough memory; give"),

@@ -43,11 +43,11 @@ class _Rated(NamedTuple):
 
 
 def _with_alternatives(line: Line, own: _Rated, found: Sequence[_Rated], count: int) -> Line:
-    """The line with the texts that were found, but for its `own` and the empty one.
+    """The line with up to `count` other texts that were found, the empty one left out.
 
-    A line's confidence is not its text's probability where it takes the best alignment for all.
-    Alternatives have their shares of what it leaves, but at most its confidence times the ratio of
-    the scores. So none is surer than the line, and the sum of all is at most 1.
+    The probabilities of the alternatives and the confidence of the line add up to at most 1: an
+    alternative gets its share of what the line's confidence leaves, and never more than that
+    confidence times the ratio of their scores.
     """
     left = max(1 - math.exp(own.log_p), SMALLEST)
     others = []

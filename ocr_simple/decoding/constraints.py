@@ -257,8 +257,8 @@ class Lexicon:
 def is_exact(constraint: Constraint | None, steps: int = 0) -> bool:
     """Whether all texts that a constraint allows are searched, so that no beam is needed.
 
-    steps: of the line. A lexicon that an export keeps is searched so unless that may take over two
-    seconds; the time grows faster than the steps, as probabilities of long lines need logarithms.
+    steps: of the line. A lexicon that an export keeps is an automaton; it is searched in whole
+    where that takes at most about two seconds.
     """
     if isinstance(constraint, Automaton):
         return constraint.exact and constraint.prefixes * steps**2 <= MOST_EXACT

@@ -1,9 +1,9 @@
 """An ONNX file in 8 bits: smaller, and faster where a processor multiplies whole numbers faster.
 
-ONNX Runtime's static quantisation: the weights of a layer become whole numbers with a scale for
-each channel, and so does its input, with one scale that is measured on example lines. This is done
-to convolutions and to products with a matrix of weights, but for the first and the last of them,
-which are left in 32 bits, as is usual.
+It is made by ONNX Runtime's static quantisation. The weights of a layer become whole numbers, with
+a scale for each channel; its input becomes whole numbers too, with one scale, which is measured on
+example lines. Convolutions and products with a matrix of weights are converted. The first and the
+last of them stay in 32 bits, as is usual.
 """
 
 import contextlib

@@ -1,7 +1,8 @@
 """Variation of a drawn line, so that what a model learns from drawings holds for photographs.
 
-Two stages, both on uint8 pixels and both drawn from one random generator:
+Three stages, all on uint8 pixels and all drawn from one random generator:
 
+stroke    thinner or thicker strokes
 geometry  rotation, shift, shear, zoom, stretch and elastic distortion, in one resampling
 photo     what a camera adds, by a recipe (recipes.py), with perspective, curl and looser crops
 
@@ -200,7 +201,7 @@ def photo_recipe(recipe: Recipe, variation: Variation, rng: np.random.Generator)
 def vary(
     pixels: np.ndarray, variation: Variation, rng: np.random.Generator, recipe: Recipe
 ) -> np.ndarray:
-    """`augment` by a recipe that `photo_recipe` has chosen. Raises TooWide."""
+    """The pixels, varied by a recipe that is chosen already. Raises TooWide."""
     if not variation.varies:
         return pixels
     if rng.random() < variation.stroke_weight:

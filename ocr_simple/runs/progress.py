@@ -20,7 +20,10 @@ COMPILING = "{l_bar}{bar}| {n_fmt}/{total_fmt} [compiling]"  # no estimate of th
 
 
 class Progress:
-    """A context manager. chief: whether this process shows and writes anything."""
+    """The progress bar, log and journal of a run, as a context manager.
+
+    chief: whether this process shows and writes anything.
+    """
 
     def __init__(self, steps: int, done: int, folder: RunFolder, chief: bool = True):
         self.folder = folder

@@ -1,6 +1,6 @@
 """How the letters of a sign are made: raised, of neon, of lamps, painted, in chalk, engraved.
 
-STYLES lists the ways; a recipe's `craft.share` is the share of lines that are made in one of them.
+STYLES lists the ways; a recipe's `tone.craft` is the share of lines that are made in one of them.
 """
 
 import math
