@@ -1,4 +1,4 @@
-"""One `aocr label` at a time has a folder; another one is told of the first."""
+"""Only one `aocr label` at a time can use a folder; a second one names the first."""
 
 import fcntl
 import os
