@@ -324,6 +324,16 @@ def test_turning_size_and_brightness_change_only_the_view(folder, new_page):
     assert {file.name: file.read_bytes() for file in folder.glob("*.png")} == files
 
 
+def test_a_page_that_could_not_be_opened_tries_again(folder, new_page):
+    with labelling(folder) as (_, address):
+        page = new_page(address)
+        page.locator("#work").wait_for()
+        page.route("**/open", lambda route: route.abort(), times=1)
+        page.reload()
+        page.locator("#status", has_text="does not answer").wait_for()
+        page.locator("#work").wait_for()
+
+
 def test_a_second_page_is_told_of_the_first(folder, new_page):
     with labelling(folder) as (_, address):
         first = new_page(address)
