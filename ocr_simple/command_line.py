@@ -13,7 +13,7 @@ import os
 import re
 import sys
 import typing
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, TextIO, TypeVar
 
@@ -82,7 +82,7 @@ def parse(
         for field in _fields(group)
     }
     if hasattr(options, "given"):
-        values["given"] = frozenset(filter(_is_typed(given), values))
+        values["given"] = _typed(values, given)
     result = options(**values)
     try:
         _check_not_swallowed(result, given)
@@ -234,10 +234,10 @@ def option_name(field: str) -> str:
     return "--" + field.replace("_", "-")
 
 
-def _is_typed(arguments: Sequence[str]) -> Callable[[str], bool]:
-    """Whether a field's option is among the arguments, by its own name."""
+def _typed(fields: Iterable[str], arguments: Sequence[str]) -> frozenset[str]:
+    """The fields whose options are among the arguments, by their own names: no aliases."""
     words = {word.partition("=")[0].replace("_", "-") for word in arguments}
-    return lambda field: bool({option_name(field), option_name(f"no_{field}")} & words)
+    return frozenset(f for f in fields if {option_name(f), option_name(f"no_{f}")} & words)
 
 
 def arguments_of(options: Any, kind: type) -> list[str]:

@@ -388,7 +388,8 @@ class TrainOptions(
     of characters, or a UTF-8 file of them. auto: the characters of the labels, or of a dictionary,
     your own strings or Wikipedia (with --init-from also that model's); digits if there are none of
     these."""
-    given: frozenset[str] = field(default=frozenset(), compare=False)  # names of options as typed
+    # no option: the fields whose options were typed, even if with their defaults
+    given: frozenset[str] = field(default=frozenset(), compare=False)
 
     @property
     def highest_rate(self) -> float:

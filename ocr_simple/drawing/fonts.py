@@ -160,8 +160,10 @@ def split_fonts(fonts: list[str], held_out: tuple[str, ...]) -> tuple[list[str],
         if "none" in held_out:
             raise LineError(message)
         log.warning("%s", message)
-    held = [font for font in fonts if Path(font).name.startswith(beginnings)]
-    rest = [font for font in fonts if not Path(font).name.startswith(beginnings)]
+    rest: list[str] = []
+    held: list[str] = []
+    for font in fonts:
+        (held if Path(font).name.startswith(beginnings) else rest).append(font)
     if not rest:
         raise LineError("every font is held out; give more --fonts, or fewer --held-out")
     return rest, held or rest

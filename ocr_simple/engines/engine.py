@@ -1,7 +1,7 @@
 """What `Recognizer` needs of a network, whatever computes it.
 
 There are two: `KerasEngine` in `model.py`, and `OnnxEngine` beside this file. They give the same
-texts; confidences differ by less than 1e-4. In 8 bits, unsure lines may be read otherwise.
+texts; confidences differ by less than 1e-4. In 8 bits, uncertain lines may be read differently.
 """
 
 import abc

@@ -61,8 +61,8 @@ def metadata(model: Path, spec: ModelSpec) -> dict[str, str]:
 def read_onnx(file: Path, model: Path) -> bytes:
     """An ONNX file of a model file, checked. Raises ValueError with the reason, and OSError.
 
-    The file and the fix are for the caller to name. The files read last are kept, as a command
-    looks whether there are some before it reads with them.
+    The file and the fix are for the caller to name. The files read last are kept in memory:
+    a command checks them before it starts, and then loads them.
     """
     return _read(file, model, tuple(_state(path) for path in (file, model)))
 
@@ -75,6 +75,7 @@ def _state(path: Path) -> tuple[int, int, int]:
 
 @functools.lru_cache(maxsize=2)  # the network, and the step of an attention head
 def _read(file: Path, model: Path, state: tuple) -> bytes:
+    """As `read_onnx`. state: of both files, so that one that was written again is read again."""
     content = read_bytes(file, 2 * os.path.getsize(model) + ROOM)
     try:
         about = _check(memoryview(content))
