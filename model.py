@@ -43,6 +43,7 @@ from ocr_simple.runs.model_files import find_model
 from ocr_simple.runs.model_weights import check_fit, check_weights, damaged
 from ocr_simple.spec import CONTEXT_STRIDE, SPEC_FILE, ModelSpec, read_spec, time_steps
 from ocr_simple.text import BLANK, Alphabet
+from ocr_simple.written_files import replacing
 
 ops = keras.ops
 Tensor = Any  # of Keras's backend
@@ -298,16 +299,11 @@ def save(model: keras.Model, path: str | os.PathLike) -> None:
     path = Path(path)
     bare = _bare(model.spec)
     bare.set_weights(model.get_weights())
-    temporary = path.with_name(f".{path.stem}.partial.keras")
-    try:
-        temporary.unlink(missing_ok=True)  # it may be a link, which Keras would follow
+    with replacing(path, ending=".keras") as temporary:
         bare.save(temporary)
         with zipfile.ZipFile(temporary, "a") as archive:
             text = json.dumps(model.spec.as_json(), ensure_ascii=False, indent=1)
             archive.writestr(SPEC_FILE, text)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def save_onnx(path: Path) -> str:

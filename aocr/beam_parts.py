@@ -4,15 +4,14 @@ They may be changed between two runs of a command, so their shape is checked whe
 """
 
 import json
-import os
 import re
-import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ocr_simple import storage
 from ocr_simple.local_files import read_bytes, read_object
+from ocr_simple.written_files import replacing
 
 JOB = "job.json"  # beside it NNNNN.items.json and NNNNN.done.json, of each shard
 NAMES = re.compile(r"job\.json|\d{5,}\.(items|done)\.json|\..*\.partial")  # of these files
@@ -41,9 +40,8 @@ def as_json(content: Any) -> str:
 
 def write(file: Path, content: str) -> None:
     """Write a local file in one piece, even if another worker writes it too."""
-    partial = file.with_name(f".{file.name}.{uuid.uuid4().hex}.partial")
-    partial.write_text(content, encoding="utf-8", errors="backslashreplace", newline="\n")
-    os.replace(partial, file)
+    with replacing(file, by_several=True) as partial:
+        partial.write_text(content, encoding="utf-8", errors="backslashreplace", newline="\n")
 
 
 def partial_files(file: Path) -> list[Path]:

@@ -37,8 +37,8 @@ def shows_two_lines(pixels: np.ndarray) -> bool:
         return False
     margin = (light - dark) / 4
     darker, lighter = math.ceil(background - margin), math.floor(background + margin)
-    inked = (levels < darker) | (levels > lighter)  # (rows, columns)
-    tall = [(top, end) for top, end in _runs(inked.any(axis=1)) if end - top >= rows / 5]
+    inked: np.ndarray = (levels < darker) | (levels > lighter)  # (rows, columns)
+    tall = [(top, end) for top, end in _runs(inked.max(axis=1)) if end - top >= rows / 5]
     if len(tall) < 2:
         return False
     lines = [band for band in tall if _looks_like_text(inked[slice(*band)])]
@@ -52,7 +52,7 @@ def shows_two_lines(pixels: np.ndarray) -> bool:
 
 def _looks_like_text(inked: np.ndarray) -> bool:
     """Whether a band (rows, columns) has at least three characters, and is wide for its height."""
-    characters = _runs(inked.any(axis=0))
+    characters = _runs(inked.max(axis=0))
     return len(characters) >= 3 and characters[-1][1] - characters[0][0] >= 2 * len(inked)
 
 

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from ocr_simple.local_files import FileRefused
+from ocr_simple.written_files import replacing
 
 URL = re.compile(r"([a-z][a-z0-9+.-]+):/+(.+)")  # a Path keeps only one of the slashes
 ATTEMPTS = 5  # per request, besides fsspec's own retries
@@ -165,10 +166,9 @@ def download(url: str, folder: str | os.PathLike, wanted: Iterable[str] | None =
             raise StorageError(f"{url}/{name}: its name points outside the folder; rename it")
         target = Path(folder, name)
         target.parent.mkdir(parents=True, exist_ok=True)
-        partial = target.with_name(f".{target.name}.partial")
         source = f"{path.rstrip('/')}/{name}"
-        _with_retries(f"{url}/{name}", _copy, system, source, partial)
-        os.replace(partial, target)
+        with replacing(target) as partial:
+            _with_retries(f"{url}/{name}", _copy, system, source, partial)
 
     with ThreadPoolExecutor(THREADS) as pool:
         for _ in pool.map(download_file, list_files(url) if wanted is None else wanted):

@@ -10,6 +10,7 @@ import hashlib
 import os
 import shutil
 import tempfile
+import uuid
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
@@ -43,30 +44,36 @@ def digest(path: Path, without: str = "") -> str:
     return hashlib.sha256("\n".join(lines).encode(errors="surrogateescape")).hexdigest()
 
 
-def write_whole(path: Path, content: bytes, before: Path | None = None) -> None:
-    """Write a file completely or not at all. before: where to keep the previous version.
+@contextlib.contextmanager
+def replacing(path: Path, ending: str = "", by_several: bool = False) -> Iterator[Path]:
+    """A file beside `path` to write, which replaces it at the end, or is removed on an error.
 
-    Links are replaced, not followed.
+    A link is replaced, not followed. ending: of its name, for writers that ask for one.
+    by_several: whether other processes may write `path` too; each then has a file of its own.
     """
-    temporary = path.with_name(f".{path.name}.partial")
-    kept = path.with_name(f".{path.name}.before.partial")
+    several = f".{uuid.uuid4().hex}" if by_several else ""
+    temporary = path.with_name(f".{path.name}{several}.partial{ending}")
     try:
         temporary.unlink(missing_ok=True)  # it may be a link
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_whole(path: Path, content: bytes, before: Path | None = None) -> None:
+    """Write a file completely or not at all. before: where to keep the previous version."""
+    with replacing(path) as temporary:
         with open(temporary, "xb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
         if before is not None:
-            kept.unlink(missing_ok=True)
-            try:
-                os.link(path, kept)
-            except OSError:  # no hard links on this file system
-                shutil.copyfile(path, kept)
-            os.replace(kept, before)
-        os.replace(temporary, path)
-    finally:
-        for partial in (temporary, kept):
-            partial.unlink(missing_ok=True)
+            with replacing(before) as kept:
+                try:
+                    os.link(path, kept)
+                except OSError:  # no hard links on this file system
+                    shutil.copyfile(path, kept)
 
 
 @contextlib.contextmanager

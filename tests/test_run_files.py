@@ -49,7 +49,7 @@ def resume(folder):
 WRITTEN = [
     "config.json", "metrics.csv", "best.keras", "last.keras", "checkpoint.npz",
     "checkpoint.before.npz", "not_finite_step_000001.npz", ".checkpoint.npz.partial",
-    ".best.partial.keras", "pictures", "tensorboard", "pictures/step_000004.png",
+    ".best.keras.partial.keras", "pictures", "tensorboard", "pictures/step_000004.png",
     "tensorboard/events.out.tfevents.1.a",
 ]  # fmt: skip
 

@@ -39,6 +39,7 @@ from ocr_simple.datasets.workers import WorkerPool, in_order
 from ocr_simple.errors import DatasetError
 from ocr_simple.network.backend import standard_error_closed
 from ocr_simple.options import LabelOptions
+from ocr_simple.written_files import replacing
 
 log = logging.getLogger("ocr_simple")
 
@@ -274,11 +275,12 @@ def unusable_error(dataset: str | os.PathLike, written: WriteSummary) -> Dataset
 def write_skipped(output: str | os.PathLike, faults: list[Fault]) -> None:
     """List the rows that were left out in OUTPUT.skipped.tsv."""
     skipped = skipped_file(output)
-    with storage.output_folder(skipped.parent) as folder:
-        partial = folder / f".{skipped.name}.{uuid.uuid4().hex}.partial"
-        with open(partial, "w", encoding="utf-8", errors="backslashreplace", newline="") as file:
-            write_faults(file, faults)
-        os.replace(partial, folder / skipped.name)
+    with (
+        storage.output_folder(skipped.parent) as folder,
+        replacing(folder / skipped.name, by_several=True) as partial,
+        open(partial, "w", encoding="utf-8", errors="backslashreplace", newline="") as file,
+    ):
+        write_faults(file, faults)
 
 
 def write_labelled(

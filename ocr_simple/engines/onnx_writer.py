@@ -1,8 +1,8 @@
 """Keras model -> ONNX: for reading without TensorFlow, and for exports. It needs TensorFlow."""
 
+import contextlib
 import importlib.util
 import logging
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import numpy as np
 from ocr_simple.engines.onnx_file import metadata, onnx_of, step_of
 from ocr_simple.engines.step_decoder import AFTER, state_names
 from ocr_simple.network.backend import backend, keras, standard_error_closed
+from ocr_simple.written_files import replacing
 
 OPSET = 18  # of ONNX; onnxruntime 1.14 (2023) and later run it
 TOLERANCE = 1e-3  # of logits, against Keras's
@@ -68,13 +69,13 @@ def write_onnx(model: "keras.Model", file: Path) -> list[Path]:
     parts = {onnx_of(file): _network(model)}
     if model.spec.head == "attention":
         parts[step_of(file)] = _step(model)
-    temporary = {place: place.with_name(f".{place.name}.partial") for place in parts}
-    try:
+    with contextlib.ExitStack() as at_the_end:  # all files are replaced, or none
         for place, (function, signature, example) in parts.items():
+            written = at_the_end.enter_context(replacing(place))
             try:
                 with standard_error_closed():
-                    to_onnx(function, signature, about, temporary[place])
-                    difference = _difference(temporary[place], function, example)
+                    to_onnx(function, signature, about, written)
+                    difference = _difference(written, function, example)
             except OSError:
                 raise
             except Exception as error:  # converters raise many kinds; the last line has the reason
@@ -82,11 +83,6 @@ def write_onnx(model: "keras.Model", file: Path) -> list[Path]:
                 raise NotConverted(f"{place.name}: not converted ({reason[-1].strip()})") from error
             if not difference <= TOLERANCE:
                 raise NotConverted(f"{place.name}: differs from the Keras model by {difference}")
-        for place, written in temporary.items():
-            os.replace(written, place)
-    finally:
-        for written in temporary.values():
-            written.unlink(missing_ok=True)
     return list(parts)
 
 
