@@ -38,9 +38,11 @@ import logging
 import math
 import os
 import sys
+import typing
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cached_property
+from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
@@ -107,6 +109,12 @@ class Recognizer:
         to read: see `load_crops`. alternatives: how many other texts `Line.alternatives` has at
         most; the line is the same with any number. Raises ValueError.
         """
+        _check_choice("orientation", orientation, Orientation)
+        _check_number("page", page, least=1)
+        _check_number("beam_width", beam_width, least=1)
+        _check_number("max_pixels", max_pixels, least=1)
+        _check_number("max_columns", max_columns, least=1)
+        _check_number("alternatives", alternatives, least=0)
         self.max_pixels, self.max_columns, self.page = max_pixels, max_columns, page
         self.orientation = orientation
         crops = load_crops(crops) if isinstance(crops, (str, os.PathLike)) else crops
@@ -331,8 +339,21 @@ class Recognizer:
             yield from itertools.chain.from_iterable(pool.map(read_batch, batches))
 
 
+def _check_choice(name: str, value: Any, choices: Any) -> None:
+    """Raise ValueError for an argument that is none of a Literal's values."""
+    if value not in typing.get_args(choices):
+        raise ValueError(f"{name}={value!r}: give one of {', '.join(typing.get_args(choices))}")
+
+
+def _check_number(name: str, value: Any, least: int) -> None:
+    """Raise ValueError for an argument that is no whole number, or a smaller one."""
+    if not isinstance(value, Integral) or int(value) < least:
+        raise ValueError(f"{name}={value!r}: give a whole number of at least {least}")
+
+
 def load_engine(file: Path, engine: EngineName = "auto", threads: int | None = None) -> Engine:
     """What computes the model in a file. Raises ValueError that names the file and the fix."""
+    _check_choice("engine", engine, EngineName)
     if (found := resolve_engine(file, engine)) != "keras":
         return OnnxEngine(file, threads=threads, int8=found == "int8")
     import model as models

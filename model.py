@@ -43,7 +43,7 @@ from ocr_simple.runs.model_files import find_model
 from ocr_simple.runs.model_weights import check_fit, check_weights, damaged
 from ocr_simple.spec import CONTEXT_STRIDE, SPEC_FILE, ModelSpec, read_spec, time_steps
 from ocr_simple.text import BLANK, Alphabet
-from ocr_simple.written_files import replacing
+from ocr_simple.written_files import replacing_file
 
 ops = keras.ops
 Tensor = Any  # of Keras's backend
@@ -299,7 +299,7 @@ def save(model: keras.Model, path: str | os.PathLike) -> None:
     path = Path(path)
     bare = _bare(model.spec)
     bare.set_weights(model.get_weights())
-    with replacing(path, ending=".keras") as temporary:
+    with replacing_file(path, ending=".keras") as temporary:
         bare.save(temporary)
         with zipfile.ZipFile(temporary, "a") as archive:
             text = json.dumps(model.spec.as_json(), ensure_ascii=False, indent=1)

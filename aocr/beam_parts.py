@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from ocr_simple import storage
 from ocr_simple.local_files import read_bytes, read_object
-from ocr_simple.written_files import replacing
+from ocr_simple.written_files import replacing_file
 
 JOB = "job.json"  # beside it NNNNN.items.json and NNNNN.done.json, of each shard
 NAMES = re.compile(r"job\.json|\d{5,}\.(items|done)\.json|\..*\.partial")  # of these files
@@ -40,7 +40,7 @@ def as_json(content: Any) -> str:
 
 def write(file: Path, content: str) -> None:
     """Write a local file in one piece, even if another worker writes it too."""
-    with replacing(file, by_several=True) as partial:
+    with replacing_file(file, by_several=True) as partial:
         partial.write_text(content, encoding="utf-8", errors="backslashreplace", newline="\n")
 
 

@@ -83,7 +83,7 @@ def run(options: CheckOptions, _: list[str]) -> int:
         say(_in_several(everything))
     if sheet:
         write_sheet(_sheet(chosen, odd), sheet, COMMAND)
-        say(f"some of the images: {sheet}", sys.stderr)
+        say(f"Picture of some of the images: {sheet}", sys.stderr)
     return 1 if faulty else 0
 
 
@@ -123,8 +123,9 @@ def _figures(seen: list[Decoded]) -> str:
     labels = [each.entry.label for each in seen]
     widths, heights = zip(*(each.size for each in seen))
     counts = Counter(character for label in labels for character in set(label))
-    common = " ".join(f"{visible(c)} {counts[c]:,}" for c in sorted(counts) if counts[c] >= RARE)
-    rare = " ".join(f"{visible(c)} {counts[c]:,}" for c in sorted(counts) if counts[c] < RARE)
+    shown = {c: f"{visible(c)} ({counts[c]:,}x)" for c in sorted(counts)}
+    common = ", ".join(shown[c] for c in shown if counts[c] >= RARE)
+    rare = ", ".join(shown[c] for c in shown if counts[c] < RARE)
     return (
         f"characters per label: {_lengths(labels)}\n"
         f"widths in pixels: {_spread(widths)}; heights: {_spread(heights)}\n"
@@ -139,8 +140,11 @@ def _findings(seen: list[Decoded], alphabet: Alphabet | None) -> tuple[list[Find
     for each in seen:
         by_pixels[each.digest].append(each.entry)
     twice = [entries for entries in by_pixels.values() if len(entries) > 1]
-    differing = [entries for entries in twice if len({entry.label for entry in entries}) > 1]
-    same = [entries for entries in twice if entries not in differing]
+    same: list[list[Entry]] = []
+    differing: list[list[Entry]] = []
+    for entries in twice:
+        one_label = len({entry.label for entry in entries}) == 1
+        (same if one_label else differing).append(entries)
     small = [each for each in seen if min(each.size) < SMALL]
     sideways = [each for each in seen if each.size[1] > each.size[0] and len(each.entry.label) > 1]
     blank = [each for each in seen if each.blank and each.entry.label]

@@ -20,6 +20,7 @@ files and other mistakes before it imports TensorFlow.
 """
 
 import atexit
+import difflib
 import importlib
 import logging
 import os
@@ -136,7 +137,8 @@ def _no_command(given: list[str]) -> int:
         return 0
     wrong = "name a command"
     if given and not given[0].startswith("-"):
-        wrong = f"no command {given[0]!r}"
+        close = difflib.get_close_matches(given[0], COMMANDS, 1)
+        wrong = f"no command {given[0]!r}" + (f"; did you mean {close[0]}?" if close else "")
     print(f"aocr: {wrong}\n\n{usage}", file=sys.stderr)
     return 2
 

@@ -21,7 +21,16 @@ import numpy as np
 from aocr import export_files, kept_box
 from aocr.kept_constraint import OBEYED, Kept, to_keep
 from aocr.options import ExportOptions
-from aocr.parity import SEED, ExportError, Parity, Sample, camera_sample, compare, samples
+from aocr.parity import (
+    SEED,
+    ExportError,
+    Parity,
+    Sample,
+    allowed_samples,
+    camera_sample,
+    compare,
+    samples,
+)
 from aocr.server.versions import is_version
 from aocr.web import browser
 from aocr.web.folder import check_runtime
@@ -95,20 +104,24 @@ def export(
     chosen = [f for f in FORMATS if f.name in formats or (every and f.name != WEB)]
     files = [form.file for form in chosen if form.file != SAVEDMODEL]
     names = (name for file_name in files for name in (file_name, f"{file_name}.json"))
-    common = (*COMMON, export_files.READER_CONSTRAINT) if kept else COMMON
+    # README.md last: it says which files there are
+    code = (export_files.READER, *([export_files.READER_CONSTRAINT] if kept else []))
+    common = (*code, export_files.README)
     export_files.check_replaceable(output, (*common, *names))
     validation = _validation_of(file)
     model = models.load(file)
     without_cudnn(model)  # neither ONNX nor LiteRT has its operation
     recognizer = Recognizer(model)
-    images, loaded = _samples(model.spec, box)
+    images, loaded = _samples(model.spec, box, kept)
     expected = recognizer.read(loaded)  # without warnings about their shapes
     constrained = Recognizer(model, kept.automaton, BEAM_WIDTH).read(loaded) if kept else expected
     done = []
     # the folder may have changed when they are moved
     check = functools.partial(export_files.check_replaceable, output)
     with staged(output, check, outdated=[WEB] if WEB in formats else ()) as folder:
-        about = {"made_from": file.name} | export_files.description(model.spec)
+        run = file.name in (BEST, LAST)  # all runs have files of these names
+        name = f"{file.parent.name}/{file.name}" if run else file.name
+        about = {"made_from": name} | export_files.description(model.spec)
         about["accuracy"] = validation or _accuracy(recognizer)
         version = _next_version(output)
         for form in chosen:
@@ -129,12 +142,15 @@ def export(
     return done
 
 
-def _samples(spec: ModelSpec, box: CameraBox | None) -> tuple[list[Sample], list[np.ndarray]]:
+def _samples(
+    spec: ModelSpec, box: CameraBox | None, kept: Kept | None
+) -> tuple[list[Sample], list[np.ndarray]]:
     """(images to compare by, their lines: uint8 (rows, columns, channels)).
 
     The last one has its line in the box, if there is one.
     """
-    images = samples(spec) + ([camera_sample(spec, box)] if box else [])
+    images = samples(spec) + (allowed_samples(kept.automaton) if kept else [])
+    images += [camera_sample(spec, box)] if box else []
     lines = [imaging.load(image.encoded, spec.channels, warn=False) for image in images]
     if box:
         lines[-1] = crops.straightened(lines[-1], box.corners, images[-1].name)
@@ -226,21 +242,34 @@ def _readme(folder: Path, new: Path, formats: Sequence["Format"]) -> str:
     versions = sorted(filter(str.isdecimal, there), key=int)
     also = f", {export_files.READER_CONSTRAINT}" if export_files.READER_CONSTRAINT in there else ""
     parts = [
-        f"# {cell(storage.display_name(folder))}\n",
+        f"# {cell(Path(storage.display_name(folder)).resolve().name)}\n",
         "Exported by ocr_simple. Each file gives the texts and confidences of its model, as "
-        "checked on about forty images; one in 8 bits may differ slightly. `FILE.json` describes "
-        "the model in FILE, and has its checksum. To use one on another computer, copy FILE, "
+        "checked on about forty images; one in 8 bits reads some lines otherwise. `FILE.json` "
+        "describes the model in FILE, and has its checksum. To use one elsewhere, copy FILE, "
         f"FILE.json{also} and, for ONNX and LiteRT, reader.py.\n",
     ]
     for form in formats:
         name = form.file.format(version=versions[-1] if versions else 0)
         if name in there:
-            example = form.example.format(file=name, folder=storage.display_name(folder))
+            example = form.example.format(file=name)
             source = export_files.made_from(there[name])
             code = f"```{form.language}\n{example}\n```"
             parts.append(f"`{name}`, from {cell(source)}:\n\n{code}\n")
+            if form.image_formats and "exif" not in form.image_formats:
+                takes = ", ".join(form.image_formats).upper()
+                parts.append(f"It decodes {takes}, and does not turn photographs upright (EXIF).\n")
             parts += [f"{cell(note)}\n" for note in export_files.kept_notes(there[name])]
     return "\n".join(parts)
+
+
+def _earlier(folder: Path, new: set[str]) -> list[str]:
+    """The exported files that are in a folder besides `new`, each with its model; for people."""
+    from aocr.formats import FORMATS
+
+    latest = str(_next_version(folder) - 1)  # of the SavedModels: it is the one that is served
+    names = (latest, *(form.file for form in FORMATS if form.file != SAVEDMODEL))
+    there = [folder / name for name in names if name not in new and (folder / name).exists()]
+    return [f"{path.name} (from {export_files.made_from(path)})" for path in there]
 
 
 # --- the command ------------------------------------------------------------------------------
@@ -276,5 +305,7 @@ def run(options: ExportOptions, _: list[str]) -> int:
         for what in (f"constraint to {kept}" * bool(kept), f"box for images of {box}" * bool(box)):
             if what:
                 print(f"    {what}: {item.obeyed}")
+    for name in _earlier(output, {item.path.name for item in found}):
+        say(f"{name} is there too, from an earlier export")
     print(f"How to use them: {storage.display_name(output / 'README.md')}")
     return 0

@@ -176,13 +176,15 @@ READER_EXAMPLE = "from reader import Reader\nReader('{file}').read('photo.png')"
 FORMATS = (
     Format(
         "savedmodel", "{version}", write_savedmodel, GRAPH_FORMATS,
-        example="loaded = tf.saved_model.load('{file}')  # or: aocr serve {folder}\n"
+        example="import tensorflow as tf\n"
+        "loaded = tf.saved_model.load('{file}')  # or: aocr serve .\n"
         "loaded.signatures['serving_default'](tf.constant(open('photo.png', 'rb').read()))",
         read_by="server",
     ),
     Format(
         "frozengraph", "frozen_graph.pb", write_frozen_graph, GRAPH_FORMATS,
-        example="graph = tf.compat.v1.GraphDef.FromString(open('{file}', 'rb').read())\n"
+        example="import tensorflow as tf\n"
+        "graph = tf.compat.v1.GraphDef.FromString(open('{file}', 'rb').read())\n"
         "tf.import_graph_def(graph, name='')  # input:0 takes images; output:0, probability:0",
         read_by="nothing",
     ),
@@ -199,7 +201,7 @@ FORMATS = (
     ),
     Format(
         "web", "web", write_web, WEB_FORMATS, batches=False,
-        example="python -m http.server --directory {folder}/{file}  # http://localhost:8000",
+        example="python -m http.server --directory {file}  # http://localhost:8000",
         language="sh", read_by="page",
     ),
 )  # fmt: skip

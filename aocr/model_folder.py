@@ -4,13 +4,31 @@ import os
 from pathlib import Path
 
 from aocr.options import AocrTrainOptions
+from ocr_simple import storage
+from ocr_simple.local_files import read_object
+
+FIGURES = "auto.json"  # beside a model that --auto trained: its results
+MOST_BYTES = 1 << 20  # of that file
 
 
 def model_folder(dataset: str | os.PathLike) -> Path:
     """checkpoints/NAME, by the name of the data set; NAME_model if the pictures are in there."""
-    path = os.path.abspath(os.path.expanduser(dataset))
-    folder = AocrTrainOptions.model_dir / (Path(path).stem or "mine")
+    folder = AocrTrainOptions.model_dir / (Path(absolute(dataset)).stem or "mine")
     return folder.with_name(f"{folder.name}_model") if holds(folder, dataset) else folder
+
+
+def is_trained_on(folder: Path, dataset: str | os.PathLike) -> bool:
+    """Whether --auto trained the model in a folder on this data set; True if that is not known."""
+    try:
+        known = read_object(folder / FIGURES, MOST_BYTES).get("dataset")
+    except (OSError, ValueError):
+        return True
+    return not isinstance(known, list) or absolute(dataset) in known
+
+
+def absolute(dataset: str | os.PathLike) -> str:
+    """The whole path of a data set, or its URL; `~` is the user's folder."""
+    return storage.url_of(dataset) or os.path.abspath(os.path.expanduser(dataset))
 
 
 def holds(folder: Path, dataset: str | os.PathLike) -> bool:

@@ -20,7 +20,7 @@ from ocr_simple.command_line import say
 from ocr_simple.drawing.lines import Lines
 from ocr_simple.engines.int8_writer import quantised
 from ocr_simple.engines.onnx_engine import why_not_onnx
-from ocr_simple.engines.onnx_file import int8_of, onnx_of, read_onnx, step_of
+from ocr_simple.engines.onnx_file import int8_of, onnx_of, read_onnx, sealed, step_of
 from ocr_simple.engines.onnx_writer import NotConverted, can_write, write_onnx
 from ocr_simple.options import EngineName
 from ocr_simple.runs.model_files import find_model
@@ -43,7 +43,9 @@ def run(options: OnnxOptions, _: list[str]) -> int:
             raise ValueError(f"{model}: is in a bucket; copy it to this computer first")
     files = [find_model(model) for model in options.models]
     specs = [read_spec(file) for file in files]
-    convert = [file for file in files if not options.int8 or why_not_onnx(file)]
+    for file in files:
+        storage.check_writable(file.parent, "the folder")
+    convert = [file for file in files if why_not_onnx(file)]
     if convert and not can_write():
         raise ValueError(
             "writing ONNX files needs TensorFlow and tf2onnx; install requirements.txt, and run it "
@@ -53,6 +55,8 @@ def run(options: OnnxOptions, _: list[str]) -> int:
     for file, spec, drawn in zip(files, specs, lines):
         if file in convert:
             _convert(file)
+        elif drawn is None:
+            say(f"{onnx_of(file)}: is there already, and belongs to {file.name}")
         if drawn is not None:
             _write_int8(file, spec, drawn)
     return 0
@@ -82,7 +86,7 @@ def _write_int8(file: Path, spec: ModelSpec, lines: Lines) -> None:
     say(f"Drawing {EXAMPLES + CHECKED:,} lines, to convert {place.name} to 8 bits", sys.stderr)
     examples, _ = lines.pixels_and_texts(range(EXAMPLES))
     pixels, truths = lines.pixels_and_texts(range(EXAMPLES, EXAMPLES + CHECKED))
-    content = quantised(read_onnx(onnx_of(file), file), spec, examples)
+    content = sealed(quantised(read_onnx(onnx_of(file), file), spec, examples))
     with TemporaryDirectory() as folder:
         copy = Path(shutil.copy(file, folder))
         int8_of(copy).write_bytes(content)

@@ -8,6 +8,7 @@ import numpy as np
 from PIL import ExifTags, Image
 
 from ocr_simple.boxes import CameraBox, line_size, line_to_picture
+from ocr_simple.decoding.automaton import Automaton
 from ocr_simple.drawing.fonts import characters_drawn, find_fonts
 from ocr_simple.drawing.glyphs import draw
 from ocr_simple.options import LineOptions
@@ -16,6 +17,7 @@ from ocr_simple.text import Alphabet, Line
 
 TOLERANCE = 1e-3  # largest difference of a confidence
 SEED = 4_000_000  # not likely to be the --seed of a training
+ALLOWED = 10  # texts that fit a constraint
 LONGEST = 16  # characters of most lines; every eighth has three times as many
 Read = Callable[[Sequence[bytes]], list[tuple[str, float]]]  # encoded images -> texts, confidences
 
@@ -36,7 +38,7 @@ class Parity(NamedTuple):
     """How an export compares with the Keras model."""
 
     lines: int
-    same: int  # lines with the same text
+    same: int  # lines with the same text, or with next to no confidence in either
     difference: float  # largest difference of a confidence, among those
 
 
@@ -72,6 +74,22 @@ def samples(spec: ModelSpec) -> list[Sample]:
     noise = Image.fromarray(rng.integers(0, 256, (40, 200, 3), np.uint8))
     for name, picture in (("blank", blank), ("single pixel", dot), ("noise", noise)):
         found.append(Sample(name, *_encoder("png")(picture)))
+    return found
+
+
+def allowed_samples(automaton: Automaton) -> list[Sample]:
+    """Images of texts that a constraint allows; none for right-to-left text."""
+    rng = np.random.default_rng(SEED)
+    font = find_fonts(("matplotlib",))[0]
+    found: list[Sample] = []
+    for number in range(0 if automaton.alphabet.right_to_left else ALLOWED):
+        text = automaton.random_text(rng, LONGEST)
+        if not text.strip() or characters_drawn(font, text) != text:
+            continue
+        drawn = draw(text, font, LineOptions(size=32, margins=(2, 2, 2, 2)), number)
+        if drawn is not None:
+            picture = drawn.convert("RGB")
+            found.append(Sample(f"allowed text {number}", *_encoder("png")(picture)))
     return found
 
 
@@ -167,8 +185,8 @@ def compare(
     """Compare an export's texts and confidences with those of the Keras model.
 
     exact: raise ExportError, for the line that differs most, where a text differs or a confidence
-    is off by more than TOLERANCE. constrained: whether lines were read with a constraint. Most of
-    these images show no text that it allows, and texts of next to no confidence may differ then.
+    is off by more than TOLERANCE. constrained: whether lines were read with a constraint. Most
+    images show no text that it allows, and texts of next to no confidence may differ then.
     """
     differences = [
         abs(line.confidence - confidence)

@@ -87,6 +87,8 @@ class Reader:
         self.model = Path(model)
         if not self.model.is_file():  # reading a pipe could block forever
             raise ValueError(f"{self.model}: no such model file")
+        if self.model.suffix not in (".onnx", ".tflite"):
+            raise ValueError(f"{self.model}: is not a .onnx or .tflite file, which are read here")
         self.about = read_description(self.model) if about is None else about
         self.constraint = constraint_of(self.about, self.model)
         self.crop = crop_of(self.about, self.model)
@@ -99,8 +101,11 @@ class Reader:
     def _load(self, threads: int = 0) -> Callable[[dict], dict]:
         """The network as a function; threads: for each call, 0 for one per core."""
         if self.one_by_one:
-            from ai_edge_litert.interpreter import Interpreter
-
+            try:
+                from ai_edge_litert.interpreter import Interpreter
+            except ImportError as error:
+                fix = "python -m pip install ai-edge-litert"
+                raise ValueError(f"{self.model}: needs another package: {fix}") from error
             run = Interpreter(str(self.model)).get_signature_runner()
             return lambda x: run(**x)
         import onnxruntime

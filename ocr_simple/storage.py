@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from ocr_simple.local_files import FileRefused
-from ocr_simple.written_files import replacing
+from ocr_simple.written_files import replacing_file
 
 URL = re.compile(r"([a-z][a-z0-9+.-]+):/+(.+)")  # a Path keeps only one of the slashes
 ATTEMPTS = 5  # per request, besides fsspec's own retries
@@ -167,7 +167,7 @@ def download(url: str, folder: str | os.PathLike, wanted: Iterable[str] | None =
         target = Path(folder, name)
         target.parent.mkdir(parents=True, exist_ok=True)
         source = f"{path.rstrip('/')}/{name}"
-        with replacing(target) as partial:
+        with replacing_file(target) as partial:
             _with_retries(f"{url}/{name}", _copy, system, source, partial)
 
     with ThreadPoolExecutor(THREADS) as pool:

@@ -37,6 +37,11 @@ NAMED_ALPHABETS = {
     "alnum": string.digits + string.ascii_lowercase,
     "ascii": "".join(map(chr, range(32, 127))),  # the printable characters and the space
 }
+LANGUAGES = {  # and scripts: who types one does not mean its letters
+    "arabic", "chinese", "cyrillic", "devanagari", "english", "french", "german", "greek",
+    "hebrew", "hindi", "italian", "japanese", "korean", "latin", "persian", "russian", "spanish",
+    "thai", "turkish", "unicode", "letters", "numeric", "alpha", "lowercase", "uppercase",
+}  # fmt: skip
 FILE_NAME = re.compile(r"[^/\\]*\w\.[A-Za-z]\w{1,4}")  # with an extension, and without a folder
 TEXT_FILES = (".txt", ".text", ".chars", ".charset", ".dict", ".list", ".utf8")
 
@@ -199,6 +204,10 @@ def _check_is_no_name(characters: str) -> None:
     path, repeats = Path(characters), len(set(characters)) < len(characters)
     in_folder = path.name != characters and path.parent != Path("/") and path.parent.is_dir()
     is_text = path.suffix.lower() in TEXT_FILES
+    if characters.lower() in LANGUAGES:
+        raise ValueError(
+            f"--alphabet {characters}: no such alphabet; give its characters, or a file with them"
+        )
     if is_text or (repeats and (in_folder or FILE_NAME.fullmatch(characters))):
         raise ValueError(
             f"--alphabet {characters}: no such file; give an existing file, a name "

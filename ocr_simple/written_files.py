@@ -45,7 +45,7 @@ def digest(path: Path, without: str = "") -> str:
 
 
 @contextlib.contextmanager
-def replacing(path: Path, ending: str = "", by_several: bool = False) -> Iterator[Path]:
+def replacing_file(path: Path, ending: str = "", by_several: bool = False) -> Iterator[Path]:
     """A file beside `path` to write, which replaces it at the end, or is removed on an error.
 
     A link is replaced, not followed. ending: of its name, for writers that ask for one.
@@ -63,13 +63,13 @@ def replacing(path: Path, ending: str = "", by_several: bool = False) -> Iterato
 
 def write_whole(path: Path, content: bytes, before: Path | None = None) -> None:
     """Write a file completely or not at all. before: where to keep the previous version."""
-    with replacing(path) as temporary:
+    with replacing_file(path) as temporary:
         with open(temporary, "xb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
         if before is not None:
-            with replacing(before) as kept:
+            with replacing_file(before) as kept:
                 try:
                     os.link(path, kept)
                 except OSError:  # no hard links on this file system

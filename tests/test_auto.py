@@ -16,6 +16,7 @@ from support.lines import OPEN_SANS
 
 from aocr import cli
 from aocr.auto import choice, curve
+from aocr.auto.command import _say_result
 from aocr.auto.comparison import BeforeAfter
 from aocr.auto.texts import pattern_of, texts_like
 from aocr.model_folder import model_folder
@@ -191,6 +192,26 @@ def test_a_model_that_reads_as_many_images_is_better_if_it_has_fewer_errors():
     assert BeforeAfter(readings("345", "12"), readings("13", "12")).is_better
     assert not BeforeAfter(readings("12", "13"), readings("13", "12")).is_better
     assert not BeforeAfter(readings("12"), readings("3")).is_better
+
+
+def test_the_best_of_several_trainings_is_kept(monkeypatch):
+    from aocr.auto import trainings
+
+    read = {"worse": readings("1", "3"), "better": readings("12", "12")}
+    monkeypatch.setattr(trainings, "with_temperature", lambda model, _: model)
+    monkeypatch.setattr(trainings, "read_unseen", lambda m, _: trainings.Unseen([], read[m], []))
+    last = trainings.Unseen([], readings("12", "3"), [])
+    assert trainings.best_of(["last", "worse"], last, 1.0) == ("last", last)
+    found, unseen = trainings.best_of(["last", "worse", "better"], last, 1.0)
+    assert found == "better" and unseen.readings == read["better"] and not unseen.in_time
+
+
+def test_a_comparison_of_few_images_says_so(tmp_path, capsys):
+    found = BeforeAfter(readings("1"), readings("12"))
+    _say_result(found, tmp_path, "digits", in_time=True, labels=27)
+    fix = "with more time, all 27 labelled images are tested: --minutes 15"
+    out = capsys.readouterr().out
+    assert f"Too few unseen images (1) to tell which model is better; {fix}\n" in out
 
 
 def test_what_changed_is_listed_and_drawn(tmp_path):

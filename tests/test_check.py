@@ -59,7 +59,7 @@ def test_what_is_in_a_data_set_and_what_is_odd_is_printed(odd_folder, capsys):
     )
     assert "characters per label: 0 (1x), 1 (2x), 2 (4x), 10 (1x)\n" in out
     assert "widths in pixels: 30 to 95, median 90; heights: 5 to 30, median 30\n" in out
-    assert "rare characters, in fewer than 10 labels: 0 1 1 4 2 3" in out
+    assert "rare characters, in fewer than 10 labels: 0 (1x), 1 (4x), 2 (3x)" in out
     for line in (
         "the same image with different labels: 1\n  odd/labels.tsv:1 '12'; odd/labels.tsv:5 '12'; "
         "odd/labels.tsv:6 '13'\n",

@@ -21,7 +21,7 @@ from ocr_simple import image_loader
 from ocr_simple import images as imaging
 from ocr_simple.engines import onnx_file
 from ocr_simple.engines.onnx_engine import resolve_engine, why_not_onnx
-from ocr_simple.engines.onnx_file import MADE_FROM, onnx_of, read_onnx, step_of
+from ocr_simple.engines.onnx_file import MADE_FROM, SEAL, onnx_of, read_onnx, sealed, step_of
 from ocr_simple.runs.model_files import PRETRAINED, TEST_IMAGES
 from ocr_simple.spec import ModelSpec, read_spec
 from ocr_simple.written_files import digest
@@ -128,6 +128,18 @@ def test_auto_reads_with_the_onnx_file_where_there_is_one(copied, caplog):
         resolve_engine(copied, "onnx")
 
 
+def test_an_onnx_file_with_damaged_weights_is_not_used(copied):
+    content = bytearray(onnx_of(copied).read_bytes())
+    content[len(content) // 2] ^= 255
+    onnx_of(copied).write_bytes(content)
+    assert "digits.onnx: is not used: damaged; write it with: aocr onnx" in why_not_onnx(copied)
+
+
+def test_an_onnx_file_without_a_checksum_is_not_used(copied):
+    onnx_of(copied).write_bytes(onnx_of(copied).read_bytes()[:-SEAL])
+    assert "it has no checksum; an earlier version wrote it" in why_not_onnx(copied)
+
+
 def test_an_onnx_file_of_another_model_is_not_used(copied, caplog):
     shutil.copy(PRETRAINED / "text.keras", copied)
     caplog.set_level(logging.WARNING)
@@ -147,9 +159,9 @@ def test_without_onnxruntime_or_tensorflow_the_fix_is_named(copied, monkeypatch)
 def test_an_attention_model_needs_both_of_its_files(tmp_path):
     file = tmp_path / "model.keras"
     models.save(models.build(ModelSpec(**SMALL, head="attention"), seed=0), file)
-    onnx.save(with_digest(file), onnx_of(file))
+    onnx_of(file).write_bytes(sealed(with_digest(file).SerializeToString()))
     assert "model.step.onnx: not there" in why_not_onnx(file)
-    onnx.save(with_digest(file), step_of(file))
+    step_of(file).write_bytes(sealed(with_digest(file).SerializeToString()))
     assert why_not_onnx(file) == ""
 
 
@@ -234,7 +246,7 @@ def test_a_file_that_is_large_or_of_many_fields_is_not_read(copied, monkeypatch)
 
 
 def test_a_network_that_runtime_refuses_or_of_other_shapes_is_an_error_with_a_fix(copied):
-    onnx.save(with_digest(copied), onnx_of(copied))
+    onnx_of(copied).write_bytes(sealed(with_digest(copied).SerializeToString()))
     with pytest.raises(
         ValueError, match=r"digits\.onnx: cannot be used .* write it again with aocr"
     ):

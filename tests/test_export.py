@@ -172,7 +172,9 @@ def test_exports_of_two_models_in_one_folder_read_as_before(exported, tmp_path):
         shutil.copy(exported[0] / name, tmp_path)
     expected = reader.Reader(tmp_path / "model.tflite").read(TEST_IMAGES / "sticker.png")
     other = untrained(tmp_path / "letters.keras", alphabet="abcdefghij", architecture="fine")
-    export.export(other, tmp_path, ["onnx"])
+    found = export.export(other, tmp_path, ["onnx"])
+    new = {item.path.name for item in found}
+    assert export._earlier(tmp_path, new) == ["model.tflite (from digits.keras)"]
     assert reader.Reader(tmp_path / "model.tflite").read(TEST_IMAGES / "sticker.png") == expected
     text, _ = reader.Reader(tmp_path / "model.onnx").read(TEST_IMAGES / "sticker.png")
     assert set(text) <= set("abcdefghij")

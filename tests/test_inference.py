@@ -323,6 +323,27 @@ def test_a_run_folder_gives_its_best_model_or_else_its_last(tmp_path):
         assert find_model(tmp_path) == tmp_path / name
 
 
+def test_a_folder_of_runs_names_one_of_them(tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "best.keras").touch()
+    with pytest.raises(ValueError, match=r"is no run; name a model in it, such as .*/mine$"):
+        find_model(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("how", "reason"),
+    [
+        ({"engine": "Int8"}, "engine='Int8': give one of auto, onnx, int8, keras"),
+        ({"orientation": "Auto"}, "orientation='Auto': give one of upright, auto"),
+        ({"page": 0}, "page=0: give a whole number of at least 1"),
+        ({"alternatives": "3"}, "alternatives='3': give a whole number of at least 0"),
+    ],
+)
+def test_an_argument_that_cannot_be_meant_is_an_error(how, reason):
+    with pytest.raises(ValueError, match=f"^{reason}$"):
+        Recognizer.load("digits", **how)
+
+
 def test_loading_reads_as_the_model_saved(recognizer, model_file):
     image = line_image()
     assert same(Recognizer.load(model_file).read([image])[0], recognizer.read([image])[0])

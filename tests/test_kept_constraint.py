@@ -13,6 +13,7 @@ from support.in_process import run_aocr
 import model as models
 from aocr import export, export_files, reader
 from aocr.kept_constraint import OBEYED, kept_in, to_keep
+from aocr.parity import allowed_samples
 from aocr.reader_constraint import Constraint
 from aocr.server.served_model import Preparation, ServedModel, to_png
 from inference import Recognizer
@@ -69,6 +70,7 @@ def test_an_export_says_who_obeys_the_constraint(kept_export):
     readme = (folder / "README.md").read_text("utf-8")
     assert r"texts that match \\d{4}\|\\d{9}\: reader\.py obeys it" in readme
     assert "Box for images of 320 x 240 pixels: reader" in readme.replace("\\", "")
+    assert "copy FILE, FILE.json, reader_constraint.py and" in readme
     assert [item.obeyed for item in found] == [OBEYED["reader"]] * 2  # in 32 and in 8 bits
     assert "automaton" not in to_keep(CTC, r"\d", None).described("nothing")
     assert "TensorFlow Serving read without it" in OBEYED["server"]
@@ -95,6 +97,13 @@ def test_the_second_file_of_the_reader_is_there_and_signed(kept_export):
     (folder / "reader_constraint.py").write_text("mine")
     with pytest.raises(ValueError, match=r"reader_constraint\.py: is there already"):
         export_files.check_replaceable(folder, ["reader_constraint.py"])
+
+
+def test_texts_that_a_constraint_allows_are_among_what_is_compared():
+    kept = to_keep(read_spec(DIGITS), r"\d{5}", None)
+    found = allowed_samples(kept.automaton)
+    lines = Recognizer.load("digits", pattern=r"\d{5}").read([each.encoded for each in found])
+    assert len(lines) == 10 and sum(line.confidence > 0.5 for line in lines) >= 8
 
 
 def test_a_lexicon_is_kept_as_the_texts_that_match(tmp_path):

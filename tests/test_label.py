@@ -582,6 +582,8 @@ def test_the_model_that_was_trained_on_a_folder_reads_it(tmp_path, monkeypatch):
     trained.parent.mkdir(parents=True)
     trained.touch()
     assert reading_model(None, Path("mine")) == trained
+    (trained.parent / "auto.json").write_text('{"dataset": ["/elsewhere/mine"]}')
+    assert reading_model(None, Path("mine")).name == "digits.keras"
     assert reading_model("numbers", Path("mine")).name == "numbers.keras"
 
 

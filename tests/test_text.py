@@ -126,6 +126,12 @@ def test_a_misspelt_name_is_an_error_that_suggests_the_right_one(name, meant):
         Alphabet.parse(name)
 
 
+@pytest.mark.parametrize("name", ["hebrew", "Greek", "latin", "letters"])
+def test_the_name_of_a_script_is_no_alphabet(name):
+    with pytest.raises(ValueError, match=f"--alphabet {name}: no such alphabet; give its char"):
+        Alphabet.parse(name)
+
+
 @pytest.mark.parametrize(
     "characters",
     ["almn", "dgist", "0123456789./-", "0123456789.,:-/ ", "abc", "aeiou", "xyz", "bcdfghjklmnp",

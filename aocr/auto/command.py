@@ -19,7 +19,7 @@ from aocr.auto.texts import pattern_of, texts_like
 from aocr.diagnose.advice import MANY, mixture
 from aocr.diagnose.pictures import spread
 from aocr.diagnose.recipe_lines import MODELS
-from aocr.model_folder import holds, model_folder
+from aocr.model_folder import absolute, holds, model_folder
 from aocr.options import GOOD_START, LEAST_LABELS, AocrTrainOptions
 from ocr_simple import storage
 from ocr_simple.command_line import say
@@ -46,6 +46,7 @@ if TYPE_CHECKING:  # they import TensorFlow: see `run`
     from ocr_simple.network.backend import keras
 
 LOOKED_AT = 200  # labelled images that the start and the recipes are chosen by
+FEW_UNSEEN = 15  # images: with fewer, the comparison says little
 MOST_REPLANS = 2  # times that trainings begin again with fewer steps
 
 
@@ -83,18 +84,24 @@ def run(options: AocrTrainOptions) -> int:
             f"and there are {len(entries)}; label some with aocr label ({GOOD_START} are a good "
             "start)"
         )
-    with replacing(folder) as made:
-        devices.prepare()
-        from aocr.auto.trainings import Clock
+    try:
+        with replacing(folder) as made:
+            devices.prepare()
+            from aocr.auto.trainings import Clock
 
-        clock, models = Clock(options.minutes, started), Shipped()
-        chosen, spec = choose(options, folder, entries, models)
-        entries = usable(found, chosen, spec)
-        log(f"{stages.STARTING} {chosen.init_from}, alphabet {chosen.alphabet}")
-        chosen = dataclasses.replace(chosen, model_dir=made)
-        planned, model, unseen = _train(chosen, entries, clock, spec.temperature)
-        comparison = _compare(chosen, model, unseen, models)
-    _say_result(comparison, folder, str(chosen.init_from), unseen.in_time)
+            clock, models = Clock(options.minutes, started), Shipped()
+            chosen, spec = choose(options, folder, entries, models)
+            entries = usable(found, chosen, spec)
+            log(f"{stages.STARTING} {chosen.init_from}, alphabet {chosen.alphabet}")
+            chosen = dataclasses.replace(chosen, model_dir=made)
+            planned, model, unseen = _train(chosen, entries, clock, spec.temperature)
+            comparison = _compare(chosen, model, unseen, models)
+    except KeyboardInterrupt:
+        kept = f"; {folder} is as it was" if folder.exists() else ""
+        log(f"Stopped before its end: nothing of this training is kept{kept}")
+        raise
+    labels = 0 if chosen.validation else len(entries)
+    _say_result(comparison, folder, str(chosen.init_from), unseen.in_time, labels)
     again = dataclasses.replace(planned, model_dir=folder.with_name(f"{folder.name}_again"))
     say(f"A training with these options, to repeat or to change:\n\n{choice.command_of(again)}")
     return 0
@@ -266,15 +273,20 @@ def _train_one(
     share = chosen.validation_share
     if share == TrainOptions.validation_share:
         share = trainings.VALIDATION_SHARE
+    earlier: list[
+        keras.Model
+    ] = []  # models of trainings that were too slow: one may be the best in the end
     for replan in range(MOST_REPLANS + 1):
         planned = dataclasses.replace(trainings.with_steps(chosen, steps), validation_share=share)
         try:
             strict = replan < MOST_REPLANS and steps > trainings.LEAST_STEPS
             unseen = trainings.train_part(planned, clock.left(), temperature, strict)
-            return planned, networks.load(planned.model_dir / BEST), unseen
+            models = [networks.load(planned.model_dir / BEST), *earlier]
+            return planned, *trainings.best_of(models, unseen, temperature)
         except trainings.TooSlow as slow:
             steps = max(trainings.LEAST_STEPS, slow.steps)
             log(f"There is time for {steps} steps: the training begins again with them")
+            earlier.append(networks.load(planned.model_dir / BEST))
             shutil.rmtree(planned.model_dir)
     raise AssertionError("the last training is not strict")
 
@@ -306,13 +318,20 @@ def _compare(
         shutil.copyfile(find_model(start), best)
     if reason := networks.save_onnx(best):
         log(f"Read with Keras, without an ONNX file: {reason}")
-    comparison.write(start, [pixels for pixels, _, _ in unseen.examples], folder, unseen.in_time)
+    pixels, dataset = [x for x, _, _ in unseen.examples], list(map(absolute, chosen.dataset))
+    comparison.write(start, pixels, folder, unseen.in_time, dataset)
     return comparison
 
 
-def _say_result(comparison: BeforeAfter, folder: Path, start: str, in_time: bool) -> None:
-    """Print how the models compare, and what to do next."""
+def _say_result(
+    comparison: BeforeAfter, folder: Path, start: str, in_time: bool, labels: int
+) -> None:
+    """Print how the models compare, and what to do next. labels: how many could be tested."""
     say(f"{comparison.figures(start)}\n{comparison.changes()}: {folder / LIST}, {PICTURE}")
+    if (count := len(comparison.after)) < FEW_UNSEEN:
+        all_of_them = f"; with more time, all {labels} labelled images are tested: --minutes 15"
+        fix = all_of_them if count < labels else "; label more"
+        say(f"Too few unseen images ({count}) to tell which model is better{fix}")
     if not in_time:
         say("The time was up before the training was done; --minutes gives it more")
     if not comparison.is_better:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from aocr.auto import stages
+from aocr.model_folder import FIGURES
 from ocr_simple.messages import counted, escape_controls, visible
 from ocr_simple.reports import error_pictures
 from ocr_simple.reports.intervals import shown_interval, wilson
@@ -58,19 +58,24 @@ class BeforeAfter(NamedTuple):
         return f"{counted(gained, 'image')} from wrong to right, {lost} from right to wrong"
 
     def write(
-        self, start: str, pixels: Sequence[np.ndarray], folder: Path, in_time: bool = True
+        self,
+        start: str,
+        pixels: Sequence[np.ndarray],
+        folder: Path,
+        in_time: bool = True,
+        dataset: Sequence[str] = (),
     ) -> None:
         """Write the figures, a list of the changed images, and a picture of the first SHOWN.
 
         start: the previous model. pixels: uint8 (rows, columns, channels) of every image. in_time:
-        whether there was time for all of the training.
+        whether there was time for all of the training. dataset: what it was trained on.
         """
         before, after = (sum(r.exact for r in each) / len(each) for each in self)
         figures = {"start": start, "images": len(self.after), "before": before, "after": after}
         figures |= {"interval": wilson(sum(r.exact for r in self.after), len(self.after))}
-        figures |= {"better": self.is_better, "in_time": in_time}
+        figures |= {"better": self.is_better, "in_time": in_time, "dataset": list(dataset)}
         figures |= {"summary": [self.figures(start), self.changes()]}
-        write_whole(folder / stages.FIGURES, json.dumps(figures, indent=1).encode())
+        write_whole(folder / FIGURES, json.dumps(figures, indent=1).encode())
         rows = ["image\ttruth\tbefore\tnow"]
         for i in self.changed:
             texts = (r.line.text for r in (self.before[i], self.after[i]))

@@ -19,6 +19,7 @@ import numpy as np
 import model as models
 import train
 from aocr.auto import stages
+from aocr.auto.comparison import BeforeAfter
 from inference import Recognizer
 from ocr_simple.datasets.batches import Example
 from ocr_simple.datasets.crops import encoded_line
@@ -160,6 +161,21 @@ def read_unseen(model: keras.Model, examples: list[Example]) -> Unseen:
     recognizer = Recognizer(model)
     predictions = recognizer.outputs([pixels for pixels, _, _ in examples])
     return Unseen(examples, recognizer.evaluate(examples), predictions)
+
+
+def best_of(
+    models: Sequence[keras.Model], unseen: Unseen, temperature: float
+) -> tuple[keras.Model, Unseen]:
+    """The model that reads the most of some images, and what it reads.
+
+    unseen: what the first model read, which is kept where others are no better.
+    """
+    best = models[0]
+    for model in models[1:]:
+        found = read_unseen(with_temperature(model, temperature), unseen.examples)
+        if BeforeAfter(unseen.readings, found.readings).is_better:
+            best, unseen = model, found._replace(in_time=False)
+    return best, unseen
 
 
 def fitted_temperature(unseen: Unseen, spec: ModelSpec) -> float:

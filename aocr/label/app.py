@@ -28,7 +28,7 @@ from aocr.label.readings import BackgroundReader
 from aocr.label.routes import Labelling, routes
 from aocr.label.session import Session
 from aocr.label.training import Training, training_command
-from aocr.model_folder import model_folder
+from aocr.model_folder import is_trained_on, model_folder
 from aocr.options import GOOD_START, LEAST_LABELS, LabelPageOptions
 from aocr.server.connections import Connection, Server, listen
 from aocr.server.hosts import LOOPBACK, HostMiddleware
@@ -96,7 +96,7 @@ def run(options: LabelPageOptions, _: list[str]) -> int:
             say(note, sys.stderr)
         known = len(session.answers)
         say(
-            f"{folder}: {counted(len(images), 'picture')}, {known:,} answered already. "
+            f"{folder}: {counted(len(images), 'picture')}, {known:,} labelled or left out already. "
             f"Reading with {storage.display_name(model)}\nLabel them at {address}; Ctrl-C ends",
             sys.stderr,
         )
@@ -114,12 +114,14 @@ def reading_model(given: str | None, folder: Path) -> Path:
     Raises ValueError.
     """
     trained = model_folder(folder)
-    return find_model(given or (trained if (trained / BEST).is_file() else "digits"))
+    is_there = (trained / BEST).is_file() and is_trained_on(trained, folder)
+    return find_model(given or (trained if is_there else "digits"))
 
 
 def _ending(folder: Path, file: LabelsFile, labels: int) -> str:
     """What there is now, and what to do with it."""
-    found = f"{counted(labels, 'label')} in {file.labels.path}"
+    written = file.labels.path.exists()  # labels in another layout are written with an answer
+    found = f"{counted(labels, 'label')} in {file.labels.path if written else folder}"
     if labels < LEAST_LABELS:
         return f"{found}; a training needs {LEAST_LABELS}, and {GOOD_START} are a good start"
     given = shlex.quote(str(folder))

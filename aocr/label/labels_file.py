@@ -8,6 +8,7 @@ left_out.tsv for labels.
 import contextlib
 import os
 import re
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -126,6 +127,11 @@ class LabelsFile:
         numbers = [int(row.place.rpartition(":")[2]) for row in found]
         if set(numbers) != set(written):
             return []
+        if faults := sum(isinstance(row, Fault) for row in found):
+            self.notes.append(
+                f"{path}: {counted(faults, 'row')} cannot be used, and stay as they are; "
+                f"aocr check {shlex.quote(str(self.folder))} lists them"
+            )
         rows = []
         for number, row in sorted(zip(numbers, found)):
             line = written[number]

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from aocr.auto import stages
+from aocr.model_folder import FIGURES
 from aocr.options import LEAST_LABELS
 from ocr_simple.datasets.crops import CROPS, load_crops
 from ocr_simple.runs.model_files import BEST
@@ -171,7 +172,7 @@ class Training:
         problem, result = "", self._result
         if status == 0:
             try:
-                figures = json.loads((self.model_dir / stages.FIGURES).read_text(encoding="utf-8"))
+                figures = json.loads((self.model_dir / FIGURES).read_text(encoding="utf-8"))
                 result = [*figures["summary"], _what_is_kept(figures, self.model_dir)]
                 self.done(self.model_dir / BEST)
             except (OSError, ValueError, KeyError) as error:

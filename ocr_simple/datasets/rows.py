@@ -175,9 +175,7 @@ def _splits(line: str, is_csv: bool) -> list[Split]:
     if "," in row and not is_csv:
         splits.append(_at_comma(row, is_csv))
     if ";" in row:
-        name, label = row.split(";", 1)
-        fault = "separated by a semicolon; put a tab or a comma between path and label"
-        splits.append(Split(name.strip().strip('"'), label, "semicolons", fault))
+        splits.append(_at_semicolon(row, is_csv))
     fault = f"no label for {quoted(row)}; put a tab and the label behind the path"
     return [*splits, Split(row, "", "nothing", fault)]
 
@@ -218,6 +216,17 @@ def _at_comma(row: str, is_csv: bool) -> Split:
     return Split(name, cells[0], "commas", fault)
 
 
+def _at_semicolon(row: str, is_csv: bool) -> Split:
+    """As spreadsheets write CSV where a comma is the decimal point."""
+    cells, fault = _cells(row, ";")
+    cells = _without_empty_end(cells, 2)
+    if not is_csv:
+        fault = "separated by a semicolon; put a tab or a comma between path and label"
+    elif len(cells) > 2:
+        fault = f"has more than two {THREE}: put quotes around a label with semicolons"
+    return Split(cells[0].strip(), cells[1].strip() if cells[1:] else "", "semicolons", fault)
+
+
 def _without_empty_end(cells: list[str], least: int) -> list[str]:
     """Cells without the empty ones at the end, but not fewer than `least`."""
     while len(cells) > least and not cells[-1].strip():
@@ -225,17 +234,20 @@ def _without_empty_end(cells: list[str], least: int) -> list[str]:
     return cells
 
 
-def _cells(text: str) -> tuple[list[str], str]:
-    """(quoted cells separated by commas, what is wrong with them).
+def _cells(text: str, separator: str = ",") -> tuple[list[str], str]:
+    """(cells, which may be quoted, of a row; what is wrong with them).
 
     A quote inside of them is written twice, or after a backslash as ICDAR does.
     """
     escape = "\\" if '\\"' in text else None
     try:
-        return next(csv.reader([text], skipinitialspace=True, escapechar=escape, strict=True)), ""
+        reader = csv.reader(
+            [text], delimiter=separator, skipinitialspace=True, escapechar=escape, strict=True
+        )
+        return next(reader), ""
     except csv.Error as error:
         fault = f"cannot be read as CSV ({error}); write a quote inside of quotes twice"
-        return [text.split(",", 1)[0].strip('"')], fault
+        return [text.split(separator, 1)[0].strip('"')], fault
 
 
 # --- with a header ----------------------------------------------------------------------------
@@ -279,10 +291,6 @@ def _header(path: Path, first: str) -> tuple[str, int, int] | None:
         except csv.Error:  # a cell of over 100,000 characters
             continue
         if len(names) > 1 and (columns := _columns(names, str(path))):
-            if separator == ";":
-                raise DatasetError(
-                    f"{path}: its columns are separated by semicolons; save it with commas or tabs"
-                )
             return separator, *columns
     return None
 

@@ -39,7 +39,7 @@ from ocr_simple.datasets.workers import WorkerPool, in_order
 from ocr_simple.errors import DatasetError
 from ocr_simple.network.backend import standard_error_closed
 from ocr_simple.options import LabelOptions
-from ocr_simple.written_files import replacing
+from ocr_simple.written_files import replacing_file
 
 log = logging.getLogger("ocr_simple")
 
@@ -277,7 +277,7 @@ def write_skipped(output: str | os.PathLike, faults: list[Fault]) -> None:
     skipped = skipped_file(output)
     with (
         storage.output_folder(skipped.parent) as folder,
-        replacing(folder / skipped.name, by_several=True) as partial,
+        replacing_file(folder / skipped.name, by_several=True) as partial,
         open(partial, "w", encoding="utf-8", errors="backslashreplace", newline="") as file,
     ):
         write_faults(file, faults)

@@ -86,6 +86,17 @@ class Automaton:
         final = [number[node] for node in kept if node in complete]
         return cls(edges, final, alphabet, exact=True)
 
+    def random_text(self, rng: np.random.Generator, most: int) -> str:
+        """A text that is allowed, in visual order; empty if none was found in `most` characters."""
+        state = 0
+        ids: list[int] = []
+        while len(ids) < most and self.edges[state]:
+            if self.final[state] and rng.random() < 0.2:
+                break
+            ids.append(int(rng.choice(list(self.edges[state]))))
+            state = self.edges[state][ids[-1]]
+        return self.alphabet.decode(ids) if self.final[state] else ""
+
     def state_of(self, text: str) -> int | None:
         """The state after a text; None if no allowed text begins with it."""
         state = 0

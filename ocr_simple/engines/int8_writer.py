@@ -15,6 +15,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from ocr_simple import images as imaging
+from ocr_simple.engines.onnx_file import CHECKSUM
 from ocr_simple.spec import ModelSpec
 
 LAYERS = ("Conv", "MatMul")
@@ -23,8 +24,8 @@ LAYERS = ("Conv", "MatMul")
 def quantised(network: bytes, spec: ModelSpec, lines: Sequence[np.ndarray]) -> bytes:
     """A network in 8 bits: the content of an ONNX file, with the same inputs, outputs and metadata.
 
-    network: the content of its file in 32 bits. lines: examples of what it will read, uint8 (rows,
-    columns, channels) each. Raises OSError, and what ONNX does.
+    It has no checksum yet. network: the content of its file in 32 bits. lines: examples of what it
+    will read, uint8 (rows, columns, channels) each. Raises OSError, and what ONNX does.
     """
     import onnx
     from onnxruntime import quantization
@@ -51,7 +52,8 @@ def quantised(network: bytes, spec: ModelSpec, lines: Sequence[np.ndarray]) -> b
             extra_options={"CalibMovingAverage": True},  # one odd line must not widen a range
         )
         found = onnx.load(file)
-    onnx.helper.set_model_props(found, {item.key: item.value for item in whole.metadata_props})
+    about = {item.key: item.value for item in whole.metadata_props if item.key != CHECKSUM}
+    onnx.helper.set_model_props(found, about)
     return found.SerializeToString()
 
 

@@ -2,7 +2,8 @@
 
 With it a model is read without TensorFlow. It holds the SHA-256 of the model file that it was made
 from, and is used for no other. A model with an attention head has a second one, `best.step.onnx`,
-for one step of beam search. `best.int8.onnx` is the same network in 8 bits.
+for one step of beam search. `best.int8.onnx` is the same network in 8 bits. Each ends with a
+checksum, since a file with damaged weights would read other texts.
 
 Such a file may come from a stranger. What passes `read_onnx` has only ONNX's own operations, names
 no other file, and declares no array that is larger than its bytes. The format is protobuf: the
@@ -10,6 +11,7 @@ numbers of fields below are those of onnx.proto, and never change.
 """
 
 import functools
+import hashlib
 import json
 import math
 import os
@@ -21,7 +23,7 @@ from ocr_simple.messages import shortened
 from ocr_simple.spec import ModelSpec
 from ocr_simple.written_files import digest
 
-SPEC, MADE_FROM = "ocr.json", "keras_sha256"  # in its metadata
+SPEC, MADE_FROM, CHECKSUM = "ocr.json", "keras_sha256", "sha256"  # in its metadata
 ROOM = 4 << 20  # bytes that it may have besides twice those of the model file
 MOST_FIELDS = 200_000  # of the messages in it; a deep model has ten thousand
 MAX_DEPTH = 8  # graphs in each other: loops and branches; ours have two
@@ -58,6 +60,21 @@ def metadata(model: Path, spec: ModelSpec) -> dict[str, str]:
     return {SPEC: text, MADE_FROM: digest(model)}
 
 
+def sealed(content: bytes) -> bytes:
+    """The content of an ONNX file with one more entry of its metadata: the checksum of the rest."""
+    key, value = CHECKSUM.encode(), hashlib.sha256(content).hexdigest().encode()
+    entry = _field(KEY, key) + _field(VALUE, value)
+    return content + _field(MODEL_METADATA, entry)
+
+
+def _field(number: int, content: bytes) -> bytes:
+    """A field of a message, of up to 127 bytes."""
+    return bytes([number << 3 | 2, len(content)]) + content
+
+
+SEAL = len(sealed(b""))  # bytes of the checksum at the end of a file
+
+
 def read_onnx(file: Path, model: Path) -> bytes:
     """An ONNX file of a model file, checked. Raises ValueError with the reason, and OSError.
 
@@ -83,6 +100,10 @@ def _read(file: Path, model: Path, state: tuple) -> bytes:
         raise ValueError(f"not an ONNX file of ocr_simple ({shortened(str(error))})") from error
     if about.get(MADE_FROM.encode()) != digest(model).encode():
         raise ValueError(f"made from another {model.name}")
+    if CHECKSUM.encode() not in about:
+        raise ValueError("it has no checksum; an earlier version wrote it")
+    if sealed(content[:-SEAL]) != content:
+        raise ValueError("damaged")
     return content
 
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from ocr_simple.engines.onnx_file import metadata, onnx_of, step_of
+from ocr_simple.engines.onnx_file import metadata, onnx_of, sealed, step_of
 from ocr_simple.engines.step_decoder import AFTER, state_names
 from ocr_simple.network.backend import backend, keras, standard_error_closed
-from ocr_simple.written_files import replacing
+from ocr_simple.written_files import replacing_file
 
 OPSET = 18  # of ONNX; onnxruntime 1.14 (2023) and later run it
 TOLERANCE = 1e-3  # of logits, against Keras's
@@ -71,11 +71,12 @@ def write_onnx(model: "keras.Model", file: Path) -> list[Path]:
         parts[step_of(file)] = _step(model)
     with contextlib.ExitStack() as at_the_end:  # all files are replaced, or none
         for place, (function, signature, example) in parts.items():
-            written = at_the_end.enter_context(replacing(place))
+            written = at_the_end.enter_context(replacing_file(place))
             try:
                 with standard_error_closed():
                     to_onnx(function, signature, about, written)
                     difference = _difference(written, function, example)
+                written.write_bytes(sealed(written.read_bytes()))
             except OSError:
                 raise
             except Exception as error:  # converters raise many kinds; the last line has the reason

@@ -72,6 +72,9 @@ def _best_of_run(folder: Path, url: str | None) -> Path:
             return _local_copy(f"{url}/{name}")
         if (folder / name).is_file():
             return folder / name
-    raise ValueError(
-        f"model {storage.display_name(folder)}: holds no model yet; train one with python train.py"
-    )
+    reason = "holds no model yet; train one with python train.py"
+    if not url:
+        runs = [path.parent for name in (BEST, LAST) for path in sorted(folder.glob(f"*/{name}"))]
+        if inside := [*folder.glob("*.keras"), *runs]:
+            reason = f"is no run; name a model in it, such as {min(map(str, inside))}"
+    raise ValueError(f"model {storage.display_name(folder)}: {reason}")
