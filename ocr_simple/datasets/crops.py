@@ -198,7 +198,8 @@ class Crops(NamedTuple):
             return f"images of {self.listed_sizes} pixels have a box"
         named = sum(os.path.realpath(image) in self.boxes for image in images)
         sizes = self.listed_sizes
-        others = f"; the others have one if they are {sizes} pixels" if sizes else ""
+        more = sizes and named < len(images)
+        others = f"; the others have one if they are {sizes} pixels" if more else ""
         return f"{named:,} of {counted(len(images), 'image')} named with a box{others}"
 
     def about_whole(self, whole: int, images: int) -> str:

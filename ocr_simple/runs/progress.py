@@ -35,7 +35,8 @@ class Progress:
             mininterval=0.5 if sys.stderr.isatty() else 15,  # few lines in a log
             smoothing=0.05,
             bar_format=COMPILING,
-            disable="ipykernel" in sys.modules or not chief,  # a notebook shows pictures instead
+            # a notebook shows pictures instead; a run that is finished has nothing to show
+            disable="ipykernel" in sys.modules or not chief or done >= steps,
         )
         self.board = SummaryWriter(str(folder.path / "tensorboard"), write_to_disk=chief)
 
