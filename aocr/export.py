@@ -266,8 +266,8 @@ def _earlier(folder: Path, new: set[str]) -> list[str]:
     """The exported files that are in a folder besides `new`, each with its model; for people."""
     from aocr.formats import FORMATS
 
-    latest = str(_next_version(folder) - 1)  # of the SavedModels: it is the one that is served
-    names = (latest, *(form.file for form in FORMATS if form.file != SAVEDMODEL))
+    versions = sorted((p.name for p in folder.iterdir() if is_version(p.name)), key=int)
+    names = [form.file for form in FORMATS if form.file != SAVEDMODEL] + versions[-2:]
     there = [folder / name for name in names if name not in new and (folder / name).exists()]
     return [f"{path.name} (from {export_files.made_from(path)})" for path in there]
 
