@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image
 
 from ocr_simple.boxes import CameraBox, line_size, line_to_picture
+from ocr_simple.engines.onnx_file import SEAL, sealed
 from ocr_simple.runs.model_files import PRETRAINED, TEST_IMAGES
 from ocr_simple.spec import SPEC_FILE, read_spec
 from ocr_simple.written_files import digest
@@ -35,7 +36,7 @@ def with_box(folder: Path, box: CameraBox = BOX) -> Path:
     with zipfile.ZipFile(shipped) as before, zipfile.ZipFile(file, "w") as after:
         for name in before.namelist():
             after.writestr(name, spec if name == SPEC_FILE else before.read(name))
-    network = shipped.with_suffix(".onnx").read_bytes()
+    network = shipped.with_suffix(".onnx").read_bytes()[:-SEAL]
     made_from = (digest(path).encode() for path in (shipped, file))
-    file.with_suffix(".onnx").write_bytes(network.replace(*made_from))
+    file.with_suffix(".onnx").write_bytes(sealed(network.replace(*made_from)))
     return file
