@@ -330,6 +330,11 @@ def test_a_folder_of_runs_names_one_of_them(tmp_path):
         find_model(tmp_path)
 
 
+def test_an_onnx_file_is_no_model_file():
+    with pytest.raises(ValueError, match=r"digits\.onnx: is an ONNX file; name the \.keras file"):
+        find_model(model_files.PRETRAINED / "digits.onnx")
+
+
 @pytest.mark.parametrize(
     ("how", "reason"),
     [

@@ -44,6 +44,11 @@ def find_model(model: str | os.PathLike) -> Path:
     A URL is fetched: the file is a local copy. Raises ValueError.
     """
     if file := _shipped_or_file(model, ".keras"):
+        if file.suffix == ".onnx":
+            raise ValueError(
+                f"model {storage.display_name(file)}: is an ONNX file; name the .keras file that "
+                "it was made from, or read it with the reader.py of its export"
+            )
         return file
     url = storage.url_of(model)
     if os.path.isdir(model) or (url and not url.endswith(".keras")):
