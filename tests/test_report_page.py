@@ -63,8 +63,8 @@ def test_lines_that_changed_are_told_in_both_directions():
     found = compare(new, old, "mine", "digits")
     assert (found.gained, found.lost, found.different) == ((1,), (2,), (4,))
     assert found.verdict == (
-        "Read right: 1 line only by mine, 1 only by digits. Such a difference may be chance "
-        "(McNemar's exact test, p = 1)"
+        "mine reads 1 line right that digits misreads, and misreads 1 that digits reads right. "
+        "Such a difference may be chance (McNemar's exact test, p = 1)"
     )
     assert "hardly chance" in compare(new * 40, old[3:4] * 200, "a", "b").verdict
     assert "the same lines right, 40.0%" in compare(new, new, "mine", "digits").verdict

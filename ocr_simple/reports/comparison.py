@@ -33,8 +33,9 @@ class Comparison:
     @property
     def verdict(self) -> str:
         """The difference in one sentence."""
-        only = f"{counted(len(self.gained), 'line')} only by {self.model}"
-        found = f"Read right: {only}, {len(self.lost):,} only by {self.other}"
+        gained, lost = counted(len(self.gained), "line"), f"{len(self.lost):,}"
+        found = f"{self.model} reads {gained} right that {self.other} misreads, and misreads "
+        found += f"{lost} that {self.other} reads right"
         if not self.gained and not self.lost:
             return f"Both models read the same lines right, {self.evaluation.exact:.1%}"
         p = f"p = {self.p:.2g}" if self.p >= 1e-4 else "p < 0.0001"
