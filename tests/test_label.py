@@ -736,6 +736,24 @@ def test_a_page_that_was_silent_is_taken_to_be_closed():
     pages.open(take=False)
 
 
+def test_a_page_that_is_opened_while_it_is_being_closed_stays_open():
+    opened, threads = [], []
+
+    def clock():
+        if first and not threads:  # in the middle of `close`
+            threads.append(threading.Thread(target=lambda: opened.append(pages.open(False, first))))
+            threads[0].start()
+            threads[0].join(0.3)
+        return 0.0
+
+    first = ""
+    pages = OnePage(clock)
+    first = pages.open(False)
+    pages.close(first)
+    threads[0].join()
+    pages.check(opened[0])
+
+
 def test_a_page_that_is_reloaded_keeps_the_folder_before_its_close_arrives(client):
     before = client.post("/open", json={}).json()["page"]
     after = client.post("/open", json={"page": before}).json()["page"]

@@ -2,6 +2,7 @@
 
 import io
 import secrets
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -38,10 +39,15 @@ SILENCE = 15.0  # seconds without a request after which a page is taken to be cl
 
 
 class OnePage:
-    """Which page has the folder: the one that was opened first, until it is closed."""
+    """Which page has the folder: the one that was opened first, until it is closed.
+
+    Its methods may be called by several threads: a page that is reloaded is opened while it is
+    being closed.
+    """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic):
         self._clock, self._holder, self._seen = clock, "", 0.0
+        self._lock = threading.RLock()
 
     def open(self, take: bool, page: str = "") -> str:
         """A secret for a new page. Raises HTTPException if another page is open.
@@ -49,22 +55,25 @@ class OnePage:
         take: whether the new page takes its place. page: the secret that the same tab had before it
         was reloaded.
         """
-        same = secrets.compare_digest(page.encode(errors="replace"), self._holder.encode())
-        if self._holder and not (take or same) and self._clock() - self._seen < SILENCE:
-            raise HTTPException(409, "this folder is open in another page or tab")
-        self._holder, self._seen = secrets.token_urlsafe(12), self._clock()
-        return self._holder
+        with self._lock:
+            same = secrets.compare_digest(page.encode(errors="replace"), self._holder.encode())
+            if self._holder and not (take or same) and self._clock() - self._seen < SILENCE:
+                raise HTTPException(409, "this folder is open in another page or tab")
+            self._holder, self._seen = secrets.token_urlsafe(12), self._clock()
+            return self._holder
 
     def check(self, page: str) -> None:
         """Raise HTTPException for a page that does not have the folder any more."""
-        if not secrets.compare_digest(page.encode(), self._holder.encode()) or not page:
-            raise HTTPException(409, "this folder was opened in another page or tab")
-        self._seen = self._clock()
+        with self._lock:
+            if not secrets.compare_digest(page.encode(), self._holder.encode()) or not page:
+                raise HTTPException(409, "this folder was opened in another page or tab")
+            self._seen = self._clock()
 
     def close(self, page: str) -> None:
         """Let another page have the folder."""
-        self.check(page)
-        self._holder = ""
+        with self._lock:
+            self.check(page)
+            self._holder = ""
 
 
 class Labelling:
