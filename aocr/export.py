@@ -119,9 +119,7 @@ def export(
     # the folder may have changed when they are moved
     check = functools.partial(export_files.check_replaceable, output)
     with staged(output, check, outdated=[WEB] if WEB in formats else ()) as folder:
-        run = file.name in (BEST, LAST)  # all runs have files of these names
-        name = f"{file.parent.name}/{file.name}" if run else file.name
-        about = {"made_from": name} | export_files.description(model.spec)
+        about = {"made_from": _name_of(file)} | export_files.description(model.spec)
         about["accuracy"] = validation or _accuracy(recognizer)
         version = _next_version(output)
         for form in chosen:
@@ -155,6 +153,11 @@ def _samples(
     if box:
         lines[-1] = crops.straightened(lines[-1], box.corners, images[-1].name)
     return images, lines
+
+
+def _name_of(file: Path) -> str:
+    """A model file's name; with its folder in a run, as all runs have files of one name."""
+    return f"{file.parent.name}/{file.name}" if file.name in (BEST, LAST) else file.name
 
 
 def _next_version(output: Path) -> int:

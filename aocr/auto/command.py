@@ -273,9 +273,8 @@ def _train_one(
     share = chosen.validation_share
     if share == TrainOptions.validation_share:
         share = trainings.VALIDATION_SHARE
-    earlier: list[
-        keras.Model
-    ] = []  # models of trainings that were too slow: one may be the best in the end
+    # models of trainings that were too slow: one may be the best in the end
+    earlier: list[keras.Model] = []
     for replan in range(MOST_REPLANS + 1):
         planned = dataclasses.replace(trainings.with_steps(chosen, steps), validation_share=share)
         try:

@@ -145,9 +145,8 @@ def why_none(folder: Path, is_dataset: Callable[[Path], bool]) -> str:
         which = "the file, if it" if len(files) == 1 else "the file that"
         about += f", and {_listed(files)}: name {which} has the labels. Otherwise"
     else:
-        about += ":"
+        about += ": label them with aocr label, or"
     first = images[0].relative_to(folder)
-    about += " label them with aocr label, or" if about.endswith(":") else ""
     about += f" write a labels.tsv with rows such as {quoted(first.as_posix())}, tab, "
     stems = [image.stem for image in images]
     if len(set(stems)) < len(stems) and len(first.parts) > 1:  # counted in each folder
