@@ -2,6 +2,10 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps
+# What .venv has: requirements.txt, to train and to read; then also requirements/dev.txt, for tests,
+# lint and fonts
+INSTALLED := .venv/.installed
 READY := .venv/.ready
 TEST := $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal
 LOCK := $(BIN)/uv pip compile --universal --python-version 3.11 --fork-strategy fewest --no-emit-index-url \
@@ -15,15 +19,18 @@ help:  ## list the targets
 
 venv: $(READY)  ## create .venv with everything in requirements/dev.txt
 
-$(READY): requirements/dev.txt pyproject.toml
+$(INSTALLED): requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || { \
 		echo "Python 3.11, 3.12 or 3.13 is needed; name one: make PYTHON=python3.12" >&2; exit 1; }
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps \
-		-r requirements/dev.txt --editable .  # also installs the command aocr
+	$(PIP) -r requirements.txt --editable .
 	@touch $@
 
-demo: $(READY)  ## train for minutes; read inference_test_imgs/ with that model and with the shipped one
+$(READY): $(INSTALLED) requirements/dev.txt
+	$(PIP) -r requirements/dev.txt
+	@touch $@
+
+demo: $(INSTALLED)  ## train for minutes; read inference_test_imgs/ with that model and with the shipped one
 	$(BIN)/python train.py --model-dir checkpoints/demo --no-resume --steps 1500 --interval 250 \
 		--validation-lines 1000
 	@echo; echo "inference_test_imgs/, read with the model that was just trained, checkpoints/demo:"
@@ -47,7 +54,7 @@ format: $(READY)  ## format the code, and fix what ruff can fix
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-notebook: $(READY)  ## run the notebooks and keep their outputs in them
+notebook: $(INSTALLED)  ## run the notebooks and keep their outputs in them
 	$(BIN)/python -m jupyter nbconvert --to notebook --execute --inplace \
 		--ExecutePreprocessor.record_timing=False ocr_simple.ipynb docs/inside.ipynb
 

@@ -36,7 +36,7 @@ from ocr_simple.engines.step_decoder import StepDecoder
 from ocr_simple.errors import TrainError
 from ocr_simple.network.attention import AttentionDecoder, attention_loss, halves, teacher_forced
 from ocr_simple.network.backend import backend, keras, side_by_side
-from ocr_simple.network.encoders import BLOCK, ENCODERS, LARGEST_STRIDE
+from ocr_simple.network.encoders import BLOCK, ENCODERS, strides_at_masks
 from ocr_simple.network.layers import MaskPadding, ReverseValid, ValidColumns
 from ocr_simple.options import TrainOptions
 from ocr_simple.runs.model_files import find_model
@@ -69,6 +69,8 @@ def build(spec: ModelSpec, seed: int | None = None) -> keras.Model:
     characters, steps)}, a row for each character and one for the end symbol, class 0. Rows after
     a line's end are 0. `trainable` gives the model that is trained in its place.
     """
+    # before the seed is set, as it draws random numbers the first time
+    strides_at_masks(ENCODERS[spec.architecture], spec.height, spec.channels)
     if seed is not None:
         keras.utils.set_random_seed(seed)
     image = keras.Input((spec.height, None, spec.channels), name="image")
@@ -100,13 +102,16 @@ def encode(image: Tensor, width: Tensor, spec: ModelSpec) -> tuple[Tensor, Tenso
     valid = ValidColumns(spec.stride, name="valid")(image, steps)  # (batch, steps)
     masks = {spec.stride: valid}  # by image columns in one column of features
 
+    encoder = ENCODERS[spec.architecture]
+    strides = iter(strides_at_masks(encoder, spec.height, spec.channels))
+
     def mask(x: Tensor) -> Tensor:
-        stride = _stride_of(x, image, width)
+        stride = next(strides)
         if stride not in masks:
             masks[stride] = ValidColumns(stride, spec.stride // stride)(image, steps)
         return MaskPadding()(x, masks[stride])
 
-    x = ENCODERS[spec.architecture].build(image, mask)  # (batch, rows, steps, channels)
+    x = encoder.build(image, mask)  # (batch, rows, steps, channels)
     rows, channels = x.shape[1], x.shape[3]
     x = keras.layers.Permute((2, 1, 3), name="columns_first")(x)  # (batch, steps, rows, channels)
     x = keras.layers.Reshape((-1, rows * channels), name="flatten_rows")(x)
@@ -122,14 +127,6 @@ def encode(image: Tensor, width: Tensor, spec: ModelSpec) -> tuple[Tensor, Tenso
     wide = context(wide, ValidColumns(CONTEXT_STRIDE)(image, coarse_steps), spec)
     wide = keras.layers.UpSampling1D(fewer, name="upsample")(wide)  # (batch, steps, 2 * units)
     return x, keras.layers.Concatenate(name="fine_and_wide")([x, wide]), valid
-
-
-def _stride_of(features: Tensor, image: Tensor, width: Tensor) -> int:
-    """Image columns in one column of an encoder's features (batch, rows, columns, channels)."""
-    _, height, _, channels = image.shape
-    encoder = keras.Model({"image": image, "width": width}, features)
-    example = {"image": (1, height, LARGEST_STRIDE, channels), "width": (1,)}
-    return LARGEST_STRIDE // encoder.compute_output_shape(example)[2]
 
 
 def context(x: Tensor, valid: Tensor, spec: ModelSpec) -> Tensor:
@@ -238,7 +235,9 @@ def predictor(model: keras.Model) -> Callable[[dict[str, np.ndarray]], Any]:
 
     signature = {name: tf.TensorSpec(x.shape, x.dtype, name) for name, x in model.input.items()}
     if not hasattr(model, "graph"):  # made once; a concrete one, or TensorFlow warns of many models
-        function = tf.function(lambda x: model(x, training=False), input_signature=[signature])
+        function = tf.function(
+            lambda x: model(x, training=False), input_signature=[signature], autograph=False
+        )
         model.graph = function.get_concrete_function()
     return lambda x: tf.nest.map_structure(lambda output: output.numpy(), model.graph(x))
 
@@ -288,7 +287,7 @@ def _aspect(pixels: np.ndarray) -> float:
 # --- save and load ------------------------------------------------------------------------------
 
 
-@functools.lru_cache(maxsize=1)  # a run saves many models of one spec
+@functools.lru_cache(maxsize=1)  # a run saves many models of one network
 def _bare(spec: ModelSpec) -> keras.Model:
     """A model to be saved with the weights of another one, and without its optimiser."""
     return build(spec)
@@ -297,7 +296,7 @@ def _bare(spec: ModelSpec) -> keras.Model:
 def save(model: keras.Model, path: str | os.PathLike) -> None:
     """Write `model` with its spec to one `.keras` file, whole or not at all; no optimiser state."""
     path = Path(path)
-    bare = _bare(model.spec)
+    bare = _bare(dataclasses.replace(model.spec, temperature=1.0))
     bare.set_weights(model.get_weights())
     with replacing_file(path, ending=".keras") as temporary:
         bare.save(temporary)
@@ -306,18 +305,19 @@ def save(model: keras.Model, path: str | os.PathLike) -> None:
             archive.writestr(SPEC_FILE, text)
 
 
-def save_onnx(path: Path) -> str:
+def save_onnx(path: Path, model: keras.Model | None = None) -> str:
     """Write the ONNX files beside a model file, unless they are there.
 
-    Returns why there are none: what converts is not installed, or does not take the network.
-    Raises ValueError for a file that is not a model, and OSError.
+    model: what is in the file, where it is at hand. Returns why there are none: what converts is
+    not installed, or does not take the network. Raises ValueError for a file that is not
+    a model, and OSError.
     """
     if not why_not_onnx(path):
         return ""
     if not onnx_writer.can_write():
         return "tf2onnx or TensorFlow is not installed, or not what Keras uses"
     try:
-        onnx_writer.write_onnx(load(path), path)
+        onnx_writer.write_onnx(model or load(path), path)
     except onnx_writer.NotConverted as error:
         return str(error)
     return ""

@@ -50,6 +50,7 @@ from ocr_simple.datasets.prefetch import Prefetcher
 from ocr_simple.decoding.calibration import fit_temperature
 from ocr_simple.errors import TrainError
 from ocr_simple.network.backend import backend, is_out_of_memory, keras
+from ocr_simple.network.schedule import WarmupCosine
 from ocr_simple.options import TrainOptions
 from ocr_simple.reports.validation import Validation
 from ocr_simple.runs import devices
@@ -171,14 +172,15 @@ class Training:
         if message := end_of_run(self.state, options, finished, self.data.labelled, folder.name):
             log(message)
         if cluster.chief:
-            self.calibrate()
-            if onnx and (reason := models.save_onnx(folder.best)):
+            best = self.calibrated()
+            if onnx and (reason := models.save_onnx(folder.best, best)):
                 log(f"Read with Keras, without an ONNX file: {reason}")
             folder.publish()
         cluster.from_chief()  # the other machines wait for the best model
         if not cluster.chief:
             folder.fetch()
-        return self.validate(models.load(folder.best), self.state.best_step)
+            best = models.load(folder.best)
+        return self.validate(best, self.state.best_step)
 
     # --- model, optimiser and schedule
 
@@ -220,13 +222,7 @@ class Training:
         """The learning rate: a linear rise over --warmup steps, then a cosine to its end."""
         options = self.options
         warmup = min(options.warmup, options.steps - 1)
-        return keras.optimizers.schedules.CosineDecay(
-            initial_learning_rate=0.0 if warmup else options.highest_rate,
-            decay_steps=options.steps - warmup,
-            alpha=options.final_rate,
-            warmup_target=options.highest_rate if warmup else None,
-            warmup_steps=warmup,
-        )
+        return WarmupCosine(options.highest_rate, options.steps, warmup, options.final_rate)
 
     # --- the training step
 
@@ -354,8 +350,8 @@ class Training:
         self.folder.write_metrics(self.state.rows)
         self.folder.save(self.state)
 
-    def calibrate(self) -> None:
-        """Fit the confidence of the best model to lines it was not trained on.
+    def calibrated(self) -> keras.Model:
+        """The best model, its confidence fitted to lines it was not trained on; also in its file.
 
         With too few of them, it keeps the temperature of the model that the run began with.
         """
@@ -372,6 +368,7 @@ class Training:
         if temperature != best.spec.temperature:
             best.spec = dataclasses.replace(best.spec, temperature=temperature)
             models.save(best, self.folder.best)
+        return best
 
     def first_temperature(self) -> float:
         """The temperature of the model that the run began with."""

@@ -79,8 +79,8 @@ def to_keep(
             raise ValueError(f"it takes {size:,} bytes, over the limit of {MOST_BYTES:,}")
     except ValueError as error:
         raise ValueError(
-            f"{option}: cannot be kept in an export ({error}); give a simpler one, without "
-            "lookahead, back-references and the like, or read with inference.py, which takes any"
+            f"{option}: cannot be kept in an export ({error}); give a simpler one, or read with "
+            "inference.py, which takes any"
         ) from error
     texts = len(constraint.texts) if isinstance(constraint, Lexicon) else 0
     return Kept(pattern, texts, automaton)

@@ -1,7 +1,9 @@
 """What parses, draws, checks or reports imports neither Keras nor TensorFlow."""
 
+import importlib.util
 import json
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -12,11 +14,12 @@ from support.probe import imported, peak_memory
 from ocr_simple.datasets.prefetch import Prefetcher
 from ocr_simple.drawing.fonts import find_fonts
 from ocr_simple.drawing.lines import Lines
+from ocr_simple.network import backend
 from ocr_simple.options import LineOptions
 from ocr_simple.spec import ModelSpec
 
-# Both define layers: subclasses of keras.layers.Layer, which Python needs to make the class.
-LAYERS = {"ocr_simple.network.layers", "ocr_simple.network.attention"}
+# They define subclasses of Keras's classes, which Python needs to make the class.
+OF_KERAS = {f"ocr_simple.network.{name}" for name in ("attention", "layers", "schedule")}
 MODULES = {
     ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
     for file in (ROOT / "ocr_simple").rglob("*.py")
@@ -37,12 +40,35 @@ MEMORY = 250  # MB, of a process that draws
 
 
 def test_the_parts_import_neither_keras_nor_tensorflow():
-    assert MODULES >= LAYERS
+    assert MODULES >= OF_KERAS
     done = python(
-        "-c", IMPORT_EACH, *sorted(MODULES - LAYERS), PYTHONPATH=f"{ROOT}:{ROOT / 'tests'}"
+        "-c", IMPORT_EACH, *sorted(MODULES - OF_KERAS), PYTHONPATH=f"{ROOT}:{ROOT / 'tests'}"
     )
     assert done.returncode == 0, done.stderr
     assert not {name: new for name, new in json.loads(done.stdout).items() if new}
+
+
+def test_keras_is_imported_without_what_is_not_used_here():
+    program = (
+        "import sys\n"
+        "from ocr_simple.network.backend import EXTRAS, keras\n"
+        "keras.ops\n"
+        "assert not sys.modules.keys() & set(EXTRAS), 'imported with Keras'\n"
+        "import matplotlib.pyplot"
+    )
+    done = python("-c", program)
+    assert done.returncode == 0, done.stderr
+
+
+def test_what_is_hidden_from_keras_is_not_hidden_from_other_threads(monkeypatch):
+    monkeypatch.setattr(backend, "EXTRAS", ("this",))
+    monkeypatch.delitem(sys.modules, "this", raising=False)
+    with backend.without_extras():
+        with pytest.raises(ModuleNotFoundError):
+            importlib.import_module("this")
+        with ThreadPoolExecutor(1) as pool:
+            assert pool.submit(importlib.util.find_spec, "this").result()
+    assert importlib.util.find_spec("this")
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="memory is read from /proc")

@@ -480,7 +480,10 @@ def test_rows_that_a_cell_without_use_takes_up_are_counted(image_folder):
 
 def test_an_image_with_two_labels_is_named(image_folder):
     annotate(image_folder / "a.txt", "images/a.png one", "images/b.jpg 2", "./images/a.png two")
-    note = "images with different labels: 1 (first: a.txt:1 'one', a.txt:3 'two'); correct them"
+    note = (
+        "images in several rows with different labels: 1 (first: a.txt:1 'one', a.txt:3 'two'); "
+        "correct them"
+    )
     assert find_dataset("a.txt").notes == (note,)
     annotate(image_folder / "a.txt", "images/a.png one", "images/b.jpg 2", "./images/a.png one")
     assert find_dataset("a.txt").notes == ()

@@ -73,6 +73,18 @@ def test_what_is_not_regular_or_too_large_is_refused_soon(pattern):
     assert time.process_time() - started < 3
 
 
+@pytest.mark.parametrize(
+    ("pattern", "named"),
+    [
+        (r"(?!00)\d", "a lookahead"), (r"\d(?<=1)", "a lookbehind"), (r"(a)\1", "a back-reference"),
+        (r"(?P<x>a)(?P=x)", "a back-reference"), (r"\ba", "a word boundary"), ("(?i)a", "flags"),
+    ],
+)  # fmt: skip
+def test_what_is_not_regular_is_named(pattern, named):
+    with pytest.raises(NotRegular, match=named):
+        compile_pattern(pattern, ABC)
+
+
 def test_a_pattern_that_is_no_automaton_is_matched_by_regex():
     assert isinstance(load_constraint(None, r"(?=1)\d", ABC), Pattern)
     assert isinstance(load_constraint(None, r"1\d", ABC), Automaton)

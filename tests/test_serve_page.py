@@ -66,6 +66,17 @@ def test_dropped_images_are_read_in_order(page):
     assert "water_meter.png" in rows(page)[0].inner_text()
 
 
+def test_an_image_that_is_probably_not_one_line_is_said_to_be(page, tmp_path):
+    with Image.open(METER) as image:
+        image.transpose(Image.Transpose.ROTATE_90).save(tmp_path / "on its side.png")
+        image.convert("RGB").resize((400, 500)).save(tmp_path / "page.png")
+    drop(page, METER, str(tmp_path / "on its side.png"), str(tmp_path / "page.png"))
+    wait_for_status(page, "3 images read")
+    line, side, whole = (row.locator(".hint").inner_text() for row in rows(page))
+    assert not line
+    assert side.startswith("Taller than wide") and whole.startswith("Looks like more than a line")
+
+
 def test_images_can_be_chosen(page):
     page.set_input_files("#files", [METER])
     wait_for_status(page, "Read: ")

@@ -56,16 +56,26 @@ export function add(files) {
 
 function newRow(file) {
   const image = make("img", {src: URL.createObjectURL(file), alt: ""});
+  const hint = make("div", {className: "hint"});
   image.onerror = () => image.remove();  // a format that this browser does not show
+  image.onload = () => { hint.textContent = oddShape(image); };
   const picture = make("div", {className: "picture"}, image);
   const name = file.name || "pasted image";
   const text = make("td", {}, make("span", {className: "nothing", textContent: "…"}));
   const sure = make("td");
-  const row = make("tr", {}, make("td", {}, picture, make("div", {className: "name", textContent: name})), text, sure);
+  const row = make("tr", {}, make("td", {}, picture, make("div", {className: "name", textContent: name}), hint), text, sure);
   const result = {name, done: false, text: "", confidence: 0};
   results.push(result);
   $("rows").append(row);
   return {row, image, picture, text, sure, result};
+}
+
+// What is said about an image that is probably not a single line; "" about others. As in
+// ocr_simple/odd_shapes.py, which also looks for two lines.
+function oddShape({naturalWidth: width, naturalHeight: height}) {
+  if (box) return "";
+  if (height > 2 * width) return "Taller than wide: crop it to the line, or turn the image if the line runs from top to bottom.";
+  return height > 300 && width < 2 * height ? "Looks like more than a line: crop it to the line." : "";
 }
 
 function show(row, line) {

@@ -134,8 +134,8 @@ class Service:
         former, former_task = self.queue, self.task
         self.queue = BatchQueue(model, self.options.batch)
         self._start()
-        versions = model.version, former.model.version
-        log.warning("now serving version %d instead of %d", *versions)
+        versions = model.version, self.options.source, former.model.version
+        log.warning("now serving version %d of %s instead of %d", *versions)
         while former.open_requests:
             await asyncio.sleep(0.05)
         former_task.cancel()

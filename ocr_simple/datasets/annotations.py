@@ -209,7 +209,7 @@ def _several_labels(rows: Iterable[Entry | Fault]) -> list[str]:
         return []
     one, other = next(iter(differing.values()))
     return [
-        f"images with different labels: {len(differing):,} (first: {one.place} "
+        f"images in several rows with different labels: {len(differing):,} (first: {one.place} "
         f"{quoted(one.label)}, {other.place} {quoted(other.label)}); correct them"
     ]
 

@@ -34,6 +34,16 @@ TOKENS = re.compile(
 )
 
 
+UNSUPPORTED = {  # what the package regex has beyond regular languages, by how it begins
+    r"\(\?[=!]": "a lookahead",
+    r"\(\?<[=!]": "a lookbehind",
+    r"\(\?>": "an atomic group",
+    r"\\[1-9]|\(\?P=": "a back-reference",
+    r"\\b": "a word boundary",
+    r"\(\?": "a group with flags",
+}
+
+
 class NotRegular(ValueError):
     """A pattern, or a part of one, that is no automaton of bounded size."""
 
@@ -88,7 +98,7 @@ class _Parser:
             kind = token.lastgroup if token else None
             rest = self.pattern[self.place :]
             if token is None or kind is None or (token[0] == "(" and rest.startswith("(?")):
-                raise NotRegular(f"{rest[:10]!r} is not a part of a regular language")
+                raise NotRegular(_unsupported(rest))
             parts, start, self.place = branches[-1].parts, self.place, token.end()
             if kind == "close":
                 self.place = start
@@ -127,6 +137,14 @@ class _Parser:
             ids = frozenset(i for i, found in enumerate(matching, BLANK + 1) if found)
             self.known[source] = One(ids)
         return self.known[source]
+
+
+def _unsupported(rest: str) -> str:
+    """Why the rest of an expression cannot be taken."""
+    for start, name in UNSUPPORTED.items():
+        if re.match(start, rest):
+            return f"{rest[:10]!r} begins with {name}"
+    return f"{rest[:10]!r} is not a part of a regular language"
 
 
 def _times(token: re.Match[str]) -> tuple[int, int | None]:

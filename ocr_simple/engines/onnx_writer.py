@@ -53,7 +53,7 @@ def to_onnx(function: Callable, signature: Sequence, about: dict[str, str], file
     import tf2onnx
 
     logging.getLogger("tf2onnx").setLevel(logging.ERROR)
-    graph = tf.function(function, input_signature=signature)
+    graph = tf.function(function, input_signature=signature, autograph=False)
     network, _ = tf2onnx.convert.from_function(graph, input_signature=signature, opset=OPSET)
     onnx.helper.set_model_props(network, about)
     file.write_bytes(network.SerializeToString())

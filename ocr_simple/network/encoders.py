@@ -12,6 +12,7 @@ A new one goes to the end of this file:
 Keras is imported when an encoder is built: options are checked against these names without it.
 """
 
+import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -47,6 +48,22 @@ def encoder(name: str, stride: int) -> Callable:
         return build
 
     return register
+
+
+@functools.cache
+def strides_at_masks(encoder: Encoder, height: int, channels: int) -> tuple[int, ...]:
+    """Image columns in one column of what an encoder gives to `mask`, call by call.
+
+    Found by building it once for an image of a known width. Its layers draw random numbers then.
+    """
+    strides = []
+
+    def note(x: Tensor) -> Tensor:
+        strides.append(LARGEST_STRIDE // x.shape[2])
+        return x
+
+    encoder.build(keras.Input((height, LARGEST_STRIDE, channels)), note)
+    return tuple(strides)
 
 
 def convolutions(

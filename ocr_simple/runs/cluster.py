@@ -118,6 +118,7 @@ class Cluster:
         graph = tf.function(
             lambda xs, ys, stop: self._on_devices(step, xs, ys, stop),
             input_signature=[[inputs] * local, [labels] * local, flag],
+            autograph=False,  # which takes seconds, for control flow that is not there
         )
 
         def run(x: dict[str, np.ndarray], y: np.ndarray, stop: bool) -> tuple[float, bool]:
