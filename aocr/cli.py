@@ -133,7 +133,10 @@ def _no_command(given: list[str]) -> int:
     ending = "aocr COMMAND --help lists the options of a command."
     usage = "\n".join(["usage: aocr COMMAND [OPTIONS]", "", *rows, "", ending])
     if given and given[0] in ("-h", "--help", "--help-all"):
-        print(usage)
+        try:
+            print(usage, flush=True)
+        except BrokenPipeError:  # `| head` is done
+            discard_output()
         return 0
     wrong = "name a command"
     if given and not given[0].startswith("-"):

@@ -109,6 +109,17 @@ def test_help_can_be_printed_in_ascii():
     assert python("train.py", "--help", PYTHONIOENCODING="ascii").returncode == 0
 
 
+@pytest.mark.parametrize("command", [["--help"], ["export", "--help"]])
+def test_help_ends_quietly_if_its_reader_has_seen_enough(command):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "aocr", *command], cwd=ROOT, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    process.stdout.close()
+    assert process.stderr.read() == ""
+    assert process.wait() == 0
+
+
 # --- outputs that cannot be written -----------------------------------------------------------
 
 
