@@ -73,15 +73,15 @@ def test_lengths_are_those_of_the_truths():
 def test_coverage_is_the_most_lines_that_reach_a_goal():
     lines = [("1", 0.99), ("1", 0.98), ("2", 0.9), ("1", 0.8), ("2", 0.3)]
     readings = [reading("1", text, confidence) for text, confidence in lines]
-    assert coverage_at(readings, 1.0) == CoveragePoint(1.0, 0.98, 0.4)
-    assert coverage_at(readings, 0.75) == CoveragePoint(0.75, 0.8, 0.8)
-    assert coverage_at(readings, 0.6) == CoveragePoint(0.6, 0.3, 1.0)
+    assert coverage_at(readings, 1.0) == CoveragePoint(1.0, 0.98, 0.4, 2, 1.0)
+    assert coverage_at(readings, 0.75) == CoveragePoint(0.75, 0.8, 0.8, 4, 0.75)
+    assert coverage_at(readings, 0.6) == CoveragePoint(0.6, 0.3, 1.0, 5, 0.6)
 
 
 def test_lines_as_sure_as_each_other_are_accepted_together_or_not_at_all():
     readings = [reading("1", "1", 0.9), reading("1", "2", 0.9), reading("1", "1", 0.5)]
-    assert coverage_at(readings, 0.6) == CoveragePoint(0.6, 0.5, 1.0)
-    assert coverage_at(readings, 0.9) == CoveragePoint(0.9, math.inf, 0.0)
+    assert coverage_at(readings, 0.6) == CoveragePoint(0.6, 0.5, 1.0, 3, 2 / 3)
+    assert coverage_at(readings, 0.9) == CoveragePoint(0.9, math.inf, 0.0, 0, math.nan)
 
 
 def test_calibration_error_is_the_mean_distance_of_confidence_from_exactness():

@@ -67,6 +67,14 @@ def test_report_writes_figures_pictures_and_lines(tmp_path):
     ]
 
 
+def test_what_few_accepted_lines_show_is_said_beside_a_minimum_confidence(tmp_path):
+    write_report([reading("1", "1", 0.9)] * 4 + [reading("1", "2", 0.5)], tmp_path, pixels)
+    assert (
+        "| 99.0% | 0.9000 | 80.00% | 100.0% (51 to 100 %) |" in (tmp_path / "report.md").read_text()
+    )
+    assert "100.0% (51 to 100 %)" in (tmp_path / "report.html").read_text()
+
+
 def test_report_without_errors_leaves_their_pictures_out(tmp_path):
     write_report([reading("1", "2", 0.99)], tmp_path, pixels)
     write_report([reading("1", "1", 0.99)], tmp_path, pixels)

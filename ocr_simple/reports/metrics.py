@@ -99,6 +99,8 @@ class CoveragePoint:
     goal: float
     threshold: float  # lowest confidence of the lines to accept; infinite if no threshold does
     accepted: float  # share of all lines
+    lines: int  # that are accepted
+    exact: float  # share of these; nan if none is accepted
 
 
 @dataclass(frozen=True)
@@ -276,11 +278,16 @@ def coverage_curve(readings: Iterable[Reading]) -> tuple[np.ndarray, np.ndarray,
 
 def coverage_at(readings: Iterable[Reading], goal: float) -> CoveragePoint:
     """The most lines that can be accepted so that a share `goal` of them is exact."""
+    readings = list(readings)
     confidences, accepted, exact = coverage_curve(readings)
     reached = np.flatnonzero(exact >= goal)
     if not len(reached):
-        return CoveragePoint(goal, math.inf, 0.0)
-    return CoveragePoint(goal, float(confidences[reached[-1]]), float(accepted[reached[-1]]))
+        return CoveragePoint(goal, math.inf, 0.0, 0, math.nan)
+    last = reached[-1]
+    lines = round(accepted[last] * len(readings))
+    return CoveragePoint(
+        goal, float(confidences[last]), float(accepted[last]), lines, float(exact[last])
+    )
 
 
 def aocr_accuracy(truth: str, text: str, distance: bool = True) -> float:

@@ -242,12 +242,19 @@ def _confidence(evaluation: Evaluation, folder: Path) -> Iterator[str]:
         yield f'<img alt="{what}" src="{_uri((folder / name).read_bytes(), "png")}">'
     yield "</div>"
     points = [
-        [_share(c.goal), _number(c.threshold, f"{c.threshold:.4f}"), _share(c.accepted)]
+        [
+            _share(c.goal),
+            _number(c.threshold, f"{c.threshold:.4f}"),
+            _share(c.accepted),
+            _number(c.exact, shown_share(c.exact, c.lines)),
+        ]
         for c in evaluation.coverage
         if c.accepted
     ]
     if points:
-        names = ("right lines wanted", "minimum confidence", "lines accepted")
+        names = (
+            "right lines wanted", "minimum confidence", "lines accepted", "right lines of these",
+        )  # fmt: skip
         yield from _small([(name, "number") for name in names], points)
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from ocr_simple.messages import NOTHING
 from ocr_simple.reports.comparison import Comparison
+from ocr_simple.reports.intervals import shown_share
 from ocr_simple.reports.markdown import cell, markdown_table
 from ocr_simple.reports.metrics import SURE, Evaluation, Reading
 
@@ -107,7 +108,12 @@ def _confidence(evaluation: Evaluation) -> list[str]:
         if b.lines
     ]
     points = [
-        [f"{c.goal:.1%}", f"{c.threshold:.4f}" if c.accepted else "-", _percent(c.accepted)]
+        [
+            f"{c.goal:.1%}",
+            f"{c.threshold:.4f}" if c.accepted else "-",
+            _percent(c.accepted),
+            shown_share(c.exact, c.lines) if c.accepted else "-",
+        ]
         for c in evaluation.coverage
     ]
     return [
@@ -124,7 +130,9 @@ def _confidence(evaluation: Evaluation) -> list[str]:
         "",
         "![coverage](coverage.png)",
         "",
-        *markdown_table(("exact lines wanted", "minimum confidence", "lines accepted"), points),
+        *markdown_table(
+            ("exact lines wanted", "minimum confidence", "lines accepted", "exact of these"), points
+        ),
     ]
 
 
