@@ -169,10 +169,10 @@ def _log_line(
     shown = f"({truth})" if correct == 1 else f"(read {text!r}, truth {truth!r})"
     kind = "characters" if distance else "lines"
     return (
-        f"Step {number} ({seconds:.3f}s). Accuracy of {kind}: {accuracy:6.2%}, "
+        f"Step {number} ({seconds:.3f}s). Accuracy of {kind} so far: {accuracy:6.2%}, "
         f"loss: {reading.loss:f}, "
         f"perplexity: {perplexity(reading.loss, len(truth)):.6g}, "
-        f"probability: {reading.line.confidence:6.2%} {correct:>4.0%} "
+        f"probability: {reading.line.confidence:6.2%}, this line: {correct:>4.0%} "
         f"{escape_controls(shown)} {escape_controls(reading.name)}"
     )
 

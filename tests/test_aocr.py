@@ -70,8 +70,8 @@ def test_the_report_has_every_line(project, capsys):
     assert "report: results/report.md" in capsys.readouterr().out
     log = (project / "attentionocr.log").read_text()
     steps = re.findall(
-        r"Step (\d+) \([\d.]+s\)\. Accuracy of characters: +[\d.]+%, loss: [\d.]+, "
-        r"perplexity: \S+, probability: +[\d.]+% +\d+% \(",
+        r"Step (\d+) \([\d.]+s\)\. Accuracy of characters so far: +[\d.]+%, loss: [\d.]+, "
+        r"perplexity: \S+, probability: +[\d.]+%, this line: +\d+% \(",
         log,
     )
     assert steps[-4:] == ["1", "2", "3", "4"]
@@ -105,7 +105,7 @@ def test_every_line_has_pictures_of_where_its_characters_were_read(project):
 def test_without_distance_a_line_counts_whole_or_not(project):
     log = project / "whole.log"
     assert run(f"--no-distance test ./datasets/testing.tfrecords --log-path {log}") == 0
-    shares = re.findall(r"probability: +[\d.]+% +(\d+)% \(", log.read_text())
+    shares = re.findall(r"this line: +(\d+)% \(", log.read_text())
     assert len(shares) == 4 and set(shares) <= {"0", "100"}
 
 
