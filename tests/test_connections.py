@@ -1,5 +1,6 @@
 """Connections of the server that stall, are too many, or are named by another host."""
 
+import asyncio
 import contextlib
 import logging
 import os
@@ -23,16 +24,18 @@ from aocr.server.failures import FailureMiddleware
 from aocr.server.hosts import HostMiddleware, allowed_hosts
 
 LARGE = 40_000_000  # bytes of an answer, more than the kernel takes
+ASKED = threading.Semaphore(0)  # released for each request for /slow
+GO_ON = threading.Event()  # until then such requests wait
 
 
 async def app(scope, receive, send):
-    """Answers /large with much, and /slow after two seconds."""
+    """Answers /large with much, and /slow when GO_ON is set."""
     assert scope["type"] in ("http", "lifespan")
     if scope["type"] == "http":
         if scope["path"] == "/slow":
-            import asyncio
-
-            await asyncio.sleep(2)
+            ASKED.release()
+            while not GO_ON.is_set():
+                await asyncio.sleep(0.02)
         text = "x" * LARGE if scope["path"] == "/large" else "here"
         await PlainTextResponse(text)(scope, receive, send)
 
@@ -97,16 +100,18 @@ def test_a_connection_too_many_is_refused_and_logged_once(caplog):
         contextlib.ExitStack() as held,
     ):
         slow = b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n"
+        waiting = [held.enter_context(connect(address, slow)) for _ in range(10)]
         for _ in range(10):
-            held.enter_context(connect(address, slow))
-        time.sleep(0.3)
+            assert ASKED.acquire(timeout=20)
         answers = []
         for _ in range(20):
             with connect(address) as connection, contextlib.suppress(ConnectionResetError):
                 answers.append(connection.recv(1000))
         assert answers and all(answer.startswith(b"HTTP/1.1 503") for answer in answers)
         assert b"too many connections; try again later" in answers[0]
-        time.sleep(3)
+        GO_ON.set()
+        for connection in waiting:
+            assert connection.recv(10_000).startswith(b"HTTP/1.1 200 OK")
         assert get(address).text == "here"
     assert len(caplog.messages) == 1 and "refused a connection: 10 are open" in caplog.text
 

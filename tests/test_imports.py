@@ -36,7 +36,7 @@ print(json.dumps(found))
 """
 COMMANDS = ("label", "dataset", "train", "test", "predict", "export", "onnx", "serve")
 IMAGE = ("inference_test_imgs/water_meter.png",)
-MEMORY = 250  # MB, of a process that draws
+MEMORY = 175  # MB, of a process that draws
 
 
 def test_the_parts_import_neither_keras_nor_tensorflow():

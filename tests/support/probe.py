@@ -11,7 +11,12 @@ def imported() -> list[str]:
 
 
 def peak_memory() -> float:
-    """The most memory that this process has been resident in, in MB (Linux)."""
+    """The most memory that this process has had of its own, in MB (Linux).
+
+    Pages of libraries are left out: processes share them, and how many of them are in memory
+    depends on how long ago the files were written.
+    """
     with open("/proc/self/status", encoding="utf-8") as file:
-        row = next(row for row in file if row.startswith("VmHWM"))
-    return int(row.split()[1]) / 1024
+        rows = dict(row.split(":", 1) for row in file)
+    most, of_files = (int(rows[name].split()[0]) for name in ("VmHWM", "RssFile"))
+    return (most - of_files) / 1024
