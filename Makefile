@@ -25,7 +25,7 @@ $(INSTALLED): requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || { \
 		echo "Python 3.11, 3.12 or 3.13 is needed; name one: make PYTHON=python3.12" >&2; exit 1; }
 	$(PYTHON) -m venv .venv
-	$(PIP) $$(grep -o '^uv==[^ ]*' requirements/dev.txt)
+	-$(PIP) $$(grep -o '^uv==[^ ]*' requirements/dev.txt)
 	$(UV) -r requirements.txt --editable . || $(PIP) -r requirements.txt --editable .
 	@touch $@
 
