@@ -350,9 +350,11 @@ def test_a_second_page_is_told_of_the_first(folder, new_page):
         first.keyboard.type("7")
         first.keyboard.press("Enter")
         first.locator("#taken", has_text="opened in another page").wait_for()
+        first.keyboard.press("Enter")  # meant for a text, it must not take the folder back
         assert not (folder / "labels.tsv").exists()
         second.reload()
         second.locator("#work").wait_for()
+        assert first.locator("#taken").is_visible() and first.locator("#work").is_hidden()
 
 
 def test_a_suspected_error_comes_first_in_a_review(folder, labelled_folder, new_page):
