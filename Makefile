@@ -57,7 +57,7 @@ format: $(READY)  ## format the code, and fix what ruff can fix
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-notebook: $(INSTALLED)  ## run the notebooks and keep their outputs in them
+notebook: $(READY)  ## run the notebooks and keep their outputs in them
 	$(BIN)/python -m jupyter nbconvert --to notebook --execute --inplace \
 		--ExecutePreprocessor.record_timing=False ocr_simple.ipynb docs/inside.ipynb
 

@@ -62,7 +62,7 @@ class _Hidden(importlib.abc.MetaPathFinder):
 
 @contextlib.contextmanager
 def without_extras() -> Iterator[None]:
-    """Import Keras without EXTRAS, which take a third of the time that its import takes."""
+    """Import Keras without EXTRAS, which take a third of its time where all are installed."""
     hidden = _Hidden(name for name in EXTRAS if name != backend())
     sys.meta_path.insert(0, hidden)
     try:

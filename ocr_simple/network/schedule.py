@@ -12,8 +12,8 @@ Tensor = Any  # of Keras's backend
 class WarmupCosine(keras.optimizers.schedules.LearningRateSchedule):
     """A linear rise, then half a cosine to a share of the highest rate.
 
-    As Keras's CosineDecay, but without its conditions: an optimiser asks for the rate once for
-    each weight, and each condition takes 60 ms when TensorFlow makes the graph of a step.
+    The same rates as Keras's CosineDecay, but without conditions. An optimiser asks for the rate
+    once for each weight, and TensorFlow would add a condition to the graph of a step each time.
     """
 
     def __init__(self, highest: float, steps: int, warmup: int, final: float):
