@@ -129,8 +129,8 @@ class LookOptions(Group):
     """Report labels with other characters than these: the name of an alphabet, such as ascii, a
     string of characters, or a UTF-8 file of them."""
     sheet: Path | None = Path("check.png")
-    """Picture of some images with their labels to write, a .png file outside of the data sets. It
-    replaces no file but such a picture. None: no picture."""
+    """Picture of some images with their labels to write, a .png file outside of the data sets. An
+    existing file is replaced only if this command made it. None: no picture."""
 
 
 @dataclass(frozen=True)
@@ -179,7 +179,8 @@ class DiagnosisOptions(Group):
     """Lines to draw of each recipe."""
     sheet: Path | None = Path("diagnose.png")
     """Picture to write, a .png file outside of the folder: your pictures, each beside the generated
-    line most like it. It replaces no file but such a picture. None: no picture."""
+    line most like it. An existing file is replaced only if this command made it. None: no
+    picture."""
     seed: NotNegative = 0
     """Random seed of the generated lines, and of --curve."""
     curve: bool = False
@@ -273,8 +274,8 @@ class ReportOptions(Group):
     output_dir: Path = Path("results")
     """Folder for the report and the pictures. An earlier report in it is replaced."""
     orientation: Orientation = "upright"
-    """auto: also read each image upside down, and sideways if it is taller than wide, and keep the
-    surest reading."""
+    """auto: also read each image upside down, if it is taller than wide also sideways (over twice
+    as tall: only sideways), and keep the surest reading."""
     visualize: bool = False
     """Draw, for every line, where each of its characters was read."""
     distance: bool = True
@@ -440,8 +441,8 @@ class LimitOptions(Group):
     max_bodies: Positive = 128_000_000
     """Bytes of all requests together that were not answered yet; more get 503."""
     timeout: Annotated[float, Gt(0)] = 10.0
-    """Seconds within which the headers of a request must arrive, then its body, and again within
-    which its images are read."""
+    """Seconds for the headers of a request to arrive, again for its body, and again for reading its
+    images."""
     grace: Annotated[float, Gt(0)] = 9.0
     """Seconds within which the server ends after Ctrl-C or SIGTERM; open requests may take two
     thirds of them. Docker waits for 10."""

@@ -176,9 +176,9 @@ class MoreVariationOptions(Group):
     shear: Strength = 0.2
     """Largest slant, as a share of the line's height."""
     zoom: Strength = 0.3
-    """Zoom range as a natural logarithm: 0.3 gives scales from 0.55 to 1.35."""
+    """Zoom as a natural logarithm z: scales from exp(-2 z) to exp(z); 0.3 gives 0.55 to 1.35."""
     stretch: Strength = 0.5
-    """Same for the width alone: 0.5 gives 0.61 to 1.65."""
+    """Stretching of the width alone, s: from exp(-s) to exp(s); 0.5 gives 0.61 to 1.65."""
     spacing: NotNegative = 2
     """Random variation of --character-spacing in pixels; rarely up to ten times this."""
     stroke_weight: Share = 0.6
@@ -452,8 +452,8 @@ class InferenceOptions(Group):
     page: Positive = 1
     """Which page of a TIFF, or frame of a GIF, to read."""
     orientation: Orientation = "upright"
-    """auto: read each image upright and upside down, and sideways if it is taller than wide, and
-    keep the surest; this takes twice the time or more."""
+    """auto: also read each image upside down, if it is taller than wide also sideways (over twice
+    as tall: only sideways), and keep the surest reading; this takes twice the time or more."""
     max_pixels: Pixels = 50_000_000
     """Largest image, in pixels; a larger one is reported and not decoded."""
     max_columns: Positive = 16_000
