@@ -73,8 +73,9 @@ def _test(options: TestOptions, file: Path, other: Path | None, folder: Path) ->
             )
     say(f"Reading with {storage.display_name(file)}", sys.stderr)
     recognizer = _load(options, file)
+    against = _load(options, other) if other else None
     rows = in_kept_box(rows, recognizer.spec.crop, lambda message: say(message, sys.stderr))
-    entries, readings, faults = _read(recognizer, rows, options.distance)
+    entries, readings, faults = _read(recognizer, rows, options.distance, against)
     if faults:
         reasons = fault_list(faults)
         log.warning(f"{len(faults)} of {len(rows)} rows cannot be used:{reasons}")
@@ -86,7 +87,10 @@ def _test(options: TestOptions, file: Path, other: Path | None, folder: Path) ->
     def pixels_of(index: int) -> np.ndarray:
         return _upright(entries[index], readings[index], channels=3)
 
-    comparison = _compare(options, other, entries, readings) if other else None
+    comparison = None
+    if other and against:
+        say(f"Reading with {storage.display_name(other)}", sys.stderr)
+        comparison = _compare(options, against, entries, readings)
     draw = functools.partial(_draw_pictures, recognizer, entries, readings)
     title = f"{', '.join(options.dataset)}, read with {storage.display_name(file)}"
     evaluation = write_report(
@@ -110,11 +114,9 @@ def _load(options: TestOptions, file: Path) -> "Recognizer":
 
 
 def _compare(
-    options: TestOptions, other: Path, entries: list[Entry], readings: list[Reading]
+    options: TestOptions, recognizer: "Recognizer", entries: list[Entry], readings: list[Reading]
 ) -> Comparison:
-    """The comparison with another model, which reads the same lines."""
-    say(f"Reading with {storage.display_name(other)}", sys.stderr)
-    recognizer = _load(options, other)
+    """The comparison with another model's recogniser, which reads the same lines."""
     found: list[Reading] = []
     for start in range(0, len(entries), CHUNK):
         chunk = entries[start : start + CHUNK]
@@ -126,9 +128,15 @@ def _compare(
 
 
 def _read(
-    recognizer: "Recognizer", rows: list[Entry | Fault], distance: bool
+    recognizer: "Recognizer",
+    rows: list[Entry | Fault],
+    distance: bool,
+    against: "Recognizer | None",
 ) -> tuple[list[Entry], list[Reading], list[Fault]]:
-    """(entries that were read, what was read in them, rows that cannot be used), in order."""
+    """(entries that were read, what was read in them, rows that cannot be used), in order.
+
+    against: of another model, which must be able to read the images too.
+    """
     used: list[Entry] = []
     readings: list[Reading] = []
     faults = {i: row for i, row in enumerate(rows) if isinstance(row, Fault)}
@@ -140,7 +148,8 @@ def _read(
         for i, entry in chunk:
             try:
                 pixels = labelled.load_image(entry, recognizer.spec.channels)
-                check_columns(entry.name, pixels, recognizer.spec.height, recognizer.max_columns)
+                for each in filter(None, (recognizer, against)):
+                    check_columns(entry.name, pixels, each.spec.height, each.max_columns)
                 examples.append((pixels, entry.label, entry.name))
                 good.append(entry)
             except (OSError, ImageError) as error:

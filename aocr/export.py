@@ -31,7 +31,7 @@ from aocr.parity import (
     compare,
     samples,
 )
-from aocr.server.versions import is_version
+from aocr.server.versions import is_version, versions_in
 from aocr.web import browser
 from aocr.web.folder import check_runtime
 from ocr_simple import images as imaging
@@ -103,11 +103,11 @@ def export(
     every = "all" in formats
     chosen = [f for f in FORMATS if f.name in formats or (every and f.name != WEB)]
     files = [form.file for form in chosen if form.file != SAVEDMODEL]
-    names = (name for file_name in files for name in (file_name, f"{file_name}.json"))
+    descriptions = [f"{file_name}.json" for file_name in files if file_name != WEB]
     # README.md last: it says which files there are
     code = (export_files.READER, *([export_files.READER_CONSTRAINT] if kept else []))
     common = (*code, export_files.README)
-    export_files.check_replaceable(output, (*common, *names))
+    export_files.check_replaceable(output, (*common, *files, *descriptions))
     validation = _validation_of(file)
     model = models.load(file)
     without_cudnn(model)  # neither ONNX nor LiteRT has its operation
@@ -242,7 +242,7 @@ def _accuracy(recognizer: "Recognizer") -> dict[str, Any]:
 def _readme(folder: Path, new: Path, formats: Sequence["Format"]) -> str:
     """How to use each format that a folder holds; new: with the files that it will hold too."""
     there = {path.name: path for place in (folder, new) for path in place.iterdir()}
-    versions = sorted(filter(str.isdecimal, there), key=int)
+    versions = [path.name for path in (*versions_in(folder), *versions_in(new))]
     also = f", {export_files.READER_CONSTRAINT}" if export_files.READER_CONSTRAINT in there else ""
     parts = [
         f"# {cell(Path(storage.display_name(folder)).resolve().name)}\n",
@@ -269,8 +269,8 @@ def _earlier(folder: Path, new: set[str]) -> list[str]:
     """The exported files that are in a folder besides `new`, each with its model; for people."""
     from aocr.formats import FORMATS
 
-    versions = sorted((p.name for p in folder.iterdir() if is_version(p.name)), key=int)
-    names = [form.file for form in FORMATS if form.file != SAVEDMODEL] + versions[-2:]
+    versions = [path.name for path in versions_in(folder)[-2:]]
+    names = [form.file for form in FORMATS if form.file != SAVEDMODEL] + versions
     there = [folder / name for name in names if name not in new and (folder / name).exists()]
     return [f"{path.name} (from {export_files.made_from(path)})" for path in there]
 
@@ -305,10 +305,11 @@ def run(options: ExportOptions, _: list[str]) -> int:
         )
         if item.path.name == WEB and not browser.find():
             print("    not checked in a browser, only its model: playwright or Chromium is missing")
-        for what in (f"constraint to {kept}" * bool(kept), f"box for images of {box}" * bool(box)):
-            if what:
-                print(f"    {what}: {item.obeyed}")
+        if kept:
+            say(f"    constraint to {kept}: {item.obeyed}")
+        if box:
+            say(f"    box for images of {box}: {item.obeyed}")
     for name in _earlier(output, {item.path.name for item in found}):
         say(f"{name} is there too, from an earlier export")
-    print(f"How to use them: {storage.display_name(output / 'README.md')}")
+    say(f"How to use them: {storage.display_name(output / 'README.md')}")
     return 0

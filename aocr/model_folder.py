@@ -13,7 +13,9 @@ MOST_BYTES = 1 << 20  # of that file
 
 def model_folder(dataset: str | os.PathLike) -> Path:
     """checkpoints/NAME, by the name of the data set; NAME_model if the pictures are in there."""
-    folder = AocrTrainOptions.model_dir / (Path(absolute(dataset)).stem or "mine")
+    place = Path(absolute(dataset))
+    name = place.name if place.is_dir() else place.stem  # scans.2024 is a whole name
+    folder = AocrTrainOptions.model_dir / (name or "mine")
     return folder.with_name(f"{folder.name}_model") if holds(folder, dataset) else folder
 
 

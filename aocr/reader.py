@@ -214,12 +214,15 @@ def constraint_of(about: dict[str, Any], model: Path) -> Any:
 
     Raises ValueError if it is damaged, or if that file is missing.
     """
-    if "automaton" not in (about.get("constraint") or ()):
+    constraint = about.get("constraint")
+    if not isinstance(constraint, dict | None):
+        raise ValueError(f"{model}: its constraint is not an object; export it again")
+    if not constraint or "automaton" not in constraint:
         return None
     name = ".reader_constraint" if __package__ else "reader_constraint"  # beside this file
     try:
         module = importlib.import_module(name, __package__ or None)
-        return module.Constraint(about["constraint"], len(about["alphabet"]) + 1)
+        return module.Constraint(constraint, len(about["alphabet"]) + 1)
     except ImportError as error:
         raise ValueError("reader_constraint.py: not there; copy it beside reader.py") from error
     except ValueError as error:

@@ -37,7 +37,7 @@ def main(options: Options) -> None:
         processes = start(options.count, "--model-dir", f"{folder}/run", *options.train)
         codes = [process.wait() for process in processes]
     print(f"{options.count} processes, {time.perf_counter() - started:.0f} s, exit status {codes}")
-    sys.exit(max(codes))
+    sys.exit(max(map(abs, codes)))  # -9: killed
 
 
 if __name__ == "__main__":

@@ -57,9 +57,11 @@ class Options:
 def copy_labelled(entries: list[Entry], folder: Path) -> None:
     """Write some entries to a folder with labels.tsv."""
     folder.mkdir(parents=True)
-    for entry in entries:
-        shutil.copy(entry.file, folder / Path(entry.name).name)
-    rows = [f"{Path(entry.name).name}\t{entry.label}\n" for entry in entries]
+    rows = []
+    for number, entry in enumerate(entries):  # two folders may have images of one name
+        name = f"{number:05}_{Path(entry.name).name}"
+        shutil.copy(entry.file, folder / name)
+        rows.append(f"{name}\t{entry.label}\n")
     (folder / "labels.tsv").write_text("".join(rows), encoding="utf-8")
 
 

@@ -15,3 +15,7 @@ class TrainError(ValueError):
 
 class DatasetError(ValueError):
     """A data set that cannot be used. The message names each place, the problem and the fix."""
+
+
+class NoDatasetError(DatasetError):
+    """There is no data set at a place."""

@@ -30,7 +30,7 @@ THREADS = 16  # downloads at the same time
 PIECE = 1 << 20  # bytes decompressed at a time
 SYSTEM_FILES = {"thumbs.db", "desktop.ini"}  # of Windows
 
-_origins: dict[str, str] = {}  # local copy of a file or folder -> its URL
+_origins: dict[str, str] = {}  # local copy of a folder -> its URL
 _copied: dict[str, Path] = {}  # URL of a folder that no longer changes -> its local copy
 _kept: set[Path] = set()  # copies that stay when this process ends
 _folders: list[str] = []  # the folder of this process's local copies, once there is one
@@ -160,6 +160,7 @@ def move(url: str, to: str, names: Iterable[str]) -> None:
 def download(url: str, folder: str | os.PathLike, wanted: Iterable[str] | None = None) -> None:
     """Copy the files in a folder, or only the `wanted` ones, to a local folder."""
     system, path = _file_system(url)
+    _origins[str(folder)] = url
 
     def download_file(name: str) -> None:
         if Path(name).is_absolute() or ".." in Path(name).parts:
@@ -194,7 +195,6 @@ def local_file(path: str | os.PathLike) -> Path:
     folder, _, name = url.rpartition("/")
     place = Path(tempfile.mkdtemp(dir=_copies()))
     download(folder, place, [name])
-    _origins[str(place / name)] = url
     return place / name
 
 
@@ -224,7 +224,7 @@ def local_folder(url: str) -> Path:
     if url not in _copied:
         place = Path(tempfile.mkdtemp(dir=_copies())) / url.rpartition("/")[2]
         download(url, place)
-        _origins[str(place)], _copied[url] = url, place
+        _copied[url] = place
     return _copied[url]
 
 

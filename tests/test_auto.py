@@ -274,9 +274,17 @@ def test_too_few_labels_are_an_error(tmp_path, capsys):
     (tmp_path / "a.png").write_bytes(b"")
     arguments = ["train", str(tmp_path), "--auto", "--model-dir", str(tmp_path / "run")]
     assert status_of(cli.main, arguments) == 2
-    assert "10 labelled images or more, and there are 1" in capsys.readouterr().err
+    message = "--auto needs 10 labelled images that can be used, and there are 1"
+    assert message in capsys.readouterr().err
     assert status_of(cli.main, ["train", "--auto"]) == 2
     assert "name a FOLDER" in capsys.readouterr().err
+
+
+def test_the_name_of_a_folder_may_have_a_point(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("scans.2024").mkdir()
+    assert model_folder("scans.2024") == Path("checkpoints/scans.2024")
+    assert model_folder("scans.tfrecords") == Path("checkpoints/scans")
 
 
 def test_the_folder_of_the_pictures_is_never_the_models(tmp_path, capsys, monkeypatch):
@@ -304,4 +312,5 @@ def test_the_model_is_never_worse_than_the_one_it_began_with(labelled_folder, tm
     figures = json.loads((folder / "auto.json").read_text())
     assert (figures["start"], figures["better"]) == ("digits", False)
     assert (folder / "best.keras").read_bytes() == find_model("digits").read_bytes()
-    assert set((tmp_path / "model_texts.txt").read_text()) <= set(string.digits + "\n")
+    assert set((folder / "texts.txt").read_text()) <= set(string.digits + "\n")
+    assert f"--strings-file {folder / 'texts.txt'}" in shown.out

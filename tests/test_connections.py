@@ -19,7 +19,13 @@ from fastapi import FastAPI
 from starlette.responses import PlainTextResponse
 from support.commands import ROOT
 
-from aocr.server.connections import Connection, Listener, Server, connections_that_fit
+from aocr.server.connections import (
+    Connection,
+    Listener,
+    Server,
+    connections_that_fit,
+    listen,
+)
 from aocr.server.failures import FailureMiddleware
 from aocr.server.hosts import HostMiddleware, allowed_hosts
 
@@ -264,6 +270,9 @@ def test_a_failure_is_logged_once_and_cut(caplog):
         ("0.0.0.0", (), "evil.example", 200),
         ("0.0.0.0", ("OCR.example",), "ocr.EXAMPLE", 200),
         ("0.0.0.0", ("ocr.example",), "evil.example", 400),
+        ("0.0.0.0", ("ocr.example:8443",), "ocr.example:8443", 200),
+        ("0.0.0.0", ("[fe80::1]",), "[fe80::1]:8501", 200),
+        ("0.0.0.0", ("fe80::1",), "[fe80::1]:8501", 200),
     ],
 )
 def test_only_names_of_the_server_are_answered(listening, allowed, host, status):
@@ -273,6 +282,17 @@ def test_only_names_of_the_server_are_answered(listening, allowed, host, status)
         assert answer.status_code == status
         assert status == 200 or "--allowed-host" in answer.json()["error"]
         assert get(address, "/healthz", headers={"Host": host}).status_code == 200
+
+
+@pytest.mark.parametrize("allowed", ["https://ocr.example", "", "a:b:c]"])
+def test_what_is_no_name_of_a_host_is_refused(allowed):
+    with pytest.raises(ValueError, match=r"--allowed-host .*: give a name or an address"):
+        allowed_hosts("0.0.0.0", (allowed,))
+
+
+def test_an_address_that_is_not_there_is_named_by_its_option():
+    with pytest.raises(ValueError, match=r"--host nowhere\.invalid: .*; give another --host"):
+        listen("nowhere.invalid", 0)
 
 
 @pytest.mark.parametrize(

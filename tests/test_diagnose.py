@@ -15,6 +15,7 @@ from aocr.diagnose.pictures import find_pictures, load
 from aocr.diagnose.recipe_lines import COMPARED, draw_recipe, few_fonts
 from aocr.options import DiagnoseOptions
 from ocr_simple.drawing.fonts import find_fonts
+from ocr_simple.errors import DatasetError
 from ocr_simple.photography.appearance import measure
 from ocr_simple.photography.nearness import Nearness
 from ocr_simple.reports.nearest_pictures import beside
@@ -52,6 +53,19 @@ def test_all_images_of_a_folder_are_found_with_the_labels_that_there_are(counter
     assert found.labels == ["00417", "12345678"]
     assert [picture.label for picture in found.pictures].count(None) == COUNT - 2
     assert [Path(fault.place).name for fault in found.faults] == ["labels.tsv:3", "zz.png"]
+
+
+def test_pictures_of_a_bucket_are_found_once_with_their_labels(image_folder):
+    url = (image_folder / "images").as_uri()
+    annotate(image_folder / "images" / "labels.tsv", "a.png\t12")
+    listed, faults = find_pictures(url, DiagnoseOptions())
+    assert sorted((Path(each.entry.file).name, each.labelled) for each in listed) == [
+        ("a.png", True), ("b.jpg", False), ("com,ma.png", False), ("with space.png", False),
+    ]  # fmt: skip
+    assert not faults
+    (image_folder / "images" / "labels.tsv").write_bytes(b"a.png\t\xff\n")
+    with pytest.raises(DatasetError, match=r"images/labels\.tsv"):
+        find_pictures(url, DiagnoseOptions())
 
 
 def test_few_pictures_are_evenly_spread_over_all(image_folder):

@@ -2,12 +2,15 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import pytest
 from PIL import Image
 from support.in_process import run_aocr as run
 
+import model as models
 from ocr_simple.datasets.annotations import read_labels
+from ocr_simple.spec import ModelSpec
 
 
 @pytest.fixture
@@ -65,6 +68,17 @@ def test_a_model_is_compared_with_another(folder, capsys):
     found = report()["comparison"]
     assert found["other"] == "numbers" and 0 <= found["p"] <= 1
     assert "Compared with" in (folder.parent / "results/report.html").read_text("utf-8")
+
+
+def test_an_image_too_long_for_the_other_model_is_a_fault_of_both(folder, capsys, caplog):
+    models.save(models.build(ModelSpec(height=64, rnn_units=8)), Path("high.keras"))
+    Image.new("L", (6000, 20), 255).save(folder / "long.png")  # 9,600 columns, or 19,200
+    with open(folder / "labels.tsv", "a", encoding="utf-8") as rows:
+        rows.write("long.png\t1\n")
+    assert run("test lines --model digits --against high.keras") == 1
+    assert "1 of 13 rows cannot be used" in caplog.text
+    assert "19,200 columns at the model's height of 64" in caplog.text
+    assert "high.keras" in report()["comparison"]["other"]
 
 
 def test_a_model_to_compare_with_that_is_not_there_is_an_error_before_the_work(folder, capsys):

@@ -10,7 +10,7 @@ from PIL import Image
 
 from aocr import export_files, reader
 from aocr.export_files import READER, README, check_described, check_replaceable, describe, signed
-from aocr.server.versions import read_about
+from aocr.server.versions import read_about, versions_in
 from ocr_simple.messages import CONTROLS
 from ocr_simple.spec import ModelSpec
 
@@ -152,6 +152,20 @@ def test_errors_of_reader_are_short_and_cannot_control_the_terminal(tmp_path, ca
     message = capsys.readouterr().err
     assert message.startswith(f"{tmp_path}/m\\x1b[2J.onnx: ") and message.count("\n") == 1
     assert "\x1b" not in message and len(message) < 500
+
+
+@pytest.mark.parametrize("constraint", [5, "automaton", ["automaton"]])
+def test_a_constraint_of_a_wrong_shape_is_named(tmp_path, constraint):
+    with pytest.raises(ValueError, match="its constraint is not an object; export it again"):
+        reader.constraint_of(ABOUT | {"constraint": constraint}, tmp_path / "model.onnx")
+
+
+def test_folders_with_numbers_that_are_no_savedmodels_are_no_versions(tmp_path):
+    for name in ("2024", "3", "12"):
+        (tmp_path / name).mkdir()
+    for name in ("3", "12"):
+        (tmp_path / name / "saved_model.pb").write_bytes(b"graph")
+    assert [path.name for path in versions_in(tmp_path)] == ["3", "12"]
 
 
 def test_a_missing_or_huge_description_is_named(tmp_path):

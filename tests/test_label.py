@@ -19,7 +19,7 @@ from support.commands import ROOT
 from support.datasets import picture
 
 from aocr import cli
-from aocr.label.app import application, reading_model
+from aocr.label.app import application, pictures_in, reading_model
 from aocr.label.labels_file import Answer, LabelsFile
 from aocr.label.lock import LOCK, FolderLock
 from aocr.label.order import next_to_label
@@ -30,6 +30,7 @@ from aocr.label.session import Session
 from aocr.label.training import Training, training_command
 from aocr.server.connections import listen
 from ocr_simple.datasets.annotations import find_dataset
+from ocr_simple.datasets.crops import upright_size
 from ocr_simple.datasets.folders import images_in
 from ocr_simple.errors import DatasetError
 from ocr_simple.stoppable import StoppableProcess
@@ -186,6 +187,39 @@ def test_any_name_of_a_picture_can_be_labelled(folder, name):
     (entry,) = find_dataset(folder).entries
     assert (folder / name).samefile(entry.file) and entry.label == "1"
     assert opened(folder).get(name) == Answer("1")
+
+
+@pytest.mark.parametrize("name", ["{a}.png", "<b>.png", "~x.png"])
+def test_any_name_of_a_picture_can_have_a_label_that_is_taken_over(folder, name):
+    picture(folder / name)
+    (folder / name).with_suffix(".txt").write_text("12")
+    opened(folder).put("a.png", Answer("1"))
+    assert {entry.label for entry in find_dataset(folder).entries} == {"1", "12"}
+    assert opened(folder).get(name) == Answer("12")
+
+
+def test_texts_beside_the_images_that_cannot_be_used_are_an_error(folder):
+    (folder / "a.txt").write_bytes("Größe".encode("latin-1"))
+    with pytest.raises(DatasetError, match=r"1 row cannot be used(.|\n)*a\.txt"):
+        opened(folder)
+
+
+@pytest.mark.parametrize("rows", ["a.png\t1\u200b2\n", "a.png\t12\na.png\t1\u200b2\n"])
+def test_an_answer_replaces_a_row_that_cannot_be_used(folder, rows):
+    (folder / "labels.tsv").write_text(f"b.png\t7\n{rows}gone.png\t3\n")
+    file = opened(folder)
+    assert "cannot be used" in file.notes[0]
+    file.put("a.png", Answer("12"))
+    assert written(folder) == ["b.png\t7", "a.png\t12", "gone.png\t3"]
+
+
+def test_undo_brings_back_a_row_that_cannot_be_used(folder):
+    before = "a.png\t1\u200b2\n"
+    (folder / "labels.tsv").write_text(before)
+    file = opened(folder)
+    file.put("a.png", Answer("12"))
+    file.put("a.png", None)
+    assert (folder / "labels.tsv").read_text() == before
 
 
 # --- the session --------------------------------------------------------------------------------
@@ -419,6 +453,11 @@ def test_what_is_no_box_changes_nothing(folder, corners):
     assert not (folder / "crops.tsv").exists() and session.state()["last"] is None
 
 
+def test_a_pipe_among_the_pictures_has_no_size_and_is_not_waited_for(folder):
+    os.mkfifo(folder / "a.pipe.png")
+    assert upright_size(folder / "a.pipe.png") is None
+
+
 def test_a_box_is_removed_and_that_is_undone(folder):
     session = session_of(folder, "name")
     session.box(0, BOX)
@@ -598,6 +637,18 @@ def test_a_second_process_is_told_of_the_first(folder):
     assert not (folder / LOCK).exists()
 
 
+@pytest.mark.parametrize("kind", ["link", "pipe", "folder"])
+def test_a_lock_that_is_no_file_is_refused_and_not_followed(folder, tmp_path_factory, kind):
+    other = tmp_path_factory.mktemp("other") / "thesis.txt"
+    other.write_text("text")
+    lock = folder / LOCK
+    make = {"link": lambda: lock.symlink_to(other), "pipe": lambda: os.mkfifo(lock)}
+    make.get(kind, lock.mkdir)()
+    with pytest.raises(ValueError, match="is a link, folder, pipe or device; remove it"):
+        FolderLock(folder)
+    assert other.read_text() == "text" and os.path.lexists(lock)
+
+
 def test_the_lock_of_a_killed_process_is_taken_over(folder):
     script = "import os, sys, pathlib; from aocr.label.lock import FolderLock\n"
     script += "lock = FolderLock(pathlib.Path(sys.argv[1])); os.kill(os.getpid(), 9)"
@@ -631,6 +682,14 @@ def test_mistakes_are_reported_before_anything_starts(image_folder, capsys, give
 def test_a_folder_that_cannot_be_written_to_is_an_error_before_anything_starts(capsys):
     assert cli.main(["label", "/proc"]) == 2
     assert "FOLDER /proc: cannot be written to" in capsys.readouterr().err
+
+
+def test_pictures_whose_names_no_row_can_have_are_left_out_and_named(folder, capsys):
+    for name in (b"caf\xe9.png", b"a\tb.png"):
+        picture(folder / os.fsdecode(name))
+    assert [image.name for image in pictures_in(folder)] == list(NAMES)
+    message = capsys.readouterr().err
+    assert "2 pictures left out" in message and r"caf\udce9.png" in message
 
 
 def test_another_model_is_read_with_after_a_failure(folder, monkeypatch):

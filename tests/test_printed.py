@@ -2,18 +2,21 @@
 
 import json
 import logging
+import re
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
 from support.commands import status_of
 
 from aocr import evaluate
+from aocr.server import pages
 from ocr_simple.command_line import MessageFormatter, say
 from ocr_simple.datasets.annotations import Dataset
 from ocr_simple.datasets.entries import Entry
 from ocr_simple.datasets.tfrecords import WriteSummary
-from ocr_simple.messages import CONTROLS, escape_controls, escape_json, escape_message
+from ocr_simple.messages import CONTROLS, HIDDEN, escape_controls, escape_json, escape_message
 from ocr_simple.options import InferenceOptions
 from ocr_simple.reading_commands import format_line, plan
 from ocr_simple.reports.markdown import cell
@@ -134,3 +137,10 @@ def test_errors_of_a_command_are_escaped(capsys, monkeypatch, tmp_path):
 )
 def test_a_report_makes_no_links(text, expected):
     assert cell(text) == expected
+
+
+def test_a_table_that_the_page_copies_has_none_of_these_characters_either():
+    page = (Path(pages.__file__).parent / "results.js").read_text("utf-8")
+    found = re.search(r"const HIDDEN = /\[(.+)\]/gu", page)
+    python = re.sub(r"\\U000(\w{5})", r"\\u{\1}", HIDDEN)
+    assert found and found[1] == python

@@ -18,6 +18,7 @@ import pytest
 from s3fs import S3FileSystem
 from support.bucket import Faults, bucket
 from support.commands import ROOT
+from support.datasets import annotate
 from support.in_process import run_aocr, run_train
 from support.serving import serving
 
@@ -25,6 +26,7 @@ from aocr.options import ServeOptions
 from aocr.server import service
 from aocr.server.versions import newest
 from ocr_simple import storage
+from ocr_simple.datasets.annotations import find_dataset
 from ocr_simple.datasets.tfrecords import write_labelled
 from ocr_simple.errors import TrainError
 from ocr_simple.runs.model_files import TEST_IMAGES, find_model
@@ -94,6 +96,32 @@ def test_a_local_copy_loses_what_the_bucket_no_longer_has(tmp_path):
     (folder / "a").unlink()
     mirror.fetch()
     assert [file.name for file in mirror.path.iterdir()] == ["b"]
+
+
+def test_an_image_of_a_data_set_in_a_bucket_has_its_url(image_folder):
+    annotate(image_folder / "images" / "labels.tsv", "a.png\t12")
+    url = (image_folder / "images").as_uri()
+    (entry,) = find_dataset(url).entries
+    assert storage.display_name(entry.file) == f"{url}/a.png"
+
+
+def test_a_data_set_in_a_bucket_is_that_of_its_folder(image_folder):
+    folder = image_folder / "images"
+    (folder / "in").mkdir()
+    (folder / "b.jpg").rename(folder / "in" / "b.jpg")
+    annotate(folder / "labels.tsv", "./a.png\t12", "in/b.jpg\t3", "a.png\t13", "gone.png\t4")
+    annotate(folder / "crops.tsv", "a.png\t1,1,9,1,9,9,1,9", "com,ma.png\t1,1,9,1,9,9,1,9")
+    annotate(folder / "in" / "crops.tsv", "b.jpg\t2,2,9,2,9,9,2,9")
+    url, local = folder.as_uri(), find_dataset(folder)
+    found = find_dataset(url)
+    assert [row.place for row in found.rows] == [
+        row.place.replace(str(folder), url) for row in local.rows
+    ]
+    assert [row.corners for row in found.entries] == [row.corners for row in local.entries]
+    several = [note for note in found.notes if "different labels" in note]
+    assert several == [
+        note.replace(str(folder), url) for note in local.notes if "different labels" in note
+    ]
 
 
 @pytest.mark.long

@@ -1,35 +1,71 @@
-"""What `--auto` chooses for some labelled pictures: the model to start from, recipes, texts."""
+"""What `--auto` chooses for some labelled pictures: the model to start from, recipes, texts.
+
+`choose` is the whole of it.
+"""
 
 import os
 import shlex
 import string
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from aocr.diagnose.advice import Advice
-from aocr.diagnose.recipe_lines import COMPARED, all_fonts, draw_recipe, few_fonts
+from aocr.auto import stages
+from aocr.auto.texts import pattern_of, texts_like
+from aocr.diagnose.advice import MANY, Advice, mixture
+from aocr.diagnose.pictures import spread
+from aocr.diagnose.recipe_lines import COMPARED, MODELS, all_fonts, draw_recipe, few_fonts
+from aocr.options import AocrTrainOptions
 from ocr_simple.command_line import arguments_of
+from ocr_simple.datasets import labelled_lines as labelled
 from ocr_simple.datasets.batches import Example
+from ocr_simple.datasets.entries import Entry, Fault
 from ocr_simple.drawing.fonts import find_fonts
+from ocr_simple.images import ImageError
 from ocr_simple.options import DrawingOptions, TextOptions, TrainOptions
 from ocr_simple.photography.mixtures import Mix, has_own_fonts
 from ocr_simple.photography.nearness import Nearness, compare
+from ocr_simple.reports.intervals import FEW
 from ocr_simple.reports.metrics import Reading, rates_of
-from ocr_simple.runs.model_files import MADE_FONTS, PRETRAINED
-from ocr_simple.spec import read_spec
+from ocr_simple.runs.journal import log
+from ocr_simple.runs.model_files import MADE_FONTS, PRETRAINED, find_model
+from ocr_simple.spec import ModelSpec, read_spec
 from ocr_simple.text import Alphabet, unique_characters
+from ocr_simple.written_files import write_whole
+
+if TYPE_CHECKING:  # it imports TensorFlow
+    from inference import Recognizer
 
 LINES = 100  # of each recipe, to compare the pictures with
 SURE_OF_ALPHABET = 8  # times that a character of the labels was seen, on average
-TEXTS = 4000  # generated ones
+DRAWN = 4000  # texts like the labels
+TEXTS = "texts.txt"  # they are kept in this file, beside the model
+LOOKED_AT = 200  # labelled images that the start and the recipes are chosen by
 TEXT_FIELDS = {field.name for field in fields(TextOptions)} - {"alphabet"}
 
 Read = Callable[[str, Sequence[Example]], list[Reading]]  # (model, labelled lines) -> readings
+
+
+class Shipped:
+    """Models by name, each loaded once."""
+
+    def __init__(self) -> None:
+        self._loaded: dict[str, Recognizer] = {}
+
+    def __getitem__(self, name: str) -> "Recognizer":
+        from inference import Recognizer
+
+        if name not in self._loaded:
+            self._loaded[name] = Recognizer.load(name)
+        return self._loaded[name]
+
+    def read(self, name: str, examples: Sequence[Example]) -> list[Reading]:
+        """What a model reads in labelled lines."""
+        return self[name].evaluate(examples)
 
 
 def shipped_models(labels: Iterable[str]) -> list[str]:
@@ -102,3 +138,106 @@ def command_of(options: TrainOptions) -> str:
 def reading_command(folder: Path) -> str:
     """The command that reads with the model in a folder."""
     return f"python inference.py --model {shlex.quote(str(folder))} IMAGE..."
+
+
+def _characters(alphabet: str, spec: ModelSpec, labels: Sequence[str]) -> str:
+    """The characters of an --alphabet, which may be auto."""
+    if alphabet != "auto":
+        return Alphabet.parse(alphabet).characters
+    return unique_characters(spec.alphabet + "".join(labels))
+
+
+def usable(found: list[Entry | Fault], chosen: TrainOptions, spec: ModelSpec) -> list[Entry]:
+    """The images that can be trained on. Raises DatasetError, which lists the others."""
+    labels = [row.label for row in found if isinstance(row, Entry)]
+    spec = replace(spec, alphabet=_characters(chosen.alphabet, spec, labels))
+    limits = chosen.max_width, chosen.max_height, chosen.skip_bad
+    return labelled.select_usable(found, spec, *limits)[0]
+
+
+def _examples(entries: Sequence[Entry]) -> list[Example]:
+    """The images that can be read, in grey. The others are reported by `usable`."""
+    examples = []
+    for entry in entries:
+        try:
+            examples.append((labelled.load_image(entry), entry.label, entry.name))
+        except (OSError, ImageError):
+            continue
+    if not examples:
+        raise ValueError(f"{entries[0].place}: neither this nor any other image can be read")
+    return examples
+
+
+def drawn_texts(folder: Path) -> Path:
+    """Where the texts to draw are while a model is trained in a folder, which may be removed."""
+    return folder.with_name(f"{folder.name}_{TEXTS}")
+
+
+def _generated(
+    given: dict[str, Any],
+    folder: Path,
+    spec: ModelSpec,
+    alphabet: str,
+    labels: Sequence[str],
+    examples: Sequence[Example],
+    models: Shipped,
+) -> dict[str, Any]:
+    """The options of the generated lines: their recipes, fonts and texts."""
+    from aocr.diagnose.features import Features
+
+    fonts = given.get("fonts", TrainOptions.fonts)
+    recipes = given.get("recipe")
+    if recipes is None:
+        log(stages.LOOKING)
+        features = Features([models[name] for name in MODELS])
+        pixels = [pixels for pixels, _, _ in examples]
+        nearness = nearest_recipes(pixels, features, fonts, seed=0)
+        recipes = tuple(mixture(nearness))
+    chosen = {
+        "mix_generated": 0.5,
+        "recipe": recipes,
+        "fonts": fonts_of(recipes, fonts),
+    }
+    if not uses_texts(given):
+        return chosen
+    characters = _characters(alphabet, spec, labels)
+    texts = dict.fromkeys(texts_like(labels, characters, DRAWN))
+    file = drawn_texts(folder)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(file, ("\n".join(texts) + "\n").encode())
+    pattern = pattern_of([label for label in labels if label])
+    log(f"Drawing texts like the labels{f', {pattern}' if pattern else ''}")
+    return chosen | {"text_source": "strings", "strings_file": file}
+
+
+def choose(
+    options: AocrTrainOptions, folder: Path, entries: list[Entry], models: Shipped
+) -> tuple[TrainOptions, ModelSpec]:
+    """(the options of the training, what the model is that it starts from).
+
+    folder: of the model that is trained; the texts to draw are written beside it.
+    """
+    given = {
+        field.name: getattr(options, field.name)
+        for field in fields(TrainOptions)
+        if getattr(options, field.name) != getattr(AocrTrainOptions(), field.name)
+    }
+    given.pop("model_dir", None)
+    examples = _examples(spread(entries, LOOKED_AT))
+    labels = [entry.label for entry in entries]
+    start = given.get("init_from")
+    if start is None:
+        start = best_start(shipped_models(labels), examples, models.read)
+    spec = read_spec(find_model(start))
+    alphabet = given.get("alphabet") or alphabet_option(labels)
+    chosen: dict[str, Any] = {
+        "dataset": options.dataset,
+        "init_from": start,
+        "alphabet": alphabet,
+        "held_out": ("none",),
+        "patience": 5,
+        "batch_size": 16 if len(entries) < FEW else 32,
+    }
+    if len(entries) < MANY:
+        chosen |= _generated(given, folder, spec, alphabet, labels, examples, models)
+    return TrainOptions(**(chosen | given)), spec

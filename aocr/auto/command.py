@@ -7,65 +7,36 @@ began with, on images that were not trained on, and keeps the better one.
 """
 
 import dataclasses
+import os
 import shutil
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from aocr.auto import choice, stages
 from aocr.auto.comparison import LIST, PICTURE, BeforeAfter
-from aocr.auto.texts import pattern_of, texts_like
-from aocr.diagnose.advice import MANY, mixture
-from aocr.diagnose.pictures import spread
-from aocr.diagnose.recipe_lines import MODELS
 from aocr.model_folder import absolute, holds, model_folder
 from aocr.options import GOOD_START, LEAST_LABELS, AocrTrainOptions
 from ocr_simple import storage
 from ocr_simple.command_line import say
 from ocr_simple.datasets import labelled_lines as labelled
-from ocr_simple.datasets.batches import Example
 from ocr_simple.datasets.crops import in_kept_box, kept_box
-from ocr_simple.datasets.entries import Entry, Fault
+from ocr_simple.datasets.entries import Entry
 from ocr_simple.decoding.calibration import LEAST_LINES
-from ocr_simple.images import ImageError
 from ocr_simple.options import TrainOptions
 from ocr_simple.reports.intervals import FEW
-from ocr_simple.reports.metrics import Reading
 from ocr_simple.runs import devices
 from ocr_simple.runs.journal import log
 from ocr_simple.runs.model_files import BEST, find_model
 from ocr_simple.runs.run_folder import replacing
-from ocr_simple.spec import ModelSpec, read_spec
-from ocr_simple.text import Alphabet, unique_characters
-from ocr_simple.written_files import write_whole
 
 if TYPE_CHECKING:  # they import TensorFlow: see `run`
     from aocr.auto.trainings import Clock, Unseen
-    from inference import Recognizer
     from ocr_simple.network.backend import keras
 
-LOOKED_AT = 200  # labelled images that the start and the recipes are chosen by
 FEW_UNSEEN = 15  # images: with fewer, the comparison says little
 MOST_REPLANS = 2  # times that trainings begin again with fewer steps
-
-
-class Shipped:
-    """Models by name, each loaded once."""
-
-    def __init__(self) -> None:
-        self._loaded: dict[str, Recognizer] = {}
-
-    def __getitem__(self, name: str) -> "Recognizer":
-        from inference import Recognizer
-
-        if name not in self._loaded:
-            self._loaded[name] = Recognizer.load(name)
-        return self._loaded[name]
-
-    def read(self, name: str, examples: Sequence[Example]) -> list[Reading]:
-        """What a model reads in labelled lines."""
-        return self[name].evaluate(examples)
 
 
 def run(options: AocrTrainOptions) -> int:
@@ -78,33 +49,41 @@ def run(options: AocrTrainOptions) -> int:
     found = labelled.find_all_entries(options.dataset, options, log)
     found = in_kept_box(found, kept_box(options.crops), log)
     entries = [row for row in found if isinstance(row, Entry)]
-    if len(entries) < LEAST_LABELS:
-        raise ValueError(
-            f"{', '.join(options.dataset)}: --auto needs {LEAST_LABELS} labelled images or more, "
-            f"and there are {len(entries)}; label some with aocr label ({GOOD_START} are a good "
-            "start)"
-        )
+    _check_labels(options.dataset, len(entries))
     try:
         with replacing(folder) as made:
             devices.prepare()
             from aocr.auto.trainings import Clock
 
-            clock, models = Clock(options.minutes, started), Shipped()
-            chosen, spec = choose(options, folder, entries, models)
-            entries = usable(found, chosen, spec)
+            clock, models = Clock(options.minutes, started), choice.Shipped()
+            chosen, spec = choice.choose(options, made, entries, models)
+            entries = choice.usable(found, chosen, spec)
+            _check_labels(options.dataset, len(entries))
             log(f"{stages.STARTING} {chosen.init_from}, alphabet {chosen.alphabet}")
             chosen = dataclasses.replace(chosen, model_dir=made)
             planned, model, unseen = _train(chosen, entries, clock, spec.temperature)
             comparison = _compare(chosen, model, unseen, models)
+            again = dataclasses.replace(planned, model_dir=folder.with_name(f"{folder.name}_again"))
+            if choice.drawn_texts(made).exists():  # the user's own are where they are
+                os.replace(choice.drawn_texts(made), made / choice.TEXTS)
+                again = dataclasses.replace(again, strings_file=folder / choice.TEXTS)
     except KeyboardInterrupt:
         kept = f"; {folder} is as it was" if folder.exists() else ""
         log(f"Stopped before its end: nothing of this training is kept{kept}")
         raise
     labels = 0 if chosen.validation else len(entries)
     _say_result(comparison, folder, str(chosen.init_from), unseen.in_time, labels)
-    again = dataclasses.replace(planned, model_dir=folder.with_name(f"{folder.name}_again"))
     say(f"A training with these options, to repeat or to change:\n\n{choice.command_of(again)}")
     return 0
+
+
+def _check_labels(datasets: Sequence[str], labels: int) -> None:
+    """Raise ValueError if there are too few labels."""
+    if labels < LEAST_LABELS:
+        raise ValueError(
+            f"{', '.join(datasets)}: --auto needs {LEAST_LABELS} labelled images that can be used, "
+            f"and there are {labels}; label some with aocr label ({GOOD_START} are a good start)"
+        )
 
 
 def _folder(options: AocrTrainOptions) -> Path:
@@ -123,104 +102,6 @@ def _folder(options: AocrTrainOptions) -> Path:
                 "moves what is in its folder aside; name another folder"
             )
     return folder
-
-
-# --- choosing ---------------------------------------------------------------------------------
-
-
-def choose(
-    options: AocrTrainOptions, folder: Path, entries: list[Entry], models: Shipped
-) -> tuple[TrainOptions, ModelSpec]:
-    """(the options of the training, what the model is that it starts from)."""
-    given = {
-        field.name: getattr(options, field.name)
-        for field in dataclasses.fields(TrainOptions)
-        if getattr(options, field.name) != getattr(AocrTrainOptions(), field.name)
-    }
-    given.pop("model_dir", None)
-    examples = _examples(spread(entries, LOOKED_AT))
-    labels = [entry.label for entry in entries]
-    start = given.get("init_from")
-    if start is None:
-        start = choice.best_start(choice.shipped_models(labels), examples, models.read)
-    spec = read_spec(find_model(start))
-    alphabet = given.get("alphabet") or choice.alphabet_option(labels)
-    chosen: dict[str, Any] = {
-        "dataset": options.dataset,
-        "init_from": start,
-        "alphabet": alphabet,
-        "held_out": ("none",),
-        "patience": 5,
-        "batch_size": 16 if len(entries) < FEW else 32,
-    }
-    if len(entries) < MANY:
-        chosen |= _generated(given, folder, spec, alphabet, labels, examples, models)
-    return TrainOptions(**(chosen | given)), spec
-
-
-def _examples(entries: Sequence[Entry]) -> list[Example]:
-    """The images that can be read, in grey. The others are reported by `usable`."""
-    examples = []
-    for entry in entries:
-        try:
-            examples.append((labelled.load_image(entry), entry.label, entry.name))
-        except (OSError, ImageError):
-            continue
-    if not examples:
-        raise ValueError(f"{entries[0].place}: neither this nor any other image can be read")
-    return examples
-
-
-def _generated(
-    given: dict[str, Any],
-    folder: Path,
-    spec: ModelSpec,
-    alphabet: str,
-    labels: Sequence[str],
-    examples: Sequence[Example],
-    models: Shipped,
-) -> dict[str, Any]:
-    """The options of the generated lines: their recipes, fonts and texts."""
-    from aocr.diagnose.features import Features
-
-    fonts = given.get("fonts", TrainOptions.fonts)
-    recipes = given.get("recipe")
-    if recipes is None:
-        log(stages.LOOKING)
-        features = Features([models[name] for name in MODELS])
-        pixels = [pixels for pixels, _, _ in examples]
-        nearness = choice.nearest_recipes(pixels, features, fonts, seed=0)
-        recipes = tuple(mixture(nearness))
-    chosen = {
-        "mix_generated": 0.5,
-        "recipe": recipes,
-        "fonts": choice.fonts_of(recipes, fonts),
-    }
-    if not choice.uses_texts(given):
-        return chosen
-    characters = _characters(alphabet, spec, labels)
-    texts = dict.fromkeys(texts_like(labels, characters, choice.TEXTS))
-    file = folder.with_name(f"{folder.name}_texts.txt")
-    file.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(file, ("\n".join(texts) + "\n").encode())
-    pattern = pattern_of([label for label in labels if label])
-    log(f"Texts like the labels{f', {pattern}' if pattern else ''}: {file}")
-    return chosen | {"text_source": "strings", "strings_file": file}
-
-
-def _characters(alphabet: str, spec: ModelSpec, labels: Sequence[str]) -> str:
-    """The characters of an --alphabet, which may be auto."""
-    if alphabet != "auto":
-        return Alphabet.parse(alphabet).characters
-    return unique_characters(spec.alphabet + "".join(labels))
-
-
-def usable(found: list[Entry | Fault], chosen: TrainOptions, spec: ModelSpec) -> list[Entry]:
-    """The images that can be trained on. Raises DatasetError, which lists the others."""
-    labels = [row.label for row in found if isinstance(row, Entry)]
-    spec = dataclasses.replace(spec, alphabet=_characters(chosen.alphabet, spec, labels))
-    limits = chosen.max_width, chosen.max_height, chosen.skip_bad
-    return labelled.select_usable(found, spec, *limits)[0]
 
 
 # --- training ---------------------------------------------------------------------------------
@@ -294,7 +175,7 @@ def _train_one(
 
 
 def _compare(
-    chosen: TrainOptions, model: "keras.Model", unseen: "Unseen", models: Shipped
+    chosen: TrainOptions, model: "keras.Model", unseen: "Unseen", models: choice.Shipped
 ) -> BeforeAfter:
     """The model and the one that it began with; the better one and what changed are written."""
     import model as networks

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from aocr.auto.command import Shipped, choose, usable
+from aocr.auto.choice import Shipped, choose, usable
 from aocr.options import AocrTrainOptions, DiagnoseOptions
 from ocr_simple.command_line import say
 from ocr_simple.datasets.entries import Entry

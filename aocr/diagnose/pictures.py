@@ -9,11 +9,11 @@ import numpy as np
 
 from ocr_simple import images as imaging
 from ocr_simple import storage
-from ocr_simple.datasets.annotations import check_datasets, find_dataset
+from ocr_simple.datasets.annotations import find_dataset
 from ocr_simple.datasets.crops import with_crops
 from ocr_simple.datasets.entries import Entry, Fault, image_fault
 from ocr_simple.datasets.labelled_lines import load_image
-from ocr_simple.errors import DatasetError
+from ocr_simple.errors import NoDatasetError
 from ocr_simple.options import LabelOptions
 from ocr_simple.reading_commands import find_images
 
@@ -54,17 +54,18 @@ def find_pictures(folder: str, how: LabelOptions) -> tuple[list[Listed], list[Fa
 
     Raises ValueError if there is no image, or for a damaged data set.
     """
-    path = os.path.expanduser(folder)
-    is_folder = bool(storage.url_of(folder)) or os.path.isdir(path)
-    if not is_folder and not os.path.lexists(path):
+    path, url = os.path.expanduser(folder), storage.url_of(folder)
+    is_folder = bool(storage.list_files(url)) if url else os.path.isdir(path)
+    if not url and not os.path.lexists(path):
         raise ValueError(f"{folder}: no such folder; name a folder of images")
     rows = _labelled_rows(folder, how)
     found = [Listed(row, True) for row in rows if isinstance(row, Entry)]
     if is_folder:
-        known = {os.path.realpath(each.entry.file) for each in found}
-        images = [file for file in find_images([path])[0] if os.path.realpath(file) not in known]
+        place_of = storage.display_name if url else os.path.realpath
+        known = {place_of(each.entry.file) for each in found}
+        images = [file for file in find_images([path])[0] if place_of(file) not in known]
         entries = [Entry(file, Path(file).name, "", file) for file in images]
-        cropped = [] if storage.url_of(folder) else with_crops(Path(path), entries)[0]
+        cropped = [] if url else with_crops(Path(path), entries)[0]
         rows += [row for row in cropped if isinstance(row, Fault) and row not in rows]
         found += [Listed(row, False) for row in cropped or entries if isinstance(row, Entry)]
     if not found:
@@ -75,12 +76,9 @@ def find_pictures(folder: str, how: LabelOptions) -> tuple[list[Listed], list[Fa
 def _labelled_rows(folder: str, how: LabelOptions) -> list[Entry | Fault]:
     """The rows of a data set; none if there are only images."""
     try:
-        check_datasets((folder,), how)  # looks only whether there is one
-        if storage.url_of(folder):
-            return find_dataset(folder, how).rows
-    except DatasetError:
+        return find_dataset(folder, how).rows
+    except NoDatasetError:
         return []
-    return find_dataset(folder, how).rows
 
 
 def load(listed: list[Listed], faults: list[Fault], most: int) -> Found:

@@ -22,7 +22,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from aocr.label.labels_file import LabelsFile
+from aocr.label.labels_file import LabelsFile, can_be_named
 from aocr.label.lock import FolderLock
 from aocr.label.readings import BackgroundReader
 from aocr.label.routes import Labelling, routes
@@ -35,7 +35,7 @@ from aocr.server.hosts import LOOPBACK, HostMiddleware
 from ocr_simple import storage
 from ocr_simple.command_line import say
 from ocr_simple.datasets.folders import images_in
-from ocr_simple.messages import counted, shortened
+from ocr_simple.messages import counted, first_ten, printable, shortened
 from ocr_simple.runs.model_files import BEST, find_model
 from ocr_simple.spec import read_spec
 
@@ -76,9 +76,7 @@ def run(options: LabelPageOptions, _: list[str]) -> int:
     another process has the folder.
     """
     folder = _check_folder(options.folder)
-    images = images_in(folder)
-    if not images:
-        raise ValueError(f"{folder}: no images there; name the folder with your pictures")
+    images = pictures_in(folder)
     model = reading_model(options.model, folder)
     spec = read_spec(model)
     lock = FolderLock(folder)
@@ -91,7 +89,7 @@ def run(options: LabelPageOptions, _: list[str]) -> int:
         session = Session(names, file, options.order, spec.alphabet)
         reader = BackgroundReader(model, images, session.wanted, session.deliver)
         training = _training(folder, session, reader)
-        about = {"folder": str(folder)}
+        about = {"folder": printable(str(folder))}
         for note in file.notes:
             say(note, sys.stderr)
         known = len(session.answers)
@@ -144,6 +142,22 @@ def _check_folder(given: Path | None) -> Path:
         raise ValueError(f"{folder}: no such folder")
     storage.check_writable(folder, "FOLDER")
     return folder
+
+
+def pictures_in(folder: Path) -> list[Path]:
+    """The images in a folder whose names a row can have. Raises ValueError if there are none."""
+    found = images_in(folder)
+    if not found:
+        raise ValueError(f"{folder}: no images there; name the folder with your pictures")
+    usable = [image for image in found if can_be_named(image.relative_to(folder).as_posix())]
+    if len(usable) < len(found):
+        others = [printable(str(image)) for image in sorted(set(found) - set(usable))]
+        reason = "its name has a tab, a line break, a space at an end, or is not Unicode; rename it"
+        message = f"{counted(len(others), 'picture')} left out ({reason}):{first_ten(others)}"
+        if not usable:
+            raise ValueError(f"{folder}: {message}")
+        say(f"{folder}: {message}", sys.stderr)
+    return usable
 
 
 def _training(folder: Path, session: Session, reader: BackgroundReader) -> Training:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from aocr.label.crops_file import CropsFile
-from aocr.label.rows_file import FileRow, Rows
+from aocr.label.rows_file import FileRow, Rows, row_name
 from ocr_simple.datasets.annotation_text import read_text
 from ocr_simple.datasets.annotations import LABEL_FILES, LABELS
 from ocr_simple.datasets.entries import Entry, Fault, fault_list
@@ -101,26 +101,21 @@ class LabelsFile:
         files = [self.folder / name for name in LABEL_FILES if (self.folder / name).is_file()]
         if not files:
             paired = [image for image in images if text_beside(image)]
-            found = [row for row in read_pairs(self.folder, paired) if isinstance(row, Entry)]
-            return self._taken_over(found, "the texts beside the images")
+            beside = list(read_pairs(self.folder, paired))
+            return self._taken_over(beside, self.folder, "the texts beside the images")
         if not read_text(files[0]).strip():
             return []
         _, rows, _ = read_annotations(files[0])
-        entries = [row for row in rows if isinstance(row, Entry)]
         if files[0].name == LABELS and (plain := self._plain(files[0], rows)):
             return plain
-        if faults := len(rows) - len(entries):
-            raise DatasetError(
-                f"{files[0]}: {counted(faults, 'row')} cannot be used; correct or remove them:"
-                + fault_list(rows)
-            )
-        return self._taken_over(entries, files[0].name)
+        return self._taken_over(rows, files[0], files[0].name)
 
     def _plain(self, path: Path, found: Sequence[Entry | Fault]) -> list[FileRow]:
         """The rows of a file in which each row is a path, a tab and a label; else none.
 
-        Rows that cannot be used, such as those of images that are not there, stay as they are. A
-        file with a header is none: what is added to it would be read as CSV.
+        Rows that cannot be used, such as those of images that are not there, stay as they are until
+        their images are answered. A file with a header is none: what is added to it would be read
+        as CSV.
         """
         lines = enumerate(re.split(r"\r?\n", read_text(path)), 1)
         written = {number: line for number, line in lines if line.strip()}
@@ -128,29 +123,45 @@ class LabelsFile:
         if set(numbers) != set(written):
             return []
         if faults := sum(isinstance(row, Fault) for row in found):
+            listing = f"aocr check {shlex.quote(str(self.folder))}"
             self.notes.append(
-                f"{path}: {counted(faults, 'row')} cannot be used, and stay as they are; "
-                f"aocr check {shlex.quote(str(self.folder))} lists them"
+                f"{path}: {counted(faults, 'row')} cannot be used, and stay as they are until "
+                f"their pictures are answered; {listing} lists them"
             )
         rows = []
         for number, row in sorted(zip(numbers, found)):
             line = written[number]
-            if isinstance(row, Fault):
-                rows.append(FileRow("", "", None, line))
-                continue
             name, _, text = line.partition("\t")
-            if name.strip() != row.name or normalise_text(text) != row.label:
+            name = name.strip()
+            if isinstance(row, Fault):
+                image = self._names.get(os.path.abspath(self.folder / name), "")
+                rows.append(FileRow(image, name, None, line))
+                continue
+            if name != row.name or normalise_text(text) != row.label:
                 return []
-            rows.append(FileRow(self._image_of(row), name.strip(), row.label, line))
+            rows.append(FileRow(self._image_of(row), name, row.label, line))
         return rows
 
-    def _taken_over(self, entries: list[Entry], source: str) -> list[FileRow]:
+    def _taken_over(
+        self, found: Sequence[Entry | Fault], place: Path, source: str
+    ) -> list[FileRow]:
+        """Labels in another layout, as rows of labels.tsv. Raises DatasetError for faults."""
+        entries = [row for row in found if isinstance(row, Entry)]
+        if faults := len(found) - len(entries):
+            raise DatasetError(
+                f"{place}: {counted(faults, 'row')} cannot be used; correct or remove them:"
+                + fault_list(found)
+            )
         if entries:
             self.notes.append(
                 f"{self.folder}: {counted(len(entries), 'label')} from {source}; "
                 f"they are written to {LABELS} with the first answer"
             )
-        return [FileRow(self._image_of(entry), entry.name, entry.label) for entry in entries]
+        rows = []
+        for entry in entries:
+            image = self._image_of(entry)
+            rows.append(FileRow(image, row_name(image) if image else entry.name, entry.label))
+        return rows
 
     def _found_left_out(self) -> list[FileRow]:
         path = self.folder / LEFT_OUT
@@ -165,8 +176,6 @@ class LabelsFile:
         return rows
 
 
-def why_not_labelled(image: str) -> str:
-    """Why a row of labels.tsv cannot name an image; empty if it can."""
-    if re.search(r"[\t\r\n\x00]|[\ud800-\udfff]", image) or image != image.strip():
-        return "its name has a tab, a line break, a space at an end, or is not Unicode; rename it"
-    return ""
+def can_be_named(image: str) -> bool:
+    """Whether a row of labels.tsv can name an image."""
+    return not re.search(r"[\t\r\n\x00]|[\ud800-\udfff]", image) and image == image.strip()

@@ -19,11 +19,29 @@ class FileRow:
 
     image: str  # as the session names it; empty if the row is none of its images'
     name: str  # as the file names it
-    text: str | None  # None: the row was removed, and gets its place back if the answer returns
-    raw: str | None = None  # the row as it was found, until its text changes
+    text: str | None  # None: it has none that can be used, or was removed and keeps its place
+    raw: str | None = None  # the row as it was found
+
+    def __post_init__(self) -> None:
+        self._found = self.text
+
+    @property
+    def is_found(self) -> bool:
+        """Whether it is as it was found."""
+        return self.raw is not None and self.text == self._found
+
+    @property
+    def is_unusable(self) -> bool:
+        """Whether it was found without a text that can be used, and is so still."""
+        return self.is_found and self.text is None
 
     def __str__(self) -> str:
-        return self.raw if self.raw is not None else f"{self.name}\t{self.text}"
+        return f"{self.raw}" if self.is_found else f"{self.name}\t{self.text}"
+
+
+def row_name(image: str) -> str:
+    """An image's path, relative to the folder, as a row names it."""
+    return image if PLAIN_START.match(image) else f"./{image}"
 
 
 class Rows:
@@ -40,21 +58,21 @@ class Rows:
 
     def get(self, image: str) -> str | None:
         """The text of an image, or None; of several the last."""
-        rows = self._of.get(image)
-        return rows[-1].text if rows else None
+        texts = [row.text for row in self._of.get(image, ()) if row.text is not None]
+        return texts[-1] if texts else None
 
     def set(self, image: str, text: str | None) -> bool:
         """Set or remove the text of an image. Returns whether that changes the file."""
-        if self.get(image) == text:
-            return False
         rows = self._of.setdefault(image, [])
+        replaces = text is not None and any(row.is_unusable for row in rows)
+        if self.get(image) == text and not replaces:
+            return False
         if not rows:
-            start = "" if PLAIN_START.match(image) else "./"
-            rows.append(FileRow(image, start + image, None))
+            rows.append(FileRow(image, row_name(image), None))
             self.rows += rows
         for row in rows[:-1]:
             row.text, row.raw = None, None
-        rows[-1].text, rows[-1].raw = text, None
+        rows[-1].text = text
         return True
 
     def check_unchanged(self) -> None:
@@ -70,7 +88,7 @@ class Rows:
 
         A file that was not there and would be empty is removed. Raises OSError.
         """
-        shown = [f"{row}\n" for row in self.rows if row.text is not None or not row.image]
+        shown = [f"{row}\n" for row in self.rows if row.text is not None or row.is_found]
         if not shown and not self._existed:
             self.path.unlink(missing_ok=True)
         else:

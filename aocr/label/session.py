@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
-from aocr.label.labels_file import REASONS, Answer, LabelsFile, why_not_labelled
+from aocr.label.labels_file import REASONS, Answer, LabelsFile
 from aocr.label.order import Order, disagreement, first_order, next_to_label, next_to_review
 from aocr.label.readings import Boxes, PictureReading, Result
 from ocr_simple.boxes import Corners, check_corners, is_inside
@@ -43,17 +43,14 @@ class Session:
         alphabet: str = "",
         clock: Callable[[], float] = time.monotonic,
     ):
-        """images: paths relative to the folder. alphabet: of the model that reads them."""
+        """images: paths relative to the folder, that rows can name. alphabet: of the model."""
         self.images, self.file, self.order = images, file, order
         self.alphabet, self._clock = frozenset(alphabet), clock
         self.answers: dict[int, Answer] = {}
         for number, image in enumerate(images):
             if answer := file.get(image):
                 self.answers[number] = answer
-        self.readings: dict[int, Result] = {
-            number: reason for number, image in enumerate(images)
-            if (reason := why_not_labelled(image))
-        }  # fmt: skip
+        self.readings: dict[int, Result] = {}
         self.reviewing = False
         self._order = first_order(len(images), order)
         self._skipped: dict[int, None] = {}  # in the order in which they were
@@ -120,8 +117,7 @@ class Session:
         """Have all pictures read again, by a model of this alphabet."""
         with self._lock:
             self.alphabet = frozenset(alphabet)
-            for number in [n for n in self.readings if not why_not_labelled(self.images[n])]:
-                del self.readings[number]
+            self.readings.clear()
 
     # --- what the page asks for ---------------------------------------------------------------
 
@@ -189,8 +185,7 @@ class Session:
                 raise ValueError(f"the box reaches beyond the picture of {size[0]} x {size[1]}")
             chosen = [number]
             if to_all and size:
-                others = (n for n, image in enumerate(self.images) if not why_not_labelled(image))
-                chosen = [n for n in others if self._size(n) == size]
+                chosen = [n for n in range(len(self.images)) if self._size(n) == size]
             before = {n: self._box(n) for n in chosen if self._box(n) != box}
             if before:
                 self._put_boxes(dict.fromkeys(before, box))
@@ -221,9 +216,6 @@ class Session:
         return self.file.crops.get(self.images[number])
 
     def _put_boxes(self, boxes: Boxes) -> None:
-        for number in boxes:
-            if reason := why_not_labelled(self.images[number]):
-                raise ValueError(f"{self.images[number]}: {reason}")
         self.file.crops.put({self.images[number]: box for number, box in boxes.items()})
         for number in boxes:  # something else is to be read
             self.readings.pop(number, None)

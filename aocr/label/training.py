@@ -1,6 +1,5 @@
 """The page's training: `aocr train FOLDER --auto` in another process, one at a time."""
 
-import json
 import os
 import re
 import signal
@@ -13,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from aocr.auto import stages
-from aocr.model_folder import FIGURES
+from aocr.model_folder import FIGURES, MOST_BYTES
 from aocr.options import LEAST_LABELS
 from ocr_simple.datasets.crops import CROPS, load_crops
+from ocr_simple.local_files import read_object
 from ocr_simple.runs.model_files import BEST
 
 LISTED = 12  # rows of its messages that the page lists, if it failed
@@ -172,10 +172,10 @@ class Training:
         problem, result = "", self._result
         if status == 0:
             try:
-                figures = json.loads((self.model_dir / FIGURES).read_text(encoding="utf-8"))
+                figures = read_object(self.model_dir / FIGURES, MOST_BYTES)
                 result = [*figures["summary"], _what_is_kept(figures, self.model_dir)]
                 self.done(self.model_dir / BEST)
-            except (OSError, ValueError, KeyError) as error:
+            except (OSError, ValueError, KeyError, TypeError) as error:
                 problem = f"the training has ended, but its result cannot be used: {error}"
         with self._lock:
             self._process, self._result = None, result

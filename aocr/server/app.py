@@ -43,6 +43,7 @@ from aocr.server.served_model import ServedModel
 from aocr.server.service import Service
 from aocr.server.versions import newest
 from ocr_simple import interrupts, storage
+from ocr_simple.command_line import say
 from ocr_simple.decoding.constraints import load_constraint
 from ocr_simple.engines.onnx_engine import resolve_engine
 from ocr_simple.messages import shortened
@@ -109,6 +110,7 @@ def run(options: ServeOptions, _: list[str]) -> int:
     options, found = find_served(options)
     options = replace(options, token=options.token or os.environ.get("OCR_TOKEN", ""))
     check_token(options.token)
+    allowed_hosts(options.host, options.allowed_host)  # an error comes before a model is loaded
     most = connections_that_fit(options.max_connections)
     # whoever likes can cause its messages, of any length
     logging.getLogger("python_multipart").setLevel(logging.CRITICAL)
@@ -124,7 +126,7 @@ def run(options: ServeOptions, _: list[str]) -> int:
     address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     where = storage.display_name(options.folder or found)
     version = f"version {found.name} of " if options.folder else ""
-    print(f"Serving {version}{where} at http://{address}", file=sys.stderr)
+    say(f"Serving {version}{where} at http://{address}", sys.stderr)
     if most < options.max_connections:
         print(f"Warning: at most {most} connections: see ulimit -n", file=sys.stderr)
     if options.host not in LOOPBACK and not options.token:

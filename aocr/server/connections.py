@@ -83,8 +83,9 @@ def listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise ValueError(f"--port {port}: already in use; give another --port") from error
-        fix = "give another --port or --host"
-        raise ValueError(f"--port {port}: {error.strerror}; {fix}") from error
+        if error.errno == errno.EACCES:
+            raise ValueError(f"--port {port}: not allowed; give one over 1023") from error
+        raise ValueError(f"--host {host}: {error.strerror}; give another --host") from error
     # otherwise the body of an answer waits 40 ms until the client acknowledges the head
     listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listening

@@ -19,10 +19,25 @@ UNCHECKED = ("/healthz", "/readyz")  # orchestrators ask by the address of a con
 
 
 def allowed_hosts(listening: str, allowed: Sequence[str]) -> frozenset[str] | None:
-    """The names that a server which listens on `listening` answers to; None: all."""
+    """The names that a server which listens on `listening` answers to; None: all.
+
+    allowed: further names; a port is not looked at. Raises ValueError for what is no name.
+    """
+    names = set()
+    for given in allowed:
+        name = _name_of(f"[{given}]" if given.count(":") > 1 and "[" not in given else given)
+        if not name:
+            raise ValueError(f"--allowed-host {given}: give a name or an address, without https://")
+        names.add(name)
     if listening in LOOPBACK:
-        return frozenset({*LOOPBACK, *map(str.lower, allowed)})
-    return frozenset(map(str.lower, allowed)) or None
+        names.update(LOOPBACK)
+    return frozenset(names) or None
+
+
+def _name_of(host: str) -> str:
+    """The name or address in a header Host, in lower case; empty if there is none."""
+    found = HOST.fullmatch(host)
+    return (found[1] or found[2]).lower().rstrip(".") if found else ""
 
 
 class HostMiddleware:
@@ -62,6 +77,4 @@ class HostMiddleware:
 
     def _allows(self, host: str) -> bool:
         """Whether a name, perhaps with a port, is one of this server's."""
-        found = HOST.fullmatch(host)
-        name = (found[1] or found[2]).lower().rstrip(".") if found else ""
-        return name in (self.allowed or ())
+        return _name_of(host) in (self.allowed or ())

@@ -37,8 +37,9 @@ class LimitsMiddleware:
             if request.left:
                 request.status = 499
             elif not request.answered:
-                stopping = JSONResponse({"error": "the server is stopping; try again later"}, 503)
-                await stopping(scope, receive, request.send)
+                stopping = {"error": "the server is stopping; try again later"}
+                answer = JSONResponse(stopping, 503, {"Retry-After": "1"})
+                await answer(scope, receive, request.send)
         finally:
             request.end()
             self.service.open_bytes -= request.size

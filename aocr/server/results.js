@@ -193,10 +193,11 @@ $("clear").addEventListener("click", () => {
   $("status").textContent = "";
   $("files").focus();
 });
+const HIDDEN = /[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\u{e0000}-\u{e007f}]/gu;  // as in ocr_simple/messages.py
 function table() {
   // A spreadsheet runs what begins with =, +, - or @, unless ' is before it; and a terminal obeys
-  // control characters, which have no place in a cell.
-  const cell = value => String(value).replace(/[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g, " ")
+  // control characters, which have no place in a cell, as have invisible ones.
+  const cell = value => String(value).replace(HIDDEN, " ")
     .replace(/^[=+\-@＝＋－＠]/, "'$&");
   const rows = finished().map(r => [r.name, r.text, r.error ? r.error : r.confidence.toFixed(5)].map(cell).join("\t"));
   return ["image\ttext\tconfidence", ...rows].join("\n") + "\n";

@@ -18,6 +18,7 @@ from ocr_simple.boxes import CameraBox
 from ocr_simple.datasets.crops import straightened
 from ocr_simple.decoding.automaton import Automaton
 from ocr_simple.decoding.beam_search import ctc_beam_search
+from ocr_simple.network.backend import import_tensorflow
 from ocr_simple.text import Line
 
 NO_MAPS = np.zeros((0, 0), np.float32)
@@ -78,8 +79,7 @@ class ServedModel:
 
     def __init__(self, folder: Path):
         """folder: named by its version. Raises ValueError for a folder without an export."""
-        import tensorflow as tf
-
+        tf = import_tensorflow()
         self.folder, self.version = folder, int(folder.name)
         try:
             about = read_about(folder)

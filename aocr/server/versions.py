@@ -26,10 +26,15 @@ def newest(folder: Path) -> Path | None:
         numbers = [int(n) for n, *rest in found if is_version(n) and rest == [ABOUT]]
         return storage.local_folder(f"{url}/{max(numbers)}") if numbers else None
     with contextlib.suppress(OSError):
-        versions = [p for p in folder.iterdir() if is_version(p.name)]
-        models = [p for p in versions if (p / "saved_model.pb").is_file()]
-        return max(models, key=lambda path: int(path.name), default=None)
+        return next(reversed(versions_in(folder)), None)
     return None
+
+
+def versions_in(folder: Path) -> list[Path]:
+    """The SavedModels with a version in a local folder, the newest last. Raises OSError."""
+    versions = [path for path in folder.iterdir() if is_version(path.name)]
+    models = [path for path in versions if (path / "saved_model.pb").is_file()]
+    return sorted(models, key=lambda path: int(path.name))
 
 
 def is_version(name: str) -> bool:

@@ -71,7 +71,7 @@ function best(row) {
 
 const product = numbers => numbers.reduce((a, b) => a * b, 1);
 
-// --- right-to-left text: see ocr_simple/text.py
+// --- right-to-left text: see ocr_simple/right_to_left.py
 
 const NUMBER = "E+(?:[SC]E+)*";  // 1,250.00 and 050-1234567
 const LEFT_TO_RIGHT = new RegExp(  // what is written from left to right within right-to-left text

@@ -16,7 +16,8 @@ that all are reported at once. TensorFlow is imported only to read TFRecords.
 import glob
 import os
 from collections.abc import Iterable
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from posixpath import dirname, join, normpath
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -24,6 +25,7 @@ import numpy as np
 from ocr_simple import images as imaging
 from ocr_simple import storage
 from ocr_simple.datasets import lmdb_files
+from ocr_simple.datasets.annotation_text import read_text
 from ocr_simple.datasets.crops import CROPS, with_crops
 from ocr_simple.datasets.entries import Entry, Fault, fault_list, quoted
 from ocr_simple.datasets.folders import (
@@ -38,7 +40,8 @@ from ocr_simple.datasets.folders import (
 from ocr_simple.datasets.records import is_tfrecords, read_lmdb, read_tfrecords
 from ocr_simple.datasets.row_images import IMAGES, read_annotations, spellings
 from ocr_simple.datasets.rows import parse
-from ocr_simple.errors import DatasetError
+from ocr_simple.errors import DatasetError, NoDatasetError
+from ocr_simple.local_files import numbered_rows
 from ocr_simple.messages import counted, escape_controls
 from ocr_simple.options import LabelOptions
 
@@ -144,9 +147,11 @@ def _locate(dataset: str | os.PathLike, how: LabelOptions) -> list[tuple[Kind, P
     if found:
         return found
     if how.labels_from_names and parts:
-        raise DatasetError(f"{dataset}: no images there, whose names --labels-from-names could use")
+        raise NoDatasetError(
+            f"{dataset}: no images there, whose names --labels-from-names could use"
+        )
     about = why_none(path, _is_dataset) if path.is_dir() else ""
-    raise DatasetError(
+    raise NoDatasetError(
         f"{dataset}: no data set there; name an annotation file, a folder with {LABELS} (file "
         f"name, tab, label), or TFRecords; docs/data.md shows all layouts{about}"
     )
@@ -250,32 +255,50 @@ def find_entries(dataset: str | os.PathLike, how: LabelOptions = DEFAULT) -> lis
 
 def _find_in_bucket(url: str, how: LabelOptions) -> Dataset:
     """As `find_dataset`, of local copies of a data set in a bucket and of the images it names."""
+    folder = ""  # of the annotation file, if there is one
     if storage.is_file(url):
         folder, file = url.rpartition("/")[0], storage.local_file(url)
     else:
         names = set(storage.list_files(url))
         chosen = next((name for name in LABEL_FILES if name in names), None)
         if not names:
-            raise DatasetError(
+            raise NoDatasetError(
                 f"{url}: no data set there; name an annotation file, a folder with {LABELS}, or "
                 "TFRecords"
             )
         if chosen is None or how.labels_from_names:
-            folder, file = "", storage.local_folder(url)
+            file = storage.local_folder(url)
         else:
-            folder, file = url, storage.local_file(f"{url}/{chosen}")
-            url = f"{url}/{chosen}"
-    if folder and not is_tfrecords(file) and not lmdb_files.is_lmdb(file):
-        splits = (split for row in parse(file).rows for split in row.splits)
-        named = {name for split in splits for name in spellings(split.name)}
-        named |= {f"{IMAGES}/{name}" for name in named} | {CROPS}
-        storage.download(folder, file.parent, sorted(named & set(storage.list_files(folder))))
+            folder, url = url, f"{url}/{chosen}"
+            file = storage.local_file(url)
+    place, origin = (str(file.parent), folder) if folder else (str(file), url)
     try:
+        if folder and not is_tfrecords(file) and not lmdb_files.is_lmdb(file):
+            _download_named(folder, file)
         found = find_dataset(file, how)
     except DatasetError as error:
-        raise DatasetError(str(error).replace(str(file), url)) from error
-    rows_there = [row._replace(place=row.place.replace(str(file), url)) for row in found.rows]
-    return found._replace(name=url, rows=rows_there)
+        raise type(error)(str(error).replace(place, origin)) from error
+    rows = [row._replace(place=row.place.replace(place, origin)) for row in found.rows]
+    notes = tuple(note.replace(place, origin) for note in found.notes)
+    return found._replace(name=url, rows=rows, notes=notes)
+
+
+def _download_named(url: str, file: Path) -> None:
+    """Copy what an annotation file of a folder in a bucket names, and the boxes, beside its copy.
+
+    Raises DatasetError.
+    """
+    names = storage.list_files(url)
+    crops = [name for name in names if PurePosixPath(name).name == CROPS]
+    storage.download(url, file.parent, crops)
+    splits = (split for row in parse(file).rows for split in row.splits)
+    named = {normpath(name) for split in splits for name in spellings(split.name)}
+    named |= {f"{IMAGES}/{name}" for name in named}
+    for crop in crops:
+        text = read_text(file.parent / crop)
+        boxed = (row.partition("\t")[0].strip() for _, row in numbered_rows(text))
+        named |= {normpath(join(dirname(crop), name)) for name in boxed}
+    storage.download(url, file.parent, sorted(named.intersection(names) - set(crops)))
 
 
 def require_entries(dataset: str | os.PathLike) -> list[Entry]:

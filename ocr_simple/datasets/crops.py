@@ -28,7 +28,7 @@ from ocr_simple.boxes import (
 )
 from ocr_simple.datasets.annotation_text import read_text
 from ocr_simple.datasets.entries import Entry, Fault, quoted
-from ocr_simple.local_files import numbered_rows
+from ocr_simple.local_files import numbered_rows, open_regular
 from ocr_simple.messages import counted, escape_controls
 
 CROPS = "crops.tsv"
@@ -167,11 +167,12 @@ def _with_crop(row: Entry | Fault, boxes: dict[str, Corners | Fault]) -> Entry |
 def upright_size(file: Path) -> tuple[int, int] | None:
     """The width and height of a picture as it is shown, without decoding it; None if unknown."""
     try:
-        with open(file, "rb") as content:
+        with open_regular(file) as (content, _):
             formats = tuple(imaging.formats_of(content.read(12), file.name))
-        with Image.open(file, formats=formats) as image:
-            turned = image.getexif().get(ExifTags.Base.Orientation) in ON_THEIR_SIDE
-            return image.size[::-1] if turned else image.size
+            content.seek(0)
+            with Image.open(content, formats=formats) as image:
+                turned = image.getexif().get(ExifTags.Base.Orientation) in ON_THEIR_SIDE
+                return image.size[::-1] if turned else image.size
     except Exception:  # decoders raise errors of many types; reading it reports them
         return None
 

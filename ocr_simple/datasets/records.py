@@ -18,7 +18,7 @@ from ocr_simple.datasets.record_frames import (
 from ocr_simple.errors import DatasetError
 from ocr_simple.local_files import LFS_POINTER, FileRefused, open_regular
 from ocr_simple.messages import escape_controls
-from ocr_simple.network.backend import standard_error_closed
+from ocr_simple.network.backend import import_tensorflow
 
 GZIP = b"\x1f\x8b"
 GZIP_HEADER = 1 << 16  # bytes of a GZIP file that surely hold the first of its content
@@ -64,8 +64,7 @@ def read_tfrecords(
 
 def _tfrecords(path: Path, clean: bool, encoding: str) -> Iterator[Entry | Fault]:
     file = _checked(path)
-    with standard_error_closed():  # TensorFlow prints about its build
-        import tensorflow as tf
+    tf = import_tensorflow()
     from google.protobuf.message import DecodeError
 
     number, start = 0, 0

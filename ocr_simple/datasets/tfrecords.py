@@ -37,7 +37,7 @@ from ocr_simple.datasets.labelled_lines import Limits
 from ocr_simple.datasets.records import is_tfrecords
 from ocr_simple.datasets.workers import WorkerPool, in_order
 from ocr_simple.errors import DatasetError
-from ocr_simple.network.backend import standard_error_closed
+from ocr_simple.network.backend import import_tensorflow
 from ocr_simple.options import LabelOptions
 from ocr_simple.written_files import replacing_file
 
@@ -148,10 +148,7 @@ class RecordWriter:
         self.expanded = ""
 
     def __enter__(self) -> "RecordWriter":
-        with standard_error_closed():  # TensorFlow prints about its build
-            import tensorflow as tf
-
-        self._tf = tf
+        self._tf = tf = import_tensorflow()
         try:
             with self._disk_errors():
                 self._writers = [
