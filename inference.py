@@ -148,6 +148,8 @@ class Recognizer:
         default as many as cores. how: the other arguments of the constructor. Without crops, images
         are read in the box that the model keeps, if it does; crops="none" reads whole images.
         """
+        if threads is not None:
+            _check_number("threads", threads, least=1)
         loaded = load_engine(find_model(model), engine, threads)
         if how.get("crops") is None:
             how["crops"] = as_crops(loaded.spec.crop)
@@ -230,9 +232,8 @@ class Recognizer:
                     for item in loaded:
                         if isinstance(item, imaging.ImageError):
                             yield item
-                        else:  # a text is surer than none: upside down, many lines look blank
-                            turned = itertools.islice(lines, len(item))
-                            yield max(turned, key=lambda line: (line.text != "", line.confidence))
+                        else:
+                            yield max(itertools.islice(lines, len(item)), key=sureness)
             finally:
                 pool.shutdown(cancel_futures=True)
 
@@ -269,14 +270,23 @@ class Recognizer:
         return models.losses(self.model, examples, batch_size)
 
     def outputs(self, images: Iterable[imaging.Source]) -> list[Prediction]:
-        """All that the model says about each image; spans in time steps. Raises ImageError."""
-        prepared, loader = [], self._loader()
+        """All that the model says about each image, turned as `read` turns it; spans in time steps.
+
+        Raises ImageError.
+        """
+        prepared, turns, loader = [], [], self._loader()
         for index, image in enumerate(several(images)):
             loaded = loader.load(image, index)
             if isinstance(loaded, imaging.ImageError):
                 raise loaded
-            prepared.append(loaded[0].prepared)
-        return sorted(self._predict(prepared), key=lambda output: output.place)
+            prepared += [item.prepared for item in loaded]
+            turns.append(len(loaded))
+        found = iter(sorted(self._predict(prepared), key=lambda output: output.place))
+        surest = (
+            max(itertools.islice(found, count), key=lambda output: sureness(output.line))
+            for count in turns
+        )
+        return [output._replace(place=place) for place, output in enumerate(surest)]
 
     def probabilities(self, image: imaging.Source) -> np.ndarray:
         """Class probabilities (steps, classes) of one image; class 0 is the blank.
@@ -337,6 +347,11 @@ class Recognizer:
             return
         with ThreadPoolExecutor(at_once) as pool:
             yield from itertools.chain.from_iterable(pool.map(read_batch, batches))
+
+
+def sureness(line: Line) -> tuple[bool, float]:
+    """What is highest for the right turn of an image: upside down, many lines look blank."""
+    return line.text != "", line.confidence
 
 
 def _check_choice(name: str, value: Any, choices: Any) -> None:

@@ -430,6 +430,6 @@ def spec_to_train(options: TrainOptions) -> ModelSpec:
         spec,
         alphabet=spec.alphabet if options.alphabet == "auto" else given.alphabet,
         temperature=1.0,
-        max_prediction=given.max_prediction or spec.max_prediction,
+        max_prediction=(given if is_asked("max_prediction") else spec).max_prediction,
         crop=given.crop,
     )

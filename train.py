@@ -307,7 +307,8 @@ class Training:
             inputs = models.training_inputs(self.data.spec, x, y)
             loss, stopped = self.run_step(inputs, y, self.stopper.asked)
             if not math.isfinite(loss):
-                name = f"not_finite_step_{step:06d}.npz"
+                machine = f"_machine_{self.cluster.rank}" if self.cluster.size > 1 else ""
+                name = f"not_finite_step_{step:06d}{machine}.npz"
                 values = {"image": x["image"], "width": x["width"], "y": y, "loss": loss}
                 np.savez(self.folder.path / name, **values)
                 self.folder.publish()
@@ -400,7 +401,8 @@ def run(options: TrainOptions, command: list[str]) -> int:
         log(f"{script}: {error}")
         if is_disk_full(error):
             log(f"{where}: free some disk space; the same command resumes from the last checkpoint")
-        elif isinstance(error, FileNotFoundError) and not options.model_dir.is_dir():
+        is_local = not storage.url_of(options.model_dir)
+        if isinstance(error, FileNotFoundError) and is_local and not options.model_dir.is_dir():
             log(f"{where}: was removed during the run; the same command starts again")
         return 2
     except Interrupted:
@@ -415,9 +417,12 @@ def run(options: TrainOptions, command: list[str]) -> int:
             raise
         log(f"{script}: not enough memory; give a smaller --batch-size")
         return 2
-    worst = result.misread_images() if options.dataset else result.worst_fonts(options.worst_fonts)
+    say(result.summary())
+    if options.dataset:
+        say(result.misread_images())
+    elif options.worst_fonts:
+        say(result.worst_fonts(options.worst_fonts))
     say(
-        f"{result.summary()}\n{worst}\n"
         f"{time.perf_counter() - started:.0f} s in all; pictures: {where}/pictures\n"
         f"Read your own images with: python inference.py --model {shlex.quote(where)} IMAGE..."
     )

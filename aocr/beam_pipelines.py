@@ -201,8 +201,7 @@ def convert(
         for file in written.files:
             storage.remove(file)
         raise unusable_error(dataset, written)
-    if written.faults:
-        write_skipped(output, written.faults)
+    write_skipped(output, written.faults)
     return written
 
 

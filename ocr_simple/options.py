@@ -34,7 +34,9 @@ NotNegative = Annotated[int, Ge(0)]
 Positive = Annotated[int, Ge(1)]
 Pixels = Annotated[int, Ge(1), Le(178_000_000)]  # Pillow decodes no larger image
 Share = Annotated[float, Ge(0), Le(1)]
-Strength = Annotated[float, Ge(0)]
+Strength = Annotated[float, Ge(0), Le(10)]
+Logarithm = Annotated[float, Ge(0), Le(3)]  # e ** 3 is 20
+Large = Annotated[float, Ge(0), Le(1_000_000)]
 Orientation = Literal["upright", "auto"]
 EngineName = Literal["auto", "onnx", "int8", "keras"]
 
@@ -150,14 +152,14 @@ class MoreDrawingOptions(Group):
     """Position of the text in an image of fixed width: 0 left, 1 centre, 2 right."""
     orientation: Literal[0, 1] = 0
     """0 horizontal; 1 vertical, which the networks here do not learn well."""
-    space_width: Strength = 1.0
+    space_width: Large = 1.0
     """Width of a space, as a multiple of the font's; 0 also drops spaces from the label."""
     fit: bool = False
     """Crop to the ink before the margins are added."""
     word_split: bool = False
     """Draw whole words, which keeps kerning and ligatures."""
-    image_dir: Path = TRDG_FOLDER / "images"
-    """Folder of pictures for --background-type 3."""
+    image_dir: Path | None = None
+    """Folder of pictures for --background-type 3; by default trdg's four."""
     stroke_width: NotNegative = 0
     """Pixels of outline around each character."""
     stroke_fill: str = "#282828"
@@ -169,15 +171,15 @@ class MoreVariationOptions(Group):
     """How training lines vary: the strength of each variation."""
 
     shown = False
-    rotation: Strength = 2.0
+    rotation: Annotated[float, Ge(0), Le(180)] = 2.0
     """Largest rotation in degrees, either way."""
     shift: Strength = 0.08
     """Largest shift, as a share of the height."""
     shear: Strength = 0.2
     """Largest slant, as a share of the line's height."""
-    zoom: Strength = 0.3
+    zoom: Logarithm = 0.3
     """Zoom as a natural logarithm z: scales from exp(-2 z) to exp(z); 0.3 gives 0.55 to 1.35."""
-    stretch: Strength = 0.5
+    stretch: Logarithm = 0.5
     """Stretching of the width alone, s: from exp(-s) to exp(s); 0.5 gives 0.61 to 1.65."""
     spacing: NotNegative = 2
     """Random variation of --character-spacing in pixels; rarely up to ten times this."""
@@ -188,6 +190,11 @@ class MoreVariationOptions(Group):
 @dataclass(frozen=True)
 class Drawing(MoreDrawingOptions, DrawingOptions):
     """All that says how a line is drawn."""
+
+    @property
+    def picture_folder(self) -> str:
+        """The folder of pictures for --background-type 3."""
+        return str(self.image_dir or TRDG_FOLDER / "images")
 
 
 @dataclass(frozen=True)
@@ -355,9 +362,9 @@ class MoreTrainingOptions(Group):
     --average 0.9998 gives better results on real pictures."""
     warmup: NotNegative = 100
     """Steps over which the learning rate rises."""
-    weight_decay: Strength = 0.05
+    weight_decay: Large = 0.05
     """Weight decay of AdamW; keeps weights small, which helps with unseen fonts."""
-    clip_norm: Annotated[Strength, tyro.conf.arg(aliases=["--max-gradient-norm"])] = 1.0
+    clip_norm: Annotated[Large, tyro.conf.arg(aliases=["--max-gradient-norm"])] = 1.0
     """Clip gradients to this norm; 0 disables clipping."""
     robust_loss: Share = 0.0
     """How much less illegible lines and wrong labels count. 0: as much as all others. 0.5: half

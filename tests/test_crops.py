@@ -189,6 +189,14 @@ def test_pictures_without_labels_are_cropped_in_a_diagnosis(folder):
     assert shapes == [(20, 60, 1), (12, 40, 1)]
 
 
+def test_a_row_of_boxes_that_several_files_share_is_one_fault(folder):
+    crops(folder, row("gone.png"))
+    annotate(folder / "rows-1.tsv", "1.png\t1")
+    annotate(folder / "rows-2.tsv", "2.png\t2")
+    found = find_dataset(folder / "rows-*.tsv")
+    assert len(found.rows) - len(found.entries) == 1
+
+
 @pytest.mark.long
 def test_the_copies_of_a_cross_validation_are_cropped(folder):
     from aocr.auto.trainings import write_folds

@@ -63,6 +63,13 @@ def test_a_record_that_cannot_be_is_found_before_tensorflow_reads_it(tmp_path, r
         find_entries(file)
 
 
+def test_a_record_that_is_no_example_is_not_counted_as_intact(tmp_path):
+    file = tmp_path / "a.tfrecords"
+    file.write_bytes(frame(b"\xff\xff"))
+    with pytest.raises(DatasetError, match=r"a\.tfrecords: damaged after record 0 \("):
+        find_entries(file)
+
+
 def test_a_record_within_a_huge_file_is_bounded_too(tmp_path):
     file = huge(tmp_path / "a.tfrecords", frame(b"", LARGEST_RECORD + 1)[:12])
     with pytest.raises(DatasetError, match=r"a\.tfrecords: damaged after record 0 \(a record of"):
@@ -116,7 +123,7 @@ def test_a_row_that_is_too_long_is_named(image_folder, name, content, reason):
 def test_json_that_would_take_gigabytes_is_to_be_json_lines(image_folder, monkeypatch):
     monkeypatch.setattr(rows, "MOST_JSON", 1000)
     (image_folder / "a.json").write_text("[" + "[]," * 1000 + "[]]")
-    with pytest.raises(DatasetError, match=r"over 1,000 characters; write JSON Lines, one row"):
+    with pytest.raises(DatasetError, match=r"over 1,000 characters of JSON; write JSON Lines"):
         find_entries("a.json")
     many = '{"image": "images/a.png", "text": "x"}\n' * 100
     (image_folder / "b.json").write_text(many)
@@ -310,6 +317,14 @@ def test_the_list_of_rows_left_out_does_not_follow_a_link(tmp_path):
     write_skipped(tmp_path / "out", [Fault("a:1", "\x1b[31mred")])
     assert mine.read_text() == "mine\n"
     assert (tmp_path / "out.skipped.tsv").read_text() == "a:1\t\\x1b[31mred\n"
+
+
+def test_a_list_of_rows_left_out_is_gone_when_there_are_none(tmp_path):
+    for output in (tmp_path / "out", (tmp_path / "out").as_uri()):
+        write_skipped(output, [Fault("a:1", "gone")])
+        assert (tmp_path / "out.skipped.tsv").exists()
+        write_skipped(output, [])
+        assert not (tmp_path / "out.skipped.tsv").exists()
 
 
 def test_the_list_of_all_faults_replaces_the_last_one_and_a_link(tmp_path, monkeypatch):

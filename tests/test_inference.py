@@ -580,6 +580,19 @@ def test_a_turned_image_is_read_as_the_upright_one(turning, degrees):
     assert line._replace(turned=0) == expected or same(line, expected)
 
 
+def test_the_probabilities_are_those_of_the_turn_that_is_read(turning):
+    upright = np.asarray(Image.open(TEST_IMAGES / "sticker.png").convert("L"))
+    line, found = turning.read([np.rot90(upright, 2)])[0], turning.outputs([np.rot90(upright, 2)])
+    assert [output.place for output in found] == [0] and found[0].line.text == line.text
+    assert np.allclose(found[0].probabilities, turning.probabilities(upright), atol=1e-4)
+
+
+@pytest.mark.parametrize("threads", [0, -1, "2"])
+def test_a_number_of_threads_that_cannot_be_is_refused(threads):
+    with pytest.raises(ValueError, match=r"threads=.*: give a whole number of at least 1"):
+        Recognizer.load("digits", threads=threads)
+
+
 def test_a_line_that_looks_blank_upside_down_is_read_upright(turning):
     blank, line = turning.read([np.full((32, 90), 200, np.uint8), np.asarray(line_image("7"))])
     assert blank.text == "" and line.text

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 from support.datasets import annotate, picture
 
+from ocr_simple.datasets import rows
 from ocr_simple.datasets.annotations import find_dataset, find_entries
 from ocr_simple.datasets.entries import Entry, Fault
 from ocr_simple.datasets.labelled_lines import load_image, select_usable
@@ -588,3 +589,21 @@ def test_a_label_of_several_parts_is_named_as_json_names_it(image_folder):
     Path("a.json").write_text('{"images/a.png": {"text": "a"}}')
     with pytest.raises(DatasetError, match="is not a text but an object"):
         find_entries("a.json")
+
+
+@pytest.mark.parametrize("separator", ["\n", ""])
+def test_a_json_file_over_the_limit_is_named_with_the_limit(tmp_path, monkeypatch, separator):
+    monkeypatch.setattr(rows, "MOST_JSON", 50)
+    content = f",{separator}".join(f'"{i}.png": "{i}"' for i in range(10))
+    annotate(tmp_path / "labels.json", "{" + separator + content + separator + "}")
+    with pytest.raises(DatasetError, match=r"labels\.json: over 50 characters of JSON; write JSON"):
+        find_dataset(tmp_path / "labels.json")
+
+
+def test_hidden_texts_without_an_image_are_not_counted(tmp_path):
+    picture(tmp_path / "1.png")
+    for name in ("1.gt.txt", "2.gt.txt", "__MACOSX/._1.gt.txt", ".cache/3.gt.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("1")
+    (note,) = find_dataset(tmp_path).notes
+    assert note.startswith("texts without an image: 1 (first: ") and "2.gt.txt" in note

@@ -28,9 +28,10 @@ PLAIN = {f.name: 0 for f in fields(Variation)} | {"recipe": ("clean",)}  # no va
 ASCII = Alphabet.parse("ascii").characters
 
 
-def lines(seed=0, augment=True, color=False, fonts=None, **options):
+def lines(seed=0, augment=True, color=False, fonts=None, height=32, **options):
     options = LineOptions(**options)
-    spec = ModelSpec(options.parsed_alphabet().characters, channels=3 if color else 1)
+    alphabet = options.parsed_alphabet().characters
+    spec = ModelSpec(alphabet, height=height, channels=3 if color else 1)
     return Lines(options, spec, fonts or find_fonts(options.fonts), seed, augment)
 
 
@@ -278,7 +279,20 @@ def test_a_line_too_wide_to_be_read_is_redrawn():
     with pytest.raises(LineError, match=message):
         lines(space_width=5_000.0, **wide)[0]
     with pytest.raises(LineError, match=r"50 times .* cannot be drawn \(over 50,000,000 pixels\)"):
-        lines(space_width=1e7, **wide)[0]
+        lines(space_width=1e6, **wide)[0]
+
+
+def test_a_line_of_more_columns_than_are_read_is_redrawn():
+    long = {"min_length": 450, "max_length": 450, "fonts": [OPEN_SANS], "augment": False}
+    with pytest.raises(LineError, match=r"50 times over 16,000 columns at the model's height"):
+        lines(height=128, **long)[0]
+
+
+def test_without_spaces_between_words_letters_are_not_placed_one_by_one(monkeypatch):
+    options = {"recipe": ("sign",), "photo": 1.0, "text_source": "strings", "strings": ("A B",)}
+    without = lines(space_width=0.0, alphabet="AB ", fonts=[OPEN_SANS], augment=True, **options)
+    monkeypatch.setattr(type(without), "_draw_lettering", None)
+    assert without[0][1] == "AB"
 
 
 def test_a_line_that_would_be_varied_to_a_width_beyond_opencv_is_redrawn(monkeypatch):

@@ -397,6 +397,7 @@ def test_a_run_of_before_some_options_were_renamed_is_the_same_run(finished, cap
     file = finished / "config.json"
     config = json.loads(file.read_text())
     former = {"rnn": "none", "weight": config["stroke_weight"], "letters": False, "symbols": False}
+    former["image_dir"] = "/elsewhere/lib/python3.11/site-packages/trdg/images"
     assert config["context"] == "conv"
     kept = {k: v for k, v in config.items() if k not in ("context", "stroke_weight")}
     file.write_text(json.dumps(kept | former))

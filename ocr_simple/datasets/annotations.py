@@ -179,7 +179,8 @@ def find_dataset(dataset: str | os.PathLike, how: LabelOptions = DEFAULT) -> Dat
             found, cropped = with_crops(path if path.is_dir() else path.parent, found)
             more = (*more, *cropped)
         layouts[layout] = layouts.get(layout, 0) + 1
-        rows += found
+        faults = {row for row in rows if isinstance(row, Fault)}  # parts may share a crops.tsv
+        rows += [row for row in found if row not in faults]
         notes += more
     folder = Path(os.path.expanduser(dataset))
     if folder.is_dir() and parts[0][0] == "annotations":

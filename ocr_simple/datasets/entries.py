@@ -49,7 +49,8 @@ class Entry(NamedTuple):
         if self.key:
             return lmdb_files.value(self.file, self.key)
         if url := storage.url_of(self.file):
-            return storage.read(url, start=self.start, size=self.size)
+            most = imaging.MAX_BYTES if self.size < 0 else None
+            return storage.read(url, most, self.start, self.size)
         if self.size < 0:
             fix = "crop it to the line, or scale it down"
             return read_bytes(self.file, imaging.MAX_BYTES, fix)

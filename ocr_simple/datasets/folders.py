@@ -48,7 +48,8 @@ def text_beside(image: Path) -> Path | None:
 def texts_alone(folder: Path, images: Iterable[Path]) -> list[Path]:
     """The .gt.txt files in a folder, and the folders in it, that belong to none of its images."""
     used = {text_beside(image) for image in images}
-    return sorted(file for file in folder.rglob(f"*{ENDINGS[0]}") if file not in used)
+    found = (file for file in folder.rglob(f"*{ENDINGS[0]}") if file not in used)
+    return sorted(file for file in found if not is_hidden(file.relative_to(folder)))
 
 
 def unlabelled(folder: Path, entries: Iterable[Entry]) -> list[Path]:
@@ -160,7 +161,7 @@ def _folders_in(folder: Path) -> list[str]:
     """The folders in a folder and in those, relative to it, sorted; hidden ones are left out."""
     found = (each for pattern in ("*/", "*/*/") for each in folder.glob(pattern) if each.is_dir())
     names = (each.relative_to(folder).as_posix() for each in found)
-    return sorted(name for name in names if not name.startswith((".", "__MACOSX")))
+    return sorted(name for name in names if not is_hidden(name))
 
 
 def _listed(names: list[str]) -> str:

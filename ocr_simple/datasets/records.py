@@ -95,7 +95,8 @@ def _tfrecords(path: Path, clean: bool, encoding: str) -> Iterator[Entry | Fault
                 yield Fault(place, _why_missing(key, features[key].WhichOneof("kind")))
             start += RECORD_HEADER + len(record) + RECORD_FOOTER
     except (tf.errors.OpError, DecodeError, OSError) as error:
-        raise DatasetError(_damaged(path, number, _reason(error))) from error
+        intact = number - isinstance(error, DecodeError)  # that record was counted already
+        raise DatasetError(_damaged(path, intact, _reason(error))) from error
 
 
 def _checked(path: Path) -> Path:

@@ -350,17 +350,26 @@ def _with_header(path: Path, text: str, separator: str, name: int, label: int) -
 def _parse_json(path: Path, text: str) -> Rows:
     """The rows of JSON, or of JSON Lines whatever the file is called."""
     one_row = "\n" not in text.strip()
+    limit = f"{path}: over {MOST_JSON:,} characters of JSON; write JSON Lines, one row each"
+    too_large = len(text) > MOST_JSON
     try:
-        if len(text) > MOST_JSON:
-            raise ValueError(f"over {MOST_JSON:,} characters; write JSON Lines, one row each")
+        if too_large:
+            raise ValueError(limit)
         content = json.loads(text, object_pairs_hook=_unique)
     except DatasetError as error:
         raise DatasetError(f"{path}: {error}") from error
     except (ValueError, RecursionError) as error:
+        if one_row and too_large:
+            raise DatasetError(limit) from error
         if one_row:
             fix = "save it as one object, or one a row"
             raise DatasetError(f"{path}:1: not JSON ({error}); {fix}") from error
-        numbered = list(_json_lines(path, text))
+        try:
+            numbered = list(_json_lines(path, text))
+        except DatasetError as no_lines:
+            if too_large:
+                raise DatasetError(limit) from no_lines
+            raise
         return Rows([Row(n, [_of_json(path, n, item)]) for n, item in numbered], "JSON Lines")
     if isinstance(content, dict) and _of_object(content) is None:
         content = [[name, label] for name, label in content.items()]

@@ -270,8 +270,11 @@ def unusable_error(dataset: str | os.PathLike, written: WriteSummary) -> Dataset
 
 
 def write_skipped(output: str | os.PathLike, faults: list[Fault]) -> None:
-    """List the rows that were left out in OUTPUT.skipped.tsv."""
+    """List the rows that were left out in OUTPUT.skipped.tsv; without any, remove that file."""
     skipped = skipped_file(output)
+    if not faults:
+        storage.remove(skipped)  # of an earlier time
+        return
     with (
         storage.output_folder(skipped.parent) as folder,
         replacing_file(folder / skipped.name, by_several=True) as partial,
@@ -314,10 +317,7 @@ def write_labelled(
         written = writer.summary(faults)
         if faults and not (skip_bad and written.labels):
             raise unusable_error(dataset, written)
-    if faults:
-        write_skipped(output, faults)
-    elif not storage.url_of(output):
-        skipped_file(output).unlink(missing_ok=True)  # of an earlier time
+    write_skipped(output, faults)
     return written
 
 

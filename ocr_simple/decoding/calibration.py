@@ -37,7 +37,8 @@ def confidences(prediction: Prediction, spec: ModelSpec, temperatures: np.ndarra
     """The confidence of a greedily decoded line at each of `temperatures` (n,); see `text.Line`."""
     logits = np.log(np.maximum(prediction.probabilities, 1e-30)) * spec.temperature
     below = logits - logits.max(axis=1, keepdims=True)  # (steps, classes)
-    best = 1 / np.exp(below / temperatures[:, None, None]).sum(axis=2)  # (n, steps)
+    # one by one: thousands of classes at once take gigabytes
+    best = np.array([1 / np.exp(below / t).sum(axis=1) for t in temperatures])  # (n, steps)
     ids = logits.argmax(axis=1)
     if spec.head == "attention":  # the product over the characters, and over the end symbol
         count = len(prediction.line.text)

@@ -54,13 +54,12 @@ def check_drawing(options: Drawing) -> None:
                 "#282828"
             ) from error
     if options.background_type == 3:
-        pictures, left_out = pictures_in(str(options.image_dir))
+        folder = options.picture_folder
+        pictures, left_out = pictures_in(folder)
         if left_out:
-            _warn(str(options.image_dir), left_out)
+            _warn(folder, left_out)
         if not pictures:
-            raise LineError(
-                f"--image-dir {options.image_dir}: no pictures there; give a folder of pictures"
-            )
+            raise LineError(f"--image-dir {folder}: no pictures there; give a folder of pictures")
 
 
 @functools.lru_cache  # so that it warns once

@@ -158,7 +158,7 @@ class Lines:
         seed = int(rng.integers(1 << 31))
         if photo.wheels and not set(text) - set(string.digits):
             pixels = self._draw_counter(text, font, rng)
-        elif photo.lettering and not self.shaped and self.options.width == -1:
+        elif photo.lettering and not self.shaped and self._may_be_lettered:
             pixels = self._draw_lettering(shown, font, photo.lettering, rng)
         else:
             pixels = self._draw(shown, font, options, seed)
@@ -173,12 +173,20 @@ class Lines:
                 pixels = geometry.vary(pixels, self.options, rng, photo)
         except geometry.TooWide as error:
             raise Redraw(f"the line is {TOO_WIDE}") from error
-        if pixels.shape[1] > imaging.MAX_ASPECT * pixels.shape[0]:  # no image like it is read
+        rows, columns = pixels.shape[:2]
+        if columns > imaging.MAX_ASPECT * rows:  # no image like it is read
             raise Redraw(f"the line is {TOO_WIDE}")
-        columns = imaging.scaled_width(pixels.shape[1], pixels.shape[0], self.spec.height)
+        if imaging.why_too_wide((columns, rows), self.spec.height):
+            raise Redraw(f"over {imaging.MAX_COLUMNS:,} columns at the model's height")
+        columns = imaging.scaled_width(columns, rows, self.spec.height)
         if self.spec.steps_needed(text) > time_steps(columns, self.stride):
             raise Redraw(TOO_FEW_STEPS, f"{text!r} in {columns} columns")
         return pixels, text, font
+
+    @property
+    def _may_be_lettered(self) -> bool:
+        """Whether no option asks for what lettering does not do."""
+        return self.options.width == -1 and self.options.space_width > 0
 
     def _draw(self, shown: str, font: str, options: LineOptions, seed: int) -> np.ndarray:
         """The picture of a text, uint8 (rows, columns, channels). Raises Redraw."""

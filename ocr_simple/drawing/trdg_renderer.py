@@ -159,7 +159,7 @@ def background(width: int, options: Drawing, seed: int, rng: random.Random) -> I
             return background_generator.gaussian_noise(options.size, width)
         if options.background_type == 2:
             return background_generator.quasicrystal(options.size, width)
-        return background_generator.image(options.size, width, str(options.image_dir))
+        return background_generator.image(options.size, width, options.picture_folder)
 
 
 # --- a line -----------------------------------------------------------------------------------
@@ -199,7 +199,7 @@ def render(text: str, font: str, options: Drawing, seed: int) -> Image.Image | N
             fit=options.fit,
             output_mask=False,
             word_split=options.word_split,
-            image_dir=str(options.image_dir),
+            image_dir=options.picture_folder,
             stroke_width=options.stroke_width,
             stroke_fill=options.stroke_fill,
         )

@@ -6,7 +6,7 @@ stroke    thinner or thicker strokes
 geometry  rotation, shift, shear, zoom, stretch and elastic distortion, in one resampling
 photo     what a camera adds, by a recipe (recipes.py), with perspective, curl and looser crops
 
-Only training lines are varied, validation lines never.
+Lines to train on and to calibrate with are varied, validation lines never.
 """
 
 import math

@@ -24,8 +24,9 @@ from ocr_simple.text import NAMED_ALPHABETS, unique_characters
 MOST_BYTES = 1 << 26  # of a config.json, which holds all --strings
 CHECKED = {"steps": int, "shares": int, "alphabet": str, "rnn": str}  # more than compared
 
-# Options that say how to run, not what to train: a resumed run may change them. The second row acts
-# through alphabet and clip_norm, the third through the labelled images, which have a checksum.
+# Options that say how to run, not what to train, or that act through others: a resumed run may
+# change them. full_ascii and gradient_clipping act through alphabet and clip_norm; those that say
+# how labels are read, through the labelled images, which have a checksum.
 NOT_COMPARED = {
     "preview", "model_dir", "resume", "workers", "worst_fonts", "log_path", "gpu_id",
     "full_ascii", "gradient_clipping", "auto", "minutes",
@@ -70,6 +71,8 @@ def updated(config: dict[str, Any]) -> dict[str, Any]:
         config["context"] = FORMER_CONTEXTS.get(former, former)
     if "weight" in config:
         config["stroke_weight"] = config.pop("weight")
+    if str(config["image_dir"]).endswith("trdg/images"):  # the default, where trdg was then
+        config["image_dir"] = None
     return config
 
 

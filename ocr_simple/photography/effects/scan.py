@@ -17,7 +17,7 @@ def _resized(image: np.ndarray, rows: int, columns: int, way: int) -> np.ndarray
 
 
 def specks(shot: Shot, rng: np.random.Generator) -> None:
-    """Dirt on the glass of a copier: dots of ink on the paper, and holes in the ink."""
+    """Dirt on the glass of a copier: dots of ink on the paper."""
     rows, columns, _ = shot.ink.shape
     dots = np.zeros((rows, columns), np.float32)
     count = int(rng.integers(1, 4 + rows * columns // 250))
