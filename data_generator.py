@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ocr_simple import images as imaging
+from ocr_simple import preprocessing
 from ocr_simple.datasets import labelled_lines as labelled
 from ocr_simple.datasets.batches import Batch, Batches, Example, LineStream
 from ocr_simple.datasets.crops import in_kept_box
@@ -36,6 +36,7 @@ VALIDATION_SEED = LARGEST_SEED + 1
 CALIBRATION_SEED = 2 * VALIDATION_SEED
 CALIBRATION_LINES = 300
 SURVEY = 256  # lines drawn before the first step, to find options that cannot work
+WIDER = 32  # columns of padding that set a batch apart from another
 
 
 class Data(NamedTuple):
@@ -181,7 +182,7 @@ class LineSequence(keras.utils.PyDataset):
             if index == 1:  # `fit` takes dimensions that its first two batches share as fixed
                 (first_x, first_y), columns = self.batches[0], x["image"].shape[2]
                 if first_x["image"].shape == x["image"].shape:
-                    wider = imaging.training_columns(columns + imaging.WIDTH_MULTIPLE) - columns
+                    wider = preprocessing.training_columns(columns + WIDER) - columns
                     x = x | {"image": np.pad(x["image"], ((0, 0), (0, 0), (0, wider), (0, 0)))}
                 if first_y.shape == y.shape:
                     y = np.pad(y, ((0, 0), (0, 1)))

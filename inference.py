@@ -49,7 +49,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 import numpy as np
 
 from ocr_simple import images as imaging
-from ocr_simple import interrupts, storage
+from ocr_simple import interrupts, preprocessing, storage
 from ocr_simple.command_line import say
 from ocr_simple.datasets.crops import Crops, as_crops, load_crops
 from ocr_simple.decoding.beam_search import BEAM_WIDTH
@@ -68,7 +68,7 @@ from ocr_simple.reports.shown_line import ShownLine
 from ocr_simple.runs.model_files import find_language_model, find_model
 from ocr_simple.text import Alphabet, Line
 
-if TYPE_CHECKING:  # what only `evaluate` and Keras need
+if TYPE_CHECKING:  # what only `read_labelled` and Keras need
     from ocr_simple.datasets.batches import Example
     from ocr_simple.network.backend import keras
     from ocr_simple.reports.metrics import Reading
@@ -78,7 +78,7 @@ CHOICES = (  # options that `Recognizer.load` takes by the same names
     "max_pixels", "max_columns", "crops", "alternatives", "engine",
 )  # fmt: skip
 
-log = logging.getLogger("ocr_simple")
+logger = logging.getLogger("ocr_simple")
 
 
 class Recognizer:
@@ -96,7 +96,7 @@ class Recognizer:
         orientation: Orientation = "upright",
         language_model: str | os.PathLike | None = None,
         max_pixels: int = imaging.MAX_PIXELS,
-        max_columns: int = imaging.MAX_COLUMNS,
+        max_columns: int = preprocessing.MAX_COLUMNS,
         crops: str | os.PathLike | Crops | None = None,
         alternatives: int = 0,
     ):
@@ -227,7 +227,7 @@ class Recognizer:
                     count, whole = count + len(good), whole + sum(not x[0].boxed for x in good)
                     if loader.crops and whole and not chunks.ahead:
                         # now: nobody may ask for what comes after the last line
-                        log.warning(loader.crops.about_whole(whole, count))
+                        logger.warning(loader.crops.about_whole(whole, count))
                     lines = iter(read.result() if read else self._read_prepared(prepared))
                     for item in loaded:
                         if isinstance(item, imaging.ImageError):
@@ -244,7 +244,7 @@ class Recognizer:
         pixels, _ = self._loader().pixels(image, "image", channels=3, warn=False)
         return ShownLine(line, np.rot90(pixels, line.turned // 90))
 
-    def evaluate(self, examples: Sequence["Example"], losses: bool = False) -> list["Reading"]:
+    def read_labelled(self, examples: Sequence["Example"], losses: bool = False) -> list["Reading"]:
         """Labelled lines with what was read in them, for `reports.metrics.evaluate`.
 
         examples: (pixels, truth, name) each, cut out already. losses: whether to compute
@@ -334,12 +334,12 @@ class Recognizer:
     def predictions(self, prepared: list[np.ndarray]) -> Iterator[Prediction]:
         """What the model says about each prepared image, its characters from left to right."""
         widths, at_once = [x.shape[1] for x in prepared], self.engine.at_once
-        batches = list(imaging.batches(widths, self.spec.multiple, at_once))
+        batches = list(preprocessing.batches(widths, self.spec.multiple, at_once))
         at_once = min(at_once, len(batches))
         decoder = self._decoder_of_many if at_once > 1 else self.decoder
 
         def read_batch(batch: list[int]) -> list[Prediction]:
-            x = imaging.pad_batch([prepared[i] for i in batch], self.spec.multiple)
+            x = preprocessing.pad_batch([prepared[i] for i in batch], self.spec.multiple)
             return [Prediction(i, *found) for i, found in zip(batch, decoder.read(x))]
 
         if at_once <= 1:

@@ -340,7 +340,7 @@ class Training:
     def validate(self, model: keras.Model, step: int) -> Validation:
         """Read the validation lines as `inference.py` does."""
         recognizer = Recognizer(model)
-        readings = recognizer.evaluate(self.data.validation, losses=self.data.labelled)
+        readings = recognizer.read_labelled(self.data.validation, losses=self.data.labelled)
         return Validation.of(step, readings, [pixels for pixels, _, _ in self.data.validation])
 
     def checkpoint(self, better: bool) -> None:

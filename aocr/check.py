@@ -32,7 +32,7 @@ SHOWN = 48  # images of the sheet
 COMMAND = "aocr check"
 
 
-class Decoded(NamedTuple):
+class SeenImage(NamedTuple):
     """What is kept of an image that was decoded."""
 
     entry: Entry
@@ -59,7 +59,7 @@ def run(options: CheckOptions, _: list[str]) -> int:
     sheet = choose_sheet(options.sheet, CheckOptions.sheet, COMMAND, options.dataset)
     alphabet = Alphabet.parse(options.alphabet) if options.alphabet else None
     chosen: list[Entry] = []
-    everything: list[list[Decoded]] = []  # of each data set
+    everything: list[list[SeenImage]] = []  # of each data set
     odd: set[str] = set()
     faulty = False
     for name in options.dataset:
@@ -87,7 +87,7 @@ def run(options: CheckOptions, _: list[str]) -> int:
     return 1 if faulty else 0
 
 
-def _look(dataset: Dataset) -> tuple[list[Decoded], list[Fault]]:
+def _look(dataset: Dataset) -> tuple[list[SeenImage], list[Fault]]:
     """Decode every image once. Returns what was seen, and the rows that cannot be used."""
     seen, faults = [], []
     for row in dataset.rows:
@@ -101,7 +101,7 @@ def _look(dataset: Dataset) -> tuple[list[Decoded], list[Fault]]:
             continue
         size = pixels.shape[1], pixels.shape[0]
         digest = hashlib.sha1(repr(size).encode() + pixels.tobytes()).digest()
-        seen.append(Decoded(row, size, digest, int(np.ptp(pixels)) < FLAT))
+        seen.append(SeenImage(row, size, digest, int(np.ptp(pixels)) < FLAT))
     return seen, faults
 
 
@@ -118,7 +118,7 @@ def _lengths(labels: list[str]) -> str:
     return ", ".join(f"{n} ({lengths[n]:,}x)" for n in sorted(lengths))
 
 
-def _figures(seen: list[Decoded]) -> str:
+def _figures(seen: list[SeenImage]) -> str:
     """Lengths, sizes, and how many labels have each character."""
     labels = [each.entry.label for each in seen]
     widths, heights = zip(*(each.size for each in seen))
@@ -134,7 +134,7 @@ def _figures(seen: list[Decoded]) -> str:
     )
 
 
-def _findings(seen: list[Decoded], alphabet: Alphabet | None) -> tuple[list[Finding], set[str]]:
+def _findings(seen: list[SeenImage], alphabet: Alphabet | None) -> tuple[list[Finding], set[str]]:
     """(what is odd, places of the images that are)."""
     by_pixels: dict[bytes, list[Entry]] = defaultdict(list)
     for each in seen:
@@ -175,7 +175,7 @@ def _findings(seen: list[Decoded], alphabet: Alphabet | None) -> tuple[list[Find
     return findings, odd
 
 
-def _in_several(everything: list[list[Decoded]]) -> Finding:
+def _in_several(everything: list[list[SeenImage]]) -> Finding:
     """The images that several data sets have, whatever their files are called."""
     by_pixels: dict[bytes, dict[int, Entry]] = defaultdict(dict)
     for number, seen in enumerate(everything):
@@ -186,7 +186,7 @@ def _in_several(everything: list[list[Decoded]]) -> Finding:
     return Finding(title, [_group(entries) for entries in shared])
 
 
-def _shape(seen: Decoded) -> str:
+def _shape(seen: SeenImage) -> str:
     width, height = seen.size
     return f"{seen.entry.place}: {width} x {height} pixels, label {quoted(seen.entry.label)}"
 
@@ -199,7 +199,7 @@ def _group(entries: list[Entry]) -> str:
     return "; ".join(f"{entry.place} {quoted(entry.label)}" for entry in listed) + more
 
 
-def _too_long(seen: list[Decoded]) -> list[Finding]:
+def _too_long(seen: list[SeenImage]) -> list[Finding]:
     """Labels that need more time steps than their image gives, for encoders of each stride."""
     names: dict[int, list[str]] = defaultdict(list)
     for name, encoder in ENCODERS.items():
@@ -217,7 +217,7 @@ def _too_long(seen: list[Decoded]) -> list[Finding]:
 # --- the sheet --------------------------------------------------------------------------------
 
 
-def _choose(seen: list[Decoded], odd: set[str], count: int) -> list[Entry]:
+def _choose(seen: list[SeenImage], odd: set[str], count: int) -> list[Entry]:
     """Up to `count` entries, in order: odd ones, at most half, and others evenly spread."""
     strange = [each.entry for each in seen if each.entry.place in odd][: count // 2]
     others = [each.entry for each in seen if each.entry.place not in odd]

@@ -26,7 +26,7 @@ from ocr_simple.drawing.texts import check_text_options, chosen_alphabet
 from ocr_simple.messages import counted
 from ocr_simple.spec import ModelSpec
 
-log = logging.getLogger("ocr_simple")
+logger = logging.getLogger("ocr_simple")
 
 DEFAULT_OUTPUT = Path("dataset.tfrecords")
 
@@ -108,6 +108,6 @@ def _progress(log_step: int) -> Iterator[Callable[[int, int], None]]:
             bar.total = of
             bar.update(done - bar.n)
             if bar.disable and done % max(1, log_step) == 0:
-                log.info("%d of %d", done, of)
+                logger.info("%d of %d", done, of)
 
         yield show

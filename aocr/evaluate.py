@@ -17,8 +17,9 @@ from ocr_simple.datasets.annotations import check_datasets
 from ocr_simple.datasets.crops import in_kept_box
 from ocr_simple.datasets.entries import Entry, Fault, fault_list, image_fault, is_part
 from ocr_simple.decoding.constraints import load_constraint
-from ocr_simple.images import ImageError, check_columns
+from ocr_simple.images import ImageError
 from ocr_simple.messages import escape_controls, visible
+from ocr_simple.preprocessing import check_columns
 from ocr_simple.reports import decoding_pictures as pictures
 from ocr_simple.reports.comparison import Comparison, compare
 from ocr_simple.reports.metrics import Reading, aocr_accuracy, perplexity
@@ -32,7 +33,7 @@ from ocr_simple.text import Alphabet
 if TYPE_CHECKING:  # it imports TensorFlow: see `run`
     from inference import Recognizer
 
-log = logging.getLogger("ocr_simple")
+logger = logging.getLogger("ocr_simple")
 
 CHUNK = 256  # labelled images read at a time
 
@@ -64,7 +65,7 @@ def _test(options: TestOptions, file: Path, other: Path | None, folder: Path) ->
     other: a model to compare with.
     """
     devices.prepare()  # before TensorFlow reads the records
-    rows = labelled.find_all_entries(options.dataset, options, log.info)
+    rows = labelled.find_all_entries(options.dataset, options, logger.info)
     for report_file in (options.output_dir / name for name in FILES):
         if is_part(report_file, rows):
             raise ValueError(
@@ -78,7 +79,7 @@ def _test(options: TestOptions, file: Path, other: Path | None, folder: Path) ->
     entries, readings, faults = _read(recognizer, rows, options.distance, against)
     if faults:
         reasons = fault_list(faults)
-        log.warning(f"{len(faults)} of {len(rows)} rows cannot be used:{reasons}")
+        logger.warning(f"{len(faults)} of {len(rows)} rows cannot be used:{reasons}")
     if not readings:
         raise ValueError(
             f"no line of {', '.join(options.dataset)} could be read; the reasons are above"
@@ -121,7 +122,7 @@ def _compare(
     for start in range(0, len(entries), CHUNK):
         chunk = entries[start : start + CHUNK]
         pixels = [labelled.load_image(entry, recognizer.spec.channels) for entry in chunk]
-        found += recognizer.evaluate(
+        found += recognizer.read_labelled(
             [(image, entry.label, entry.name) for image, entry in zip(pixels, chunk)]
         )
     return compare(readings, found, options.model, str(options.against))
@@ -155,14 +156,14 @@ def _read(
             except (OSError, ImageError) as error:
                 faults[i] = image_fault(entry, error)
         started = time.perf_counter()
-        found = recognizer.evaluate(examples, losses=True)
+        found = recognizer.read_labelled(examples, losses=True)
         seconds = (time.perf_counter() - started) / len(chunk)
         for entry, reading in zip(good, found):
             used.append(entry)
             readings.append(reading)
             correct += aocr_accuracy(reading.truth, reading.line.text, distance)
             accuracy = correct / len(readings)
-            log.info(_log_line(len(readings), seconds, accuracy, reading, distance))
+            logger.info(_log_line(len(readings), seconds, accuracy, reading, distance))
     return used, readings, [faults[i] for i in sorted(faults)]
 
 

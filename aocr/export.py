@@ -9,7 +9,6 @@ formats, one by one and in a batch. On a mismatch nothing is written, and files 
 export stay as they were.
 """
 
-import contextlib
 import functools
 import sys
 from collections.abc import Sequence
@@ -19,10 +18,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from aocr import export_files, kept_box
+from aocr.export_readme import SAVEDMODEL, earlier_exports, readme_text
 from aocr.kept_constraint import OBEYED, Kept, to_keep
+from aocr.model_accuracy import measured_accuracy, validation_of
 from aocr.options import ExportOptions
 from aocr.parity import (
-    SEED,
     ExportError,
     Parity,
     Sample,
@@ -31,7 +31,7 @@ from aocr.parity import (
     compare,
     samples,
 )
-from aocr.server.versions import is_version, versions_in
+from aocr.server.versions import is_version
 from aocr.web import browser
 from aocr.web.folder import check_runtime
 from ocr_simple import images as imaging
@@ -40,33 +40,21 @@ from ocr_simple.boxes import CameraBox
 from ocr_simple.command_line import say
 from ocr_simple.datasets import crops
 from ocr_simple.decoding.beam_search import BEAM_WIDTH
-from ocr_simple.drawing.fonts import find_fonts
-from ocr_simple.drawing.lines import Lines
 from ocr_simple.engines.onnx_writer import without_cudnn
-from ocr_simple.errors import LineError, TrainError
 from ocr_simple.network.backend import backend, standard_error_closed
-from ocr_simple.options import LineOptions
-from ocr_simple.reports.markdown import cell
-from ocr_simple.reports.metrics import error_rates
-from ocr_simple.reports.metrics_file import read_metrics
 from ocr_simple.runs import devices
-from ocr_simple.runs.checkpoint import progress_of, selection_key
 from ocr_simple.runs.model_files import BEST, LAST, find_model
-from ocr_simple.runs.run_folder import RunFolder
 from ocr_simple.spec import ModelSpec, read_spec
 from ocr_simple.text import Line
 from ocr_simple.written_files import is_disk_full, staged
 
 if TYPE_CHECKING:  # they import TensorFlow: see `export`
     from aocr.formats import Format
-    from inference import Recognizer
 
-SAVEDMODEL = "{version}"  # the file of this format is a folder with a new number
 WEB = "web"  # not part of "all": it needs a runtime that is installed by another command
 CODE = Path(__file__).resolve().parent  # where reader.py and reader_constraint.py are
 OBEYING = ("reader", "page")  # what reads with a constraint and a box when an export is checked
 COMMON = (export_files.READER, export_files.README)  # in each export
-ACCURACY_LINES = 200  # generated lines that an accuracy is measured on, where no run has one
 
 
 class Exported(NamedTuple):
@@ -108,7 +96,7 @@ def export(
     code = (export_files.READER, *([export_files.READER_CONSTRAINT] if kept else []))
     common = (*code, export_files.README)
     export_files.check_replaceable(output, (*common, *files, *descriptions))
-    validation = _validation_of(file)
+    validation = validation_of(file)
     model = models.load(file)
     without_cudnn(model)  # neither ONNX nor LiteRT has its operation
     recognizer = Recognizer(model)
@@ -120,7 +108,7 @@ def export(
     check = functools.partial(export_files.check_replaceable, output)
     with staged(output, check, outdated=[WEB] if WEB in formats else ()) as folder:
         about = {"made_from": _name_of(file)} | export_files.description(model.spec)
-        about["accuracy"] = validation or _accuracy(recognizer)
+        about["accuracy"] = validation or measured_accuracy(recognizer)
         version = _next_version(output)
         for form in chosen:
             path = folder / form.file.format(version=version)
@@ -134,8 +122,10 @@ def export(
             obeyed = OBEYED[form.read_by] if kept or box else ""
             done.append(Exported(output / path.name, size, parity, obeyed))
         for name in common:
-            readme = name == export_files.README
-            text = _readme(output, folder, FORMATS) if readme else (CODE / name).read_text("utf-8")
+            if name == export_files.README:
+                text = readme_text(output, folder, FORMATS)
+            else:
+                text = (CODE / name).read_text("utf-8")
             (folder / name).write_text(export_files.signed(text, name), encoding="utf-8")
     return done
 
@@ -202,79 +192,6 @@ def _write_and_check(
     return max(found, key=lambda parity: parity.difference)
 
 
-def _validation_of(file: Path) -> dict[str, Any]:
-    """The validation of a model in a run folder; empty for another model. Raises ValueError."""
-    metrics = file.parent / "metrics.csv"
-    if file.name not in (BEST, LAST) or not metrics.exists():
-        return {}
-    rows = read_metrics(metrics)
-    row = rows[-1] if file.name == LAST else _row_of_best(file.parent, rows)
-    of = "the validation of its training run"
-    return {"exact": row["val_exact"], "cer": row["val_cer"], "of": of}
-
-
-def _row_of_best(folder: Path, rows: list[dict[str, float]]) -> dict[str, float]:
-    """The row of metrics.csv when best.keras was written; it may not be the best row.
-
-    With --data-changed the best model is chosen again. Without an intact checkpoint, which knows
-    its step, it is the best row.
-    """
-    with contextlib.suppress(TrainError):
-        if saved := RunFolder(folder).last_checkpoint():
-            step = progress_of(saved)["best_step"]
-            if found := [row for row in rows if row["step"] == step]:
-                return found[-1]
-    return min(rows, key=selection_key)
-
-
-def _accuracy(recognizer: "Recognizer") -> dict[str, Any]:
-    """How a model reads generated lines."""
-    try:
-        options = LineOptions(alphabet=recognizer.spec.alphabet)
-        lines = Lines(options, recognizer.spec, find_fonts(options.fonts), SEED, augment=False)
-        pixels, truths = lines.pixels_and_texts(range(ACCURACY_LINES))
-    except LineError:  # none of these fonts draws the alphabet
-        return {}
-    exact, cer = error_rates(truths, [line.text for line in recognizer.read(pixels)])
-    return {"exact": exact, "cer": cer, "of": f"{ACCURACY_LINES} generated lines without variation"}
-
-
-def _readme(folder: Path, new: Path, formats: Sequence["Format"]) -> str:
-    """How to use each format that a folder holds; new: with the files that it will hold too."""
-    there = {path.name: path for place in (folder, new) for path in place.iterdir()}
-    versions = [path.name for path in (*versions_in(folder), *versions_in(new))]
-    also = f", {export_files.READER_CONSTRAINT}" if export_files.READER_CONSTRAINT in there else ""
-    parts = [
-        f"# {cell(Path(storage.display_name(folder)).resolve().name)}\n",
-        "Exported by ocr_simple. Each file gives the texts and confidences of its model, as "
-        "checked on about forty images; one in 8 bits reads some lines otherwise. `FILE.json` "
-        "describes the model in FILE, and has its checksum. To use one elsewhere, copy FILE, "
-        f"FILE.json{also} and, for ONNX and LiteRT, reader.py.\n",
-    ]
-    for form in formats:
-        name = form.file.format(version=versions[-1] if versions else 0)
-        if name in there:
-            example = form.example.format(file=name)
-            source = export_files.made_from(there[name])
-            code = f"```{form.language}\n{example}\n```"
-            parts.append(f"`{name}`, from {cell(source)}:\n\n{code}\n")
-            if form.image_formats and "exif" not in form.image_formats:
-                takes = ", ".join(form.image_formats).upper()
-                parts.append(f"It decodes {takes}, and does not turn photographs upright (EXIF).\n")
-            parts += [f"{cell(note)}\n" for note in export_files.kept_notes(there[name])]
-    return "\n".join(parts)
-
-
-def _earlier(folder: Path, new: set[str]) -> list[str]:
-    """The exported files that are in a folder besides `new`, each with its model; for people."""
-    from aocr.formats import FORMATS
-
-    versions = [path.name for path in versions_in(folder)[-2:]]
-    names = [form.file for form in FORMATS if form.file != SAVEDMODEL] + versions
-    there = [folder / name for name in names if name not in new and (folder / name).exists()]
-    return [f"{path.name} (from {export_files.made_from(path)})" for path in there]
-
-
 # --- the command ------------------------------------------------------------------------------
 
 
@@ -309,7 +226,7 @@ def run(options: ExportOptions, _: list[str]) -> int:
             say(f"    constraint to {kept}: {item.obeyed}")
         if box:
             say(f"    box for images of {box}: {item.obeyed}")
-    for name in _earlier(output, {item.path.name for item in found}):
+    for name in earlier_exports(output, {item.path.name for item in found}):
         say(f"{name} is there too, from an earlier export")
     say(f"How to use them: {storage.display_name(output / 'README.md')}")
     return 0

@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from aocr.kept_constraint import allowed
-from ocr_simple import images as imaging
-from ocr_simple import storage, written_files
+from ocr_simple import preprocessing, storage, written_files
 from ocr_simple.local_files import read_bytes, read_object
 from ocr_simple.spec import ModelSpec
 from ocr_simple.text import Alphabet
@@ -41,7 +40,7 @@ def description(spec: ModelSpec) -> dict[str, Any]:
         "height": spec.height,
         "channels": spec.channels,
         "normalisation": "median of the image to 0, its standard deviation to 1",
-        "least_spread": imaging.MIN_SPREAD,
+        "least_spread": preprocessing.MIN_SPREAD,
         "stride": spec.stride,
         "multiple": spec.multiple,
         "bytes": {"inputs": ["input"], "outputs": ["output", "probability"]},

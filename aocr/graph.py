@@ -1,9 +1,9 @@
 """From encoded images to text inside a TensorFlow graph: SavedModels and frozen graphs hold it.
 
 decode -> no alpha -> grey -> resize -> normalise -> pad -> model -> greedy decoding, with the
-results of `ocr_simple/images.py` and `ocr_simple/decoding/greedy.py`. Images in a batch may have
-any sizes. A graph decodes PNG, JPEG, GIF and BMP; it ignores EXIF orientation, and uses the upper
-eight bits of 16-bit samples.
+results of `ocr_simple/images.py`, `preprocessing.py` and `decoding/greedy.py`. Images in a batch
+may have any sizes. A graph decodes PNG, JPEG, GIF and BMP; it ignores EXIF orientation, and uses
+the upper eight bits of 16-bit samples.
 """
 
 from collections.abc import Callable
@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from aocr.reading_order import ReadingOrder
 from ocr_simple import images as imaging
+from ocr_simple import preprocessing
 from ocr_simple.network.backend import keras
 from ocr_simple.spec import time_steps
 from ocr_simple.text import BLANK, Alphabet
@@ -20,7 +21,7 @@ from ocr_simple.text import BLANK, Alphabet
 Tensor = Any
 
 
-# --- pixels: see ocr_simple/images.py ---------------------------------------------------------
+# --- pixels: see ocr_simple/images.py and preprocessing.py ------------------------------------
 
 
 def decode_image(encoded: Tensor, channels: int) -> Tensor:
@@ -88,13 +89,13 @@ def normalise(pixels: Tensor) -> Tensor:
     ordered = tf.sort(values)
     median = (ordered[(count - 1) // 2] + ordered[count // 2]) / 2
     spread = tf.math.reduce_std(values)
-    return (pixels - median) / tf.maximum(spread, imaging.MIN_SPREAD)
+    return (pixels - median) / tf.maximum(spread, preprocessing.MIN_SPREAD)
 
 
 # --- greedy decoding: see ocr_simple/decoding/greedy.py ---------------------------------------
 
 
-class Decoded(NamedTuple):
+class DecodedBatch(NamedTuple):
     """The lines of a batch, each padded with zeros to the characters of the longest."""
 
     ids: Tensor  # (batch, characters) int32
@@ -104,7 +105,7 @@ class Decoded(NamedTuple):
     confidence: Tensor  # (batch,)
 
 
-def ctc_greedy(logits: Tensor, steps: Tensor, temperature: float) -> Decoded:
+def ctc_greedy(logits: Tensor, steps: Tensor, temperature: float) -> DecodedBatch:
     """The best path of each line, as `greedy.ctc_greedy` finds it.
 
     logits: (batch, steps, classes); steps: (batch,), the valid time steps of each line.
@@ -127,7 +128,7 @@ def ctc_greedy(logits: Tensor, steps: Tensor, temperature: float) -> Decoded:
     starts, ends = _ctc_spans(first, last, count)
     empty = tf.reduce_min(tf.where(valid, best, 1), 1)  # the confidence of a line without text
     confidence = tf.where(count > 0, tf.reduce_prod(tf.where(in_line, peaks, 1), 1), empty)
-    return Decoded(
+    return DecodedBatch(
         found, peaks, tf.where(in_line, starts, 0), tf.where(in_line, ends, 0), confidence
     )
 
@@ -155,7 +156,7 @@ def _ctc_spans(first: Tensor, last: Tensor, count: Tensor) -> tuple[Tensor, Tens
     return starts, tf.where(tf.range(most)[None] == count[:, None] - 1, last, ends)
 
 
-def attention_greedy(outputs: dict[str, Tensor], steps: Tensor, temperature: float) -> Decoded:
+def attention_greedy(outputs: dict[str, Tensor], steps: Tensor, temperature: float) -> DecodedBatch:
     """The characters that an attention head writes, as `greedy.attention_greedy` finds them.
 
     outputs: logits (batch, characters, classes) and attention (batch, characters, steps);
@@ -170,7 +171,7 @@ def attention_greedy(outputs: dict[str, Tensor], steps: Tensor, temperature: flo
     starts, ends = (
         tf.where(in_line, tf.clip_by_value(edge, 0, last_step), 0) for edge in (starts, ends)
     )
-    return Decoded(
+    return DecodedBatch(
         ids[:, :most],
         tf.where(in_line, probabilities[:, :most], 0),
         starts,

@@ -436,7 +436,7 @@ def _strips(pixels: np.ndarray) -> Iterator[slice]:
 
 
 def batches(widths: Sequence[int], multiple: int, most: int) -> Iterator[list[int]]:
-    """Indices of images in batches of similar widths; see ocr_simple/images.py."""
+    """Indices of images in batches of similar widths; see ocr_simple/preprocessing.py."""
     by_width = sorted(range(len(widths)), key=lambda i: widths[i])
     while by_width:
         count = min(most, max(1, BATCH_COLUMNS // (widths[by_width[-1]] + multiple)))

@@ -12,15 +12,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-BEAM_WIDTH, WIDEST = 10, 100  # beginnings of each length that are kept, and if none leads to a text
-BATCH, LARGE_BATCH = 64, 2048  # beginnings that are extended together, before and after a text
+BEAM_WIDTH, WIDEST = 10, 100  # prefixes of each length that are kept, and if none leads to a text
+BATCH, LARGE_BATCH = 64, 2048  # prefixes that are extended together, before and after a text
 MOST_EDGES, MOST_PREFIXES = 200_000, 500_000
-MOST_EXACT = 10**9  # of a line whose texts are all searched: beginnings times its steps squared
+MOST_EXACT = 10**9  # of a line whose texts are all searched: prefixes times its steps squared
 SMALLEST = math.log(np.finfo(np.float32).tiny)
 
 
-class Beginnings(NamedTuple):
-    """Beginnings of texts that extend those of a batch by one character, the best first."""
+class Prefixes(NamedTuple):
+    """Prefixes of texts that extend those of a batch by one character, the best first."""
 
     rows: np.ndarray  # (n,) rows of those that they extend
     ids: np.ndarray  # (n,) class ids of the new characters
@@ -54,10 +54,10 @@ class Constraint:
         self.final = np.isin(np.arange(states), final)
         self.prefixes = self._prefixes() if self.exact else math.inf
         if self.exact and self.prefixes > MOST_PREFIXES:
-            raise ValueError(f"its constraint allows over {MOST_PREFIXES:,} beginnings of texts")
+            raise ValueError(f"its constraint allows over {MOST_PREFIXES:,} prefixes of texts")
 
     def _prefixes(self) -> float:
-        """How many beginnings of texts there are, if all edges lead to later states."""
+        """How many prefixes of texts there are, if all edges lead to later states."""
         counts = np.ones(len(self.final))
         for state in reversed(range(len(self.final))):
             following = self.next[self.first[state] : self.first[state + 1]]
@@ -89,10 +89,10 @@ class Constraint:
         return list(found), min(aligned_confidence(log_p, found), confidence * ratio)
 
     def _search(self, log_p: np.ndarray, width: int | None) -> tuple[int, ...] | None:
-        """The best text; width: beginnings of each length that are kept, None for all."""
+        """The best text; width: prefixes of each length that are kept, None for all."""
         none = np.zeros(1, int)
-        start = Beginnings(none, none, none, [()], np.array([math.inf]))
-        pending: list[tuple[Any, Beginnings]] = [(None, start)]
+        start = Prefixes(none, none, none, [()], np.array([math.inf]))
+        pending: list[tuple[Any, Prefixes]] = [(None, start)]
         best, text, cut = -math.inf, None, False
         while pending:
             state, (rows, ids, states, texts, bounds) = pending.pop()
@@ -115,8 +115,8 @@ class Constraint:
 
     def _longer(
         self, states: np.ndarray, texts: list, bounds: np.ndarray, least: float, limit: int | None
-    ) -> tuple[Beginnings, bool]:
-        """(beginnings with one more character and a bound above `least`, whether some are cut)."""
+    ) -> tuple[Prefixes, bool]:
+        """(prefixes with one more character and a bound above `least`, whether some are cut)."""
         counts = np.diff(self.first)[states]
         rows = np.repeat(np.arange(len(states)), counts)
         offsets = np.repeat(self.first[states] - np.cumsum(counts) + counts, counts)
@@ -128,13 +128,13 @@ class Constraint:
         rows, edges = rows[order], edges[order]
         ids = self.ids[edges]
         longer = [(*texts[row], i) for row, i in zip(rows.tolist(), ids.tolist())]
-        return Beginnings(rows, ids, self.next[edges], longer, bounds[order]), cut
+        return Prefixes(rows, ids, self.next[edges], longer, bounds[order]), cut
 
 
-def _parts(found: Beginnings, size: int) -> Iterator[Beginnings]:
+def _parts(found: Prefixes, size: int) -> Iterator[Prefixes]:
     for first in range(0, len(found.rows), size):
         part = slice(first, first + size)
-        yield Beginnings(
+        yield Prefixes(
             found.rows[part], found.ids[part], found.states[part], found.texts[part],
             found.bounds[part],
         )  # fmt: skip
@@ -143,7 +143,7 @@ def _parts(found: Beginnings, size: int) -> Iterator[Beginnings]:
 def extend(
     log_p: np.ndarray, state: Any, rows: np.ndarray, ids: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, Any]:
-    """(scores (n,), bounds (n, classes), new state) of beginnings, by their forward variables.
+    """(scores (n,), bounds (n, classes), new state) of prefixes, by their forward variables.
 
     They extend `rows` of the batch that `state` is of by the classes `ids`; state None: no text.
     """

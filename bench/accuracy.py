@@ -131,7 +131,7 @@ def read(engine: Engine, entries: Sequence[Entry]) -> list[Reading]:
             examples[entry.place] = load_image(entry, channels), entry.label, entry.name
         except (OSError, ImageError) as error:
             print(f"{entry.place}: {error}", file=sys.stderr)
-    readings = dict(zip(examples, engine.recognizer.evaluate(list(examples.values()))))
+    readings = dict(zip(examples, engine.recognizer.read_labelled(list(examples.values()))))
     unread = Line(*UNREAD, ())
     return [
         readings.get(entry.place, Reading(entry.name, entry.label, unread)) for entry in entries

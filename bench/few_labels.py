@@ -70,7 +70,7 @@ def exact(model: str | Path, entries: list[Entry], fold: str) -> float:
     recognizer = Recognizer.load(str(model))
     channels = recognizer.spec.channels
     examples = [(load_image(entry, channels), entry.label, entry.name) for entry in entries]
-    return evaluate(folded(recognizer.evaluate(examples), fold)).exact
+    return evaluate(folded(recognizer.read_labelled(examples), fold)).exact
 
 
 def measure(options: Options, name: str, seed: int) -> list[str]:

@@ -66,7 +66,7 @@ def print_row(
     drawn = Lines(text, recognizer.spec, fonts, SEED, augment=False)
     lines = [drawn[k] for k in range(count)]
     inverted = [(255 - pixels, text, font) for pixels, text, font in lines]
-    shares = [evaluate(recognizer.evaluate(examples)).exact for examples in (lines, inverted)]
+    shares = [evaluate(recognizer.read_labelled(examples)).exact for examples in (lines, inverted)]
     files = len({font for _, _, font in lines})
     print(f"| {name} | {files} | {count} | {shares[0]:.2%} | {shares[1]:.2%} |", flush=True)
     return shares

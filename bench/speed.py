@@ -39,8 +39,8 @@ from ocr_simple.drawing.fonts import find_fonts, split_fonts
 from ocr_simple.drawing.glyphs import draw
 from ocr_simple.drawing.lines import Lines
 from ocr_simple.drawing.trdg_renderer import render
-from ocr_simple.images import scaled_width
 from ocr_simple.options import LineOptions, TrainOptions
+from ocr_simple.preprocessing import scaled_width
 from ocr_simple.reports.validation import Validation
 from ocr_simple.runs.cluster import Cluster
 from ocr_simple.runs.model_files import PRETRAINED, TEST_IMAGES, find_model

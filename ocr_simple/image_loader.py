@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ocr_simple import images as imaging
+from ocr_simple import preprocessing
 from ocr_simple.cores import usable_cores
 from ocr_simple.datasets.crops import Crops, load_line
 from ocr_simple.messages import escape_controls
@@ -64,9 +65,10 @@ class ImageLoader:
             turns = imaging.possible_turns(pixels) if self.orientation == "auto" else (0,)
             turned = [(np.rot90(pixels, turn // 90), turn) for turn in turns]
             for x, _ in turned:
-                imaging.check_columns(name, x, height, self.max_columns)
+                preprocessing.check_columns(name, x, height, self.max_columns)
             return [
-                Upright(imaging.prepare(x, height), x.shape[1], turn, boxed) for x, turn in turned
+                Upright(preprocessing.prepare(x, height), x.shape[1], turn, boxed)
+                for x, turn in turned
             ]
         except imaging.ImageError as error:
             return error

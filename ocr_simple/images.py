@@ -1,18 +1,15 @@
-"""From an image file to the model's input: the one way for training, inference and export.
+"""From an image file to pixels: the one way for training, inference and export.
 
-load (any common format, upright, 8 bits, without alpha) -> resize to the model's height
-(antialiased bilinear in float, aspect kept) -> normalise by the image's median and spread -> pad
-to a batch.
+`load` takes any common format, and gives 8 bits, upright, without alpha. `preprocessing.py` makes
+the model's input of that.
 
-A TensorFlow graph gives the same within one grey level: `tf.image.resize(..., "bilinear",
-antialias=True)` on float32, luma 0.299 R + 0.587 G + 0.114 B. What a graph cannot do with encoded
-bytes is done here before they are sent: turning an image upright by its EXIF orientation, and
-decoding TIFF, WebP and 16-bit samples.
+A TensorFlow graph gives the same within one grey level, with luma 0.299 R + 0.587 G + 0.114 B. What
+a graph cannot do with encoded bytes is done here before they are sent: turning an image upright by
+its EXIF orientation, and decoding TIFF, WebP and 16-bit samples.
 """
 
 import io
 import logging
-import math
 import os
 from collections.abc import Iterator, Sequence
 
@@ -24,7 +21,7 @@ from ocr_simple.local_files import LFS_POINTER, FileRefused, open_regular
 from ocr_simple.messages import escape_controls
 from ocr_simple.odd_shapes import odd_shape
 
-log = logging.getLogger("ocr_simple")
+logger = logging.getLogger("ocr_simple")
 
 # Pillow has more, such as EPS, for which it starts Ghostscript: unsafe with untrusted files
 FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "WEBP", "GIF", "PPM", "JPEG2000", "AVIF")
@@ -38,9 +35,6 @@ HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"
 MAX_PIXELS = 50_000_000  # of one image; 4,000 x 4,000 is 16 million
 MAX_BYTES = 8 * MAX_PIXELS  # of one file: four 16-bit samples per pixel
 MAX_ASPECT = 500  # width over height; no line of text is longer
-MAX_COLUMNS = 16_000  # of one image at the model's height: MAX_ASPECT at a height of 32
-BATCH_COLUMNS = 6144  # of what is read at a time, padding included: fast, and small in memory
-WIDTH_MULTIPLE = 32  # batches are padded to a multiple of it, so that there are few shapes
 TRANSPOSES = {  # by EXIF orientation; 1 is upright
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -54,7 +48,6 @@ LIGHT_INK = 3.9  # times the contrast that black behind transparent pixels must 
 FULL_SCALES = (255, 4095, 65535)  # white in images of 8, 12 and 16 bits
 STRIP_PIXELS = 1 << 20  # of a large image that are computed with at a time
 LARGE = 1 << 16  # bytes of a file: smaller ones are decoded faster without a thread
-MIN_SPREAD = 8.0  # grey levels; less is noise, which must not be amplified to look like ink
 
 Source = str | os.PathLike | bytes | Image.Image | np.ndarray
 
@@ -105,7 +98,7 @@ def load(
         kind = TooLargeError if isinstance(error, Image.DecompressionBombError) else ImageError
         raise kind(f"{name}: {_reason(error, max_pixels)}") from error
     if exif_fault:
-        log.log(level, "%s: EXIF cannot be read (%s); treated as upright", name, exif_fault)
+        logger.log(level, "%s: EXIF cannot be read (%s); treated as upright", name, exif_fault)
     height, width = pixels.shape[:2]
     if not height or not width:
         raise ImageError(f"{name}: no pixels ({width} x {height}); crop it again")
@@ -116,8 +109,8 @@ def load(
         )
     pixels = pixels.reshape(height, width, channels)
     from_file = not isinstance(source, np.ndarray)  # whoever passes an array knows its shape
-    if from_file and log.isEnabledFor(level) and (odd := odd_shape(pixels, may_be_turned)):
-        log.log(level, "%s: %s", name, odd)
+    if from_file and logger.isEnabledFor(level) and (odd := odd_shape(pixels, may_be_turned)):
+        logger.log(level, "%s: %s", name, odd)
     return pixels
 
 
@@ -171,7 +164,7 @@ def _choose_page(image: Image.Image, page: int, name: str, level: int) -> None:
     # pages are not counted for a message: there may be very many. MPO is a phone's picture with its
     # previews
     elif getattr(image, "is_animated", False) and image.format != "MPO":
-        log.log(level, "%s: has several pages; the first is read, --page N reads another", name)
+        logger.log(level, "%s: has several pages; the first is read, --page N reads another", name)
 
 
 def _open(source: Source, name: str, formats: Sequence[str]) -> Image.Image:
@@ -318,45 +311,6 @@ def _strips(pixels: np.ndarray) -> Iterator[slice]:
         yield slice(top, top + rows)
 
 
-def scaled_width(width: int, height: int, to_height: int) -> int:
-    """Columns of a `width` x `height` image that is scaled to `to_height` rows, aspect kept."""
-    return max(1, math.floor(width * to_height / height + 0.5))
-
-
-def resize(pixels: np.ndarray, height: int) -> np.ndarray:
-    """Scale uint8 (rows, columns, channels) to `height` rows: float32, 0 to 255, aspect kept.
-
-    Antialiased bilinear in float (Pillow's mode F), which equals TensorFlow's.
-    """
-    rows, columns, _ = pixels.shape
-    if rows == height:
-        return pixels.astype(np.float32)
-    size = (scaled_width(columns, rows, height), height)
-    planes = [
-        np.asarray(
-            Image.fromarray(plane.astype(np.float32)).resize(size, Image.Resampling.BILINEAR)
-        )
-        for plane in np.moveaxis(pixels, 2, 0)
-    ]
-    return np.stack(planes, axis=2)
-
-
-def normalise(pixels: np.ndarray) -> np.ndarray:
-    """Subtract the image's median, the background of most lines, and divide by its spread.
-
-    A blank image becomes 0, like the padding of a batch. Dark ink is negative and light ink is
-    positive at any exposure. The result has the same shape, float32.
-    """
-    values = pixels.ravel().astype(np.float32)
-    middle = len(values) // 2
-    ordered = np.partition(values, (max(0, middle - 1), middle))
-    median = ordered[middle] if len(values) % 2 else ordered[middle - 1 : middle + 1].mean()
-    values -= median
-    variance = values.dot(values) / len(values) - values.mean() ** 2
-    spread = math.sqrt(max(0.0, variance))
-    return (values / np.float32(max(MIN_SPREAD, spread))).reshape(pixels.shape)
-
-
 def possible_turns(pixels: np.ndarray) -> tuple[int, ...]:
     """How an image may have to be turned to be upright, in degrees counter-clockwise.
 
@@ -369,67 +323,6 @@ def possible_turns(pixels: np.ndarray) -> tuple[int, ...]:
     return (90, 270) if height > 2 * width else (0, 180, 90, 270)
 
 
-def prepare(pixels: np.ndarray, height: int) -> np.ndarray:
-    """uint8 (rows, columns, channels) -> the model's input, float32 (height, width, channels)."""
-    return normalise(resize(pixels, height))
-
-
-def check_columns(name: str, pixels: np.ndarray, height: int, most: int) -> None:
-    """Raise TooLargeError for an image that has over `most` columns at the model's height."""
-    rows, columns = pixels.shape[:2]
-    if reason := why_too_wide((columns, rows), height, most):
-        raise TooLargeError(f"{escape_controls(name)}: {reason}")
-
-
-def why_too_wide(size: tuple[int, int], height: int, most: int = MAX_COLUMNS) -> str:
-    """Why an image has too many columns at the model's height; empty if it has at most `most`.
-
-    They, and not its pixels, are what reading it costs: 500 x 1 pixels become 16,000 x 32.
-    size: width and height of the image, in pixels.
-    """
-    columns, rows = size
-    if (scaled := scaled_width(columns, rows, height)) <= most:
-        return ""
-    return (
-        f"{columns} x {rows} pixels, {scaled:,} columns at the model's height of {height}, over "
-        f"the limit of {most:,}; cut it into pieces"
-    )
-
-
-def batches(widths: Sequence[int], multiple: int, at_once: int = 1) -> Iterator[list[int]]:
-    """Indices of images in batches of similar widths, the widest first.
-
-    widths: in columns. multiple: to which a batch is padded. at_once: batches that are read at a
-    time; together they have at most BATCH_COLUMNS columns, padding included. A wider image is alone
-    in its batch.
-    """
-    by_width = sorted(range(len(widths)), key=lambda i: widths[i])
-    while by_width:
-        count = max(1, BATCH_COLUMNS // at_once // (widths[by_width[-1]] + multiple))
-        yield by_width[-count:]
-        del by_width[-count:]
-
-
-def pad_batch(
-    images: list[np.ndarray], multiple: int = WIDTH_MULTIPLE, training: bool = False
-) -> dict[str, np.ndarray]:
-    """A batch of prepared images, which have one height.
-
-    Gives {"image": (batch, height, width, channels) float32, "width": (batch,) int32}. Images are
-    at the left, with zeros on their right up to a multiple of `multiple` columns. training: pad to
-    a width whose gradients are safe to compute; see `training_columns`.
-    """
-    widths = np.array([image.shape[1] for image in images], np.int32)
-    columns = -(-int(widths.max()) // multiple) * multiple
-    if training:
-        columns = training_columns(columns)
-    height, _, channels = images[0].shape
-    batch = np.zeros((len(images), height, columns, channels), np.float32)
-    for row, image in zip(batch, images):
-        row[:, : image.shape[1]] = image
-    return {"image": batch, "width": widths}
-
-
 def is_large(source: Source) -> bool:
     """Whether decoding takes long enough to be worth a thread."""
     if isinstance(source, (str, os.PathLike)):
@@ -440,16 +333,3 @@ def is_large(source: Source) -> bool:
         except (OSError, ValueError):  # `load` reports what is wrong
             return False
     return isinstance(source, (bytes, bytearray, memoryview)) and len(source) > LARGE
-
-
-def training_columns(columns: int) -> int:
-    """The number of columns to pad to, so that oneDNN's gradients cannot become NaN.
-
-    In bfloat16 on AMX, oneDNN takes rows of features, half as wide as the image, in blocks of 32
-    columns. If the last block lacks few columns (at most two per block), the gradient of a filter
-    multiplies uninitialised memory by 0, which is NaN if that memory held a NaN (TensorFlow 2.21;
-    see tests/test_devices.py). Such a block is filled up.
-    """
-    features = columns // 2
-    lacking = -features % 32  # columns of the last block
-    return columns + 2 * lacking if lacking <= 2 * -(-features // 32) else columns

@@ -25,7 +25,8 @@ from ocr_simple.text import Alphabet, ctc_steps_needed
 
 SCHEMA = 1
 SPEC_FILE = "ocr.json"
-NORMALISATION = "median"  # see `images.normalise`
+ONNX, INT8, STEP = ".onnx", ".int8.onnx", ".step.onnx"  # endings of the files beside a model
+NORMALISATION = "median"  # see `preprocessing.normalise`
 
 # Limits of a model file, which may come from a stranger
 MAX_ARCHIVE_BYTES = 1 << 30  # unpacked

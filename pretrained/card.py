@@ -54,7 +54,7 @@ def main(options: Options) -> None:
     lines = varied_lines(options.text, recognizer.spec, SEED)
     drawn = [lines[k] for k in range(options.lines)]
     names = [f"{k} {Path(font).stem}" for k, (_, _, font) in enumerate(drawn)]
-    readings = recognizer.evaluate([(*line[:2], name) for line, name in zip(drawn, names)])
+    readings = recognizer.read_labelled([(*line[:2], name) for line, name in zip(drawn, names)])
     title = f"{options.model}, generated"
     print(write_report(readings, options.output_dir, lambda i: drawn[i][0], title))
     print(f"\nreport: {options.output_dir / 'report.md'}")

@@ -8,11 +8,11 @@ import pytest
 from support.datasets import picture
 
 from aocr.diagnose.advice import Observations, advise, mixture, next_step
+from aocr.diagnose.nearness import Nearness
 from aocr.diagnose.pictures import find_pictures, load
 from ocr_simple.command_line import parse
 from ocr_simple.drawing.texts import Texts
 from ocr_simple.options import DrawingOptions, LabelOptions, TrainOptions
-from ocr_simple.photography.nearness import Nearness
 
 FONTS = DrawingOptions.fonts
 

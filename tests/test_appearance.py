@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from support.lines import OPEN_SANS
 
+from aocr.diagnose.appearance import Appearance, comparable, measure
 from ocr_simple.drawing.lines import Lines
 from ocr_simple.options import LineOptions
-from ocr_simple.photography.appearance import Appearance, comparable, measure
 from ocr_simple.spec import ModelSpec
 
 

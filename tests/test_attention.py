@@ -12,7 +12,7 @@ from support.lines import batch
 from support.training import loss_and_gradients, wider
 
 from model import build, load, predictor, save
-from ocr_simple import images as imaging
+from ocr_simple import preprocessing
 from ocr_simple.decoding.greedy import attention_greedy, softmax
 from ocr_simple.network.attention import attention_loss, teacher_forced
 from ocr_simple.network.backend import backend, keras
@@ -58,7 +58,7 @@ def test_results_do_not_depend_on_the_batch(spec):
     together, padded = read(model, x), read(model, wider(x, 256))
     for i, width in enumerate(x["width"].tolist()):
         valid = time_steps(width, spec.stride)
-        alone = read(model, imaging.pad_batch([x["image"][i][:, :width]]))
+        alone = read(model, preprocessing.pad_batch([x["image"][i][:, :width]], 32))
         for outputs in (together, padded):
             for name, columns in (("logits", 11), ("attention", valid)):
                 rows = outputs[name][i, : valid + 1, :columns]

@@ -155,7 +155,7 @@ def test_steps_that_are_given_and_their_validations_are_kept():
 
 
 def test_a_training_that_would_take_too_long_is_given_fewer_steps():
-    from aocr.auto.trainings import OutOfTime, TooSlow, Watch, with_steps
+    from aocr.auto.trainings import NoTimeForSteps, OutOfTime, Watch, with_steps
 
     options = with_steps(TrainOptions(), 600)
     result = Validation(options.interval, 0.5, 0.5, math.nan, ["1"], ["1"], ["a"], [])
@@ -163,10 +163,10 @@ def test_a_training_that_would_take_too_long_is_given_fewer_steps():
     time.sleep(0.02)
     watch(result)
     time.sleep(0.2)
-    with pytest.raises(TooSlow) as slow:
+    with pytest.raises(NoTimeForSteps) as slow:
         watch(replace(result, step=2 * options.interval))
     assert 0 < slow.value.steps < 300
-    with pytest.raises(TooSlow):  # there is no time for a second interval
+    with pytest.raises(NoTimeForSteps):  # there is no time for a second interval
         Watch(options, seconds=-1, strict=True)(result)
     with pytest.raises(OutOfTime):
         Watch(options, seconds=-1, strict=False)(result)

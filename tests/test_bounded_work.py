@@ -19,19 +19,12 @@ from support.serving import serving
 from aocr.options import ServeOptions
 from aocr.server import answers
 from aocr.server.queue import BatchQueue
-from aocr.server.served_model import (
-    MAP_COLUMNS,
-    MODEL_PIXELS,
-    MODEL_SIDE,
-    Preparation,
-    ServedImage,
-    ServedLine,
-    pooled,
-    smaller,
-    to_png,
-)
+from aocr.server.served_line import MAP_COLUMNS, ServedLine, pooled
+from aocr.server.served_model import ServedImage, to_png
 from aocr.server.service import check_room
+from aocr.server.uploads import MODEL_PIXELS, MODEL_SIDE, Preparation, smaller
 from ocr_simple import images as imaging
+from ocr_simple import preprocessing
 from ocr_simple.runs.model_files import TEST_IMAGES
 
 GOOD = (TEST_IMAGES / "sticker.png").read_bytes()
@@ -104,8 +97,8 @@ def test_the_model_is_given_few_pixels_and_sees_the_same(size):
     with Image.open(io.BytesIO(found.png)) as given:
         assert given.width * given.height == found.pixels <= MODEL_PIXELS
         assert found.scale * given.width == pytest.approx(width)
-        seen = imaging.resize(np.asarray(given)[..., None], 32)
-    expected = imaging.resize(np.asarray(picture)[..., None], 32)
+        seen = preprocessing.resize(np.asarray(given)[..., None], 32)
+    expected = preprocessing.resize(np.asarray(picture)[..., None], 32)
     assert abs(seen - expected).max() <= 1
     assert found.columns == expected.shape[1]
 
@@ -125,11 +118,11 @@ def test_a_map_has_few_columns_and_its_peaks():
 
 def test_a_batch_has_limited_columns_padding_included():
     widths = [100, 16_000, 90, 3000, 3100, 80, 5000, *[500] * 40]
-    found = list(imaging.batches(widths, 4))
+    found = list(preprocessing.batches(widths, 4))
     assert sorted(itertools.chain(*found)) == list(range(len(widths)))
     for batch in found:
         padded = len(batch) * max(widths[i] for i in batch)
-        assert padded <= imaging.BATCH_COLUMNS or len(batch) == 1
+        assert padded <= preprocessing.BATCH_COLUMNS or len(batch) == 1
 
 
 class Recording:

@@ -8,7 +8,8 @@ from support import slow_images
 
 from aocr.server import decoders
 from aocr.server.decoders import Busy, Decoders
-from aocr.server.served_model import Preparation, to_png
+from aocr.server.served_model import to_png
+from aocr.server.uploads import Preparation
 from ocr_simple.images import ImageError
 from ocr_simple.runs.model_files import TEST_IMAGES
 from ocr_simple.stoppable import Stopped

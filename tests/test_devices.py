@@ -18,7 +18,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 import model
-from ocr_simple.images import pad_batch
+from ocr_simple.preprocessing import padded, training_columns
 from ocr_simple.spec import ModelSpec, pack_labels
 
 keras.config.set_dtype_policy("mixed_bfloat16")
@@ -34,7 +34,7 @@ def gradients(x, y):
 
 for columns in (124, 188, 252, 620, 680):
     noise = np.random.default_rng(columns).normal(size=(32, columns, 1)).astype(np.float32)
-    x = pad_batch([noise] * 17, net.spec.multiple, training=True)
+    x = padded([noise] * 17, training_columns(columns))
     y = pack_labels([columns // net.spec.stride] * 17, [[1, 2, 3]] * 17)
     for _ in range(2):
         np.full(1 << 26, np.nan, np.float32)  # what is allocated next begins as NaN

@@ -11,13 +11,13 @@ from support.lines import FONTS
 
 from aocr import cli
 from aocr.diagnose import report
+from aocr.diagnose.appearance import measure
+from aocr.diagnose.nearness import Nearness
 from aocr.diagnose.pictures import find_pictures, load
 from aocr.diagnose.recipe_lines import COMPARED, draw_recipe, few_fonts
 from aocr.options import DiagnoseOptions
 from ocr_simple.drawing.fonts import find_fonts
 from ocr_simple.errors import DatasetError
-from ocr_simple.photography.appearance import measure
-from ocr_simple.photography.nearness import Nearness
 from ocr_simple.reports.nearest_pictures import beside
 
 COUNT = 12
@@ -200,8 +200,8 @@ def test_a_folder_is_diagnosed(counters, tmp_path, monkeypatch, capsys):
 def test_pictures_of_each_recipe_are_nearest_to_it():
     from aocr.diagnose.command import MODELS
     from aocr.diagnose.features import Features
+    from aocr.diagnose.nearness import compare
     from inference import Recognizer
-    from ocr_simple.photography.nearness import compare
 
     features = Features([Recognizer.load(name) for name in MODELS])
     fonts = few_fonts(find_fonts(("trdg", "matplotlib")))

@@ -15,10 +15,10 @@ from aocr.options import ServeOptions
 from aocr.parity import samples
 from aocr.server.app import find_served
 from aocr.server.engine_model import EngineModel
-from aocr.server.served_model import Preparation, ServedModel
+from aocr.server.served_model import ServedModel
+from aocr.server.uploads import Preparation
 from inference import Recognizer
-from ocr_simple import image_loader
-from ocr_simple import images as imaging
+from ocr_simple import image_loader, preprocessing
 from ocr_simple.engines import onnx_file
 from ocr_simple.engines.onnx_engine import resolve_engine, why_not_onnx
 from ocr_simple.engines.onnx_file import MADE_FROM, SEAL, onnx_of, read_onnx, sealed, step_of
@@ -94,7 +94,7 @@ def test_batches_read_at_the_same_time_give_the_same_lines_in_order(monkeypatch)
     alone = Recognizer.load("digits", engine="onnx", threads=1)
     expected = [alone.read([image])[0] for image in images]
     monkeypatch.setattr(image_loader, "CHUNK", 16)
-    monkeypatch.setattr(imaging, "BATCH_COLUMNS", 400)
+    monkeypatch.setattr(preprocessing, "BATCH_COLUMNS", 400)
     found = Recognizer.load("digits", engine="onnx", threads=3).read(images)
     assert same_lines(found, expected)
 

@@ -17,7 +17,8 @@ from support.commands import ROOT
 from support.in_process import run_aocr
 
 import model as models
-from aocr import example_lines, export, export_files, formats, graph, reader
+from aocr import example_lines, export, export_files, formats, graph, model_accuracy, reader
+from aocr.export_readme import earlier_exports
 from aocr.graph import ServingModule
 from aocr.parity import samples
 from inference import Recognizer
@@ -115,7 +116,7 @@ def test_every_format_of_digits_reads_as_the_model_does(exported):
     ],
 )
 def test_every_kind_of_model_can_be_exported(tmp_path, monkeypatch, options, formats):
-    monkeypatch.setattr(export, "ACCURACY_LINES", 8)  # the networks are not trained
+    monkeypatch.setattr(model_accuracy, "LINES", 8)  # the networks are not trained
     found = export.export(untrained(tmp_path / "m.keras", **options), tmp_path / "out", formats)
     assert all(item.path.exists() for item in found)
     assert len(found) == len(formats) + ("litert" in formats) + ("onnx" in formats)
@@ -174,7 +175,7 @@ def test_exports_of_two_models_in_one_folder_read_as_before(exported, tmp_path):
     other = untrained(tmp_path / "letters.keras", alphabet="abcdefghij", architecture="fine")
     found = export.export(other, tmp_path, ["onnx"])
     new = {item.path.name for item in found}
-    assert export._earlier(tmp_path, new) == ["model.tflite (from digits.keras)"]
+    assert earlier_exports(tmp_path, new) == ["model.tflite (from digits.keras)"]
     assert reader.Reader(tmp_path / "model.tflite").read(TEST_IMAGES / "sticker.png") == expected
     text, _ = reader.Reader(tmp_path / "model.onnx").read(TEST_IMAGES / "sticker.png")
     assert set(text) <= set("abcdefghij")
@@ -338,8 +339,8 @@ def test_the_accuracy_that_an_export_states_is_that_of_its_checkpoint(tmp_path):
     rows = "step,loss,val_exact,val_cer,val_loss\n1,9,0.6,0.2,3\n2,8,0.8,0.1,1\n3,7,0.9,0.1,2\n"
     (tmp_path / "metrics.csv").write_text(rows)
     for name, exact in (("best.keras", 0.8), ("last.keras", 0.9)):
-        assert export._validation_of(tmp_path / name)["exact"] == exact
-    assert export._validation_of(tmp_path / "other.keras") == {}
+        assert model_accuracy.validation_of(tmp_path / name)["exact"] == exact
+    assert model_accuracy.validation_of(tmp_path / "other.keras") == {}
 
 
 def test_the_accuracy_of_a_best_model_that_was_chosen_again_is_its_own(tmp_path, monkeypatch):
@@ -347,13 +348,13 @@ def test_the_accuracy_of_a_best_model_that_was_chosen_again_is_its_own(tmp_path,
     (tmp_path / "metrics.csv").write_text(rows)
     monkeypatch.setattr(export.RunFolder, "last_checkpoint", lambda _: {"step": 2})
     monkeypatch.setattr(export, "progress_of", lambda saved: {"best_step": saved["step"]})
-    assert export._validation_of(tmp_path / "best.keras")["exact"] == 0.8
+    assert model_accuracy.validation_of(tmp_path / "best.keras")["exact"] == 0.8
 
 
 def test_a_damaged_checkpoint_does_not_keep_a_model_from_being_exported(tmp_path):
     (tmp_path / "metrics.csv").write_text("step,loss,val_exact,val_cer,val_loss\n1,9,0.9,0.2,3\n")
     (tmp_path / "checkpoint.npz").write_bytes(b"damaged")
-    assert export._validation_of(tmp_path / "best.keras")["exact"] == 0.9
+    assert model_accuracy.validation_of(tmp_path / "best.keras")["exact"] == 0.9
 
 
 # --- the reader that is copied -----------------------------------------------------------------

@@ -14,10 +14,11 @@ from support import slow_images
 from support.images import encoded, off_by, png
 from support.lines import OPEN_SANS
 
-from ocr_simple import decoding_time, odd_shapes
+from ocr_simple import decoding_time, odd_shapes, preprocessing
 from ocr_simple import images as imaging
 from ocr_simple.datasets.crops import upright_size
-from ocr_simple.images import ImageError, load, pad_batch, prepare, resize, scaled_width
+from ocr_simple.images import ImageError, load
+from ocr_simple.preprocessing import pad_batch, prepare, resize, scaled_width
 
 RNG = np.random.default_rng(0)
 
@@ -529,15 +530,15 @@ def test_faint_noise_is_not_blown_up():
 
 def test_training_columns_are_a_few_more_at_most_and_stay_as_they_are():
     columns = range(4, 3000, 4)
-    padded = [imaging.training_columns(count) for count in columns]
+    padded = [preprocessing.training_columns(count) for count in columns]
     assert all(0 <= more - count < 64 and more % 4 == 0 for more, count in zip(padded, columns))
-    assert padded == [imaging.training_columns(count) for count in padded]
-    assert imaging.training_columns(128) == 128 and imaging.training_columns(124) == 128
+    assert padded == [preprocessing.training_columns(count) for count in padded]
+    assert preprocessing.training_columns(128) == 128 and preprocessing.training_columns(124) == 128
 
 
 def test_pad_batch_stands_images_left_with_zeros_behind():
     images = [np.full((32, width, 1), width, np.float32) for width in (10, 33, 1)]
-    batch = pad_batch(images)
+    batch = pad_batch(images, 32)
     assert batch["image"].shape == (3, 32, 64, 1)
     assert batch["image"].dtype == np.float32
     assert (batch["width"].tolist(), batch["width"].dtype) == ([10, 33, 1], np.int32)
@@ -549,8 +550,8 @@ def test_pad_batch_stands_images_left_with_zeros_behind():
 @pytest.mark.parametrize(("width", "columns"), [(1, 32), (32, 32), (33, 64)])
 def test_a_batch_is_a_multiple_of_32_columns_or_of_what_is_asked(width, columns):
     image = np.ones((32, width, 3), np.float32)
-    assert pad_batch([image])["image"].shape == (1, 32, columns, 3)
-    assert pad_batch([image], multiple=1)["image"].shape == (1, 32, width, 3)
+    assert pad_batch([image], 32)["image"].shape == (1, 32, columns, 3)
+    assert pad_batch([image], 1)["image"].shape == (1, 32, width, 3)
 
 
 def test_the_extensions_are_those_that_pillow_lists_for_the_formats_and_those_of_heif():

@@ -23,13 +23,13 @@ from support.in_process import run_aocr, run_inference
 
 import model as models
 from inference import Recognizer
-from ocr_simple import image_loader
-from ocr_simple import images as imaging
+from ocr_simple import image_loader, preprocessing
 from ocr_simple import reading_commands as readings
 from ocr_simple.decoding.constraints import Pattern
-from ocr_simple.images import ImageError, pad_batch
+from ocr_simple.images import ImageError
 from ocr_simple.network.attention import attention_loss, teacher_forced
 from ocr_simple.options import InferenceOptions
+from ocr_simple.preprocessing import pad_batch
 from ocr_simple.reading_commands import find_images
 from ocr_simple.runs import model_files
 from ocr_simple.runs.model_files import TEST_IMAGES, find_model
@@ -178,7 +178,7 @@ def test_results_do_not_depend_on_the_batch(spec):
 def test_the_size_of_batches_changes_nothing(recognizer, monkeypatch, columns):
     images = [line_image(str(k), 40 + 31 * k, seed=k) for k in range(9)]
     expected = recognizer.read(images)
-    monkeypatch.setattr(imaging, "BATCH_COLUMNS", columns)
+    monkeypatch.setattr(preprocessing, "BATCH_COLUMNS", columns)
     assert all(map(same, recognizer.read(images), expected))
 
 
@@ -874,7 +874,7 @@ def attention_scores(model, pixels, texts):
     """Log probability of each text by teacher forcing."""
     labels = [Alphabet(model.spec.alphabet).encode(text) for text in texts]
     y = pack_labels([0] * len(texts), labels)
-    x = pad_batch([pixels] * len(texts)) | {"label": y[:, 2:]}
+    x = pad_batch([pixels] * len(texts), 32) | {"label": y[:, 2:]}
     losses = attention_loss(y, teacher_forced(model)(x, training=False))
     return dict(zip(texts, -np.asarray(losses)))
 

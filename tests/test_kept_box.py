@@ -15,7 +15,8 @@ from support.serving import serving
 
 from aocr import cli, kept_box, reader
 from aocr.server.engine_model import EngineModel
-from aocr.server.served_model import Preparation, to_png
+from aocr.server.served_model import to_png
+from aocr.server.uploads import Preparation
 from data_generator import gather
 from inference import Recognizer
 from model import spec_to_train
@@ -151,7 +152,7 @@ def test_a_command_says_that_a_model_keeps_a_box(model, photo, capsys):
 
 def test_lines_that_are_cut_out_already_are_not_cut_again(model, photo):
     frame = np.asarray(Image.open(photo))
-    [reading] = Recognizer.load(model).evaluate([(frame, TEXT, "line")])
+    [reading] = Recognizer.load(model).read_labelled([(frame, TEXT, "line")])
     assert not reading.exact
 
 

@@ -15,7 +15,8 @@ from aocr import export, export_files, reader
 from aocr.kept_constraint import OBEYED, kept_in, to_keep
 from aocr.parity import allowed_samples
 from aocr.reader_constraint import Constraint
-from aocr.server.served_model import Preparation, ServedModel, to_png
+from aocr.server.served_model import ServedModel, to_png
+from aocr.server.uploads import Preparation
 from inference import Recognizer
 from ocr_simple.decoding.greedy import ctc_greedy
 from ocr_simple.runs.model_files import PRETRAINED, TEST_IMAGES

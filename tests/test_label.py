@@ -25,7 +25,7 @@ from aocr.label.lock import LOCK, FolderLock
 from aocr.label.order import next_to_label
 from aocr.label.readings import BackgroundReader, PictureReading, look_of
 from aocr.label.routes import SILENCE, Labelling, OnePage
-from aocr.label.rows_file import Rows
+from aocr.label.rows_file import RowsFile
 from aocr.label.session import Session
 from aocr.label.training import Training, training_command
 from aocr.server.connections import listen
@@ -165,7 +165,7 @@ def test_nothing_is_written_over_the_work_of_another_program(folder):
 )
 def test_an_end_between_the_two_files_loses_nothing(folder, before, after, end_after, monkeypatch):
     opened(folder).put("a.png", before)
-    file, whole, writes = opened(folder), Rows.write, []
+    file, whole, writes = opened(folder), RowsFile.write, []
 
     def write(self, *arguments):
         if len(writes) == end_after:
@@ -173,7 +173,7 @@ def test_an_end_between_the_two_files_loses_nothing(folder, before, after, end_a
         writes.append(self.path.name)
         whole(self, *arguments)
 
-    monkeypatch.setattr(Rows, "write", write)
+    monkeypatch.setattr(RowsFile, "write", write)
     with pytest.raises(SystemExit):
         file.put("a.png", after)
     decided = "labels.tsv" in writes

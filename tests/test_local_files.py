@@ -10,7 +10,7 @@ from ocr_simple import local_files
 from ocr_simple.decoding import ngrams
 from ocr_simple.decoding.constraints import Lexicon
 from ocr_simple.decoding.ngrams import NGrams
-from ocr_simple.drawing.texts import own_strings
+from ocr_simple.drawing.text_pools import own_strings
 from ocr_simple.local_files import FileRefused, numbered_rows, read_bytes, read_object, read_rows
 from ocr_simple.options import TextOptions
 from ocr_simple.text import Alphabet

@@ -23,7 +23,7 @@ from support.training import loss_and_gradients, wider
 import model as models
 from inference import Recognizer
 from model import build, ctc_loss, load, predictor, robust, save
-from ocr_simple import images as imaging
+from ocr_simple import preprocessing
 from ocr_simple import spec as specs
 from ocr_simple.network import encoders
 from ocr_simple.network.backend import keras
@@ -72,7 +72,7 @@ def assert_independent_of_the_batch(model, x, y):
     together, padded = predict(x), predict(wider(x, 256))
     for i, width in enumerate(x["width"].tolist()):
         valid = time_steps(width, spec.stride)
-        alone = predict(imaging.pad_batch([x["image"][i][:, :width]]))[0, :valid]
+        alone = predict(preprocessing.pad_batch([x["image"][i][:, :width]], 32))[0, :valid]
         np.testing.assert_allclose(together[i, :valid], alone, rtol=0, atol=1e-5)
         np.testing.assert_allclose(padded[i, :valid], alone, rtol=0, atol=1e-5)
     loss, gradients = loss_and_gradients(model, ctc_loss, x, y)
@@ -108,10 +108,10 @@ def test_results_do_not_depend_on_the_batch_at_any_width(architecture):
     rng = np.random.default_rng(0)
     images = [rng.normal(size=(32, width, 1)).astype(np.float32) for width in range(1, 70, 3)]
     predict = predictor(model)
-    together = predict(imaging.pad_batch(images))
+    together = predict(preprocessing.pad_batch(images, 32))
     for image, row in zip(images, together, strict=True):
         valid = time_steps(image.shape[1], model.spec.stride)
-        alone = predict(imaging.pad_batch([image]))[0, :valid]
+        alone = predict(preprocessing.pad_batch([image], 32))[0, :valid]
         np.testing.assert_allclose(row[:valid], alone, rtol=0, atol=1e-5)
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ocr_simple.photography.nearness import compare
+from aocr.diagnose.nearness import compare
 
 FIGURES = 30
 

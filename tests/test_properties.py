@@ -10,6 +10,7 @@ from hypothesis.extra import numpy as hnp
 from PIL import Image
 
 from ocr_simple import images as imaging
+from ocr_simple import preprocessing
 from ocr_simple.datasets.annotations import find_entries
 from ocr_simple.datasets.entries import to_label
 from ocr_simple.datasets.tfrecords import Record, RecordWriter
@@ -84,20 +85,20 @@ def test_pixels_come_back_from_any_lossless_file(pixels, kind):
 
 @given(PIXELS, st.sampled_from([16, 32, 48]))
 def test_a_prepared_image_has_the_models_height_and_keeps_its_aspect(pixels, height):
-    prepared = imaging.prepare(pixels, height)
+    prepared = preprocessing.prepare(pixels, height)
     assert prepared.shape[0] == height and prepared.dtype == np.float32
-    assert prepared.shape[1] == imaging.scaled_width(pixels.shape[1], pixels.shape[0], height)
+    assert prepared.shape[1] == preprocessing.scaled_width(pixels.shape[1], pixels.shape[0], height)
     assert np.isfinite(prepared).all()
-    brighter = imaging.prepare((pixels // 2) + 60, height)
-    darker = imaging.prepare((pixels // 2) + 10, height)
+    brighter = preprocessing.prepare((pixels // 2) + 60, height)
+    darker = preprocessing.prepare((pixels // 2) + 10, height)
     assert np.allclose(brighter, darker, atol=1e-3), "exposure makes a difference"
 
 
 @given(st.lists(PIXELS, min_size=1, max_size=4))
 def test_a_batch_holds_each_image_and_zeros(images):
-    prepared = [imaging.prepare(pixels, 32) for pixels in images]
-    batch = imaging.pad_batch(prepared)
-    assert batch["image"].shape[2] % imaging.WIDTH_MULTIPLE == 0
+    prepared = [preprocessing.prepare(pixels, 32) for pixels in images]
+    batch = preprocessing.pad_batch(prepared, 32)
+    assert batch["image"].shape[2] % 32 == 0
     for row, width, image in zip(batch["image"], batch["width"], prepared):
         assert np.array_equal(row[:, :width], image) and not row[:, width:].any()
 

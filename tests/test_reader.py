@@ -11,9 +11,10 @@ from support.images import encoded, off_by
 
 from aocr import reader
 from ocr_simple import images as imaging
+from ocr_simple import preprocessing
 from ocr_simple.options import InferenceOptions
 
-ABOUT = {"height": 32, "channels": 1, "least_spread": imaging.MIN_SPREAD}
+ABOUT = {"height": 32, "channels": 1, "least_spread": preprocessing.MIN_SPREAD}
 
 
 def line() -> Image.Image:
@@ -78,7 +79,7 @@ FILES = {
 @pytest.mark.parametrize("name", FILES)
 @pytest.mark.parametrize("channels", [1, 3])
 def test_an_image_is_prepared_as_the_model_was_trained(name, channels):
-    expected = imaging.prepare(imaging.load(FILES[name], channels, warn=False), 32)
+    expected = preprocessing.prepare(imaging.load(FILES[name], channels, warn=False), 32)
     found = reader.prepare(io.BytesIO(FILES[name]), ABOUT | {"channels": channels})
     assert off_by(found, expected) < 1e-4
 
@@ -123,13 +124,13 @@ def test_a_line_that_is_too_long_costs_nothing():
         reader.prepare(line(), ABOUT, max_columns=119)
     with pytest.raises(ValueError, match="480,000 columns"):
         reader.prepare(Image.new("1", (15_000, 1)), ABOUT)
-    assert reader.MAX_COLUMNS == imaging.MAX_COLUMNS == InferenceOptions().max_columns
+    assert reader.MAX_COLUMNS == preprocessing.MAX_COLUMNS == InferenceOptions().max_columns
     assert reader.prepare(Image.new("L", (10_000, 32)), ABOUT).shape[1] == 10_000
 
 
 def test_batches_are_those_of_images_py():
     widths = [100, 16_000, 90, 3000, 3100, 80, 5000, *[500] * 40]
-    assert list(reader.batches(widths, 4, 100)) == list(imaging.batches(widths, 4))
+    assert list(reader.batches(widths, 4, 100)) == list(preprocessing.batches(widths, 4))
     assert [len(batch) for batch in reader.batches([10] * 20, 4, 8)] == [8, 8, 4]
 
 

@@ -80,9 +80,9 @@ def test_a_damaged_automaton_is_refused_before_it_is_used():
 
 def test_texts_beyond_number_are_not_all_searched():
     endless = compile_pattern(r"\d{9}", ABC).description() | {"exact": True}
-    with pytest.raises(ValueError, match="over 500,000 beginnings"):
+    with pytest.raises(ValueError, match="over 500,000 prefixes"):
         Constraint({"automaton": endless}, ABC.classes)
-    with pytest.raises(ValueError, match="over 500,000 beginnings"):
+    with pytest.raises(ValueError, match="over 500,000 prefixes"):
         Automaton.of_description(endless, ABC)
 
 

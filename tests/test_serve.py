@@ -23,7 +23,8 @@ from support.in_process import run_aocr
 from support.lines import OPEN_SANS
 from support.serving import serving
 
-from aocr.server.served_model import Preparation, to_png
+from aocr.server.served_model import to_png
+from aocr.server.uploads import Preparation
 from aocr.server.versions import newest, read_about
 from inference import Recognizer
 from ocr_simple import images as imaging

@@ -81,7 +81,7 @@ def test_a_model_reads_nearly_all_generated_lines(recognizers, name, share):
     recognizer, (options, fonts) = recognizers[name], GENERATED[name]
     options = LineOptions(alphabet=recognizer.spec.alphabet, **options)
     lines = Lines(options, recognizer.spec, fonts, seed=0, augment=False)
-    readings = recognizer.evaluate([lines[k] for k in range(300)])
+    readings = recognizer.read_labelled([lines[k] for k in range(300)])
     wrong = [(r.truth, r.line.text, Path(r.name).name) for r in readings if not r.exact]
     assert len(wrong) <= 300 * (1 - share), wrong
 

@@ -17,6 +17,7 @@ import numpy as np
 from aocr.auto import stages
 from aocr.auto.texts import pattern_of, texts_like
 from aocr.diagnose.advice import MANY, Advice, mixture
+from aocr.diagnose.nearness import Nearness, compare
 from aocr.diagnose.pictures import spread
 from aocr.diagnose.recipe_lines import COMPARED, MODELS, all_fonts, draw_recipe, few_fonts
 from aocr.options import AocrTrainOptions
@@ -28,7 +29,6 @@ from ocr_simple.drawing.fonts import find_fonts
 from ocr_simple.images import ImageError
 from ocr_simple.options import DrawingOptions, TextOptions, TrainOptions
 from ocr_simple.photography.mixtures import Mix, has_own_fonts
-from ocr_simple.photography.nearness import Nearness, compare
 from ocr_simple.reports.intervals import FEW
 from ocr_simple.reports.metrics import Reading, rates_of
 from ocr_simple.runs.journal import log
@@ -65,7 +65,7 @@ class Shipped:
 
     def read(self, name: str, examples: Sequence[Example]) -> list[Reading]:
         """What a model reads in labelled lines."""
-        return self[name].evaluate(examples)
+        return self[name].read_labelled(examples)
 
 
 def shipped_models(labels: Iterable[str]) -> list[str]:

@@ -133,7 +133,7 @@ def _train(
                     planned, entries, folds, clock, temperature, strict
                 )
                 return planned, *found
-            except trainings.TooSlow as slow:
+            except trainings.NoTimeForSteps as slow:
                 steps, replans = slow.steps, replans + 1
                 log(f"There is time for {steps} steps of each fold")
             finally:
@@ -163,7 +163,7 @@ def _train_one(
             unseen = trainings.train_part(planned, clock.left(), temperature, strict)
             models = [networks.load(planned.model_dir / BEST), *earlier]
             return planned, *trainings.best_of(models, unseen, temperature)
-        except trainings.TooSlow as slow:
+        except trainings.NoTimeForSteps as slow:
             steps = max(trainings.LEAST_STEPS, slow.steps)
             log(f"There is time for {steps} steps: the training begins again with them")
             earlier.append(networks.load(planned.model_dir / BEST))

@@ -51,7 +51,7 @@ class OutOfTime(Exception):
     """There is no time for another interval."""
 
 
-class TooSlow(Exception):
+class NoTimeForSteps(Exception):
     """The trainings would take longer than there is time; there is time for `steps` each."""
 
     def __init__(self, steps: int):
@@ -94,7 +94,7 @@ class Watch:
         self.latest: Validation | None = None
 
     def __call__(self, validation: Validation) -> None:
-        """Raises OutOfTime or TooSlow."""
+        """Raises OutOfTime or NoTimeForSteps."""
         now, self.latest = time.monotonic(), validation
         self.laps.append(now - self.before)
         self.before, lap = now, self.laps[-1]
@@ -105,7 +105,7 @@ class Watch:
             starting = max(0.0, self.laps[0] - lap)  # it compiles; unknown after the first interval
             affordable = int((self.seconds - ENDING * starting) / lap * self.interval)
             if affordable < ALMOST * self.steps:
-                raise TooSlow(affordable)
+                raise NoTimeForSteps(affordable)
         if late:
             raise OutOfTime
 
@@ -129,7 +129,7 @@ def train_part(
     """Train into a new folder, and read the images that were kept to validate.
 
     seconds: in which it ends, early if need be. temperature: what the model gets. strict: raise
-    TooSlow if there is no time for all steps. Raises what `train.train` does.
+    NoTimeForSteps if there is no time for all steps. Raises what `train.train` does.
     """
     watch, in_time = Watch(options, seconds, strict), True
     try:
@@ -160,7 +160,7 @@ def read_unseen(model: keras.Model, examples: list[Example]) -> Unseen:
     """What a model reads in labelled lines that it was not trained on."""
     recognizer = Recognizer(model)
     predictions = recognizer.outputs([pixels for pixels, _, _ in examples])
-    return Unseen(examples, recognizer.evaluate(examples), predictions)
+    return Unseen(examples, recognizer.read_labelled(examples), predictions)
 
 
 def best_of(
@@ -235,7 +235,7 @@ def cross_validate(
 ) -> tuple[keras.Model, Unseen]:
     """(the mean of the folds' models, what each read of its fold), trained in an empty folder.
 
-    Raises TooSlow, if strict.
+    Raises NoTimeForSteps, if strict.
     """
     parts, files, least = [], [], math.inf  # least: seconds that a fold took
     for number, (training, validation) in enumerate(
@@ -259,7 +259,7 @@ def cross_validate(
     )
     unseen = with_names(together, entries)
     mean = with_temperature(models.mean([models.load(file) for file in files]), temperature)
-    if right(Recognizer(mean).evaluate(unseen.examples)) >= right(unseen.readings):
+    if right(Recognizer(mean).read_labelled(unseen.examples)) >= right(unseen.readings):
         return mean, unseen
     best = max(range(len(parts)), key=lambda i: right(parts[i].readings))
     log(f"The mean of the models reads worse than they do; the model of fold {best + 1} is kept")

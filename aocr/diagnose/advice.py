@@ -9,11 +9,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from aocr.diagnose.nearness import Nearness
 from aocr.model_folder import model_folder
 from aocr.options import GOOD_START, LEAST_LABELS
 from ocr_simple.datasets.labelled_lines import too_long
 from ocr_simple.options import DrawingOptions
-from ocr_simple.photography.nearness import Nearness
 from ocr_simple.runs.model_files import PRETRAINED
 from ocr_simple.spec import ModelSpec, read_spec
 from ocr_simple.text import NAMED_ALPHABETS, Alphabet, unique_characters
@@ -30,7 +30,7 @@ MOST_WORDS = 8  # in a generated line
 STEPS_FROM_SCRATCH = 10_000
 
 
-class Texts(NamedTuple):
+class TextsSeen(NamedTuple):
     """What the lines to train on say."""
 
     alphabet: str  # its characters
@@ -134,7 +134,7 @@ def mixture(nearness: Nearness) -> list[str]:
 # --- texts ------------------------------------------------------------------------------------
 
 
-def _texts(seen: Observations, advice: Advice) -> Texts:
+def _texts(seen: Observations, advice: Advice) -> TextsSeen:
     """What the lines should say: by the labels, or else by what was read."""
     if seen.labels:
         return _texts_like(seen.labels, "".join(seen.labels))
@@ -145,7 +145,9 @@ def _texts(seen: Observations, advice: Advice) -> Texts:
             "Without labels, and with few readings that are sure, the characters and the lengths "
             "are a guess: correct --alphabet, --min-length and --max-length."
         )
-        return Texts(NAMED_ALPHABETS["digits" if digits else "ascii"], 1, 10, 0 if digits else 2)
+        return TextsSeen(
+            NAMED_ALPHABETS["digits" if digits else "ascii"], 1, 10, 0 if digits else 2
+        )
     advice.notes.append(
         "Without labels, the characters and the lengths are what the model text read where it was "
         "sure: check --alphabet, --min-length and --max-length."
@@ -161,7 +163,7 @@ def _texts(seen: Observations, advice: Advice) -> Texts:
     return _texts_like(texts, alphabet)._replace(shortest=int(shortest), longest=int(longest))
 
 
-def _texts_like(texts: list[str], characters: str) -> Texts:
+def _texts_like(texts: list[str], characters: str) -> TextsSeen:
     """Texts as long as these, with these characters, and others that words and numbers have."""
     words = 0
     if 2 * sum(map(_is_text, texts)) >= len(texts):
@@ -169,7 +171,7 @@ def _texts_like(texts: list[str], characters: str) -> Texts:
     sets = [string.digits] + [string.ascii_lowercase, string.ascii_uppercase] * bool(words)
     alphabet = set(characters).union(*(each for each in sets if set(each) & set(characters)))
     lengths = [len(text) for text in texts]
-    return Texts(unique_characters(sorted(alphabet)), min(lengths), max(lengths), words)
+    return TextsSeen(unique_characters(sorted(alphabet)), min(lengths), max(lengths), words)
 
 
 def _is_text(text: str) -> bool:
@@ -179,7 +181,7 @@ def _is_text(text: str) -> bool:
     return not coded and len(text) > 1 and letters >= 0.6 * len(text)
 
 
-def _text_options(texts: Texts) -> list[str]:
+def _text_options(texts: TextsSeen) -> list[str]:
     names = [name for name, c in NAMED_ALPHABETS.items() if set(c) == set(texts.alphabet)]
     alphabet = names[0] if names else texts.alphabet
     options = [f"--alphabet={alphabet}"] if alphabet.startswith("-") else ["--alphabet", alphabet]

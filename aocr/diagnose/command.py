@@ -11,6 +11,8 @@ from PIL import Image
 
 from aocr.diagnose import report
 from aocr.diagnose.advice import Observations, advise, next_step
+from aocr.diagnose.appearance import measure
+from aocr.diagnose.nearness import Nearness, compare
 from aocr.diagnose.pictures import Found, Picture, find_pictures, load, spread
 from aocr.diagnose.recipe_lines import COMPARED, MODELS, all_fonts, draw_recipe, few_fonts
 from aocr.options import DiagnoseOptions
@@ -19,9 +21,7 @@ from ocr_simple.datasets.entries import fault_list
 from ocr_simple.drawing.fonts import find_fonts
 from ocr_simple.messages import visible
 from ocr_simple.options import LabelOptions
-from ocr_simple.photography.appearance import measure
 from ocr_simple.photography.mixtures import has_own_fonts
-from ocr_simple.photography.nearness import Nearness, compare
 from ocr_simple.photography.recipes import RECIPES
 from ocr_simple.reports.metrics import Reading
 from ocr_simple.reports.nearest_pictures import beside
@@ -36,7 +36,7 @@ if TYPE_CHECKING:  # it imports TensorFlow: see `run`
 COMMAND = "aocr diagnose"
 SHOWN = 24  # pictures of the sheet
 
-Lines = dict[str, list[np.ndarray]]  # of each recipe, uint8 (rows, columns, 1) each
+LinesOfRecipes = dict[str, list[np.ndarray]]  # of each recipe, uint8 (rows, columns, 1) each
 
 
 def run(options: DiagnoseOptions, _: list[str]) -> int:
@@ -125,7 +125,7 @@ def _seen(
 def _say_what_was_found(
     found: Found,
     lacking: list[str],
-    lines: Lines,
+    lines: LinesOfRecipes,
     nearness: Nearness,
     readings: dict[str, list[Line]],
     folder: str,
@@ -176,7 +176,7 @@ def _say_advice(seen: Observations, fonts: tuple[str, ...], surest: str) -> None
     say(f"\n{step}\n\nOr choose the options yourself, {lines}:{notes}\n\n{advice.command}\n")
 
 
-def _sheet(pictures: Sequence[Picture], lines: Lines, nearness: Nearness) -> Image.Image:
+def _sheet(pictures: Sequence[Picture], lines: LinesOfRecipes, nearness: Nearness) -> Image.Image:
     """Some pictures, each beside the line that is most like it."""
     chosen = spread(range(len(pictures)), SHOWN)
     kinds = [nearness.kinds[nearness.nearest[i]] for i in chosen]

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 import model as models
-from ocr_simple import images as imaging
+from aocr.diagnose.appearance import Appearance, comparable, measure
+from ocr_simple import preprocessing
 from ocr_simple.network.backend import keras
-from ocr_simple.photography.appearance import Appearance, comparable, measure
 from ocr_simple.spec import CONTEXT_STRIDE, time_steps
 
 if TYPE_CHECKING:
@@ -44,10 +44,10 @@ class Features:
 
     def _pooled(self, which: int, pixels: Sequence[np.ndarray]) -> np.ndarray:
         predict, spec = self.models[which]
-        prepared = [imaging.prepare(each, spec.height) for each in pixels]
+        prepared = [preprocessing.prepare(each, spec.height) for each in pixels]
         found: list[np.ndarray] = [np.empty(0)] * len(prepared)
-        for batch in imaging.batches([each.shape[1] for each in prepared], spec.multiple):
-            x = imaging.pad_batch([prepared[i] for i in batch], spec.multiple)
+        for batch in preprocessing.batches([each.shape[1] for each in prepared], spec.multiple):
+            x = preprocessing.pad_batch([prepared[i] for i in batch], spec.multiple)
             steps = time_steps(x["width"], CONTEXT_STRIDE)
             for i, count, rows in zip(batch, steps, predict(x)):
                 rows = rows[:count]  # (valid steps, channels)

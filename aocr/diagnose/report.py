@@ -5,10 +5,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from aocr.diagnose.appearance import SHARES, Appearance
+from aocr.diagnose.nearness import Nearness
 from aocr.diagnose.pictures import Found
 from ocr_simple.messages import visible
-from ocr_simple.photography.appearance import SHARES, Appearance
-from ocr_simple.photography.nearness import Nearness
 from ocr_simple.reports.intervals import shown_share
 from ocr_simple.reports.metrics import Reading, evaluate
 

@@ -10,13 +10,11 @@ shown. TensorFlow is imported by another process, after the page is there.
 import logging
 import os
 import shlex
-import signal
 import sys
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import uvicorn
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
@@ -30,7 +28,7 @@ from aocr.label.session import Session
 from aocr.label.training import Training, training_command
 from aocr.model_folder import is_trained_on, model_folder
 from aocr.options import GOOD_START, LEAST_LABELS, LabelPageOptions
-from aocr.server.connections import Connection, Server, listen
+from aocr.server.connections import Server, config_of, ignore_signals, listen
 from aocr.server.hosts import LOOPBACK, HostMiddleware
 from ocr_simple import storage
 from ocr_simple.command_line import say
@@ -39,7 +37,7 @@ from ocr_simple.messages import counted, first_ten, printable, shortened
 from ocr_simple.runs.model_files import BEST, find_model
 from ocr_simple.spec import read_spec
 
-log = logging.getLogger("ocr_simple")
+logger = logging.getLogger("ocr_simple")
 
 HOST = "127.0.0.1"
 TIMEOUT, GRACE = 60.0, 3.0  # seconds that a connection may stall, and in which the server ends
@@ -172,15 +170,10 @@ def _training(folder: Path, session: Session, reader: BackgroundReader) -> Train
 
 
 def _serve(app: FastAPI, listening: Any, shared: Labelling) -> None:
-    config = uvicorn.Config(
-        app, http=Connection, ws="none", access_log=False, proxy_headers=False,
-        server_header=False, log_level="error",
-    )  # fmt: skip
-    for number in (signal.SIGINT, signal.SIGTERM):  # uvicorn raises them again once it has stopped
-        signal.signal(number, lambda *_: None)
+    ignore_signals()
     shared.reader.start()
     try:
-        Server(config, TIMEOUT, GRACE).run(sockets=[listening])
+        Server(config_of(app), TIMEOUT, GRACE).run(sockets=[listening])
     finally:
         shared.training.close()
         shared.reader.stop()

@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from aocr.label.rows_file import FileRow, Rows
+from aocr.label.rows_file import FileRow, RowsFile
 from ocr_simple.boxes import Corners
 from ocr_simple.datasets.annotation_text import read_text
 from ocr_simple.datasets.crops import CROPS, format_corners, parse_corners
@@ -31,7 +31,7 @@ class CropsFile:
             except ValueError as error:
                 self.notes.append(f"{path}:{number}: {error}")
             rows.append(FileRow(image, name.strip(), text, line.rstrip("\r")))
-        self.rows = Rows(path, rows)
+        self.rows = RowsFile(path, rows)
 
     def get(self, image: str) -> Corners:
         """The box of an image, by its path relative to the folder; empty if it has none."""

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from aocr.label.crops_file import CropsFile
-from aocr.label.rows_file import FileRow, Rows, row_name
+from aocr.label.rows_file import FileRow, RowsFile, row_name
 from ocr_simple.datasets.annotation_text import read_text
 from ocr_simple.datasets.annotations import LABEL_FILES, LABELS
 from ocr_simple.datasets.entries import Entry, Fault, fault_list
@@ -45,8 +45,8 @@ class LabelsFile:
         self._names = {
             os.path.abspath(image): image.relative_to(folder).as_posix() for image in images
         }
-        self.labels = Rows(folder / LABELS, self._found_labels(images))
-        self.left_out = Rows(folder / LEFT_OUT, self._found_left_out())
+        self.labels = RowsFile(folder / LABELS, self._found_labels(images))
+        self.left_out = RowsFile(folder / LEFT_OUT, self._found_left_out())
         self.crops = CropsFile(folder, images)
         self.notes += self.crops.notes
 

@@ -15,6 +15,7 @@ import numpy as np
 from PIL import Image
 
 from ocr_simple import images as imaging
+from ocr_simple import preprocessing
 from ocr_simple.boxes import Corners
 from ocr_simple.datasets.crops import NO_CROPS, straightened
 from ocr_simple.datasets.workers import WorkerPool
@@ -24,7 +25,7 @@ from ocr_simple.runs import devices
 if TYPE_CHECKING:  # it imports TensorFlow: see `_load_model`
     from inference import Recognizer
 
-log = logging.getLogger("ocr_simple")
+logger = logging.getLogger("ocr_simple")
 
 ALTERNATIVES = 4  # texts to choose from besides the one that was read
 CHUNK = 16  # pictures read at a time: the one that is shown next does not wait for many others
@@ -58,7 +59,7 @@ def look_of(pixels: np.ndarray) -> tuple[float, ...]:
     """A thumbnail of uint8 (rows, columns, channels), normalised: distances tell what is alike."""
     grey = Image.fromarray(pixels.mean(axis=2).astype(np.uint8))
     small = grey.resize(THUMBNAIL, Image.Resampling.BOX)
-    values = imaging.normalise(np.asarray(small)[..., None])
+    values = preprocessing.normalise(np.asarray(small)[..., None])
     return tuple(np.round(values.ravel(), 2).tolist())
 
 
@@ -86,7 +87,7 @@ def _read(pictures: Sequence[tuple[Path, Corners]]) -> list[Result]:
         try:
             pixels = imaging.load(file, spec.channels, warn=False)
             pixels = straightened(pixels, box, file.name) if box else pixels
-            imaging.check_columns(file.name, pixels, spec.height, recognizer.max_columns)
+            preprocessing.check_columns(file.name, pixels, spec.height, recognizer.max_columns)
             good[place] = pixels
         except (ImageError, OSError) as error:
             found[place] = str(error).removeprefix(f"{file}: ").removeprefix(f"{file.name}: ")
@@ -157,7 +158,7 @@ class BackgroundReader:
     def _wait(self, problem: str) -> None:
         """Say why nothing is read, and wait for another model."""
         if not self._stopped.is_set():
-            log.warning("%s: no readings (%s); labels can be typed", self.model, problem)
+            logger.warning("%s: no readings (%s); labels can be typed", self.model, problem)
         self.problem = problem
         while not (self._stopped.is_set() or self._changed.wait(IDLE)):
             pass

@@ -44,7 +44,7 @@ def row_name(image: str) -> str:
     return image if PLAIN_START.match(image) else f"./{image}"
 
 
-class Rows:
+class RowsFile:
     """The rows of a file, in order, found by the image."""
 
     def __init__(self, path: Path, rows: Sequence[FileRow]):

@@ -13,7 +13,7 @@ from typing import Any
 
 from aocr.auto import stages
 from aocr.model_folder import FIGURES, MOST_BYTES
-from aocr.options import LEAST_LABELS
+from aocr.options import GOOD_START, LEAST_LABELS, AutoOptions
 from ocr_simple.datasets.crops import CROPS, load_crops
 from ocr_simple.local_files import read_object
 from ocr_simple.runs.model_files import BEST
@@ -130,6 +130,8 @@ class Training:
                 "stopped": self._stopped,
                 "result": self._result,
                 "needed": LEAST_LABELS,
+                "good": GOOD_START,
+                "minutes": AutoOptions.minutes,
             }
 
     def _doing(self) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from aocr.server import predict_api
-from aocr.server.served_model import ServedLine
+from aocr.server.served_line import ServedLine
 from ocr_simple.images import ImageError
 
 SMALL = 20_000  # numbers and texts in an answer, which take some milliseconds

@@ -14,13 +14,11 @@ import logging
 import os
 import re
 import shlex
-import signal
 import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import uvicorn
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
@@ -29,10 +27,11 @@ from starlette.exceptions import HTTPException
 from aocr.options import DEFAULT_MODEL, ServeOptions
 from aocr.server import routes
 from aocr.server.connections import (
-    Connection,
     Listener,
     Server,
+    config_of,
     connections_that_fit,
+    ignore_signals,
     listen,
 )
 from aocr.server.engine_model import AnyModel, EngineModel
@@ -116,11 +115,7 @@ def run(options: ServeOptions, _: list[str]) -> int:
     logging.getLogger("python_multipart").setLevel(logging.CRITICAL)
     listening = Listener(listen(options.host, options.port), most)
     app = application(Service(options, load_served(options, found)))
-    config = uvicorn.Config(
-        app, http=Connection, ws="none", access_log=False, proxy_headers=False,
-        server_header=False, log_level="error",  # warnings are about clients, and without limit
-    )  # fmt: skip
-    server = Server(config, options.timeout, options.grace)
+    server = Server(config_of(app), options.timeout, options.grace)
     listening.server = server
     host, port = listening.getsockname()[:2]
     address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
@@ -135,8 +130,7 @@ def run(options: ServeOptions, _: list[str]) -> int:
             "require a token",
             file=sys.stderr,
         )
-    for number in (signal.SIGINT, signal.SIGTERM):  # uvicorn raises them again once it has stopped
-        signal.signal(number, lambda *_: None)
+    ignore_signals()
     server.run(sockets=[listening])
     storage.remove_copies()
     interrupts.end_command(0)  # at once: TensorFlow would take seconds to tidy up

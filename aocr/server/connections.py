@@ -29,7 +29,7 @@ try:
 except ImportError:  # Windows, where the number of sockets is not limited like this
     resource = None  # type: ignore[assignment]
 
-log = logging.getLogger("ocr_simple")
+logger = logging.getLogger("ocr_simple")
 
 RESERVED = 100  # descriptors for a model that is loaded, decoders and other files
 MOST_DESCRIPTORS = 65_536
@@ -126,7 +126,7 @@ class Listener(socket.socket):
         """Log, but not more often than once a minute: whoever likes can cause these messages."""
         self._refused += 1
         if time.monotonic() - self._logged >= LOG_EVERY:
-            log.warning("%s; %d since the last such message", message, self._refused)
+            logger.warning("%s; %d since the last such message", message, self._refused)
             self._refused, self._logged = 0, time.monotonic()
 
 
@@ -177,6 +177,20 @@ class Connection(H11Protocol):
             self.transport.close()
 
 
+def config_of(app: Any) -> uvicorn.Config:
+    """How an application is served."""
+    return uvicorn.Config(
+        app, http=Connection, ws="none", access_log=False, proxy_headers=False,
+        server_header=False, log_level="error",  # warnings are about clients, and without limit
+    )  # fmt: skip
+
+
+def ignore_signals() -> None:
+    """Let Ctrl-C and SIGTERM end a server alone: uvicorn raises them again once it has stopped."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: None)
+
+
 class Server(uvicorn.Server):
     """A server that closes connections that stall, and ends in time."""
 
@@ -217,5 +231,5 @@ class Server(uvicorn.Server):
 
 
 def _end(number: int) -> None:
-    log.warning("ended by %s, though not all work was done", signal.Signals(number).name)
+    logger.warning("ended by %s, though not all work was done", signal.Signals(number).name)
     os._exit(0)

@@ -7,17 +7,10 @@ from typing import NamedTuple
 import numpy as np
 
 from aocr.kept_constraint import allowed
-from aocr.server.served_model import (
-    ATTENTION_COLUMNS,
-    CONSTRAINED_COLUMNS,
-    Preparation,
-    ServedLine,
-    ServedModel,
-    load_upload,
-    served_line,
-    smaller,
-)
-from ocr_simple import images as imaging
+from aocr.server.served_line import ServedLine, served_line
+from aocr.server.served_model import ServedModel
+from aocr.server.uploads import Preparation, load_upload, most_columns, smaller
+from ocr_simple import preprocessing
 from ocr_simple.cores import usable_cores
 from ocr_simple.decoding.constraints import Lexicon
 from ocr_simple.options import EngineName
@@ -68,10 +61,7 @@ class EngineModel:
         spec = self.recognizer.spec
         self.box = spec.crop
         self.channels, self.height = spec.channels, spec.height
-        attention = spec.head == "attention"
-        self.max_columns = ATTENTION_COLUMNS if attention else imaging.MAX_COLUMNS
-        if self.constraint:
-            self.max_columns = CONSTRAINED_COLUMNS
+        self.max_columns = most_columns(spec.head, bool(self.constraint))
         self.prepare = to_prepared
         blank = np.zeros((spec.height, 64, spec.channels), np.float32)
         self.read([PreparedImage(blank, 64, blank.size, 1.0)])  # the first call is slow
@@ -113,6 +103,6 @@ def to_prepared(encoded: bytes, name: str, preparation: Preparation) -> Prepared
     image = np.asarray(smaller(pixels, preparation.height))
     if image.ndim == 2:
         image = image[..., None]
-    prepared = imaging.prepare(image, preparation.height)
+    prepared = preprocessing.prepare(image, preparation.height)
     columns = prepared.shape[1]
     return PreparedImage(prepared, columns, prepared.size, pixels.shape[1] / columns, cropped)

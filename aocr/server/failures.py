@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse
 
 from ocr_simple.messages import shortened
 
-log = logging.getLogger("ocr_simple")
+logger = logging.getLogger("ocr_simple")
 LOGGED_LINES = 60  # of a traceback
 
 
@@ -38,7 +38,7 @@ class FailureMiddleware:
                 raise
             lines = "".join(traceback.format_exception(error)).splitlines()
             cut = "\n".join(shortened(line) for line in lines[-LOGGED_LINES:])
-            log.error("%s %s\n%s", scope["method"], shortened(scope["path"]), cut)
+            logger.error("%s %s\n%s", scope["method"], shortened(scope["path"]), cut)
             if not begun:
                 message = "internal error; the server's log has the details"
                 await JSONResponse({"error": message}, 500)(scope, receive, send)

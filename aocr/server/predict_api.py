@@ -10,10 +10,10 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from aocr.server.served_model import ServedLine
+from aocr.server.served_line import ServedLine
 from ocr_simple.messages import shown
 
-SIGNATURES = {
+ANSWERED = {
     "serving_default": ("output", "probability"),
     "read": ("output", "probability", "characters", "probabilities", "starts", "ends"),
 }
@@ -26,7 +26,7 @@ PREDICT = {  # in the OpenAPI document
                 "schema": {
                     "type": "object",
                     "properties": {
-                        "signature_name": {"enum": list(SIGNATURES)},
+                        "signature_name": {"enum": list(ANSWERED)},
                         "instances": {"type": "array", "minItems": 1, "items": IMAGE},
                         "inputs": {"type": "object", "properties": {"input": IMAGE}},
                     },
@@ -57,8 +57,8 @@ def parse_request(body: Any) -> tuple[list[bytes], str, str]:
     if not isinstance(body, dict):
         raise ValueError("the request is not a JSON object; give instances or inputs")
     signature = body.get("signature_name") or "serving_default"
-    if not isinstance(signature, str) or signature not in SIGNATURES:
-        raise ValueError(f"signature_name {shown(signature)}: choose from {', '.join(SIGNATURES)}")
+    if not isinstance(signature, str) or signature not in ANSWERED:
+        raise ValueError(f"signature_name {shown(signature)}: choose from {', '.join(ANSWERED)}")
     if ("instances" in body) == ("inputs" in body):
         raise ValueError("give either instances (a list) or inputs")
     if "instances" in body:
@@ -100,7 +100,7 @@ def _decoded(item: Any, index: int) -> bytes:
 
 def predictions(lines: Sequence[ServedLine], form: str, signature: str) -> dict[str, Any]:
     """The answer to a predict request, in the form of the request."""
-    names = SIGNATURES[signature]
+    names = ANSWERED[signature]
     if form == "row":
         return {"predictions": [{name: getattr(line, name) for name in names} for line in lines]}
     columns = {name: [getattr(line, name) for line in lines] for name in names}
@@ -124,7 +124,7 @@ def metadata(name: str, version: int) -> dict[str, Any]:
             "outputs": {output: _tensor(output, signature) for output in outputs},
             "method_name": "tensorflow/serving/predict",
         }
-        for signature, outputs in SIGNATURES.items()
+        for signature, outputs in ANSWERED.items()
     }
     return {
         "model_spec": {"name": name, "signature_name": "", "version": str(version)},

@@ -14,7 +14,7 @@ from prometheus_client import Histogram
 
 from aocr.server.engine_model import AnyModel, PreparedImage
 from aocr.server.served_model import BATCH_PIXELS, ServedImage
-from ocr_simple.images import BATCH_COLUMNS
+from ocr_simple.preprocessing import BATCH_COLUMNS
 
 COLUMNS_PER_SECOND = 1000  # an image gives way for 1 s for so many; computers read 50 times that
 

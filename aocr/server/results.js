@@ -1,8 +1,9 @@
 // The table of images with their texts, and how images come in: dropped, chosen, photographed, pasted.
 // The server's page and the page of `aocr export --format web` share it, with results.html and
-// results.css. The server inlines it.
+// results.css. The server inlines it; in the export it is a file of its own.
 
-export const $ = id => document.getElementById(id);
+/* elements.js */
+
 const results = [];  // of {name, done, text, confidence, error}, in the order of the rows
 let queue = Promise.resolve(), cleared = 0, read, together, box;
 
@@ -19,13 +20,7 @@ export function useBox(crop) { box = crop; }
 const boxSize = () => `${box.size[0]} × ${box.size[1]} pixels`;
 export const aboutBox = () => box ? ` Images of ${boxSize()} are read in a box, others whole.` : "";
 
-export const make = (tag, properties = {}, ...children) => {
-  const element = Object.assign(document.createElement(tag), properties);
-  element.append(...children);
-  return element;
-};
 export const percent = share => `${(100 * share).toFixed(share > 0.9995 ? 0 : 1)} %`;
-export const colour = share => `hsl(${Math.round(130 * share ** 2)} 75% var(--shade))`;
 
 export function add(files) {
   const images = [...files];

@@ -17,7 +17,7 @@ from aocr.server import answers, docs_page, predict_api
 from aocr.server.forms import uploaded_files
 from aocr.server.pages import PAGE_HEADERS, page_text
 from aocr.server.predict_api import PREDICT
-from aocr.server.served_model import ServedLine
+from aocr.server.served_line import ServedLine
 from aocr.server.service import Service
 from ocr_simple.images import ImageError, TooLargeError
 

@@ -16,14 +16,16 @@ from aocr.server import answers, predict_api
 from aocr.server.decoders import Busy, Decoders, Turns
 from aocr.server.engine_model import AnyModel
 from aocr.server.queue import BatchQueue
-from aocr.server.served_model import Preparation, ServedLine, ServedModel
+from aocr.server.served_line import ServedLine
+from aocr.server.served_model import ServedModel
+from aocr.server.uploads import Preparation
 from aocr.server.versions import last_change, newest
 from ocr_simple import storage
 from ocr_simple.images import ImageError
 from ocr_simple.messages import shown
 from ocr_simple.stoppable import Stopped
 
-log = logging.getLogger("ocr_simple")
+logger = logging.getLogger("ocr_simple")
 
 POLL, BUCKET_POLL = 1.0, 10.0  # seconds between two looks for a newer version
 SMALL_BODY = 1 << 16  # bytes of JSON that are parsed within a millisecond
@@ -111,7 +113,7 @@ class Service:
                 found = await asyncio.to_thread(newest, folder)
             except OSError as error:  # a bucket that is out of reach for a while: reported once
                 if not unreachable:
-                    log.warning("cannot look for newer versions: %s", error)
+                    logger.warning("cannot look for newer versions: %s", error)
                 unreachable = True
                 continue
             unreachable = False
@@ -128,14 +130,14 @@ class Service:
         except Exception as error:  # whatever is wrong with it, perhaps it is still being copied
             version = self.model.version
             message = "version %s cannot be loaded (%s); still serving version %d"
-            log.warning(message, folder.name, error, version)
+            logger.warning(message, folder.name, error, version)
             self.broken = state
             return
         former, former_task = self.queue, self.task
         self.queue = BatchQueue(model, self.options.batch)
         self._start()
         versions = model.version, self.options.source, former.model.version
-        log.warning("now serving version %d of %s instead of %d", *versions)
+        logger.warning("now serving version %d of %s instead of %d", *versions)
         while former.open_requests:
             await asyncio.sleep(0.05)
         former_task.cancel()

@@ -3,9 +3,9 @@
 
 import {ctcLine} from "./decode.js";
 
-const BEAM_WIDTH = 10, WIDEST = 100;  // beginnings of each length that are kept, and if none leads to a text
-const BATCH = 64, LARGE_BATCH = 2048;  // beginnings that are extended together, before and after a text
-const MOST_EXACT = 1e9;  // of a line whose texts are all searched: beginnings times its steps squared
+const BEAM_WIDTH = 10, WIDEST = 100;  // prefixes of each length that are kept, and if none leads to a text
+const BATCH = 64, LARGE_BATCH = 2048;  // prefixes that are extended together, before and after a text
+const MOST_EXACT = 1e9;  // of a line whose texts are all searched: prefixes times its steps squared
 const SMALLEST = Math.log(1.1754943508222875e-38);  // of float32
 
 export class Constraint {
@@ -15,7 +15,7 @@ export class Constraint {
     this.prefixes = exact ? this.countPrefixes() : Infinity;
   }
 
-  // How many beginnings of texts there are, if all edges lead to later states.
+  // How many prefixes of texts there are, if all edges lead to later states.
   countPrefixes() {
     const counts = new Array(this.first.length - 1).fill(1);
     for (let state = counts.length - 1; state >= 0; state--) {
@@ -45,7 +45,7 @@ export class Constraint {
     return ctcLine(runs, Math.min(confidence, greedy.confidence * ratio), rows, alphabet);
   }
 
-  // The class ids of the best text, or null; width: beginnings of each length that are kept.
+  // The class ids of the best text, or null; width: prefixes of each length that are kept.
   search(logs, width) {
     const shares = logs.map(row => row.map(Math.exp));
     const pending = [[null, [{row: 0, id: 0, state: 0, text: [], bound: Infinity}]]];
@@ -69,7 +69,7 @@ export class Constraint {
     return text;
   }
 
-  // Beginnings with one more character and a bound above `least`, the best first.
+  // Prefixes with one more character and a bound above `least`, the best first.
   longer(live, extended, least) {
     const found = [];
     live.forEach(({state, text}, row) => {

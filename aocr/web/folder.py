@@ -17,7 +17,7 @@ from ocr_simple import written_files
 
 HERE = Path(__file__).resolve().parent
 RUNTIME = HERE / "node_modules" / "onnxruntime-web" / "dist"
-PAGES = ("index.html", "page.css")  # they name parts that the server's page has too
+PAGES = (HERE / "index.html", HERE / "page.css", SHARED / "results.js")  # they name shared parts
 SCRIPTS = ("page.js", "camera.js", "constraint.js", "decode.js", "model.js", "pixels.js")
 OFFLINE = "offline.js"
 
@@ -36,10 +36,9 @@ def complete(folder: Path, about: dict[str, Any]) -> None:
 
     about: the description, which is written too. Raises OSError.
     """
-    for name in PAGES:
-        (folder / name).write_text(page_text(HERE / name), encoding="utf-8")
+    for file in PAGES:
+        (folder / file.name).write_text(page_text(file), encoding="utf-8")
     scripts = {name: HERE / name for name in SCRIPTS} | {
-        "results.js": SHARED / "results.js",
         "onnxruntime.js": RUNTIME / "ort.wasm.bundle.min.mjs",
     }
     for name, file in scripts.items():

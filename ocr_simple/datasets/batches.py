@@ -8,7 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
-from ocr_simple import images as imaging
+from ocr_simple import preprocessing
 from ocr_simple.spec import ModelSpec, pack_labels, padded_columns, time_steps
 from ocr_simple.text import Alphabet
 
@@ -34,8 +34,8 @@ class LineStream(Protocol):
 class Batches:
     """Batches of a stream of lines: `batches[i]` is ({"image", "width"}, y).
 
-    See `images.pad_batch` and `spec.pack_labels`. The lines of GROUP consecutive batches are sorted
-    by aspect ratio before they are split into batches, so that little padding is computed.
+    See `preprocessing.padded` and `spec.pack_labels`. The lines of GROUP consecutive batches are
+    sorted by aspect ratio before they are split into batches, so that little padding is computed.
 
     If several machines train together, process `rank` of `size` gets its part of each batch. The
     lines of a group are divided into `shares`, which are sorted separately. If the shares can be
@@ -77,9 +77,9 @@ class Batches:
 
 def collate(examples: list[Example], stream: LineStream) -> Batch:
     """Prepare and pad the lines of one batch, and encode their labels."""
-    prepared = [imaging.prepare(pixels, stream.spec.height) for pixels, _, _ in examples]
+    prepared = [preprocessing.prepare(pixels, stream.spec.height) for pixels, _, _ in examples]
     columns = padded_columns(max(image.shape[1] for image in prepared), stream.multiple)
-    x = imaging.pad_batch(prepared, columns, training=True)
+    x = preprocessing.padded(prepared, preprocessing.training_columns(columns))
     steps = time_steps(x["width"], stream.stride).tolist()
     return x, pack_labels(steps, [stream.alphabet.encode(text) for _, text, _ in examples])
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from ocr_simple import images as imaging
-from ocr_simple import storage
+from ocr_simple import preprocessing, storage
 from ocr_simple.datasets.annotations import DEFAULT, find_dataset
 from ocr_simple.datasets.batches import Example, LineStream
 from ocr_simple.datasets.crops import straightened
@@ -118,7 +118,7 @@ def load_example(entry: Entry, spec: ModelSpec) -> Example:
     """
     pixels = load_image(entry, spec.channels)
     if pixels.shape[0] > DETAIL * spec.height:
-        pixels = np.rint(imaging.resize(pixels, DETAIL * spec.height)).astype(np.uint8)
+        pixels = np.rint(preprocessing.resize(pixels, DETAIL * spec.height)).astype(np.uint8)
     return pixels, entry.label, entry.name
 
 
@@ -137,15 +137,15 @@ def too_long(size: tuple[int, int], label: str, spec: ModelSpec) -> str | None:
     if 0 < spec.max_prediction < len(label):
         return f"label {quoted(label)} is longer than --max-prediction {spec.max_prediction}"
     needed = spec.steps_needed(label)
-    steps = time_steps(imaging.scaled_width(columns, rows, spec.height), spec.stride)
+    steps = time_steps(preprocessing.scaled_width(columns, rows, spec.height), spec.stride)
     if needed <= steps:
         return None
     fix = "no --architecture gives enough; correct the label"
     if rows > columns and needed <= time_steps(
-        imaging.scaled_width(rows, columns, spec.height), spec.stride
+        preprocessing.scaled_width(rows, columns, spec.height), spec.stride
     ):
         fix = "the image is taller than wide: turn it, so that its text is level"
-    elif needed <= time_steps(imaging.scaled_width(columns, rows, spec.height), FINEST):
+    elif needed <= time_steps(preprocessing.scaled_width(columns, rows, spec.height), FINEST):
         fix = "try --architecture fine, or correct the label"
     return (
         f"label {quoted(label)} needs {needed} time steps, its image of {columns} x {rows} pixels "
@@ -156,7 +156,7 @@ def too_long(size: tuple[int, int], label: str, spec: ModelSpec) -> str | None:
 def why_unusable(pixels: np.ndarray, label: str, spec: ModelSpec) -> str | None:
     """Why a model of `spec` cannot learn this label for this image, and the fix; None if it can."""
     rows, columns, _ = pixels.shape
-    reason = imaging.why_too_wide((columns, rows), spec.height)
+    reason = preprocessing.why_too_wide((columns, rows), spec.height)
     reason = reason or outside_alphabet(label, Alphabet(spec.alphabet))
     return reason or too_long((columns, rows), label, spec)
 
@@ -297,7 +297,7 @@ class LabelledLines:
             except TooWide:
                 reasons.add(TOO_WIDE)
                 continue
-            columns = imaging.scaled_width(varied.shape[1], varied.shape[0], self.spec.height)
+            columns = preprocessing.scaled_width(varied.shape[1], varied.shape[0], self.spec.height)
             if self.spec.steps_needed(text) <= time_steps(columns, self.stride):
                 break
             reasons.add(TOO_NARROW)

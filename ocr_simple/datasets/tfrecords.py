@@ -41,7 +41,7 @@ from ocr_simple.network.backend import import_tensorflow
 from ocr_simple.options import LabelOptions
 from ocr_simple.written_files import replacing_file
 
-log = logging.getLogger("ocr_simple")
+logger = logging.getLogger("ocr_simple")
 
 GZIP_SUFFIX = ".gz"  # of files that are compressed
 SKIPPED = ".skipped.tsv"  # appended to the name of an output: the file of rows left out
@@ -232,7 +232,7 @@ def find_inputs(
         if not storage.url_of(file):
             check_outside(file, dataset, found.rows)
     check_replaceable(output, shards)
-    log.info("%s", found)
+    logger.info("%s", found)
     return found.rows
 
 

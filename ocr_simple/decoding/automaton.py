@@ -45,7 +45,7 @@ class Automaton:
     ):
         """edges: of each state, class id -> next state. final: the final states.
 
-        exact: whether all texts are searched, instead of the best few beginnings of each length.
+        exact: whether all texts are searched, instead of the best few prefixes of each length.
         """
         self.alphabet, self.exact = alphabet, exact
         self.edges = [dict(sorted(leaving.items())) for leaving in edges]
@@ -72,7 +72,7 @@ class Automaton:
                 node = children[node][i]
             complete.add(node)
             if len(children) > MOST_PREFIXES:
-                raise ValueError(f"the texts have over {MOST_PREFIXES:,} beginnings")
+                raise ValueError(f"the texts have over {MOST_PREFIXES:,} prefixes")
         same: dict[Any, int] = {}
         names = [0] * len(children)
         for node in reversed(range(len(children))):  # children have higher numbers
@@ -106,10 +106,6 @@ class Automaton:
                 return None
             state = following
         return state
-
-    def extends(self, prefix: str) -> bool:
-        """Whether an allowed text begins with `prefix`, or is equal to it."""
-        return self.state_of(prefix) is not None
 
     def allows(self, text: str) -> bool:
         """Whether `text` is allowed."""
@@ -156,12 +152,12 @@ class Automaton:
             raise ValueError("the automaton's lists do not fit each other and the alphabet")
         found = cls(edges, final, alphabet, content["exact"])
         if found.exact and found.prefixes > MOST_PREFIXES:
-            raise ValueError(f"the automaton allows over {MOST_PREFIXES:,} beginnings of texts")
+            raise ValueError(f"the automaton allows over {MOST_PREFIXES:,} prefixes of texts")
         return found
 
     @cached_property
     def prefixes(self) -> float:
-        """How many beginnings of texts there are; infinite if an edge leads to no later state."""
+        """How many prefixes of texts there are; infinite if an edge leads to no later state."""
         counts = [1.0] * len(self.edges)
         for state in reversed(range(len(self.edges))):
             for following in self.edges[state].values():

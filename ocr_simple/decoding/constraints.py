@@ -11,7 +11,7 @@ import os
 from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Iterable
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 import regex
@@ -19,7 +19,7 @@ import regex
 from ocr_simple.decoding.automaton import MOST_EXACT, Automaton, edges_of
 from ocr_simple.decoding.regular import NotRegular, compile_pattern
 from ocr_simple.local_files import read_rows
-from ocr_simple.messages import escape_controls, first_ten
+from ocr_simple.messages import escape_controls, first_ten, shown
 from ocr_simple.text import BLANK, LONGEST_LABEL, Alphabet, normalise_text
 
 MOST_BYTES = 1 << 26  # of a lexicon
@@ -112,16 +112,6 @@ class Trie:
         cut = limit is not None and len(order) > limit
         order = order[:limit]
         return Candidates(rows[order], ids[order], children[order], bounds[order]), cut
-
-
-class Constraint(Protocol):
-    """Which texts are allowed."""
-
-    def extends(self, prefix: str) -> bool:
-        """Whether an allowed text begins with `prefix`, or is equal to it."""
-
-    def allows(self, text: str) -> bool:
-        """Whether `text` is allowed."""
 
 
 class Pattern:
@@ -225,18 +215,13 @@ class Lexicon:
         if faults:
             raise ValueError(
                 f"{name}: {len(faults)} of {len(rows)} words cannot be read in the alphabet "
-                f"{alphabet.characters!r}; correct or remove them:" + first_ten(faults)
+                f"{shown(alphabet.characters)}; correct or remove them:" + first_ten(faults)
             )
         self.texts = sorted(set(words))  # as they are typed
         visual = set(map(alphabet.to_visual, words)) if alphabet.right_to_left else None
         self.words = self.texts if visual is None else sorted(visual)
         self.alphabet = alphabet
         self.trie = Trie(self.words, alphabet)
-
-    def extends(self, prefix: str) -> bool:
-        """Whether a word begins with `prefix`, or is equal to it."""
-        place = bisect_left(self.words, prefix)
-        return place < len(self.words) and self.words[place].startswith(prefix)
 
     def allows(self, text: str) -> bool:
         """Whether `text` is one of the words."""
@@ -252,6 +237,9 @@ class Lexicon:
                 f"words, such as {self.texts[0]!r}; correct the pattern, or leave it out"
             )
         return Lexicon(words, self.alphabet)
+
+
+Constraint = Pattern | Automaton | Lexicon
 
 
 def is_exact(constraint: Constraint | None, steps: int = 0) -> bool:
@@ -294,7 +282,7 @@ def load_constraint(
     possible = automaton.edges[0] if automaton else matching.can_be_written(alphabet.characters)
     if not possible:
         raise ValueError(
-            f"{option_of(pattern)}: matches no text in the alphabet {alphabet.characters!r}; "
+            f"{option_of(pattern)}: matches no text in the alphabet {shown(alphabet.characters)}; "
             "correct the pattern, or choose a model that reads its characters"
         )
     return automaton or matching

@@ -19,7 +19,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ocr_simple.decoding.automaton import Automaton, edges_of
-from ocr_simple.decoding.constraints import Candidates, Constraint, Lexicon, Trie
+from ocr_simple.decoding.constraints import Candidates, Constraint, Lexicon, Pattern, Trie
+from ocr_simple.messages import shown
 from ocr_simple.text import Alphabet
 
 WIDEST = 100  # widest beam that is tried if a narrower one finds no text
@@ -45,7 +46,7 @@ class FoundText(NamedTuple):
 class TextPrefixes:
     """Prefixes as strings, in arrays; the same methods as `Trie`."""
 
-    def __init__(self, alphabet: Alphabet, constraint: Constraint | None):
+    def __init__(self, alphabet: Alphabet, constraint: Pattern | None):
         self.alphabet, self.constraint = alphabet, constraint
         self.root = np.array([""], object)
 
@@ -181,7 +182,7 @@ def _prefixes(
     if constraint.alphabet != alphabet:
         kind = "lexicon" if isinstance(constraint, Lexicon) else "automaton"
         raise ValueError(
-            f"the {kind}'s alphabet {constraint.alphabet.characters!r} is not the model's "
-            f"{alphabet.characters!r}; make the {kind} with the model's"
+            f"the {kind}'s alphabet {shown(constraint.alphabet.characters)} is not the model's "
+            f"{shown(alphabet.characters)}; make the {kind} with the model's"
         )
     return constraint.trie if isinstance(constraint, Lexicon) else StatePrefixes(constraint)

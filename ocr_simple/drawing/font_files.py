@@ -67,7 +67,7 @@ def find_drawn(font: str, characters: str) -> str:
             for c in drawn
             if c.upper() != c
             and c.upper() in drawn
-            and (small_capitals or _look_alike(face, c, c.upper()))
+            and (small_capitals or _are_identical(face, c, c.upper()))
         }
         return "".join(c for c in characters if c in drawn and c not in ambiguous)
     except FontError:
@@ -118,11 +118,11 @@ def _is_drawn(face: ImageFont.FreeTypeFont, character: str) -> bool:
     return mask.size[0] <= WIDEST * face.size and (character == " " or mask.getbbox() is not None)
 
 
-def _form(face: ImageFont.FreeTypeFont, character: str) -> np.ndarray:
-    """A character's ink, stretched to 24 x 24 pixels: float64 (576,)."""
+def stretched_ink(face: ImageFont.FreeTypeFont, character: str) -> np.ndarray:
+    """A character's ink, stretched: float64 (24, 24)."""
     mask = face.getmask(character)
-    ink = Image.frombytes("L", mask.size, bytes(mask))
-    return np.asarray(ink.resize((24, 24), box=ink.getbbox()), np.float64).ravel()
+    ink = Image.frombytes("L", mask.size, bytes(mask)) if mask.size[0] else Image.new("L", (1, 1))
+    return np.asarray(ink.resize((24, 24), box=ink.getbbox()), np.float64)
 
 
 def _has_small_capitals(face: ImageFont.FreeTypeFont) -> bool:
@@ -131,13 +131,16 @@ def _has_small_capitals(face: ImageFont.FreeTypeFont) -> bool:
     Measured by the mean correlation of ten pairs: under 0.55 in over 400 other fonts, and over 0.65
     in fonts of small capitals.
     """
-    pairs = ((_form(face, c), _form(face, c.upper())) for c in DISTINCT_LETTERS)
+    pairs = (
+        (stretched_ink(face, c).ravel(), stretched_ink(face, c.upper()).ravel())
+        for c in DISTINCT_LETTERS
+    )
     with np.errstate(invalid="ignore", divide="ignore"):  # of forms that are all ink
         alike = [np.corrcoef(small, capital)[0, 1] for small, capital in pairs]
     return float(np.mean(alike)) > 0.6
 
 
-def _look_alike(face: ImageFont.FreeTypeFont, first: str, second: str) -> bool:
+def _are_identical(face: ImageFont.FreeTypeFont, first: str, second: str) -> bool:
     """Whether a font draws two characters exactly alike."""
     one, other = face.getmask(first), face.getmask(second)
     return (one.size, bytes(one)) == (other.size, bytes(other))

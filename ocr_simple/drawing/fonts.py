@@ -35,7 +35,7 @@ MEMORY = 512 << 20  # bytes
 
 T = TypeVar("T")
 
-log = logging.getLogger("ocr_simple")
+logger = logging.getLogger("ocr_simple")
 
 
 def _matplotlib_fonts() -> list[str]:
@@ -111,7 +111,7 @@ def _listed(faults: tuple[tuple[str, str], ...]) -> str:
 
 @functools.lru_cache(maxsize=1024)  # so that it warns once
 def _warn(left_out: tuple[tuple[str, str], ...]) -> None:
-    log.warning("%d font files left out:%s", len(left_out), _listed(left_out))
+    logger.warning("%d font files left out:%s", len(left_out), _listed(left_out))
 
 
 def find_fonts(sources: tuple[str, ...], language: str = "en") -> list[str]:
@@ -159,7 +159,7 @@ def split_fonts(fonts: list[str], held_out: tuple[str, ...]) -> tuple[list[str],
         )
         if "none" in held_out:
             raise LineError(message)
-        log.warning("%s", message)
+        logger.warning("%s", message)
     rest: list[str] = []
     held: list[str] = []
     for font in fonts:

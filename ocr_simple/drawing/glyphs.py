@@ -31,7 +31,7 @@ from ocr_simple.right_to_left import is_right_to_left
 
 TOO_WIDE = f"over {MAX_ASPECT} times as wide as high"  # no image of that shape can be read
 
-log = logging.getLogger("ocr_simple")
+logger = logging.getLogger("ocr_simple")
 
 
 def check_drawing(options: Drawing) -> None:
@@ -66,7 +66,7 @@ def check_drawing(options: Drawing) -> None:
 def _warn(folder: str, left_out: tuple[str, ...]) -> None:
     names = first_ten(list(left_out))
     why = "no pictures, too large or slow to decode, or over twenty times as long as wide"
-    log.warning("--image-dir %s: %d files left out, %s:%s", folder, len(left_out), why, names)
+    logger.warning("--image-dir %s: %d files left out, %s:%s", folder, len(left_out), why, names)
 
 
 # --- glyphs -----------------------------------------------------------------------------------

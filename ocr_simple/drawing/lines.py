@@ -19,6 +19,7 @@ import numpy as np
 from PIL import Image
 
 from ocr_simple import images as imaging
+from ocr_simple import preprocessing
 from ocr_simple.command_line import check_ranges
 from ocr_simple.drawing.counter import counter_text, draw_counter
 from ocr_simple.drawing.fonts import characters_drawn, drawn_by_each
@@ -176,9 +177,9 @@ class Lines:
         rows, columns = pixels.shape[:2]
         if columns > imaging.MAX_ASPECT * rows:  # no image like it is read
             raise Redraw(f"the line is {TOO_WIDE}")
-        if imaging.why_too_wide((columns, rows), self.spec.height):
-            raise Redraw(f"over {imaging.MAX_COLUMNS:,} columns at the model's height")
-        columns = imaging.scaled_width(columns, rows, self.spec.height)
+        if preprocessing.why_too_wide((columns, rows), self.spec.height):
+            raise Redraw(f"over {preprocessing.MAX_COLUMNS:,} columns at the model's height")
+        columns = preprocessing.scaled_width(columns, rows, self.spec.height)
         if self.spec.steps_needed(text) > time_steps(columns, self.stride):
             raise Redraw(TOO_FEW_STEPS, f"{text!r} in {columns} columns")
         return pixels, text, font
@@ -296,8 +297,9 @@ class Lines:
             if not set(text) - set(self.partial.get(font, text)):
                 with contextlib.suppress(*UNDRAWABLE):
                     if drawn := draw(text, font, options, 0):
-                        width = imaging.scaled_width(drawn.width, drawn.height, self.spec.height)
-                        columns = max(columns, width)
+                        width, height = drawn.width, drawn.height
+                        scaled = preprocessing.scaled_width(width, height, self.spec.height)
+                        columns = max(columns, scaled)
         return columns
 
     def _is_cut_off(self, text: str, font: str, options: LineOptions) -> bool:

@@ -7,20 +7,15 @@ nobody sees which is O and which 0, if the font draws them alike.
 import functools
 
 import numpy as np
-from PIL import Image, ImageFont
+from PIL import ImageFont
+
+from ocr_simple.drawing.font_files import stretched_ink
 
 PAIRS = ("O0", "o0", "Il", "I1", "l1", "I|", "l|", "1|", "S5", "s5", "Z2", "z2", "B8")
 ALIKE = 0.85  # correlation of two characters stretched to one size; so are half of all O and 0
 DOT = 40  # grey levels by which the middle of a dotted or slashed 0 differs from that of O
 # Letters whose capitals have the same form: a word of them alone may be of either case.
 SAME_FORM = frozenset("cosuvwxzCOSUVWXZ")
-
-
-def _form(face: ImageFont.FreeTypeFont, character: str) -> np.ndarray:
-    """A character's ink, stretched: float64 (24, 24)."""
-    mask = face.getmask(character)
-    ink = Image.frombytes("L", mask.size, bytes(mask)) if mask.size[0] else Image.new("L", (1, 1))
-    return np.asarray(ink.resize((24, 24), box=ink.getbbox()), np.float64)
 
 
 def _look_alike(one: np.ndarray, other: np.ndarray) -> bool:
@@ -36,7 +31,7 @@ def _look_alike(one: np.ndarray, other: np.ndarray) -> bool:
 def drawn_alike(font: str) -> frozenset[str]:
     """The characters that a font draws like another one of their pair."""
     face = ImageFont.truetype(font, 40)
-    forms = {character: _form(face, character) for pair in PAIRS for character in pair}
+    forms = {character: stretched_ink(face, character) for pair in PAIRS for character in pair}
     alike = (pair for pair in PAIRS if _look_alike(forms[pair[0]], forms[pair[1]]))
     return frozenset("".join(alike))
 

@@ -53,7 +53,7 @@ class Decoder:
             self.steps = engine.step_decoder()
 
     def read(self, x: Arrays) -> Iterator[Decoded]:
-        """The line of each image in a batch, which `images.pad_batch` made. Raises ValueError."""
+        """The line of each image in a batch of `preprocessing.pad_batch`. Raises ValueError."""
         steps = time_steps(x["width"], self.spec.stride)
         return self._read_ctc(x, steps) if self.spec.head == "ctc" else self._write(x, steps)
 

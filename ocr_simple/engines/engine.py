@@ -25,7 +25,7 @@ class Engine(abc.ABC):
 
     @abc.abstractmethod
     def run(self, x: dict[str, np.ndarray]) -> Any:
-        """The network's outputs for a batch: {"image", "width"}, as `images.pad_batch` makes it.
+        """The network's outputs for a batch of `preprocessing.pad_batch`: {"image", "width"}.
 
         With a CTC head: logits (batch, steps, classes). With an attention head: {"logits":
         (batch, characters, classes), "attention": (batch, characters, steps)}. See `model.build`.

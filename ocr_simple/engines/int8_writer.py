@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from ocr_simple import images as imaging
+from ocr_simple import preprocessing
 from ocr_simple.engines.onnx_file import CHECKSUM
 from ocr_simple.spec import ModelSpec
 
@@ -61,13 +61,13 @@ class _Examples:
     """Batches of one line each, as ONNX Runtime asks for them."""
 
     def __init__(self, lines: Sequence[np.ndarray], spec: ModelSpec):
-        self.prepared = (imaging.prepare(pixels, spec.height) for pixels in lines)
+        self.prepared = (preprocessing.prepare(pixels, spec.height) for pixels in lines)
         self.multiple = spec.multiple
 
     def get_next(self) -> dict[str, np.ndarray] | None:
         """The next batch; None at the end."""
         prepared = next(self.prepared, None)
-        return None if prepared is None else imaging.pad_batch([prepared], self.multiple)
+        return None if prepared is None else preprocessing.pad_batch([prepared], self.multiple)
 
 
 @contextlib.contextmanager

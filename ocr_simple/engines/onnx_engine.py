@@ -18,7 +18,7 @@ from ocr_simple.network.backend import check_backend
 from ocr_simple.options import EngineName
 from ocr_simple.spec import ModelSpec, read_spec
 
-log = logging.getLogger("ocr_simple")
+logger = logging.getLogger("ocr_simple")
 
 MOST_THREADS = 8  # for one batch
 
@@ -41,7 +41,7 @@ def resolve_engine(model: Path, engine: EngineName) -> Literal["onnx", "int8", "
         except ValueError as error:
             raise ValueError(f"{reason}; or to read with Keras: {error}") from error
         if onnx_of(model).exists():
-            log.warning("%s; reading with Keras, which takes seconds to start", reason)
+            logger.warning("%s; reading with Keras, which takes seconds to start", reason)
         return "keras"
     return "int8" if engine == "int8" else "onnx"
 

@@ -20,10 +20,10 @@ from pathlib import Path
 
 from ocr_simple.local_files import read_bytes
 from ocr_simple.messages import shortened
-from ocr_simple.spec import ModelSpec
+from ocr_simple.spec import INT8, ONNX, SPEC_FILE, STEP, ModelSpec
 from ocr_simple.written_files import digest
 
-SPEC, MADE_FROM, CHECKSUM = "ocr.json", "keras_sha256", "sha256"  # in its metadata
+MADE_FROM, CHECKSUM = "keras_sha256", "sha256"  # in its metadata, besides SPEC_FILE
 ROOM = 4 << 20  # bytes that it may have besides twice those of the model file
 MOST_FIELDS = 200_000  # of the messages in it; a deep model has ten thousand
 MAX_DEPTH = 8  # graphs in each other: loops and branches; ours have two
@@ -41,23 +41,23 @@ ONNX_DOMAINS = (b"", b"ai.onnx")
 
 def onnx_of(model: Path) -> Path:
     """The ONNX file of a model file, whether or not it is there."""
-    return model.with_suffix(".onnx")
+    return model.with_suffix(ONNX)
 
 
 def int8_of(model: Path) -> Path:
     """The ONNX file of a model file in 8 bits, whether or not it is there."""
-    return model.with_suffix(".int8.onnx")
+    return model.with_suffix(INT8)
 
 
 def step_of(model: Path) -> Path:
     """The ONNX file of a model's attention head, for beam search; whether or not it is there."""
-    return model.with_suffix(".step.onnx")
+    return model.with_suffix(STEP)
 
 
 def metadata(model: Path, spec: ModelSpec) -> dict[str, str]:
     """What the ONNX files of a model file hold besides the network. Raises OSError."""
     text = json.dumps(spec.as_json(), ensure_ascii=False)
-    return {SPEC: text, MADE_FROM: digest(model)}
+    return {SPEC_FILE: text, MADE_FROM: digest(model)}
 
 
 def sealed(content: bytes) -> bytes:

@@ -14,6 +14,7 @@ import numpy as np
 from PIL import Image
 
 from ocr_simple import images as imaging
+from ocr_simple import preprocessing
 from ocr_simple.messages import visible
 from ocr_simple.reports.canvas import (
     EDGE,
@@ -68,7 +69,7 @@ def time_step_map(
     """
     pixels = imaging.load(image, channels=3, warn=False)  # (rows, columns, 3)
     rows, columns, _ = pixels.shape
-    model_columns = imaging.scaled_width(columns, rows, spec.height)
+    model_columns = preprocessing.scaled_width(columns, rows, spec.height)
     step = spec.stride * columns / model_columns  # pixels of the image in one time step
     likely = np.argsort(-probabilities.max(axis=0), kind="stable")[:MOST_CLASSES]
     classes = np.sort(likely)  # in the order of the alphabet, the blank first

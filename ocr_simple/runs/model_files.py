@@ -7,8 +7,8 @@ import os
 from pathlib import Path
 
 from ocr_simple import storage
+from ocr_simple.spec import INT8, ONNX, STEP
 
-ONNX_SUFFIXES = (".onnx", ".int8.onnx", ".step.onnx")  # of files beside a model: see `engines`
 HERE = Path(__file__).resolve().parent.parent.parent
 BEST, LAST = "best.keras", "last.keras"  # in a run folder
 PRETRAINED = HERE / "pretrained"
@@ -32,7 +32,7 @@ def _local_copy(url: str) -> Path:
     file = storage.local_file(url)
     if file.suffix == ".keras":
         folder = url.rpartition("/")[0]
-        names = [file.with_suffix(suffix).name for suffix in ONNX_SUFFIXES]
+        names = [file.with_suffix(suffix).name for suffix in (ONNX, INT8, STEP)]
         there = [name for name in names if storage.is_file(f"{folder}/{name}")]
         storage.download(folder, file.parent, there)
     return file

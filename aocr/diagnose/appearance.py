@@ -12,7 +12,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from ocr_simple import images as imaging
+from ocr_simple import preprocessing
 
 ROWS = 32  # height of a picture when it is measured
 LEAST_CONTRAST = 8.0  # grey levels; of a blank picture
@@ -42,7 +42,7 @@ LOGARITHMIC = {"contrast": 0.0, "sharpness": 0.02, "noise": 0.3, "stroke": 0.02,
 
 def measure(pixels: np.ndarray) -> Appearance:
     """The appearance of a picture, uint8 (rows, columns, 1)."""
-    grey = imaging.resize(pixels, ROWS)[..., 0]
+    grey = preprocessing.resize(pixels, ROWS)[..., 0]
     low, high = np.percentile(grey, (5, 95))
     contrast = max(LEAST_CONTRAST, float(high - low))
     level = ((grey - low) / contrast).astype(np.float32)

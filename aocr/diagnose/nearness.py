@@ -11,10 +11,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ocr_simple.reports.intervals import CONFIDENCE
+
 SHRINKAGE = 0.1  # share of the covariance that is replaced by an equal variance of all figures
 LIMIT = 4.0  # standard deviations: one odd figure of a picture must not decide
 FAR = 0.95  # a picture is far if this share of the lines is nearer to their kinds
-CONFIDENCE = 1.96  # standard deviations of an interval that holds in 95 % of all cases
 
 
 class Nearness(NamedTuple):

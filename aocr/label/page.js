@@ -1,0 +1,375 @@
+// The labelling page: asks its server, shows the picture and its text, takes the answers.
+
+const POLL = 1000, ALIVE = 5000;  // milliseconds between two questions: while a reading is awaited, and else
+const LARGEST = 8;  // times its size that a small picture is shown at
+const KINDS = {unreadable: "unreadable", "not a line": "not a line", skip: "skipped"};
+let page = "", state = null, about = {}, busy = false, timer = 0;
+let shown = null, fetched = null;  // numbers of the picture on the page, and of the one fetched ahead
+let start = "", typed = false;  // the text that the field began with; whether the present one was typed
+let undone = false;  // whether the picture is back because its label was undone
+let marks = {text: "", confidences: []};  // the reading that colours the field
+let zoom = 1, turned = 0, bright = 0, scale = 1;
+let shownBox = "";  // of the picture on the page
+
+const percent = share => `${(100 * share).toFixed(0)} %`;
+const count = (number, thing) => `${number.toLocaleString("en")} ${thing}${number === 1 ? "" : "s"}`;
+/** Show a text; a screen reader would repeat one that is set again. */
+const tell = (id, text) => { if ($(id).textContent !== text) $(id).textContent = text; };
+const coarse = matchMedia("(pointer: coarse)").matches;
+
+// --- requests
+
+async function ask(route, content = {}) {
+  const answer = await fetch(route, {method: "POST", headers: {"Content-Type": "application/json"},
+    body: JSON.stringify({page, ...content})});
+  const found = await answer.json().catch(() => ({error: `the server answered ${answer.status}`}));
+  if (answer.ok) return found;
+  if (answer.status === 409) { elsewhere(found.error); return null; }
+  throw new Error(found.error);
+}
+
+/** Ask, one question at a time, and show what comes; say what went wrong. Nothing is lost then. */
+async function act(route, content) {
+  if (busy) return false;
+  busy = true;
+  try {
+    const found = await ask(route, content);
+    if (found) { say(""); show(found); }
+    return Boolean(found);
+  } catch (error) {
+    say(whatFailed(error), true);
+    return false;
+  } finally { busy = false; }
+}
+
+const whatFailed = error => error instanceof TypeError
+  ? "aocr label does not answer: is it still running? All answers that it took are on disk." : error.message;
+
+async function open(take = false) {
+  clearTimeout(timer);
+  try {
+    // a page that is reloaded keeps the folder, though its `close` may still be on its way
+    const found = await ask("open", {take, page: sessionStorage.getItem("page") ?? ""});
+    if (!found) return;
+    ({page} = found);
+    sessionStorage.setItem("page", page);
+    about = found;
+    $("taken").hidden = true;
+    shown = fetched = null;
+    show(found);
+    watch();
+  } catch (error) {
+    say(whatFailed(error), true);
+    timer = setTimeout(() => open(take), ALIVE);  // the page is of no use before
+  }
+}
+
+function watch() {
+  clearTimeout(timer);
+  const waits = state?.training.running || state?.picture && !state.picture.reading && !state.picture.error && !state.problem;
+  timer = setTimeout(async () => {
+    if (!busy && page) {
+      try {
+        const found = await ask("state");
+        if (found && !busy) { if ($("status").dataset.gone) say(""); show(found); }
+      } catch (error) { say(whatFailed(error), true); $("status").dataset.gone = "1"; }
+    }
+    if (page) watch();
+  }, waits ? POLL : ALIVE);
+}
+
+function elsewhere(why) {
+  page = "";
+  crop = null;
+  $("training").hidden = true;
+  $("taken").hidden = false;
+  $("taken-why").textContent = `${why[0].toUpperCase()}${why.slice(1)}.`;
+  $("work").hidden = $("done").hidden = $("again").hidden = true;
+  say("");
+  $("taken-title").focus();  // not the button: an Enter that was meant for a text must not press it
+}
+
+function say(message, wrong = false) {
+  $("status").textContent = message;
+  $("status").classList.toggle("error", wrong);
+  delete $("status").dataset.gone;
+}
+
+// --- what is shown
+
+function show(found) {
+  state = found;
+  figures();
+  training();
+  $("about").textContent = `${about.folder}, read with ${state.model}`;
+  const picture = state.picture;
+  $("work").hidden = !picture;
+  $("done").hidden = Boolean(picture);
+  $("title").textContent = state.reviewing ? "Go through the labels" : "Label pictures";
+  $("again").hidden = !picture || !(state.reviewing || state.labelled + state.left_out);
+  $("again").textContent = state.reviewing ? "Return to labelling"
+    : state.suspected ? `Go through the labels, ${count(state.suspected, "suspected error")} first` : "Go through the labels";
+  for (const button of document.querySelectorAll(".back")) button.disabled = !state.last;
+  if (!picture) { crop = null; finish(); shown = null; return; }
+  if (picture.number !== shown || String(picture.box) !== shownBox) begin(picture);
+  else if (picture.reading && JSON.stringify(picture.reading) !== marks.of) arrive(picture);
+  describe(picture);
+  const ahead = state.upcoming === null ? null : address(state.upcoming, state.upcoming_box);
+  if (ahead && ahead !== fetched) new Image().src = fetched = ahead;
+}
+
+function figures() {
+  const done = state.labelled + state.left_out, all = state.pictures;
+  $("progress").max = all;
+  $("progress").value = state.reviewing ? all - state.waiting : done;
+  const parts = [[state.labelled.toLocaleString("en"), ` of ${count(all, "picture")} labelled`]];
+  if (state.left_out) parts.push([state.left_out.toLocaleString("en"), " left out"]);
+  if (state.reviewing) parts.push([state.waiting.toLocaleString("en"), " still to look at"]);
+  if (state.unchanged !== null) parts.push([percent(state.unchanged), " of readings accepted unchanged"]);
+  if (state.per_minute) parts.push([state.per_minute.toFixed(0), " texts a minute"]);
+  if (state.read < all && !state.problem) parts.push([state.read.toLocaleString("en"), " read so far"]);
+  const figures = parts.map(([figure, text]) => make("span", {}, make("b", {textContent: figure}), text));
+  for (const old of $("figures").querySelectorAll("span")) old.remove();
+  $("again").before(...figures);  // which stays, and keeps the focus
+}
+
+function finish() {
+  const reviewed = state.reviewing;
+  $("done-title").textContent = reviewed ? "All labels were looked at"
+    : `All pictures are done: ${count(state.labelled, "label")}, ${state.left_out.toLocaleString("en")} left out`;
+  $("then").hidden = state.labelled < state.training.needed || state.training.running;
+  document.querySelector("#done .again").textContent = $("again").textContent;
+}
+
+const address = (number, box) => `picture/${number}?page=${about.page}` + (box.length ? `&box=${box.join(",")}` : "");
+
+/** The training: what it may be started with, how it goes, what came of it. */
+function training() {
+  const {running, doing, progress, lines, failed, stopped, result, needed, good, minutes} = state.training;
+  const lacking = needed - state.labelled;
+  $("training").hidden = false;
+  $("steps").hidden = !running;
+  $("steps").value = progress;
+  $("messages").hidden = !failed;
+  tell("lines", lines.join("\n"));
+  $("start").textContent = running ? "Stop training" : lacking > 0 ? "Train" : `Train on ${count(state.labelled, "label")}`;
+  $("start").disabled = !running && lacking > 0;
+  $("trained").className = failed ? "error" : result.length ? "result" : "";
+  tell("trained", running ? `${doing}. You can keep labelling.`
+    : failed ? `The training failed: ${(lines[lines.length - 1] ?? "it ended without a message").replace(/^aocr: /, "")}`
+    : stopped ? "The training was stopped; nothing has changed."
+    : result.length ? result.join("\n").replace(" -> ", " → ")
+    : lacking > 0 ? `${needed} labels are needed: ${lacking} more. ${good} are a good start.`
+    : `Takes up to ${count(minutes, "minute")} on two processor cores. You can keep labelling.`);
+}
+
+/** Show another picture. */
+function begin(picture) {
+  const written = picture.number === shown && $("text").value !== start ? $("text").value : null;
+  shown = picture.number;
+  shownBox = String(picture.box);
+  crop = null;
+  turned = 0;
+  undone = false;
+  marks = {text: "", confidences: []};
+  $("trouble").hidden = !picture.error;
+  $("trouble").textContent = picture.error ? `This picture cannot be used: ${picture.error}` : "";
+  $("frame").hidden = Boolean(picture.error);
+  if (!picture.error) $("image").src = address(picture.number, picture.box);
+  $("name").textContent = picture.name;
+  $("text").disabled = $("accept").disabled = Boolean(picture.error);
+  document.querySelector("[data-kind=blank]").disabled = Boolean(picture.error);
+  fill(picture.label ?? "");
+  $("next").replaceChildren();
+  if (picture.reading) arrive(picture);
+  if (written !== null) { put(written); typed = true; }
+  drawBox();
+  if (coarse) document.activeElement?.blur?.(); else $("text").focus();
+  scrollTo(0, 0);
+}
+
+/** Use a reading, which may come after the picture. What was typed stays. */
+function arrive(picture) {
+  const {reading} = picture;
+  marks = {text: reading.text, confidences: reading.confidences, of: JSON.stringify(reading)};
+  if (picture.label === null && !undone && $("text").value === start) fill(reading.text);
+  else paint();
+  const texts = [picture.label, reading.text, ...reading.others].filter(text => text);
+  const buttons = [...new Set(texts)].map(text => {
+    const button = make("button", {type: "button", textContent: text});
+    button.addEventListener("click", () => { put(text); if (!coarse) $("text").focus(); });
+    return button;
+  });
+  $("next").replaceChildren(...buttons);
+  if (buttons.length > 1) $("next").append(make("kbd", {textContent: "↓"}));
+  choose();
+}
+
+function describe(picture) {
+  const {reading} = picture;
+  const saved = picture.label === null ? picture.reason && `Left out: ${picture.reason}.`
+    : picture.label === "" ? "Labelled as blank." : `Label: ${picture.label}.`;
+  let read = picture.error ? "" : state.problem ? `No readings: ${state.problem}. Type the text.` : "The model is reading …";
+  if (reading) read = reading.text ? `Read as ${reading.text}, ${percent(reading.confidence)} sure.`
+    : `Read as blank, ${percent(reading.confidence)} sure.`;
+  $("read").textContent = [picture.suspected && "Suspected error.", saved, read].filter(Boolean).join(" ");
+  $("read").classList.toggle("suspected", picture.suspected);
+  $("text").placeholder = picture.error ? "" : reading && !reading.text ? "(blank)" : "Type the text";
+  if ($("status").classList.contains("error") || !state.last) return;
+  const {name, kind, label, boxes} = state.last;
+  const reach = boxes > 1 ? count(boxes, "picture") : "this picture alone";
+  tell("status", kind === "box" ? `Last: the box of ${name}, for ${reach}`
+    : `Last: ${name}, ${kind === "label" ? label || "blank" : KINDS[kind]}`);
+}
+
+/** Begin with a text in the field. */
+function fill(text) {
+  start = text;
+  put(text);
+}
+
+function put(text) {
+  $("text").value = text;
+  typed = false;
+  paint();
+  choose();
+}
+
+function choose() {
+  for (const button of $("next").querySelectorAll("button"))
+    button.setAttribute("aria-pressed", button.textContent === $("text").value);
+}
+
+/** Colour the characters that the reading has in common with the field, at its beginning and end. */
+function paint() {
+  const typed = [...$("text").value], read = [...marks.text];
+  let before = 0, after = 0;
+  const most = Math.min(typed.length, read.length);
+  while (before < most && typed[before] === read[before]) before++;
+  while (after < most - before && typed[typed.length - 1 - after] === read[read.length - 1 - after]) after++;
+  $("colours").replaceChildren(...typed.map((character, i) => {
+    const place = i < before ? i : i >= typed.length - after ? i - typed.length + read.length : -1;
+    const element = make("span", {textContent: character});
+    if (place >= 0 && marks.confidences[place] !== undefined) element.style.borderColor = colour(marks.confidences[place]);
+    return element;
+  }));
+  $("colours").scrollLeft = $("text").scrollLeft;
+}
+
+/** Size, turn and brighten the picture; the file stays as it is. */
+function look() {
+  const image = $("image"), view = $("view");
+  if (!image.naturalWidth) return;
+  const across = turned % 180 !== 0;
+  const wide = across ? image.naturalHeight : image.naturalWidth, high = across ? image.naturalWidth : image.naturalHeight;
+  const fit = Math.min((view.clientWidth - 24) / wide, (view.clientHeight - 24) / high, LARGEST) * zoom;
+  $("frame").style.width = `${wide * fit}px`;
+  $("frame").style.height = `${high * fit}px`;
+  image.style.width = `${image.naturalWidth * fit}px`;
+  image.style.height = `${image.naturalHeight * fit}px`;
+  image.style.transform = `translate(-50%, -50%) rotate(${turned}deg)`;
+  image.style.filter = ["", "brightness(1.4)", "brightness(2)"][bright];
+  $("brightness").textContent = ["Brighter", "Brighter × 1.4", "Brighter × 2"][bright];
+  $("bright").setAttribute("aria-pressed", bright > 0);
+  scale = fit;
+  drawBox();
+}
+
+function resize(factor) { zoom = Math.min(8, Math.max(0.5, zoom * factor)); look(); }
+function turn() { turned = (turned + 90) % 360; look(); }
+function brighten() { bright = (bright + 1) % 3; look(); }
+
+// --- answers
+
+function accept() {
+  const text = $("text").value, {reading} = state.picture;
+  if (!text.trim() && !(reading && !reading.text) && state.picture.label !== "") {
+    say("The field is empty. If there is nothing to read in the picture, choose Blank (F9).", true);
+    return;
+  }
+  return act("answer", {number: shown, kind: "label", text});
+}
+
+const answer = kind => kind === "blank" ? act("answer", {number: shown, kind: "label", text: ""})
+  : act("answer", {number: shown, kind});
+const review = () => act("review", {on: !state.reviewing});
+
+async function undo() {
+  const {kind, label} = state.last ?? {};
+  shown = null;  // what is typed goes, too
+  if (!await act("undo")) { if (state?.picture) shown = state.picture.number; }
+  else if (kind === "label" && state.picture) { fill(label); undone = true; }  // to be corrected, not typed again
+}
+
+/** Put the next reading into the field, or the one before. */
+function step(by) {
+  const texts = [...$("next").querySelectorAll("button")].map(button => button.textContent);
+  if (!texts.length) return;
+  const place = texts.indexOf($("text").value);
+  put(texts[(place < 0 ? (by > 0 ? 0 : texts.length - 1) : place + by + texts.length) % texts.length]);
+}
+
+const KEYS = {F2: () => answer("unreadable"), F4: () => answer("not a line"), F8: () => answer("skip"),
+  F9: () => answer("blank"), ArrowDown: () => step(1), ArrowUp: () => step(-1), Escape: () => put(start),
+  F6: startCropping, PageUp: () => resize(1.25), PageDown: () => resize(0.8)};
+const WITH_ALT = {KeyR: turn, KeyB: brighten};
+
+addEventListener("keydown", event => {
+  if (!state || !page || event.isComposing) return;
+  const command = event.ctrlKey || event.metaKey;
+  const drawing = crop && !command && !event.altKey && cropKey(event);
+  if (drawing) { event.preventDefault(); drawing(); return; }
+  if (crop && !event.altKey) {
+    if (command && event.key.toLowerCase() === "z") { event.preventDefault(); dropBox(); }
+    return;
+  }
+  if (command && !event.shiftKey && event.key.toLowerCase() === "z") {
+    const changed = state.picture && $("text").value !== start;
+    if (changed && typed && document.activeElement === $("text")) return;  // the browser undoes typing
+    event.preventDefault();
+    if (changed) put(start);
+    else if (state.last) undo();
+    return;
+  }
+  const action = command || event.shiftKey ? null : event.altKey ? WITH_ALT[event.code] : KEYS[event.key];
+  if (!action || !state.picture) return;
+  event.preventDefault();
+  if (!event.repeat || event.key.startsWith("Arrow") || event.key.startsWith("Page")) action();
+});
+$("form").addEventListener("keydown", event => {  // a key that is held down accepts one picture only
+  if (event.key === "Enter" && event.repeat) event.preventDefault();
+});
+$("form").addEventListener("submit", event => { event.preventDefault(); accept(); });
+$("text").addEventListener("input", () => {
+  typed = true;
+  if ($("status").classList.contains("error") && !$("status").dataset.gone) say("");
+  paint();
+  choose();
+});
+$("text").addEventListener("scroll", () => { $("colours").scrollLeft = $("text").scrollLeft; });
+for (const button of document.querySelectorAll("[data-kind]"))
+  button.addEventListener("click", () => answer(button.dataset.kind));
+for (const button of document.querySelectorAll(".back")) button.addEventListener("click", undo);
+for (const button of document.querySelectorAll(".again")) button.addEventListener("click", review);
+$("larger").addEventListener("click", () => resize(1.25));
+$("smaller").addEventListener("click", () => resize(0.8));
+$("turn").addEventListener("click", turn);
+$("bright").addEventListener("click", brighten);
+$("start").addEventListener("click", () => {
+  act("train", {on: !state.training.running}).then(watch);
+  if (state.picture && !coarse) $("text").focus();  // Enter is for the picture
+});
+$("image").addEventListener("load", () => { look(); if (crop && !crop.points) firstBox(); });
+$("image").addEventListener("error", () => {
+  crop = null;
+  drawBox();
+  $("trouble").hidden = false;
+  $("trouble").textContent = "This picture cannot be shown.";
+});
+$("take").addEventListener("click", () => open(true));
+addEventListener("resize", look);
+addEventListener("pagehide", () => {
+  if (page) navigator.sendBeacon("close", new Blob([JSON.stringify({page})], {type: "application/json"}));
+});
+addEventListener("pageshow", event => { if (event.persisted) open(); });
+open();
