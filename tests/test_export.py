@@ -346,8 +346,8 @@ def test_the_accuracy_that_an_export_states_is_that_of_its_checkpoint(tmp_path):
 def test_the_accuracy_of_a_best_model_that_was_chosen_again_is_its_own(tmp_path, monkeypatch):
     rows = "step,loss,val_exact,val_cer,val_loss\n1,9,0.9,0.2,3\n2,8,0.8,0.1,1\n"
     (tmp_path / "metrics.csv").write_text(rows)
-    monkeypatch.setattr(export.RunFolder, "last_checkpoint", lambda _: {"step": 2})
-    monkeypatch.setattr(export, "progress_of", lambda saved: {"best_step": saved["step"]})
+    monkeypatch.setattr(model_accuracy.RunFolder, "last_checkpoint", lambda _: {"step": 2})
+    monkeypatch.setattr(model_accuracy, "progress_of", lambda saved: {"best_step": saved["step"]})
     assert model_accuracy.validation_of(tmp_path / "best.keras")["exact"] == 0.8
 
 
