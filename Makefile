@@ -9,7 +9,7 @@ UV := $(BIN)/uv pip install --python $(BIN)/python --quiet --no-deps --compile-b
 # lint and fonts
 INSTALLED := .venv/.installed
 READY := .venv/.ready
-TEST := $(BIN)/python -m pytest -n auto --dist worksteal
+TEST := $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal
 LOCK := $(BIN)/uv pip compile --universal --python-version 3.11 --fork-strategy fewest --no-emit-index-url \
 	--annotation-style line --custom-compile-command "make lock" --quiet $(UPGRADE)
 
