@@ -54,7 +54,7 @@ def to_onnx(function: Callable, signature: Sequence, about: dict[str, str], file
     import tf2onnx
 
     logging.getLogger("tf2onnx").setLevel(logging.ERROR)
-    # else the graph is copied before each of its optimisations, a quarter of the time
+    # otherwise the graph is copied before each of its optimisations
     os.environ.setdefault("TF2ONNX_CATCH_ERRORS", "FALSE")
     graph = tf.function(function, input_signature=signature, autograph=False)
     network, _ = tf2onnx.convert.from_function(graph, input_signature=signature, opset=OPSET)

@@ -74,7 +74,7 @@ def without_extras() -> Iterator[None]:
 
 @contextlib.contextmanager
 def without_collecting() -> Iterator[None]:
-    """Import without the search for reference cycles, which takes a quarter of the time of Keras's.
+    """Import without searches for reference cycles: Keras makes so many objects that they add up.
 
     Its modules stay until the process ends. So later searches pass over all that there is now.
     """
