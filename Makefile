@@ -9,12 +9,12 @@ UV := $(BIN)/uv pip install --python $(BIN)/python --quiet --no-deps --compile-b
 # lint and fonts
 INSTALLED := .venv/.installed
 READY := .venv/.ready
-TEST := $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal
+TEST := $(BIN)/python -m pytest -n auto --dist worksteal
 LOCK := $(BIN)/uv pip compile --universal --python-version 3.11 --fork-strategy fewest --no-emit-index-url \
 	--annotation-style line --custom-compile-command "make lock" --quiet $(UPGRADE)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-long lint format notebook bench fonts web audit lock clean
+.PHONY: help venv demo test test-long test-all lint format notebook bench fonts web audit lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ test: $(READY)  ## run all tests except the long ones
 
 test-long: $(READY)  ## run the long tests: browser, object store, clusters, kills, JAX, whole trainings
 	$(TEST) -m long
+
+test-all: $(READY)  ## run all tests, the long ones too
+	$(TEST)
 
 lint: $(READY)  ## check style, format, types and the direction of imports
 	$(BIN)/ruff check .

@@ -8,9 +8,15 @@ from PIL import Image
 from support.datasets import annotate, picture
 from support.lines import OPEN_SANS
 
+from ocr_simple.cores import usable_cores
 from ocr_simple.drawing.lines import Lines
 from ocr_simple.options import LineOptions
 from ocr_simple.spec import ModelSpec
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores, as many tests wait: for servers, browsers, other processes."""
+    return min(4, usable_cores() + 1)
 
 
 @pytest.fixture(scope="session")

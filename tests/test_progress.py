@@ -1,7 +1,9 @@
 """The progress bar of a training."""
 
 import re
+from types import SimpleNamespace
 
+import IPython
 import pytest
 
 from ocr_simple.runs.progress import Progress
@@ -29,3 +31,11 @@ def test_steps_are_counted_by_one_process_of_a_cluster(tmp_path, capsys, chief):
             progress.step(step, 0.5, [])
         progress.bar.refresh()
     assert ("2/3" in capsys.readouterr().err) == chief
+
+
+@pytest.mark.parametrize("shell", [None, SimpleNamespace(), SimpleNamespace(kernel="a kernel")])
+def test_a_notebook_shows_no_bar(tmp_path, capsys, monkeypatch, shell):
+    monkeypatch.setattr(IPython, "get_ipython", lambda: shell)
+    with Progress(3, 0, RunFolder(tmp_path)) as progress:
+        progress.step(1, 0.5, [])
+    assert ("1/3" in capsys.readouterr().err) == (not hasattr(shell, "kernel"))

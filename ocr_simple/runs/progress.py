@@ -36,7 +36,7 @@ class Progress:
             smoothing=0.05,
             bar_format=COMPILING,
             # a notebook shows pictures instead; a run that is finished has nothing to show
-            disable="ipykernel" in sys.modules or not chief or done >= steps,
+            disable=_in_notebook() or not chief or done >= steps,
         )
         self.board = SummaryWriter(str(folder.path / "tensorboard"), write_to_disk=chief)
 
@@ -80,6 +80,12 @@ class Progress:
         content = io.BytesIO()
         picture.save(content, "png")
         write_whole(self.folder.pictures / f"step_{result.step:06d}.png", content.getvalue())
+
+
+def _in_notebook() -> bool:
+    """Whether a Jupyter kernel runs this."""
+    ipython = sys.modules.get("IPython")
+    return ipython is not None and hasattr(ipython.get_ipython(), "kernel")
 
 
 def end_of_run(
