@@ -787,6 +787,12 @@ def test_a_second_page_is_told_of_the_first_and_may_take_its_place(client):
     assert client.post("/open", json={}).status_code == 200
 
 
+def test_a_page_of_an_earlier_start_is_told_so(client):
+    answer = {"number": 0, "kind": "label", "text": "12", "page": "of an earlier start"}
+    refused = client.post("/answer", json=answer)
+    assert refused.status_code == 410 and "started again" in refused.json()["error"]
+
+
 def test_a_page_that_was_silent_is_taken_to_be_closed():
     now = [0.0]
     pages = OnePage(lambda: now[0])

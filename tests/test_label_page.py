@@ -81,13 +81,18 @@ def name_on(page):
     return page.locator("#name").text_content()
 
 
+def wait_for_picture(page):
+    page.locator("#work").wait_for()
+    page.wait_for_function("() => document.getElementById('image').complete")
+
+
 def press(page, key):
     """Press a key that answers, and wait for the next picture."""
     before = name_on(page)
     page.keyboard.press(key)
     page.wait_for_function(
         "before => document.getElementById('name').textContent !== before"
-        " || !document.getElementById('done').hidden",
+        " && document.getElementById('image').complete || !document.getElementById('done').hidden",
         arg=before,
     )
 
@@ -126,10 +131,10 @@ def test_thirty_pictures_are_labelled_by_keyboard_though_the_process_is_killed_t
 ):
     with labelling(thirty) as (process, address):
         page = new_page(address)
-        page.locator("#work").wait_for()
+        wait_for_picture(page)
         for _ in range(3):  # before the model has read anything
             answer(page, truths[name_on(page)])
-        page.locator("#next button").first.wait_for(timeout=90_000)
+        page.locator("#next button").first.wait_for(timeout=240_000)
         answer(page, truths[name_on(page)])
         page.locator("#next button").first.wait_for()
         first, read = name_on(page), page.locator("#text").input_value()
@@ -152,14 +157,14 @@ def test_thirty_pictures_are_labelled_by_keyboard_though_the_process_is_killed_t
     assert read_labels(thirty).items() <= truths.items() and len(read_labels(thirty)) == 10
     with labelling(thirty, "--order", "telling") as (process, address):
         page = new_page(address)
-        page.locator("#work").wait_for()
+        wait_for_picture(page)
         assert "10 of 30 pictures labelled" in page.locator("#figures").text_content()
         for _ in range(10):
             answer(page, truths[name_on(page)])
         process.kill()
     with labelling(thirty) as (_, address):
         page = new_page(address)
-        page.locator("#work").wait_for()
+        wait_for_picture(page)
         for _ in range(10):
             answer(page, truths[name_on(page)])
         page.locator("#done", has_text="All pictures are done: 30 labels").wait_for()
@@ -173,15 +178,15 @@ def test_a_training_is_started_survives_a_reload_and_is_stopped(thirty, truths, 
     (thirty / "labels.tsv").write_text("".join(labels[:9]))
     with labelling(thirty, "--order", "name") as (_, address):
         page = new_page(address)
-        page.locator("#work").wait_for()
-        assert page.locator("#start").is_disabled()
+        wait_for_picture(page)
+        assert page.locator("#train").is_disabled()
         assert "10 labels are needed: 1 more" in page.locator("#trained").text_content()
         answer(page, truths[name_on(page)])
-        page.locator("#start", has_text="Train on 10 labels").click()
-        page.locator("#start", has_text="Stop training").wait_for()
+        page.locator("#train", has_text="Train on 10 labels").click()
+        page.locator("#train", has_text="Stop training").wait_for()
         page.reload()
-        page.locator("#start", has_text="Stop training").click(timeout=30_000)
-        page.locator("#start", has_text="Train on 10 labels").wait_for(timeout=60_000)
+        page.locator("#train", has_text="Stop training").click(timeout=30_000)
+        page.locator("#train", has_text="Train on 10 labels").wait_for(timeout=60_000)
         answer(page, truths[name_on(page)])
 
 
@@ -217,12 +222,12 @@ def test_a_box_is_drawn_and_kept_for_all_pictures_of_the_size(camera, new_page, 
     files = {file.name: file.read_bytes() for file in camera.glob("*.png")}
     with labelling(camera, "--order", "name") as (_, address):
         page = new_page(address, width)
-        page.locator("#work").wait_for()
+        wait_for_picture(page)
         page.locator("#crop").click()
         page.locator("#box").wait_for()
         for corner, to in enumerate([(100, 90), (260, 90), (260, 122), (100, 122)]):
             drag(page, corner, to)
-        page.locator("#inside", has_text="7315").wait_for(timeout=90_000)
+        page.locator("#inside", has_text="7315").wait_for(timeout=240_000)
         assert not (camera / "crops.tsv").exists()
         page.keyboard.press("a")
         page.wait_for_function("() => document.getElementById('text').value === '7315'")
@@ -243,7 +248,7 @@ def test_a_box_is_drawn_and_kept_for_all_pictures_of_the_size(camera, new_page, 
 def test_a_box_is_drawn_by_keyboard(camera, new_page):
     with labelling(camera, "--order", "name") as (_, address):
         page = new_page(address)
-        page.locator("#work").wait_for()
+        wait_for_picture(page)
         page.keyboard.press("Control+a")  # the reading may be there already
         page.keyboard.type("73")
         page.keyboard.press("F6")
@@ -277,12 +282,12 @@ def test_a_folder_that_cannot_be_written_to_any_more_is_reported(folder, labelle
     blocked = folder / ".labels.tsv.partial"  # stands in the way of each write, also of root's
     with labelling(folder, "--order", "name") as (_, address):
         page = new_page(address)
-        page.locator("#work").wait_for()
+        wait_for_picture(page)
         blocked.mkdir()
         page.keyboard.press("Control+a")  # the reading may be there already
         page.keyboard.type(truths["0.png"])
         page.keyboard.press("Enter")
-        page.locator("#status.error").wait_for()
+        page.locator("#status.error", has_text="labels.tsv").wait_for()
         assert name_on(page) == "0.png" and page.locator("#text").input_value() == truths["0.png"]
         blocked.rmdir()
         press(page, "Enter")
@@ -292,7 +297,7 @@ def test_a_folder_that_cannot_be_written_to_any_more_is_reported(folder, labelle
 def test_each_other_answer_has_its_key(folder, new_page):
     with labelling(folder, "--order", "name") as (_, address):
         page = new_page(address)
-        page.locator("#work").wait_for()
+        wait_for_picture(page)
         for key in ("F2", "F4", "F8", "F9"):
             press(page, key)
         assert (folder / "left_out.tsv").read_text() == "0.png\tunreadable\n1.png\tnot a line\n"
@@ -304,11 +309,62 @@ def test_each_other_answer_has_its_key(folder, new_page):
         page.keyboard.press("Escape")
 
 
+def test_what_was_typed_can_be_had_back(folder, new_page):
+    with labelling(folder, "--order", "name") as (_, address):
+        page = new_page(address)
+        page.locator("#next button").first.wait_for(timeout=240_000)
+        field = page.locator("#text")
+        page.keyboard.press("Control+a")
+        page.keyboard.type("77")
+        page.keyboard.press("ArrowDown")  # a reading instead
+        assert field.input_value() != "77"
+        page.keyboard.press("Control+z")
+        assert field.input_value() == "77"
+        press(page, "F2")
+        page.keyboard.press("Control+z")
+        page.locator("#name", has_text="0.png").wait_for()
+        page.wait_for_function("() => document.getElementById('text').value === '77'")
+
+
+def test_in_a_review_enter_leaves_out_what_was_left_out(folder, labelled_folder, new_page):
+    truths = read_labels(labelled_folder)
+    del truths["3.png"]
+    (folder / "labels.tsv").write_text("".join(f"{n}\t{t}\n" for n, t in truths.items()))
+    (folder / "left_out.tsv").write_text("3.png\tunreadable\n")
+    with labelling(folder, "--order", "name") as (_, address):
+        page = new_page(address)
+        page.locator("#done .again").click()
+        for _ in range(12):
+            page.locator("#next button").first.wait_for(timeout=240_000)
+            press(page, "Enter")
+        page.locator("#done", has_text="All labels were looked at").wait_for()
+    assert read_labels(folder) == truths
+    assert (folder / "left_out.tsv").read_text() == "3.png\tunreadable\n"
+
+
+def test_a_text_outlives_a_restart_of_the_command(folder, new_page):
+    with labelling(folder, "--order", "name") as (process, address):
+        page = new_page(address)
+        wait_for_picture(page)
+        page.keyboard.press("Control+a")
+        page.keyboard.type("4711")
+        process.kill()
+        process.wait()
+    port = address.rpartition(":")[2]
+    with labelling(folder, "--order", "name", "--port", port):
+        page.keyboard.press("Enter")
+        page.locator("#status.error", has_text="was started again").wait_for()
+        assert page.locator("#text").input_value() == "4711"
+        wait_for_picture(page)
+        press(page, "Enter")
+        assert read_labels(folder) == {"0.png": "4711"}
+
+
 def test_turning_size_and_brightness_change_only_the_view(folder, new_page):
     files = {file.name: file.read_bytes() for file in folder.glob("*.png")}
     with labelling(folder, "--order", "name") as (_, address):
         page = new_page(address)
-        page.locator("#work").wait_for()
+        wait_for_picture(page)
         page.wait_for_function("() => document.getElementById('image').style.width")
         width, height = Image.open(folder / "0.png").size
 
@@ -331,29 +387,29 @@ def test_turning_size_and_brightness_change_only_the_view(folder, new_page):
 def test_a_page_that_could_not_be_opened_tries_again(folder, new_page):
     with labelling(folder) as (_, address):
         page = new_page(address)
-        page.locator("#work").wait_for()
+        wait_for_picture(page)
         page.route("**/open", lambda route: route.abort(), times=1)
         page.reload()
         page.locator("#status", has_text="does not answer").wait_for()
-        page.locator("#work").wait_for()
+        wait_for_picture(page)
 
 
 def test_a_second_page_is_told_of_the_first(folder, new_page):
     with labelling(folder) as (_, address):
         first = new_page(address)
-        first.locator("#work").wait_for()
+        wait_for_picture(first)
         second = new_page(address, width=390)
         second.locator("#taken", has_text="open in another page").wait_for()
         assert second.locator("#work").is_hidden()
         second.locator("#take").click()
-        second.locator("#work").wait_for()
+        wait_for_picture(second)
         first.keyboard.type("7")
         first.keyboard.press("Enter")
         first.locator("#taken", has_text="opened in another page").wait_for()
         first.keyboard.press("Enter")  # meant for a text, it must not take the folder back
         assert not (folder / "labels.tsv").exists()
         second.reload()
-        second.locator("#work").wait_for()
+        wait_for_picture(second)
         assert first.locator("#taken").is_visible() and first.locator("#work").is_hidden()
 
 
@@ -365,7 +421,7 @@ def test_a_suspected_error_comes_first_in_a_review(folder, labelled_folder, new_
         page = new_page(address)
         page.locator("#done", has_text="12 labels").wait_for()
         again = page.locator("#done .again", has_text="1 suspected error first")
-        again.wait_for(timeout=90_000)
+        again.wait_for(timeout=240_000)
         again.click()
         page.locator("#read.suspected", has_text="Suspected error").wait_for()
         assert name_on(page) == "7.png" and page.locator("#text").input_value() == wrong["7.png"]

@@ -18,8 +18,8 @@ METER, RECEIPT = (str(TEST_IMAGES / name) for name in ("water_meter.png", "recei
 
 
 @pytest.fixture(scope="module")
-def client(exported):
-    with serving(exported) as (_, client):
+def client():
+    with serving("--model=digits") as (_, client):
         yield client
 
 
@@ -144,6 +144,29 @@ def test_the_table_is_copied_as_tsv_and_cleared(page, tmp_path):
     assert page.locator("#results").is_hidden() and not rows(page)
 
 
+def test_many_readings_that_are_kept_nowhere_are_not_cleared_at_once(page):
+    drop(page, *[METER] * 12)
+    wait_for_status(page, "12 images read")
+    page.locator("#clear").click()
+    wait_for_status(page, "12 readings were neither copied nor saved")
+    assert len(rows(page)) == 12
+    page.locator("#copy").click()
+    wait_for_status(page, "12 rows copied")
+    page.locator("#clear").click()
+    assert page.locator("#results").is_hidden() and not rows(page)
+
+
+def test_clear_ends_what_is_under_way(page):
+    page.route("**/read?*", lambda route: None)  # no answer
+    drop(page, METER)
+    wait_for_status(page, "Reading 1 of 1")
+    page.locator("#clear").click()
+    page.unroute("**/read?*")
+    drop(page, METER)
+    wait_for_status(page, "Read: ")
+    assert len(rows(page)) == 1
+
+
 def test_images_that_are_not_read_yet_are_no_rows(page):
     page.route("**/read?*", lambda route: None)  # no answer
     drop(page, METER)
@@ -171,8 +194,8 @@ def test_no_spreadsheet_runs_what_is_copied(page, tmp_path):
     assert copied[1].startswith("water_meter.png\t") and copied[2].startswith("'=1+1.png\t")
 
 
-def test_the_page_asks_for_the_token(browser, exported):
-    with serving(exported, OCR_TOKEN="a secret") as (_, client):
+def test_the_page_asks_for_the_token(browser):
+    with serving("--model=digits", OCR_TOKEN="a secret") as (_, client):
         context = browser.new_context()
         page = context.new_page()
         page.goto(str(client.base_url))

@@ -1,12 +1,16 @@
 """The page of `aocr export --format web` in headless Chromium: it reads as the Keras model does."""
 
 import base64
+import json
+import re
+import shutil
 from io import BytesIO
 
 import numpy as np
 import pytest
 from PIL import ExifTags, Image
 from support.camera import BOX, camera_picture
+from support.made_once import made_once
 from support.reading_page import CHROMIUM, drop, paste, texts, wait_for_status
 
 from aocr import kept_box
@@ -39,7 +43,10 @@ def exported(tmp_path_factory):
     """What an export of digits.keras gives."""
     from aocr.export import export
 
-    return export(PRETRAINED / "digits.keras", tmp_path_factory.mktemp("web"), ["web"])[0]
+    def make(folder):
+        return export(PRETRAINED / "digits.keras", folder / "page", ["web"])[0]
+
+    return made_once(tmp_path_factory, "web", make)
 
 
 @pytest.fixture(scope="module")
@@ -324,3 +331,65 @@ def test_it_forbids_other_servers_and_works_offline_once_it_was_loaded(browser, 
     page.set_input_files("#files", [METER])
     wait_for_status(page, "Read: 00483617")
     context.close()
+
+
+def change(folder, version):
+    """Make a folder that of another version, whose model has the version's name."""
+    about, offline = folder / "model.json", folder / "offline.js"
+    described = json.loads(about.read_text())
+    about.write_text(json.dumps(described | {"made_from": version}))
+    offline.write_text(re.sub('VERSION = "[^"]*"', f'VERSION = "{version}"', offline.read_text()))
+
+
+def test_a_newer_version_is_shown_and_so_is_another_program(browser, exported, tmp_path):
+    folder = tmp_path / "page"
+    shutil.copytree(exported.path, folder)
+    context = browser.new_context()
+    page = context.new_page()
+    with web_browser.served(folder) as address:
+        page.goto(address)
+        page.locator("#offline", has_text="offline").wait_for(timeout=20_000)
+        change(folder, "newer.keras")
+        page.reload()  # the kept files are shown first
+        page.locator("#model", has_text="newer.keras").wait_for(timeout=20_000)
+        page.locator("#offline", has_text="offline").wait_for(timeout=20_000)
+        (folder / "offline.js").unlink()
+        (folder / "index.html").write_text("<p>another program</p>")
+        page.reload()
+        page.get_by_text("another program").wait_for(timeout=20_000)
+    context.close()
+
+
+def test_a_page_without_its_scripts_says_what_it_needs(browser, exported):
+    page = browser.new_page()
+    page.goto((exported.path / "index.html").as_uri())
+    page.locator("#unstarted", has_text="needs a web server").wait_for(timeout=20_000)
+    page.close()
+
+
+def test_a_model_of_other_characters_is_refused(browser, exported, tmp_path):
+    folder = tmp_path / "page"
+    shutil.copytree(exported.path, folder)
+    about = json.loads((folder / "model.json").read_text())
+    (folder / "model.json").write_text(json.dumps(about | {"alphabet": "0123"}))
+    page = browser.new_page()
+    with web_browser.served(folder) as address:
+        page.goto(address)
+        wait_for_status(page, "model.onnx and model.json do not belong together")
+    page.close()
+
+
+def test_an_image_wider_than_a_canvas_keeps_its_pixels(page):
+    """A part of it that is drawn alone has the same grey levels."""
+    found = run(page, """async () => {
+        const {levelsOf} = await import("./pixels.js");
+        const wide = Object.assign(document.createElement("canvas"), {width: 20_000, height: 3});
+        const pen = wide.getContext("2d");
+        for (let x = 0; x < 20_000; x += 1000) {
+            pen.fillStyle = `rgb(${x / 100} 0 0)`;
+            pen.fillRect(x, 0, 1000, 3);
+        }
+        const [levels] = levelsOf(wide, 3).planes;
+        return [0, 8_191, 8_192, 19_999, 20_000, 59_999].map(i => levels[i]);
+    }""")  # fmt: skip
+    assert found == [0, 80, 80, 190, 0, 190]

@@ -47,7 +47,7 @@ function startCropping() {
   $("line").removeAttribute("src");
   inside("");
   $("remove").disabled = !picture.box.length;
-  $("image").src = address(picture.number, []);  // all of it; when it is there, `firstBox`
+  showImage(address(picture.number, []));  // all of it; when it is there, `firstBox`
   look();
 }
 
@@ -61,12 +61,12 @@ function firstBox() {
   lookInside();
 }
 
-/** Move some corners by pixels of the picture, as far as there is a box. */
-function move(corners, right, down) {
-  if (!crop?.points) return;
+/** Move some corners by pixels of the picture from where they are, as far as there is a box. */
+function move(corners, right, down, from = crop?.points) {
+  if (!from) return;
   const {naturalWidth: w, naturalHeight: h} = $("image");
   const within = (at, most) => Math.min(most, Math.max(0, Math.round(at * 10) / 10));
-  let points = crop.points.map(([x, y], i) => corners.includes(i) ? [x + right, y + down] : [x, y]);
+  let points = from.map(([x, y], i) => corners.includes(i) ? [x + right, y + down] : [x, y]);
   if (corners.length === 4 && points.some(([x, y]) => x < 0 || y < 0 || x > w || y > h)) return;
   points = points.map(([x, y]) => [within(x, w), within(y, h)]);
   if (!convex(points)) return;
@@ -78,9 +78,7 @@ function move(corners, right, down) {
 function inside(text, reading = null) {
   $("inside").className = text && !reading ? "nothing" : "";
   $("inside").replaceChildren(...(reading ? [...text].map((character, i) => {
-    const element = make("span", {textContent: character});
-    element.style.borderBottom = `.14em solid ${colour(reading.confidences[i] ?? 0)}`;
-    return element;
+    return underline(make("span", {textContent: character}), reading.confidences[i] ?? 0);
   }) : [text]));
 }
 
@@ -95,7 +93,7 @@ function lookInside() {
     $("line").src = address(shown, corners);
     reads = true;
     let found = null;
-    try { found = await ask("read", {number: shown, corners}); } catch (error) { found = {error: error.message}; }
+    try { found = await ask("read", {number: shown, corners}); } catch (error) { found = {error: whatFailed(error)}; }
     reads = false;
     if (crop !== drawn || !found || String(crop.points.flat()) !== String(corners)) return;
     const {reading, error} = found;
@@ -125,20 +123,18 @@ function dropBox() {
   show(state);
 }
 
-let drag = null;  // where the pointer was, and the corners that it moves
+let drag = null;  // where the pointer was at first, the corners that it moves, and where all corners were
 for (const [i, corner] of document.querySelectorAll(".corner").entries()) {
   corner.addEventListener("pointerdown", event => hold(event, [i]));
   corner.addEventListener("focus", () => { if (crop) crop.chosen = i; });
 }
 $("outline").addEventListener("pointerdown", event => hold(event, [0, 1, 2, 3]));
 function hold(event, corners) {
-  drag = {x: event.clientX, y: event.clientY, corners};
+  drag = {x: event.clientX, y: event.clientY, corners, from: crop.points};
   event.currentTarget.setPointerCapture(event.pointerId);
 }
 $("box").addEventListener("pointermove", event => {
-  if (!drag) return;
-  move(drag.corners, ...unturned(event.clientX - drag.x, event.clientY - drag.y));
-  [drag.x, drag.y] = [event.clientX, event.clientY];
+  if (drag && crop) move(drag.corners, ...unturned(event.clientX - drag.x, event.clientY - drag.y), drag.from);
 });
 for (const end of ["pointerup", "pointercancel"]) $("box").addEventListener(end, () => { drag = null; });
 $("crop").addEventListener("click", startCropping);
@@ -157,6 +153,6 @@ function cropKey(event) {
   if (/^[1-4]$/.test(event.key)) return () => document.querySelectorAll(".corner")[event.key - 1].focus();
   const onButton = document.activeElement.matches("button:not(.corner)");
   return event.key === "Enter" ? !onButton && (() => keepBox(false))
-    : ({a: () => keepBox(true), A: () => keepBox(true), Escape: dropBox, F6: dropBox, PageUp: () => resize(1.25),
+    : letter(event) === "a" ? () => keepBox(true) : ({Escape: dropBox, F6: dropBox, PageUp: () => resize(1.25),
       PageDown: () => resize(0.8), Delete: () => { if (!$("remove").disabled) keepBox(false, []); }})[event.key];
 }

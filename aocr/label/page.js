@@ -4,14 +4,18 @@ const POLL = 1000, ALIVE = 5000;  // milliseconds between two questions: while a
 const LARGEST = 8;  // times its size that a small picture is shown at
 const KINDS = {unreadable: "unreadable", "not a line": "not a line", skip: "skipped"};
 let page = "", state = null, about = {}, busy = false, timer = 0;
-let shown = null, fetched = null;  // numbers of the picture on the page, and of the one fetched ahead
-let start = "", typed = false;  // the text that the field began with; whether the present one was typed
+let shown = null, fetchedAhead = null;  // the number of the picture on the page; the address of the next one
+let offered = "", filled = false;  // the text that the field began with; whether a reading filled it
+// Whether the present text was typed; a typed one that another replaced; one that was typed for a picture
+// that was then left out.
+let typed = false, replaced = "", dropped = null;
 let undone = false;  // whether the picture is back because its label was undone
+let asked = 0;  // how often the page has asked for a change
+let trains = null, switched = 0;  // whether a training runs; when it began or ended
 let marks = {text: "", confidences: []};  // the reading that colours the field
 let zoom = 1, turned = 0, bright = 0, scale = 1;
 let shownBox = "";  // of the picture on the page
 
-const percent = share => `${(100 * share).toFixed(0)} %`;
 const count = (number, thing) => `${number.toLocaleString("en")} ${thing}${number === 1 ? "" : "s"}`;
 /** Show a text; a screen reader would repeat one that is set again. */
 const tell = (id, text) => { if ($(id).textContent !== text) $(id).textContent = text; };
@@ -25,6 +29,11 @@ async function ask(route, content = {}) {
   const found = await answer.json().catch(() => ({error: `the server answered ${answer.status}`}));
   if (answer.ok) return found;
   if (answer.status === 409) { elsewhere(found.error); return null; }
+  if (answer.status === 410) {
+    await open();
+    if (page && route !== "state") say("aocr label was started again. What you did last was not taken: do it again.", true);
+    return null;
+  }
   throw new Error(found.error);
 }
 
@@ -32,6 +41,7 @@ async function ask(route, content = {}) {
 async function act(route, content) {
   if (busy) return false;
   busy = true;
+  asked++;
   try {
     const found = await ask(route, content);
     if (found) { say(""); show(found); }
@@ -55,8 +65,10 @@ async function open(take = false) {
     sessionStorage.setItem("page", page);
     about = found;
     $("taken").hidden = true;
-    shown = fetched = null;
+    const name = $("name").textContent, text = typed ? $("text").value : null;
+    shown = fetchedAhead = null;
     show(found);
+    if (text !== null && found.picture?.name === name) type(text);
     watch();
   } catch (error) {
     say(whatFailed(error), true);
@@ -69,9 +81,10 @@ function watch() {
   const waits = state?.training.running || state?.picture && !state.picture.reading && !state.picture.error && !state.problem;
   timer = setTimeout(async () => {
     if (!busy && page) {
+      const before = asked;
       try {
         const found = await ask("state");
-        if (found && !busy) { if ($("status").dataset.gone) say(""); show(found); }
+        if (found && asked === before) { if ($("status").dataset.gone) say(""); show(found); }
       } catch (error) { say(whatFailed(error), true); $("status").dataset.gone = "1"; }
     }
     if (page) watch();
@@ -90,7 +103,7 @@ function elsewhere(why) {
 }
 
 function say(message, wrong = false) {
-  $("status").textContent = message;
+  tell("status", message);
   $("status").classList.toggle("error", wrong);
   delete $("status").dataset.gone;
 }
@@ -110,12 +123,19 @@ function show(found) {
   $("again").textContent = state.reviewing ? "Return to labelling"
     : state.suspected ? `Go through the labels, ${count(state.suspected, "suspected error")} first` : "Go through the labels";
   for (const button of document.querySelectorAll(".back")) button.disabled = !state.last;
-  if (!picture) { crop = null; finish(); shown = null; return; }
-  if (picture.number !== shown || String(picture.box) !== shownBox) begin(picture);
+  if (!picture) {
+    crop = null;
+    finish();
+    if (shown !== null) $("done-title").focus();  // the field, which had the focus, is gone
+    shown = null;
+    return;
+  }
+  const usable = !$("text").disabled;
+  if (picture.number !== shown || String(picture.box) !== shownBox || usable === Boolean(picture.error)) begin(picture);
   else if (picture.reading && JSON.stringify(picture.reading) !== marks.of) arrive(picture);
   describe(picture);
   const ahead = state.upcoming === null ? null : address(state.upcoming, state.upcoming_box);
-  if (ahead && ahead !== fetched) new Image().src = fetched = ahead;
+  if (ahead && ahead !== fetchedAhead) new Image().src = fetchedAhead = ahead;
 }
 
 function figures() {
@@ -152,10 +172,16 @@ function training() {
   $("steps").value = progress;
   $("messages").hidden = !failed;
   tell("lines", lines.join("\n"));
-  $("start").textContent = running ? "Stop training" : lacking > 0 ? "Train" : `Train on ${count(state.labelled, "label")}`;
-  $("start").disabled = !running && lacking > 0;
+  const button = running ? stopped ? "Stopping …" : "Stop training"
+    : lacking > 0 ? "Train" : `Train on ${count(state.labelled, "label")}`;
+  if (trains !== null && trains !== running) switched = Date.now();
+  trains = running;
+  $("train").textContent = button;
+  $("train").disabled = running ? stopped : lacking > 0;
   $("trained").className = failed ? "error" : result.length ? "result" : "";
-  tell("trained", running ? `${doing}. You can keep labelling.`
+  $("doing").hidden = !running;
+  $("doing").textContent = doing;  // apart, as a screen reader would read each step
+  tell("trained", running ? "Training. You can keep labelling."
     : failed ? `The training failed: ${(lines[lines.length - 1] ?? "it ended without a message").replace(/^aocr: /, "")}`
     : stopped ? "The training was stopped; nothing has changed."
     : result.length ? result.join("\n").replace(" -> ", " → ")
@@ -165,38 +191,55 @@ function training() {
 
 /** Show another picture. */
 function begin(picture) {
-  const written = picture.number === shown && $("text").value !== start ? $("text").value : null;
+  const written = picture.number === shown && $("text").value !== offered ? $("text").value : null;
   shown = picture.number;
   shownBox = String(picture.box);
   crop = null;
   turned = 0;
-  undone = false;
+  undone = filled = false;
+  typed = false;
+  replaced = "";
   marks = {text: "", confidences: []};
   $("trouble").hidden = !picture.error;
   $("trouble").textContent = picture.error ? `This picture cannot be used: ${picture.error}` : "";
   $("frame").hidden = Boolean(picture.error);
-  if (!picture.error) $("image").src = address(picture.number, picture.box);
+  if (!picture.error) showImage(address(picture.number, picture.box));
   $("name").textContent = picture.name;
   $("text").disabled = $("accept").disabled = Boolean(picture.error);
   document.querySelector("[data-kind=blank]").disabled = Boolean(picture.error);
   fill(picture.label ?? "");
   $("next").replaceChildren();
   if (picture.reading) arrive(picture);
-  if (written !== null) { put(written); typed = true; }
+  if (written !== null) type(written);
   drawBox();
-  if (coarse) document.activeElement?.blur?.(); else $("text").focus();
+  const first = picture.error ? document.querySelector("[data-kind=unreadable]") : $("text");
+  if (!coarse) first.focus(); else $("text").blur();
   scrollTo(0, 0);
+}
+
+/** Show an image; the one before is not shown beside another text while this one is loaded. */
+function showImage(source) {
+  $("image").style.visibility = "hidden";
+  $("image").src = source;
 }
 
 /** Use a reading, which may come after the picture. What was typed stays. */
 function arrive(picture) {
   const {reading} = picture;
   marks = {text: reading.text, confidences: reading.confidences, of: JSON.stringify(reading)};
-  if (picture.label === null && !undone && $("text").value === start) fill(reading.text);
-  else paint();
-  const texts = [picture.label, reading.text, ...reading.others].filter(text => text);
+  if (picture.label === null && !picture.reason && !undone && !filled && $("text").value === offered) {
+    fill(reading.text);
+    filled = true;  // a later reading, after a training, does not change a text that was looked at
+  } else paint();
+  offer();
+}
+
+/** Buttons for the texts that the field may have: the label, the readings, and what was typed before. */
+function offer() {
+  const {label, reading} = state.picture;
+  const texts = [label, reading?.text, ...reading?.others ?? [], replaced].filter(text => text);
   const buttons = [...new Set(texts)].map(text => {
-    const button = make("button", {type: "button", textContent: text});
+    const button = make("button", {type: "button", textContent: text, dir: "auto"});
     button.addEventListener("click", () => { put(text); if (!coarse) $("text").focus(); });
     return button;
   });
@@ -208,31 +251,44 @@ function arrive(picture) {
 function describe(picture) {
   const {reading} = picture;
   const saved = picture.label === null ? picture.reason && `Left out: ${picture.reason}.`
-    : picture.label === "" ? "Labelled as blank." : `Label: ${picture.label}.`;
+    : picture.label === "" ? "Labelled as blank." : `Label: ${isolated(picture.label)}.`;
   let read = picture.error ? "" : state.problem ? `No readings: ${state.problem}. Type the text.` : "The model is reading …";
-  if (reading) read = reading.text ? `Read as ${reading.text}, ${percent(reading.confidence)} sure.`
+  if (reading) read = reading.text ? `Read as ${isolated(reading.text)}, ${percent(reading.confidence)} sure.`
     : `Read as blank, ${percent(reading.confidence)} sure.`;
   $("read").textContent = [picture.suspected && "Suspected error.", saved, read].filter(Boolean).join(" ");
   $("read").classList.toggle("suspected", picture.suspected);
-  $("text").placeholder = picture.error ? "" : reading && !reading.text ? "(blank)" : "Type the text";
+  $("text").placeholder = picture.error ? "" : picture.reason ? `(${picture.reason})`
+    : reading && !reading.text ? "(blank)" : "Type the text";
   if ($("status").classList.contains("error") || !state.last) return;
   const {name, kind, label, boxes} = state.last;
   const reach = boxes > 1 ? count(boxes, "picture") : "this picture alone";
   tell("status", kind === "box" ? `Last: the box of ${name}, for ${reach}`
-    : `Last: ${name}, ${kind === "label" ? label || "blank" : KINDS[kind]}`);
+    : `Last: ${name}, ${kind === "label" ? label && isolated(label) || "blank" : KINDS[kind]}`);
 }
 
 /** Begin with a text in the field. */
 function fill(text) {
-  start = text;
+  offered = text;
+  typed = false;
   put(text);
 }
 
+/** Put a text into the field. One that was typed is kept, among the next readings. */
 function put(text) {
+  if (typed && text !== $("text").value && $("text").value.trim()) {
+    replaced = $("text").value;
+    offer();
+  }
   $("text").value = text;
   typed = false;
   paint();
   choose();
+}
+
+/** Put a text into the field as if it had been typed. */
+function type(text) {
+  put(text);
+  typed = true;
 }
 
 function choose() {
@@ -250,7 +306,7 @@ function paint() {
   $("colours").replaceChildren(...typed.map((character, i) => {
     const place = i < before ? i : i >= typed.length - after ? i - typed.length + read.length : -1;
     const element = make("span", {textContent: character});
-    if (place >= 0 && marks.confidences[place] !== undefined) element.style.borderColor = colour(marks.confidences[place]);
+    if (place >= 0 && marks.confidences[place] !== undefined) underline(element, marks.confidences[place]);
     return element;
   }));
   $("colours").scrollLeft = $("text").scrollLeft;
@@ -282,7 +338,13 @@ function brighten() { bright = (bright + 1) % 3; look(); }
 // --- answers
 
 function accept() {
-  const text = $("text").value, {reading} = state.picture;
+  const text = $("text").value, {reading, reason} = state.picture;
+  if (!$("image").complete) {
+    say("The picture is still being loaded.", true);
+    return;
+  }
+  if (!text.trim() && reason) return answer(reason);
+  dropped = null;
   if (!text.trim() && !(reading && !reading.text) && state.picture.label !== "") {
     say("The field is empty. If there is nothing to read in the picture, choose Blank (F9).", true);
     return;
@@ -290,15 +352,26 @@ function accept() {
   return act("answer", {number: shown, kind: "label", text});
 }
 
-const answer = kind => kind === "blank" ? act("answer", {number: shown, kind: "label", text: ""})
-  : act("answer", {number: shown, kind});
+function answer(kind) {
+  dropped = typed && $("text").value.trim() ? {number: shown, text: $("text").value} : null;
+  return act("answer", kind === "blank" ? {number: shown, kind: "label", text: ""} : {number: shown, kind});
+}
 const review = () => act("review", {on: !state.reviewing});
 
 async function undo() {
   const {kind, label} = state.last ?? {};
   shown = null;  // what is typed goes, too
   if (!await act("undo")) { if (state?.picture) shown = state.picture.number; }
+  else if (state.picture && dropped?.number === state.picture.number) type(dropped.text);
   else if (kind === "label" && state.picture) { fill(label); undone = true; }  // to be corrected, not typed again
+  dropped = null;
+}
+
+/** Take back what was typed or chosen for this picture, then the last answer. */
+function takeBack() {
+  if (state.picture && replaced && $("text").value !== replaced) { type(replaced); replaced = ""; offer(); }
+  else if (state.picture && $("text").value !== offered) put(offered);
+  else if (state.last) undo();
 }
 
 /** Put the next reading into the field, or the one before. */
@@ -310,31 +383,32 @@ function step(by) {
 }
 
 const KEYS = {F2: () => answer("unreadable"), F4: () => answer("not a line"), F8: () => answer("skip"),
-  F9: () => answer("blank"), ArrowDown: () => step(1), ArrowUp: () => step(-1), Escape: () => put(start),
+  F9: () => answer("blank"), ArrowDown: () => step(1), ArrowUp: () => step(-1), Escape: () => put(offered),
   F6: startCropping, PageUp: () => resize(1.25), PageDown: () => resize(0.8)};
-const WITH_ALT = {KeyR: turn, KeyB: brighten};
+const WITH_ALT = {r: turn, b: brighten};
+const MOVES = /^(Arrow|Page)/;  // keys that also move what is larger than its frame
 
 addEventListener("keydown", event => {
-  if (!state || !page || event.isComposing) return;
+  if (!state || !page || event.isComposing || event.keyCode === 229) return;  // 229: so in Safari
   const command = event.ctrlKey || event.metaKey;
   const drawing = crop && !command && !event.altKey && cropKey(event);
   if (drawing) { event.preventDefault(); drawing(); return; }
   if (crop && !event.altKey) {
-    if (command && event.key.toLowerCase() === "z") { event.preventDefault(); dropBox(); }
+    if (command && letter(event) === "z") { event.preventDefault(); dropBox(); }
     return;
   }
-  if (command && !event.shiftKey && event.key.toLowerCase() === "z") {
-    const changed = state.picture && $("text").value !== start;
+  if (command && !event.shiftKey && letter(event) === "z") {
+    const changed = state.picture && $("text").value !== offered;
     if (changed && typed && document.activeElement === $("text")) return;  // the browser undoes typing
     event.preventDefault();
-    if (changed) put(start);
-    else if (state.last) undo();
+    if (!event.repeat) takeBack();
     return;
   }
-  const action = command || event.shiftKey ? null : event.altKey ? WITH_ALT[event.code] : KEYS[event.key];
-  if (!action || !state.picture) return;
+  const action = command || event.shiftKey ? null : event.altKey ? WITH_ALT[letter(event)] : KEYS[event.key];
+  const moves = MOVES.test(event.key);
+  if (!action || !state.picture || moves && document.activeElement.closest("#view, #messages")) return;
   event.preventDefault();
-  if (!event.repeat || event.key.startsWith("Arrow") || event.key.startsWith("Page")) action();
+  if (!event.repeat || moves) action();
 });
 $("form").addEventListener("keydown", event => {  // a key that is held down accepts one picture only
   if (event.key === "Enter" && event.repeat) event.preventDefault();
@@ -349,17 +423,22 @@ $("text").addEventListener("input", () => {
 $("text").addEventListener("scroll", () => { $("colours").scrollLeft = $("text").scrollLeft; });
 for (const button of document.querySelectorAll("[data-kind]"))
   button.addEventListener("click", () => answer(button.dataset.kind));
-for (const button of document.querySelectorAll(".back")) button.addEventListener("click", undo);
+for (const button of document.querySelectorAll(".back")) button.addEventListener("click", takeBack);
 for (const button of document.querySelectorAll(".again")) button.addEventListener("click", review);
 $("larger").addEventListener("click", () => resize(1.25));
 $("smaller").addEventListener("click", () => resize(0.8));
 $("turn").addEventListener("click", turn);
 $("bright").addEventListener("click", brighten);
-$("start").addEventListener("click", () => {
+$("train").addEventListener("click", () => {
+  if (Date.now() - switched < 1000) return;  // the second click of a double click, meant for what it said before
   act("train", {on: !state.training.running}).then(watch);
   if (state.picture && !coarse) $("text").focus();  // Enter is for the picture
 });
-$("image").addEventListener("load", () => { look(); if (crop && !crop.points) firstBox(); });
+$("image").addEventListener("load", () => {
+  $("image").style.visibility = "";
+  look();
+  if (crop && !crop.points) firstBox();
+});
 $("image").addEventListener("error", () => {
   crop = null;
   drawBox();

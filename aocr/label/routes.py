@@ -63,9 +63,11 @@ class OnePage:
             return self._holder
 
     def check(self, page: str) -> None:
-        """Raise HTTPException for a page that does not have the folder any more."""
+        """Raise HTTPException for a page that does not have the folder; 410 if none has it."""
         with self._lock:
-            if not secrets.compare_digest(page.encode(), self._holder.encode()) or not page:
+            if not self._holder:
+                raise HTTPException(410, "aocr label was started again, or the page was closed")
+            if not secrets.compare_digest(page.encode(), self._holder.encode()):
                 raise HTTPException(409, "this folder was opened in another page or tab")
             self._seen = self._clock()
 

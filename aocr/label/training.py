@@ -102,7 +102,7 @@ class Training:
     def stop(self) -> None:
         """Ask it to stop; it ends soon afterwards. Nothing happens if none is running."""
         with self._lock:
-            if process := self._process:
+            if (process := self._process) and not self._stopped:
                 self._stopped = True
                 process.send_signal(signal.SIGINT)
                 end = threading.Timer(PATIENCE, process.kill)

@@ -4,11 +4,14 @@
 
 /* elements.js */
 
-const results = [];  // of {name, done, text, confidence, error}, in the order of the rows
-let queue = Promise.resolve(), cleared = 0, read, together, box;
+const WORTH_ASKING = 10;  // readings that were neither copied nor saved, before they are dropped
+const results = [];  // of {name, address, done, text, confidence, error}, in the order of the rows
+let queue = Promise.resolve(), read, together, box;
+let clearing = new AbortController();  // ends what is under way when the results are cleared
+let unsaved = 0, warned = false;  // readings that were neither copied nor saved; whether that was said
 
-// Begin to take images. reading: an async function from at most `most` files to their lines, which
-// are {text, confidence, characters} or {error}.
+// Begin to take images. reading: an async function from at most `most` files, and {signal, framed} as
+// `add` has them, to their lines, which are {text, confidence, characters} or {error}.
 export function takeImages(reading, most) {
   [read, together] = [reading, most];
 }
@@ -18,28 +21,27 @@ export function takeImages(reading, most) {
 export function useBox(crop) { box = crop; }
 
 const boxSize = () => `${box.size[0]} × ${box.size[1]} pixels`;
-export const aboutBox = () => box ? ` Images of ${boxSize()} are read in a box, others whole.` : "";
+export const aboutBox = () => box ? ` In images of ${boxSize()} only the marked box is read; of other sizes, the whole image.` : "";
 
-export const percent = share => `${(100 * share).toFixed(share > 0.9995 ? 0 : 1)} %`;
-
-export function add(files) {
+// Read images. framed: whether the user has chosen the part of the picture already.
+export function add(files, framed = false) {
   const images = [...files];
   if (!images.length) { $("status").textContent = "No image found."; return; }
   $("results").hidden = false;
-  const rows = images.map(newRow), clearedBefore = cleared;
+  const rows = images.map(newRow), {signal} = clearing;
   queue = queue.then(async () => {
     for (let start = 0; start < images.length; start += together) {
-      if (cleared !== clearedBefore) return;
+      if (signal.aborted) return;
       $("status").textContent = `Reading ${start + 1} of ${images.length} …`;
       const part = images.slice(start, start + together);
       let lines;
-      try { lines = await read(part); }
+      try { lines = await read(part, {signal, framed}); }
       catch (error) { lines = part.map(() => ({error: error.message})); }
+      if (signal.aborted) return;
       lines.forEach((line, i) => show(rows[start + i], line));
     }
-    if (cleared !== clearedBefore) return;
     const done = rows.map(row => row.result), bad = done.filter(line => line.error).length;
-    const whole = box ? done.filter(line => !line.error && !line.cropped).length : 0;
+    const whole = box && !framed ? done.filter(line => !line.error && !line.cropped).length : 0;
     const message = images.length === 1
       ? (bad ? `Not read: ${done[0].error}` : done[0].text ? `Read: ${done[0].text}` : "No text found.")
       : (bad ? `${images.length - bad} of ${images.length} images read` : `${images.length} images read`);
@@ -50,7 +52,8 @@ export function add(files) {
 // --- results
 
 function newRow(file) {
-  const image = make("img", {src: URL.createObjectURL(file), alt: ""});
+  const address = URL.createObjectURL(file);
+  const image = make("img", {loading: "lazy", src: address, alt: ""});
   const hint = make("div", {className: "hint"});
   image.onerror = () => image.remove();  // a format that this browser does not show
   image.onload = () => { hint.textContent = oddShape(image); };
@@ -59,7 +62,7 @@ function newRow(file) {
   const text = make("td", {}, make("span", {className: "nothing", textContent: "…"}));
   const sure = make("td");
   const row = make("tr", {}, make("td", {}, picture, make("div", {className: "name", textContent: name}), hint), text, sure);
-  const result = {name, done: false, text: "", confidence: 0};
+  const result = {name, address, done: false, text: "", confidence: 0};
   results.push(result);
   $("rows").append(row);
   return {row, image, picture, text, sure, result};
@@ -76,6 +79,7 @@ function oddShape({naturalWidth: width, naturalHeight: height}) {
 function show(row, line) {
   const {text: found = "", confidence = 0, error, cropped} = line;
   Object.assign(row.result, {done: true, text: found, confidence, error, cropped});
+  unsaved++;
   const mark = box && cropped ? drawBox(row.picture) : null;
   if (line.error) {
     row.text.replaceChildren(make("span", {className: "error", textContent: line.error}));
@@ -87,7 +91,7 @@ function show(row, line) {
     return;
   }
   const about = make("div", {className: "about"});
-  const text = make("div", {className: "text"});
+  const text = make("div", {className: "text", dir: "auto"});
   const span = make("div", {className: "span", hidden: true});
   const strip = make("canvas", {height: 1});
   strip.setAttribute("aria-hidden", "true");
@@ -101,22 +105,23 @@ function show(row, line) {
     paint(strip, character ? character.map : everywhere);
     about.textContent = "";
     if (!character) return;
-    const wide = row.image.naturalWidth, box = row.image.getBoundingClientRect();
+    const wide = row.image.naturalWidth, {height} = row.image.getBoundingClientRect();
     span.style.left = `${100 * character.start / wide}%`;
     span.style.width = `${100 * (character.end - character.start) / wide}%`;
-    span.style.height = `${box.height}px`;
+    span.style.height = `${height}px`;
     about.textContent = `“${character.text}”, ${percent(character.confidence)} sure, read at pixels ` +
       `${Math.round(character.start)} to ${Math.round(character.end)}${mark ? " of the line in the box" : ""}`;
   };
   line.characters.forEach((character, i) => {
     const element = make("span", {textContent: character.text, tabIndex: i ? -1 : 0});
-    element.style.borderColor = colour(character.confidence);
+    underline(element, character.confidence);
     element.setAttribute("role", "button");
-    element.setAttribute("aria-label", `${character.text}, ${percent(character.confidence)} sure`);
+    element.setAttribute("aria-label", `${character.text === " " ? "space" : character.text}, ${percent(character.confidence)} sure`);
     for (const kind of ["pointerenter", "focus", "click"]) element.addEventListener(kind, () => look(character, element));
     element.addEventListener("blur", () => look());
     element.addEventListener("keydown", event => {
-      const next = {ArrowRight: i + 1, ArrowLeft: i - 1, Home: 0, End: line.characters.length - 1}[event.key];
+      const ahead = getComputedStyle(text).direction === "rtl" ? -1 : 1;
+      const next = {ArrowRight: i + ahead, ArrowLeft: i - ahead, Home: 0, End: line.characters.length - 1}[event.key];
       if (next === undefined) return;
       event.preventDefault();
       text.children[Math.min(Math.max(next, 0), text.children.length - 1)].focus();
@@ -180,10 +185,18 @@ addEventListener("paste", event => {
   add(event.clipboardData.files);
 });
 $("clear").addEventListener("click", () => {
-  for (const image of $("rows").querySelectorAll("img")) URL.revokeObjectURL(image.src);
+  if (unsaved > WORTH_ASKING && !warned) {
+    $("status").textContent = `${unsaved} readings were neither copied nor saved. “Clear” again drops them.`;
+    warned = true;
+    return;
+  }
+  clearing.abort();
+  clearing = new AbortController();
+  for (const {address} of results) URL.revokeObjectURL(address);
   $("rows").replaceChildren();
   results.length = 0;
-  cleared++;
+  unsaved = 0;
+  warned = false;
   $("results").hidden = true;
   $("status").textContent = "";
   $("files").focus();
@@ -198,25 +211,30 @@ function table() {
   return ["image\ttext\tconfidence", ...rows].join("\n") + "\n";
 }
 const finished = () => results.filter(result => result.done);
-function counted(done) {
+function kept(done) {
+  unsaved = 0;
+  warned = false;
   const count = finished().length, waiting = results.length - count;
   return `${count} ${count === 1 ? "row" : "rows"} ${done}${waiting ? `; ${waiting} not read yet` : ""}.`;
 }
 $("copy").addEventListener("click", async () => {
   const tsv = table();
+  let copied = true;
   try { await navigator.clipboard.writeText(tsv); }
   catch {  // browsers have no clipboard without HTTPS: copy from a text area
     const area = make("textarea", {value: tsv});
     document.body.append(area);
     area.select();
-    document.execCommand("copy");
+    copied = document.execCommand("copy");
     area.remove();
+    $("copy").focus();
   }
-  $("status").textContent = counted("copied");
+  $("status").textContent = copied ? kept("copied") : "The browser does not let this page copy: download the texts.";
 });
 $("save").addEventListener("click", () => {
   const address = URL.createObjectURL(new Blob([table()], {type: "text/tab-separated-values"}));
   make("a", {href: address, download: "texts.tsv"}).click();
   setTimeout(() => URL.revokeObjectURL(address), 1000);
-  $("status").textContent = counted("saved");
+  $("status").textContent = kept("saved");
 });
+addEventListener("beforeunload", event => { if (unsaved > WORTH_ASKING) event.preventDefault(); });

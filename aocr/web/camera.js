@@ -1,13 +1,13 @@
 // The camera: what is in its frame is read some times a second, and the surest of the last readings is
 // shown.
 
-import {$, colour, make, percent} from "./results.js";
+import {$, make, percent, underline} from "./results.js";
 
 const PAUSE = 200;  // milliseconds between readings
-const READINGS = 10;  // of which the surest is shown
+const READINGS = 10, OLDEST = 3000;  // of which the surest is shown: how many at most, milliseconds
 const SIDE = 5;  // percent of the picture's width on each side of the frame
 
-let stream = null, readings = [], kept = 0;  // readings: of {canvas, line}
+let stream = null, readings = [], kept = 0;  // readings: of {canvas, line, time}
 
 // read: a function from a canvas to its line; keep: one that takes a file.
 export function prepareCamera(read, keep) {
@@ -17,6 +17,9 @@ export function prepareCamera(read, keep) {
     keep(new File([blob], `camera ${++kept}.png`, {type: "image/png"}))));
   $("live").addEventListener("keydown", event => { if (event.key === "Escape") close(); });
   $("size").addEventListener("input", () => { forget(); drawFrame(); });
+  document.addEventListener("visibilitychange", () => {
+    if (document.hidden && stream) closeFor("The camera was closed, as the page was not in view.");
+  });
 }
 
 function forget() {
@@ -33,6 +36,8 @@ async function open(read) {
     stream = await navigator.mediaDevices.getUserMedia({
       video: {facingMode: "environment", width: {ideal: 1920}, height: {ideal: 1080}},
     });
+    for (const track of stream.getTracks())
+      track.addEventListener("ended", () => closeFor("The camera was disconnected, or is not allowed any more."));
     $("video").srcObject = stream;
     await $("video").play();
   } catch (error) {
@@ -60,6 +65,11 @@ function close() {
   $("start").focus();
 }
 
+function closeFor(reason) {
+  close();
+  $("status").textContent = reason;
+}
+
 function drawFrame() {
   const size = Number($("size").value);
   Object.assign($("frame").style, {left: `${SIDE}%`, right: `${SIDE}%`, top: `${50 - size / 2}%`, height: `${size}%`});
@@ -73,8 +83,9 @@ async function follow(read, mine) {
       const line = await read(canvas).catch(error => ({text: "", confidence: 0, characters: [], error}));
       if (stream !== mine) return;
       if (readings === readingsBefore) {  // the frame has still the same size
-        readings.push({canvas, line});
-        if (readings.length > READINGS) readings.shift();
+        const now = Date.now();
+        readings.push({canvas, line, time: now});
+        readings = readings.slice(-READINGS).filter(({time}) => now - time < OLDEST);
         show();
       }
     }
@@ -107,7 +118,7 @@ function show() {
     seen.dataset.text = line.text;
     seen.replaceChildren(...line.characters.map(({text}) => make("span", {textContent: text})), percents);
   }
-  line.characters.forEach(({confidence}, i) => { seen.children[i].style.borderColor = colour(confidence); });
+  line.characters.forEach(({confidence}, i) => { underline(seen.children[i], confidence); });
   const note = line.text ? percent(line.confidence) : line.error?.message ?? "no text found";
   if (seen.lastChild.textContent !== note) seen.lastChild.textContent = note;
 }

@@ -86,6 +86,8 @@ export class Model {
       const numbers = Array.from(ids.data, Number);
       return attentionLine(numbers, [...probabilities.data], rowsOf(attention, numbers.length, steps), this.alphabet);
     }
+    if (logs.dims[2] !== this.alphabet.length + 1)
+      throw new Error("model.onnx and model.json do not belong together: reload the page, or copy the whole folder again");
     const rows = rowsOf(logs, steps), line = ctcGreedy(rows, this.alphabet);
     return this.constraint ? this.constraint.read(rows, line, this.alphabet) : line;
   }

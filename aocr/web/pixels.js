@@ -3,7 +3,7 @@
 // standard deviation 1. A canvas would scale in another way, so it only gives the pixels.
 
 const MOST_PIXELS = 50_000_000;  // of an image
-const STRIP_PIXELS = 1 << 20;  // of an image that are in a canvas at a time: phones limit its size
+const TILE_COLUMNS = 8192, TILE_PIXELS = 1 << 20;  // of an image that are in a canvas at a time, as browsers limit its size
 const LIGHT_INK = 3.9;  // times the contrast that black behind transparent pixels must give over white
 
 // A file as a bitmap, upright by its EXIF orientation. Throws an Error for one that is no image.
@@ -15,7 +15,7 @@ export async function decode(file) {
   if (bitmap.width * bitmap.height > MOST_PIXELS) {
     const size = `${bitmap.width} x ${bitmap.height} pixels`;
     bitmap.close();
-    throw new Error(`${size}, over the limit of ${MOST_PIXELS}; crop it to the line, or scale it down`);
+    throw new Error(`${size}, over the limit of ${MOST_PIXELS.toLocaleString("en")}; crop it to the line, or scale it down`);
   }
   return bitmap;
 }
@@ -24,16 +24,19 @@ export async function decode(file) {
 // alpha, one plane of grey levels or three of colours.
 export function levelsOf(image, channels) {
   const {width, height} = image, rgba = Array.from({length: 4}, () => new Uint8Array(width * height));
-  const rows = Math.max(1, Math.floor(STRIP_PIXELS / width));
-  const canvas = Object.assign(document.createElement("canvas"), {width, height: Math.min(rows, height)});
+  const columns = Math.min(width, TILE_COLUMNS), rows = Math.min(height, Math.floor(TILE_PIXELS / columns));
+  const canvas = Object.assign(document.createElement("canvas"), {width: columns, height: rows});
   const pen = canvas.getContext("2d", {willReadFrequently: true});
   for (let top = 0; top < height; top += rows) {
-    const count = Math.min(rows, height - top);
-    pen.clearRect(0, 0, width, count);
-    pen.drawImage(image, 0, top, width, count, 0, 0, width, count);
-    const {data} = pen.getImageData(0, 0, width, count);
-    for (let i = 0, place = top * width; i < data.length; place++) {
-      for (let channel = 0; channel < 4; channel++) rgba[channel][place] = data[i++];
+    for (let left = 0; left < width; left += columns) {
+      const across = Math.min(columns, width - left), down = Math.min(rows, height - top);
+      pen.clearRect(0, 0, across, down);
+      pen.drawImage(image, left, top, across, down, 0, 0, across, down);
+      const {data} = pen.getImageData(0, 0, across, down);
+      for (let i = 0; i < data.length; i++) {
+        const pixel = i >> 2;
+        rgba[i & 3][(top + Math.floor(pixel / across)) * width + left + pixel % across] = data[i];
+      }
     }
   }
   const [red, green, blue, alpha] = rgba;
