@@ -10,11 +10,13 @@ empty.
 The table has a row for each set, fold and engine. Confidence is the mean over the lines; it should
 be close to the share of exact lines. Lines/s are from file to text, with the model loaded: one
 image after the other, and as many at once as is fastest. A second table shows how many lines can be
-accepted if a share of those accepted has to be right.
+accepted if a share of those accepted has to be right. Of a picture with a box in crops.tsv, all
+engines get the line in the box, as a PNG file.
 """
 
 import logging
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,18 +28,17 @@ import tyro
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from aocr import reader
-from bench.peers import Engine, Result, peers
+from bench.peers import UNREAD, Engine, Result, peers
 from inference import Recognizer
 from ocr_simple.datasets.annotations import LABELS, Entry, require_entries
 from ocr_simple.datasets.labelled_lines import load_image
-from ocr_simple.images import ImageError
+from ocr_simple.images import ImageError, as_picture
 from ocr_simple.options import EngineName
 from ocr_simple.reports.metrics import Reading, coverage_at, evaluate
 from ocr_simple.reports.text_folding import folded
 from ocr_simple.runs.model_files import TEST_IMAGES
 from ocr_simple.text import Line
 
-UNREAD = "", 0.0  # the text and confidence of an image that cannot be read
 TIMES = 3  # how often each speed is measured: the first round meets new shapes
 ALONE = 200  # images that are read one by one for the speed
 GOALS = (0.95, 0.98, 0.99, 0.995)  # shares of right lines among those accepted
@@ -114,13 +115,28 @@ def onnx_engine(model: str) -> Engine:
         results = portable.read_many(paths, errors="return")
         return [unread(result) if isinstance(result, ValueError) else result for result in results]
 
-    return Engine(f"ocr_simple {Path(model).parent.name}, ONNX", one, many)
+    return Engine(f"ocr_simple {Path(model).parent.name}/{Path(model).name}", one, many)
 
 
-def read(engine: Engine, entries: Sequence[Entry]) -> list[Reading]:
-    """What an engine reads in labelled images."""
+def line_files(entries: Sequence[Entry], folder: Path) -> list[Path]:
+    """The files to read: an image itself, or a PNG file in `folder` of the line in its box."""
+    files = []
+    for number, entry in enumerate(entries):
+        files.append(Path(entry.file))
+        if entry.corners:
+            try:
+                line = as_picture(load_image(entry, 3))
+            except (OSError, ImageError):
+                continue  # `read` names it
+            files[-1] = folder / f"{number}.png"
+            line.save(files[-1])
+    return files
+
+
+def read(engine: Engine, entries: Sequence[Entry], files: Sequence[Path]) -> list[Reading]:
+    """What an engine reads in labelled images; files: those of `line_files`."""
     if engine.recognizer is None:
-        found = engine.many([Path(entry.file) for entry in entries])
+        found = engine.many(files)
         return [
             Reading(entry.name, entry.label, Line(text, confidence, ()))
             for entry, (text, confidence) in zip(entries, found)
@@ -165,28 +181,34 @@ def main(options: Options) -> None:
     engines = [
         our_engine(model, engine, options.language_model)
         for model in options.models
-        for engine in options.engines
+        for engine in options.engines[: 1 if Path(model).suffix == ".onnx" else None]
     ]
     engines += peers(digits=options.fold == ("digits",)) if options.peers else []
     columns = HEADER + (SPEEDS if options.speed else "")
     print(f"{columns}\n|{'---|' * (columns.count('|') - 1)}")
     together: dict[tuple[str, str], list[Reading]] = {}
     for name, entries in sets:
-        for engine in engines:
-            readings, cells = read(engine, entries), ""
-            if options.speed:
-                one_by_one, many = speeds(engine, [Path(entry.file) for entry in entries])
-                cells = f" {one_by_one:,.0f} | {max(many, one_by_one):,.0f} |"
-            for fold in options.fold:
-                counted = folded(readings, fold)
-                together.setdefault((engine.name, fold), []).extend(counted)
-                found = evaluate(counted)
-                print(
-                    f"| {name} | {fold} | {found.lines} | {engine.name} | {found.exact:.1%} | "
-                    f"{found.cer:.1%} | {found.similarity:.3f} | {found.confidence:.1%} |{cells}",
-                    flush=True,
-                )
+        with tempfile.TemporaryDirectory() as folder:
+            files = line_files(entries, Path(folder))
+            for engine in engines:
+                readings, cells = read(engine, entries, files), ""
+                if options.speed:
+                    one_by_one, many = speeds(engine, files)
+                    cells = f" {one_by_one:,.0f} | {max(many, one_by_one):,.0f} |"
+                for fold in options.fold:
+                    counted = folded(readings, fold)
+                    together.setdefault((engine.name, fold), []).extend(counted)
+                    print(row(name, fold, engine, counted) + cells, flush=True)
     print_coverage(together)
+
+
+def row(name: str, fold: str, engine: Engine, readings: Sequence[Reading]) -> str:
+    """The row of a set, a fold and an engine, without speeds."""
+    found = evaluate(readings)
+    return (
+        f"| {name} | {fold} | {found.lines} | {engine.name} | {found.exact:.1%} | {found.cer:.1%} "
+        f"| {found.similarity:.3f} | {found.confidence:.1%} |"
+    )
 
 
 def print_coverage(readings: dict[tuple[str, str], list[Reading]]) -> None:

@@ -48,7 +48,7 @@ def readers(file: Path, folder: Path) -> dict[str, Callable[[bytes], object]]:
     import tensorflow as tf
 
     export.export(file, folder, ["savedmodel", "onnx", "litert"])
-    recognizer = Recognizer.load(file)
+    recognizer = Recognizer.load(file, engine="keras")
     serve = tf.saved_model.load(str(folder / "1")).signatures["serving_default"]
     portable = {
         path.name: reader.Reader(path)

@@ -2,7 +2,7 @@
 
     python bench/few_labels.py data/ --sets water_meter odometer nameplate display_led --seeds 0 1 2
 
-Of each set, a folder in `data` with labels.tsv, so many random images are copied as if they were
+Of each set, a folder in `data` with labels.tsv, --labels random images are copied, as if they were
 all that a user has labelled. A model is trained on them, and reads the rest; so does the shipped
 model that the training began with. The sets are not written to.
 """
@@ -13,7 +13,7 @@ import shutil
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -25,6 +25,7 @@ sys.path.insert(0, str(ROOT))
 from inference import Recognizer
 from ocr_simple.datasets.annotations import Entry, require_entries
 from ocr_simple.datasets.labelled_lines import load_image
+from ocr_simple.images import as_picture
 from ocr_simple.reports.intervals import wilson
 from ocr_simple.reports.markdown import markdown_table
 from ocr_simple.reports.metrics import evaluate
@@ -60,7 +61,10 @@ def copy_labelled(entries: list[Entry], folder: Path) -> None:
     rows = []
     for number, entry in enumerate(entries):  # two folders may have images of one name
         name = f"{number:05}_{Path(entry.name).name}"
-        shutil.copy(entry.file, folder / name)
+        if entry.corners:
+            as_picture(load_image(entry, 3)).save(folder / name, "PNG")  # the line in the box
+        else:
+            shutil.copy(entry.file, folder / name)
         rows.append(f"{name}\t{entry.label}\n")
     (folder / "labels.tsv").write_text("".join(rows), encoding="utf-8")
 
@@ -100,6 +104,8 @@ def measure(options: Options, name: str, seed: int) -> list[str]:
 
 def main(options: Options) -> None:
     """Measure all sets, and print the table, of which each row is shown as it comes."""
+    # absolute, as trainings run in the folder of this project
+    options = replace(options, data=options.data.absolute(), output=options.output.absolute())
     options.output.mkdir(parents=True, exist_ok=True)
     rows = []
     for name in options.sets:

@@ -104,7 +104,10 @@ def main(options: Options) -> None:
             shares.append(print_row(recognizer, family, fonts, options.lines // 10, digits))
         else:
             missing.append(family)
-    if set("-." + string.digits) <= set(recognizer.spec.alphabet) and DISPLAY_FONTS.is_dir():
+    for_displays = set("-." + string.digits) <= set(recognizer.spec.alphabet)
+    if for_displays and not DISPLAY_FONTS.is_dir():
+        missing.append("the fonts of displays (make fonts)")
+    elif for_displays:
         rng = np.random.default_rng(SEED)
         text = LineOptions(text_source="strings", strings=tuple(measurements(options.lines, rng)))
         fonts = find_fonts((str(DISPLAY_FONTS),))

@@ -122,8 +122,11 @@ def main(options: Options) -> None:
         training = built(run, lines)
         with Prefetcher(lines, size, options.workers) as prefetcher:
             drawn = [batch for _, batch in prefetcher.batches(0, options.batches)]
-            for batch in {(*x["image"].shape, *y.shape): (x, y) for x, y in drawn}.values():
-                step(training, batch)
+            seen = set()
+            for _, (x, y) in prefetcher.batches(0, max(options.batches, options.steps)):
+                if (shape := (*x["image"].shape, *y.shape)) not in seen:  # it is compiled now
+                    step(training, (x, y))
+                    seen.add(shape)
             fresh = (batch for _, batch in prefetcher.batches(0, options.steps))
             for name, batches in (("memory", itertools.cycle(drawn)), ("workers", fresh)):
                 speed, waiting, busy = measure(training, batches, options.steps)

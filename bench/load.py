@@ -5,8 +5,8 @@
     python bench/load.py --seconds 20 --compare 5
 
 wrk sends requests over a real socket, on the same cores as the server. Each image shows another
-number, and its file is named after it: an answer that belongs to another request is recognised, and
-counted as swapped.
+number, and its file is named after it: a text that belongs to another request's image is
+recognised, and counted as swapped.
 
 With --compare, three servers of one model run: of its SavedModel with TensorFlow, and of its file
 with ONNX Runtime, in 32 and in 8 bits. They are under load in turns, so that other work slows all
@@ -50,8 +50,12 @@ function request() number = number % #requests + 1; return requests[number] end
 function response(status, headers, body)
   if status == 429 then refused = refused + 1
   elseif status ~= 200 then other = other + 1
-  elseif body:match('"name":"(%d+)%.png"') == body:match('"text":"(%d*)"') then right = right + 1
-  else swapped = swapped + 1 end
+  else
+    local name, text = body:match('"name": *"(%d+)%.png"'), body:match('"text": *"(%d*)"')
+    if not name or not text then other = other + 1
+    elseif name == text then right = right + 1
+    else swapped = swapped + 1 end
+  end
 end
 function done(summary, latency)
   local total = {right = 0, swapped = 0, refused = 0, other = 0}
@@ -79,8 +83,8 @@ class Options:
     requests: int = 50_000
     """Requests to answer before memory is compared."""
     compare: int = 0
-    """Only compare TensorFlow with ONNX Runtime, in 32 and in 8 bits: so many turns of each, with
-    32 clients."""
+    """Only compare TensorFlow with ONNX Runtime, in 32 and in 8 bits, with 32 clients: the number
+    of turns that each has."""
 
 
 def images(model: str, count: int = 200) -> dict[str, bytes]:
@@ -133,15 +137,19 @@ def load(address: str, script: Path, clients: int, seconds: int) -> list[float]:
     return [*counts, counts[0] / duration, p50, p99]
 
 
-def resident(process: subprocess.Popen) -> int:
-    """The memory that a process holds, in MB."""
-    return psutil.Process(process.pid).memory_info().rss // 1024**2
-
-
 def family(process: int) -> list[psutil.Process]:
     """A process, those that it started, those that they started, and so on."""
     first = psutil.Process(process)
     return [first, *first.children(recursive=True)]
+
+
+def memory_of_all(process: subprocess.Popen) -> int:
+    """The memory in MB of a process and of those that it started; what they share counts once."""
+    total = 0
+    for member in family(process.pid):
+        with contextlib.suppress(psutil.NoSuchProcess):  # it has ended
+            total += member.memory_full_info().pss
+    return total // 1024**2
 
 
 def processor_seconds(process: subprocess.Popen) -> float:
@@ -209,10 +217,11 @@ def main(options: Options) -> None:
             done, sizes = 0, []
             while done < options.requests:
                 done += row("32 clients", client, 32, options.seconds)
-                sizes.append(resident(process))
+                sizes.append(memory_of_all(process))
             row("600 clients", client, 600, max(5, options.seconds // 4))
             row("1 client, after that", client, 1, 5)
-            print(f"\nMB of the server after each load of 32: {sizes}; now {resident(process)}")
+            now = memory_of_all(process)
+            print(f"\nMB of the server's processes after each load of 32: {sizes}; now {now}")
 
 
 if __name__ == "__main__":

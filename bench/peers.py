@@ -3,7 +3,9 @@
     .venv/bin/python -m pip install --no-deps -r requirements/peers.txt
     apt-get install tesseract-ocr-eng
 
-Each takes an image as one line of text: no text detection runs before it.
+Each takes an image as one line of text: no text detection runs before it. They are given the same
+pixels as the models here: upright, without transparency, 16 bits scaled to 8. An image that cannot
+be read counts as read empty.
 """
 
 import os
@@ -13,11 +15,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import cv2
 import numpy as np
 from PIL import Image
 
+from ocr_simple import images
+
 Result = tuple[str, float]  # text, confidence from 0 to 1
+UNREAD: Result = ("", 0.0)
 
 
 class Engine(NamedTuple):
@@ -43,6 +47,14 @@ def peers(digits: bool) -> list[Engine]:
         ) from error
 
 
+def load(path: Path, channels: int) -> np.ndarray | None:
+    """uint8 (rows, columns, channels); None for an image that cannot be read."""
+    try:
+        return images.load(path, channels, warn=False)
+    except (OSError, images.ImageError):
+        return None
+
+
 def tesseract(digits: bool, height: int = 0) -> Engine:
     """Tesseract's LSTM in single-line mode; with `height`, lines are scaled to it and padded."""
     os.environ["OMP_THREAD_LIMIT"] = "1"  # Tesseract's threads slow it down
@@ -60,8 +72,10 @@ def tesseract(digits: bool, height: int = 0) -> Engine:
         return api
 
     def read(api: tesserocr.PyTessBaseAPI, path: Path) -> Result:
-        with Image.open(path) as opened:
-            image = opened.convert("L")
+        pixels = load(path, 1)
+        if pixels is None:
+            return UNREAD
+        image = images.as_picture(pixels)
         if height:
             width = max(1, round(image.width * height / image.height))
             image = image.resize((width, height), Image.Resampling.BICUBIC)
@@ -78,7 +92,7 @@ def tesseract(digits: bool, height: int = 0) -> Engine:
             shares = pool.map(
                 lambda i: [read(apis[i], path) for path in paths[i::workers]], range(workers)
             )
-            found: list[Result] = [("", 0.0)] * len(paths)
+            found = [UNREAD] * len(paths)
             for i, share in enumerate(shares):
                 found[i::workers] = share
         return found
@@ -97,12 +111,14 @@ def rapidocr() -> list[Engine]:
     recogniser = engine._load_rec_model()
     model = f"{engine.cfg.Rec.ocr_version.value} {engine.cfg.Rec.model_type.value}"
 
-    def load(path: Path) -> np.ndarray:
-        return np.asarray(cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR))
-
     def many(paths: Sequence[Path]) -> list[Result]:
-        found = recogniser(TextRecInput(img=[load(path) for path in paths]))
-        return [(text, float(score)) for text, score in zip(found.txts, found.scores)]
+        loaded = [load(path, 3) for path in paths]
+        blue_first = [pixels[..., ::-1] for pixels in loaded if pixels is not None]
+        if not blue_first:
+            return [UNREAD] * len(paths)
+        found = recogniser(TextRecInput(img=blue_first))
+        read = zip(found.txts, map(float, found.scores))
+        return [UNREAD if pixels is None else next(read) for pixels in loaded]
 
     def one(path: Path) -> Result:
         return many([path])[0]

@@ -201,8 +201,6 @@ def measure(language: str, script: Script, options: Options) -> tuple[str, list[
     from ocr_simple.reports.metrics import error_rates
 
     fonts, missing = installed(script.measure)
-    if not fonts:
-        raise ValueError(f"{language}: none of the fonts {', '.join(script.measure)} is installed")
     recognizer = Recognizer.load(options.folder / language)
     pictures, truths = lines(language, fonts, recognizer.alphabet, options.lines)
     read = [line.text for line in recognizer.read(pictures)]
@@ -219,6 +217,10 @@ def main(options: Options) -> None:
     if unknown:
         raise ValueError(f"--languages {unknown[0]}: choose from {', '.join(SCRIPTS)}")
     chosen = {language: SCRIPTS[language] for language in options.languages}
+    for language, script in chosen.items():
+        if not options.print_commands and not installed(script.measure)[0]:
+            fonts = ", ".join(script.measure)
+            raise ValueError(f"{language}: none of the fonts to measure with is installed: {fonts}")
     for language, script in chosen.items():
         training = command(language, script, options)
         print(shlex.join(training), flush=True)

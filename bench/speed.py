@@ -39,11 +39,11 @@ from ocr_simple.drawing.fonts import find_fonts, split_fonts
 from ocr_simple.drawing.glyphs import draw
 from ocr_simple.drawing.lines import Lines
 from ocr_simple.drawing.trdg_renderer import render
-from ocr_simple.options import LineOptions, TrainOptions
+from ocr_simple.options import EngineName, LineOptions, TrainOptions
 from ocr_simple.preprocessing import scaled_width
 from ocr_simple.reports.validation import Validation
 from ocr_simple.runs.cluster import Cluster
-from ocr_simple.runs.model_files import PRETRAINED, TEST_IMAGES, find_model
+from ocr_simple.runs.model_files import TEST_IMAGES, find_model
 from ocr_simple.runs.run_folder import RunFolder
 from ocr_simple.runs.signals import Stopper
 from ocr_simple.spec import ModelSpec
@@ -82,8 +82,9 @@ class Options:
     """generate: draw lines; train: on them and on TFRecords; learn: train until 95 % are exact;
     read: files; start: run inference.py on one file."""
     model: str | None = None
-    """The model that reads: a shipped model's name, a file or a run folder. Default: digits if it
-    is there, else fresh weights."""
+    """The model that reads: a shipped model's name, a file or a run folder. Default: digits."""
+    engine: EngineName = "auto"
+    """What computes its network, as for inference.py."""
     lines: int = 2000
     """Lines to draw, each three times; half of them are also written to files and read."""
     steps: int = 200
@@ -245,7 +246,7 @@ def learn(options: Options) -> Iterator[Row]:
 
 def read(options: Options) -> Iterator[Row]:
     """Lines a second from PNG files, and the time that one line takes by itself."""
-    recognizer = Recognizer.load(model_file(options))
+    recognizer = Recognizer.load(model_file(options), engine=options.engine)
     count = options.lines // 2
     drawn = Lines(LineOptions(), ModelSpec(), find_fonts(("trdg",)), augment=False)
     with tempfile.TemporaryDirectory() as folder:
@@ -255,7 +256,7 @@ def read(options: Options) -> Iterator[Row]:
             Image.fromarray(pixels).save(path)
         recognizer.read(paths)
         seconds = timed(lambda: recognizer.read(paths))
-    name = described(recognizer.model)
+    name = f"{described(recognizer.model)}, {type(recognizer.engine).__name__}"
     image = f"32 x {np.mean([p.shape[1] for p in images]):.0f} on average, {CORES}"
     yield f"read {count:,} PNG files", f"{count / seconds:,.0f} lines/s", name, image, "warm"
     one = np.random.default_rng(0).integers(0, 256, (32, 128), np.uint8)
@@ -276,11 +277,7 @@ def start(options: Options) -> Iterator[Row]:
 
 def model_file(options: Options) -> Path:
     """The file of the model that reads. Raises ValueError."""
-    if options.model or (PRETRAINED / "digits.keras").exists():
-        return find_model(options.model or "digits")
-    fresh = Path(tempfile.gettempdir()) / "fresh_weights.keras"
-    models.save(models.build(ModelSpec(), seed=0), fresh)
-    return fresh
+    return find_model(options.model or "digits")
 
 
 def main(options: Options) -> None:

@@ -2,8 +2,9 @@
 
     python pretrained/card.py --model digits --output-dir results/card
 
-The lines are generated: varied by the recipes that the model was trained with, from a seed that no
-training uses, in trdg's fonts and, if they are there, those of `make fonts`. Real test images may
+The lines are generated, from a seed that no training uses, in the fonts that are named and, if they
+are there, those of `make fonts`. They have the model's alphabet, and are varied by the recipes of
+`digits`; for another model --text.recipe names those that it was trained with. Real test images may
 not be published.
 """
 
@@ -50,6 +51,10 @@ def varied_lines(text: LineOptions, spec: ModelSpec, seed: int) -> Lines:
 
 def main(options: Options) -> None:
     """Write the report, and print its main figures. Raises ValueError."""
+    if options.model != "digits" and options.text.recipe == TRAINED_ON.recipe:
+        raise ValueError(
+            f"--model {options.model}: name the recipes it was trained with, by --text.recipe"
+        )
     recognizer = Recognizer.load(options.model)
     lines = varied_lines(options.text, recognizer.spec, SEED)
     drawn = [lines[k] for k in range(options.lines)]

@@ -61,14 +61,14 @@ def test_an_export_is_measured_as_the_model_is(measure, tmp_path):
     onnx = tmp_path / "digits" / "model.onnx"
     measured, _, messages = measure(tmp_path / "images", "--models", onnx)
     assert "differ alone" not in messages
-    assert measured[0][2:5] == ["12", "ocr_simple digits, ONNX", "100.0%"]
+    assert measured[0][2:5] == ["12", "ocr_simple digits/model.onnx", "100.0%"]
     assert float(measured[0][8].replace(",", "")) > 0
 
     (tmp_path / "images" / "broken.png").write_bytes(b"not a picture")
     with open(tmp_path / "images" / "labels.tsv", "a") as labels:
         labels.write("broken.png\t1\n")
     measured, _, messages = measure(tmp_path / "images", "--models", onnx)
-    assert measured[0][2:5] == ["13", "ocr_simple digits, ONNX", "92.3%"]  # 12 of 13
+    assert measured[0][2:5] == ["13", "ocr_simple digits/model.onnx", "92.3%"]  # 12 of 13
     assert len(messages.splitlines()) == 1 and "broken.png: " in messages
 
 
