@@ -26,14 +26,16 @@ from typing import Any
 
 import numpy as np
 
-from ocr_simple.datasets import labelled_lines as labelled
 from ocr_simple.datasets.batches import Example, collate
 from ocr_simple.datasets.crops import kept_box
+from ocr_simple.datasets.labelled_lines import LabelledLines
+from ocr_simple.datasets.usable_images import why_unusable
 from ocr_simple.engines import onnx_writer
 from ocr_simple.engines.engine import Engine
 from ocr_simple.engines.onnx_engine import why_not_onnx
 from ocr_simple.engines.step_decoder import StepDecoder
 from ocr_simple.errors import TrainError
+from ocr_simple.messages import reason_of
 from ocr_simple.network.attention import AttentionDecoder, attention_loss, halves, teacher_forced
 from ocr_simple.network.backend import backend, keras, side_by_side
 from ocr_simple.network.encoders import BLOCK, ENCODERS, strides_at_masks
@@ -267,11 +269,11 @@ def training_inputs(spec: ModelSpec, x: dict[str, np.ndarray], y: np.ndarray) ->
 def losses(model: keras.Model, examples: Sequence[Example], batch_size: int = 64) -> np.ndarray:
     """Loss of each labelled line (lines,); infinite for a label that the model cannot write."""
     found = np.full(len(examples), np.inf)
-    stream = labelled.LabelledLines([], model.spec)
+    stream = LabelledLines([], model.spec)
     scorer, loss = trainable(model)
     logits_of = predictor(scorer)
     order = sorted(range(len(examples)), key=lambda i: _aspect(examples[i][0]))
-    possible = [i for i in order if labelled.why_unusable(*examples[i][:2], model.spec) is None]
+    possible = [i for i in order if why_unusable(*examples[i][:2], model.spec) is None]
     for start in range(0, len(possible), batch_size):
         chosen = possible[start : start + batch_size]
         x, y = collate([examples[i] for i in chosen], stream)
@@ -342,8 +344,7 @@ def load(path: str | os.PathLike) -> keras.Model:
     try:
         model.load_weights(os.fspath(path))
     except Exception as error:  # h5py and Keras raise many kinds
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise damaged(path, reason) from error
+        raise damaged(path, reason_of(error)) from error
     return model
 
 

@@ -14,7 +14,8 @@ from ocr_simple import images as imaging
 from ocr_simple.command_line import say
 from ocr_simple.datasets.annotations import Dataset, check_datasets, find_dataset
 from ocr_simple.datasets.entries import Entry, Fault, fault_list, image_fault, quoted
-from ocr_simple.datasets.labelled_lines import load_image, outside_alphabet, too_long
+from ocr_simple.datasets.labelled_lines import load_image
+from ocr_simple.datasets.usable_images import outside_alphabet, too_long
 from ocr_simple.messages import first_ten, visible
 from ocr_simple.network.encoders import ENCODERS
 from ocr_simple.reports import pictures

@@ -12,14 +12,9 @@ from tqdm import tqdm
 from aocr.options import DatasetOptions
 from ocr_simple import storage
 from ocr_simple.command_line import say
-from ocr_simple.datasets.labelled_lines import Limits
-from ocr_simple.datasets.tfrecords import (
-    SKIPPED,
-    WriteSummary,
-    check_replaceable,
-    write_generated,
-    write_labelled,
-)
+from ocr_simple.datasets.record_writer import WriteSummary, check_replaceable
+from ocr_simple.datasets.tfrecords import SKIPPED, write_generated, write_labelled
+from ocr_simple.datasets.usable_images import Limits
 from ocr_simple.drawing.fonts import find_fonts, split_fonts
 from ocr_simple.drawing.lines import Lines
 from ocr_simple.drawing.texts import check_text_options, chosen_alphabet

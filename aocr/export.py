@@ -41,6 +41,7 @@ from ocr_simple.command_line import say
 from ocr_simple.datasets import crops
 from ocr_simple.decoding.beam_search import BEAM_WIDTH
 from ocr_simple.engines.onnx_writer import without_cudnn
+from ocr_simple.messages import reason_of
 from ocr_simple.network.backend import backend, standard_error_closed
 from ocr_simple.runs import devices
 from ocr_simple.runs.model_files import BEST, LAST, find_model
@@ -170,10 +171,9 @@ def _write_and_check(
     except Exception as error:  # converters raise many kinds; the last line has the reason
         if is_disk_full(error):
             raise
-        reason = str(error).strip().splitlines() or [type(error).__name__]
         raise ExportError(
-            f"{path.name}: this {model.spec.head} model does not convert ({reason[-1].strip()}); "
-            "try another --format"
+            f"{path.name}: this {model.spec.head} model does not convert "
+            f"({reason_of(error, line=-1)}); try another --format"
         ) from error
     readable, obeys = form.image_formats, form.read_by in OBEYING
     chosen = [i for i, image in enumerate(images) if not readable or image.format in readable]

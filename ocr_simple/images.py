@@ -17,8 +17,8 @@ import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from ocr_simple import decoding_time, storage
-from ocr_simple.local_files import LFS_POINTER, FileRefused, open_regular
-from ocr_simple.messages import escape_controls
+from ocr_simple.local_files import LFS_MESSAGE, LFS_POINTER, FileRefused, open_regular
+from ocr_simple.messages import escape_controls, reason_of
 from ocr_simple.odd_shapes import odd_shape
 
 logger = logging.getLogger("ocr_simple")
@@ -190,7 +190,7 @@ def _open(source: Source, name: str, formats: Sequence[str]) -> Image.Image:
     if not encoded:
         raise ImageError(f"{name}: the file is empty; save it again")
     if bytes(encoded[: len(LFS_POINTER)]) == LFS_POINTER:
-        raise ImageError(f"{name}: a pointer of Git LFS, not the image; fetch it with git lfs pull")
+        raise ImageError(f"{name}: {LFS_MESSAGE}")
     return decoding_time.open_file(encoded, formats_of(bytes(encoded[:12]), name, formats))
 
 
@@ -222,8 +222,7 @@ def _reason(error: Exception, max_pixels: int) -> str:
         return f"far over the limit of {most:,} pixels; crop it, or scale it down"
     if isinstance(error, OSError) and error.strerror:
         return f"cannot be opened ({error.strerror})"
-    reason = escape_controls(str(error)) or type(error).__name__
-    return f"cannot be decoded ({reason}); save it again as PNG or JPEG"
+    return f"cannot be decoded ({reason_of(error)}); save it again as PNG or JPEG"
 
 
 def as_picture(pixels: np.ndarray) -> Image.Image:
@@ -256,7 +255,7 @@ def _upright(image: Image.Image) -> tuple[Image.Image, str]:
     try:
         transpose = TRANSPOSES.get(image.getexif().get(ExifTags.Base.Orientation, 1))
     except Exception as error:  # the pixels can be used even if the EXIF data cannot
-        return image, escape_controls(str(error)) or type(error).__name__
+        return image, reason_of(error)
     return image if transpose is None else image.transpose(transpose), ""
 
 

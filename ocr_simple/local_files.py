@@ -14,6 +14,7 @@ from io import BufferedReader
 from typing import Any
 
 LFS_POINTER = b"version https://git-lfs.github.com/spec/"  # stands for a file in Git LFS
+LFS_MESSAGE = "a pointer of Git LFS, not the file itself; fetch it with git lfs pull"
 MOST_ROWS = 5_000_000  # of a file of texts, which take a few hundred bytes of memory each
 ROW_ENDS = ("\r\n", "\r", "\v", "\f", *"\x1c\x1d\x1e\x85\u2028\u2029")  # besides LF
 

@@ -58,6 +58,12 @@ def shown(value: Any) -> str:
     return shortened(repr(value))
 
 
+def reason_of(error: Exception, line: int = 0) -> str:
+    """What an error says, for a message: one line of it, or its kind if it says nothing."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return shortened(escape_controls(lines[line].strip()))
+
+
 def counted(number: int, thing: str) -> str:
     """A number of things whose plural ends in s: 1 image, 1,200 images."""
     return f"{number:,} {thing}" + "s" * (number != 1)

@@ -17,8 +17,8 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from ocr_simple.boxes import CameraBox, box_of_json
-from ocr_simple.local_files import LFS_POINTER, FileRefused, open_regular
-from ocr_simple.messages import shortened, shown
+from ocr_simple.local_files import LFS_MESSAGE, LFS_POINTER, FileRefused, open_regular
+from ocr_simple.messages import reason_of, shown
 from ocr_simple.network.backend import backend
 from ocr_simple.network.encoders import ENCODERS
 from ocr_simple.text import Alphabet, ctc_steps_needed
@@ -190,7 +190,7 @@ def open_archive(path: str | os.PathLike) -> Iterator[zipfile.ZipFile]:
     try:
         with open_regular(path) as (opened, size), _ArchiveFile(opened.raw) as file:
             if file.peek(len(LFS_POINTER)).startswith(LFS_POINTER):
-                raise ValueError("a pointer of Git LFS; fetch the file with git lfs pull")
+                raise ValueError(LFS_MESSAGE)
             most = min(MAX_ARCHIVE_BYTES, MAX_UNPACKED * size)
             with zipfile.ZipFile(file) as archive:
                 if sum(entry.file_size for entry in archive.infolist()) > most:
@@ -202,8 +202,7 @@ def open_archive(path: str | os.PathLike) -> Iterator[zipfile.ZipFile]:
     except FileRefused as error:
         raise ValueError(str(error)) from error
     except Exception as error:  # zipfile, zlib and JSON raise many kinds
-        reason = shortened(str(error) or type(error).__name__)
-        raise ValueError(f"{path}: not a model of ocr_simple ({reason})") from error
+        raise ValueError(f"{path}: not a model of ocr_simple ({reason_of(error)})") from error
 
 
 def read_spec(path: str | os.PathLike) -> ModelSpec:

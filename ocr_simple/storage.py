@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from ocr_simple.local_files import FileRefused
+from ocr_simple.messages import reason_of
 from ocr_simple.written_files import replacing_file
 
 URL = re.compile(r"([a-z][a-z0-9+.-]+):/+(.+)")  # a Path keeps only one of the slashes
@@ -99,8 +100,7 @@ def _with_retries(url: str, request: Callable, *args: Any) -> Any:
             raise StorageError(f"{url}: not allowed ({error})") from error
         except Exception as error:  # each file system raises errors of its own types
             if attempt == ATTEMPTS - 1:
-                reason = str(error) or type(error).__name__
-                raise StorageError(f"{url}: cannot be reached ({reason})") from error
+                raise StorageError(f"{url}: cannot be reached ({reason_of(error)})") from error
         time.sleep(FIRST_WAIT * 2**attempt)
     raise AssertionError("unreachable")
 

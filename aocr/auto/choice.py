@@ -25,6 +25,7 @@ from ocr_simple.command_line import arguments_of
 from ocr_simple.datasets import labelled_lines as labelled
 from ocr_simple.datasets.batches import Example
 from ocr_simple.datasets.entries import Entry, Fault
+from ocr_simple.datasets.usable_images import select_usable
 from ocr_simple.drawing.fonts import find_fonts
 from ocr_simple.images import ImageError
 from ocr_simple.options import DrawingOptions, TextOptions, TrainOptions
@@ -152,7 +153,7 @@ def usable(found: list[Entry | Fault], chosen: TrainOptions, spec: ModelSpec) ->
     labels = [row.label for row in found if isinstance(row, Entry)]
     spec = replace(spec, alphabet=_characters(chosen.alphabet, spec, labels))
     limits = chosen.max_width, chosen.max_height, chosen.skip_bad
-    return labelled.select_usable(found, spec, *limits)[0]
+    return select_usable(found, spec, *limits)[0]
 
 
 def _examples(entries: Sequence[Entry]) -> list[Example]:

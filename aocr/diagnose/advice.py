@@ -12,7 +12,7 @@ import numpy as np
 from aocr.diagnose.nearness import Nearness
 from aocr.model_folder import model_folder
 from aocr.options import GOOD_START, LEAST_LABELS
-from ocr_simple.datasets.labelled_lines import too_long
+from ocr_simple.datasets.usable_images import too_long
 from ocr_simple.options import DrawingOptions
 from ocr_simple.runs.model_files import PRETRAINED
 from ocr_simple.spec import ModelSpec, read_spec

@@ -4,7 +4,7 @@
     aocr label my_images/ --model numbers --order name
 
 The page answers to this computer only. Each answer is in labels.tsv before the next picture is
-shown. TensorFlow is imported by another process, after the page is there.
+shown. Another process loads the model, after the page is there.
 """
 
 import logging

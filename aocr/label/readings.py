@@ -1,6 +1,7 @@
 """What the model reads in the pictures, computed in the background by another process.
 
-That process imports TensorFlow, which takes seconds. The page is there before, and does not wait.
+That process loads the model, and where Keras reads it imports TensorFlow, which takes seconds. The
+page is there before, and does not wait.
 """
 
 import logging
@@ -20,7 +21,6 @@ from ocr_simple.boxes import Corners
 from ocr_simple.datasets.crops import NO_CROPS, straightened
 from ocr_simple.datasets.workers import WorkerPool
 from ocr_simple.images import ImageError
-from ocr_simple.runs import devices
 
 if TYPE_CHECKING:  # it imports TensorFlow: see `_load_model`
     from inference import Recognizer
@@ -70,7 +70,6 @@ def _load_model(file: Path) -> None:
     """Called once in the process that reads."""
     if hasattr(os, "nice"):
         os.nice(NICENESS)
-    devices.prepare()
     from inference import Recognizer
 
     # it is given what is in a box
@@ -125,9 +124,10 @@ class BackgroundReader:
     def stop(self) -> None:
         """Read no more, and end the process that reads."""
         self._stopped.set()
-        if pool := self._pool:  # its process may be importing for seconds
-            pool.kill()
-        self._thread.join()
+        while self._thread.is_alive():
+            if pool := self._pool:  # its process may be loading the model for seconds
+                pool.kill()
+            self._thread.join(IDLE)
 
     def read_now(self, number: int, box: Corners) -> Result | None:
         """What is read in a box, before others; None if that cannot be said soon."""

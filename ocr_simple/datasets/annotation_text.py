@@ -5,21 +5,21 @@ import re
 from pathlib import Path
 
 from ocr_simple.errors import DatasetError
-from ocr_simple.local_files import LFS_POINTER, open_regular
+from ocr_simple.local_files import LFS_MESSAGE, LFS_POINTER, open_regular
 
-# What a file begins with, what it is, and what to do with it.
+# What a file begins with; what it is, and what to do with it.
 OTHER_FILES = (
-    (b"\x1f\x8b", "a compressed file without TFRecords in it", "unpack it first"),
-    (b"BZh91AY&SY", "a compressed file", "unpack it first"),
-    (b"\xfd7zXZ\0", "a compressed file", "unpack it first"),
-    (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive", "unpack it first"),
-    (b"Rar!\x1a\x07", "a RAR archive", "unpack it first"),
-    (b"\xd0\xcf\x11\xe0", "an Office document", "save it as CSV, in UTF-8"),
-    (b"MATLAB ", "a MATLAB file, not a label file", "write its labels to a labels.tsv"),
-    (b"\x89HDF\r\n\x1a\n", "an HDF5 file, not a label file", "write its images, and a labels.tsv"),
-    (b"SQLite format 3\0", "an SQLite database", "write its labels to a labels.tsv"),
-    (LFS_POINTER, "a pointer of Git LFS, not the file itself", "fetch it with git lfs pull"),
-    (b"%PDF-", "a PDF document", "write its labels to a labels.tsv"),
+    (b"\x1f\x8b", "a compressed file without TFRecords in it; unpack it first"),
+    (b"BZh91AY&SY", "a compressed file; unpack it first"),
+    (b"\xfd7zXZ\0", "a compressed file; unpack it first"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive; unpack it first"),
+    (b"Rar!\x1a\x07", "a RAR archive; unpack it first"),
+    (b"\xd0\xcf\x11\xe0", "an Office document; save it as CSV, in UTF-8"),
+    (b"MATLAB ", "a MATLAB file, not a label file; write its labels to a labels.tsv"),
+    (b"\x89HDF\r\n\x1a\n", "an HDF5 file, not a label file; write its images, and a labels.tsv"),
+    (b"SQLite format 3\0", "an SQLite database; write its labels to a labels.tsv"),
+    (LFS_POINTER, LFS_MESSAGE),
+    (b"%PDF-", "a PDF document; write its labels to a labels.tsv"),
 )  # fmt: skip
 ZIP = b"PK\x03\x04"
 PARQUET = b"PAR1"  # at the beginning and at the end
@@ -62,8 +62,7 @@ def _read(path: Path) -> bytes:
             file.seek(-len(PARQUET), 2)
             end = file.read()
         if found := _other_kind(start, end, path.suffix.lower()):
-            what, fix = found
-            raise DatasetError(f"{path}: is {what}; {fix}")
+            raise DatasetError(f"{path}: is {found}")
         if size > MOST:
             raise DatasetError(
                 f"{path}: {size:,} bytes, over the limit of {MOST:,} for an annotation file; split "
@@ -73,24 +72,24 @@ def _read(path: Path) -> bytes:
         return file.read(size)
 
 
-def _other_kind(start: bytes, end: bytes, suffix: str) -> tuple[str, str] | None:
-    """(what a file is, what to do with it), or None if it may be UTF-8 text.
+def _other_kind(start: bytes, end: bytes, suffix: str) -> str | None:
+    """What a file is, and what to do with it; None if it may be UTF-8 text.
 
     start, end: its first and last bytes.
     """
     if start.startswith(ZIP):
         if suffix in SPREADSHEETS:
-            return "a spreadsheet", "save it as CSV, in UTF-8"
-        return "a zip archive", "unpack it first"
+            return "a spreadsheet; save it as CSV, in UTF-8"
+        return "a zip archive; unpack it first"
     if start.startswith(PARQUET) and end == PARQUET:
-        return "a Parquet file, not a label file", "write its images, and a labels.tsv"
-    for beginning, what, fix in OTHER_FILES:
+        return "a Parquet file, not a label file; write its images, and a labels.tsv"
+    for beginning, message in OTHER_FILES:
         if start.startswith(beginning):
-            return what, fix
+            return message
     if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or _is_utf16(start):
-        return "UTF-16 text", "save it as UTF-8"
+        return "UTF-16 text; save it as UTF-8"
     if len(CONTROLS.findall(start)) > BINARY * len(start):
-        return "a binary file, not a label file", "write its labels to a labels.tsv"
+        return "a binary file, not a label file; write its labels to a labels.tsv"
     return None
 
 

@@ -16,7 +16,7 @@ from ocr_simple.datasets.record_frames import (
     masked_crc32c,
 )
 from ocr_simple.errors import DatasetError
-from ocr_simple.local_files import LFS_POINTER, FileRefused, open_regular
+from ocr_simple.local_files import LFS_MESSAGE, LFS_POINTER, FileRefused, open_regular
 from ocr_simple.messages import escape_controls
 from ocr_simple.network.backend import import_tensorflow
 
@@ -108,7 +108,7 @@ def _checked(path: Path) -> Path:
         with open_regular(path) as (start_of_file, size):
             start = start_of_file.read(min(len(LFS_POINTER), size))
         if start == LFS_POINTER:
-            raise DatasetError(f"{path}: is a pointer of Git LFS; fetch the file with git lfs pull")
+            raise DatasetError(f"{path}: is {LFS_MESSAGE}")
         packed = start.startswith(GZIP)
         file = storage.unpacked(path, max(LEAST_UNPACKED, MOST_RATIO * size)) if packed else path
         fault = first_fault(file)

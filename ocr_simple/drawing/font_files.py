@@ -13,8 +13,8 @@ from fontTools.ttLib import TTCollection, TTFont
 from PIL import Image, ImageFont
 
 from ocr_simple.errors import FontError
-from ocr_simple.local_files import LFS_POINTER, FileRefused, open_regular
-from ocr_simple.messages import shortened
+from ocr_simple.local_files import LFS_MESSAGE, LFS_POINTER, FileRefused, open_regular
+from ocr_simple.messages import reason_of
 
 FEW = 40  # characters by which a font is tried, besides those of ASCII
 ODD_SIZE = 37  # no bitmap font has it
@@ -50,7 +50,7 @@ def check_font(font: str) -> None:
     except Exception as error:  # fontTools, FreeType, zlib and brotli raise many kinds
         if "invalid pixel size" in str(error):
             raise FontError("has bitmaps of fixed sizes only, and no outlines") from error
-        raise FontError(f"not a font, or damaged ({_reason(error)})") from error
+        raise FontError(f"not a font, or damaged ({reason_of(error)})") from error
 
 
 def find_drawn(font: str, characters: str) -> str:
@@ -73,7 +73,7 @@ def find_drawn(font: str, characters: str) -> str:
     except FontError:
         raise
     except Exception as error:  # as above
-        raise FontError(_reason(error)) from error
+        raise FontError(reason_of(error)) from error
 
 
 def _check_bytes(font: str) -> None:
@@ -86,11 +86,7 @@ def _check_bytes(font: str) -> None:
     if size > MAX_BYTES:
         raise FontError(f"over {MAX_BYTES:,} bytes")
     if start == LFS_POINTER:
-        raise FontError("a Git LFS pointer, not the font itself: fetch it with git lfs pull")
-
-
-def _reason(error: Exception) -> str:
-    return shortened(str(error) or type(error).__name__)
+        raise FontError(LFS_MESSAGE)
 
 
 def _mapped_characters(font: str) -> set[str]:

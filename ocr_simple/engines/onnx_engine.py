@@ -14,6 +14,7 @@ from ocr_simple.cores import usable_cores
 from ocr_simple.engines.engine import Engine
 from ocr_simple.engines.onnx_file import int8_of, onnx_of, read_onnx, step_of
 from ocr_simple.engines.step_decoder import AFTER, SHOWN, Arrays, StepDecoder
+from ocr_simple.messages import reason_of
 from ocr_simple.network.backend import check_backend
 from ocr_simple.options import EngineName
 from ocr_simple.spec import ModelSpec, read_spec
@@ -146,7 +147,7 @@ def _session(file: Path, model: Path, threads: int) -> Any:
     try:
         return onnxruntime.InferenceSession(content, options, ["CPUExecutionProvider"])
     except Exception as error:  # of many types
-        raise ValueError(_broken(file, _first_line(error))) from error
+        raise ValueError(_broken(file, reason_of(error))) from error
 
 
 def _run(session: Any, file: Path, x: Arrays, names: Sequence[str]) -> list[np.ndarray]:
@@ -158,7 +159,7 @@ def _run(session: Any, file: Path, x: Arrays, names: Sequence[str]) -> list[np.n
     try:
         return session.run(list(names), x, options)
     except Exception as error:  # of many types
-        raise ValueError(_broken(file, _first_line(error))) from error
+        raise ValueError(_broken(file, reason_of(error))) from error
 
 
 def _broken(file: Path, reason: str) -> str:
@@ -166,8 +167,3 @@ def _broken(file: Path, reason: str) -> str:
         f"{storage.display_name(file)}: cannot be used ({reason}); write it again with aocr onnx, "
         "or read with --engine keras"
     )
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0][:200] if lines else type(error).__name__

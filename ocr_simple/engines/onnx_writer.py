@@ -12,6 +12,7 @@ import numpy as np
 
 from ocr_simple.engines.onnx_file import metadata, onnx_of, sealed, step_of
 from ocr_simple.engines.step_decoder import AFTER, state_names
+from ocr_simple.messages import reason_of
 from ocr_simple.network.backend import backend, keras, standard_error_closed
 from ocr_simple.written_files import replacing_file
 
@@ -83,8 +84,8 @@ def write_onnx(model: "keras.Model", file: Path) -> list[Path]:
             except OSError:
                 raise
             except Exception as error:  # converters raise many kinds; the last line has the reason
-                reason = str(error).strip().splitlines() or [type(error).__name__]
-                raise NotConverted(f"{place.name}: not converted ({reason[-1].strip()})") from error
+                reason = reason_of(error, line=-1)
+                raise NotConverted(f"{place.name}: not converted ({reason})") from error
             if not difference <= TOLERANCE:
                 raise NotConverted(f"{place.name}: differs from the Keras model by {difference}")
     return list(parts)

@@ -20,7 +20,7 @@ from PIL import Image
 from rapidfuzz.distance import Levenshtein
 
 from ocr_simple import images as imaging
-from ocr_simple.messages import NOTHING, visible
+from ocr_simple.messages import NOTHING, counted, visible
 from ocr_simple.reports.comparison import Comparison
 from ocr_simple.reports.intervals import shown_share
 from ocr_simple.reports.metrics import SURE, Evaluation, Reading
@@ -181,8 +181,8 @@ def _small(headings: Sequence[tuple[str, str]], rows: Iterable[Sequence[Cell]]) 
 
 
 def _first(what: str, lines: Sequence, most: int) -> str:
-    rest = f"; the first {most:,} are shown" if len(lines) > most else ""
-    return f"<p>{what}{rest}. What differs from the truth is underlined.</p>"
+    rest = f" The first {most:,} are shown." if len(lines) > most else ""
+    return f"<p>{what}.{rest} What differs from the truth is underlined.</p>"
 
 
 def _lines(headings: Sequence[tuple[str, str]], rows: Iterable[Sequence[Cell]]) -> Iterator[str]:
@@ -211,11 +211,11 @@ def _wrong_and_right(
 ) -> Iterator[str]:
     if evaluation.suspects:
         yield "<h2>Suspected label errors</h2>"
-        what = f"These were read with a confidence of {SURE:.0%} or more, but differ from their "
-        what += "labels. Check the labels first"
+        what = f"Read with a confidence of {SURE:.0%} or more, but not as they are labelled: check "
+        what += "the labels first"
         yield _first(what, evaluation.suspects, MOST_WRONG)
         yield from _readings(readings, evaluation.suspects[:MOST_WRONG], pixels)
-    yield f"<h2>Wrong lines{': the others' if evaluation.suspects else ''}</h2>"
+    yield f"<h2>{'Other wrong' if evaluation.suspects else 'Wrong'} lines</h2>"
     suspects = set(evaluation.suspects)
     wrong = [i for i in evaluation.worst if i not in suspects]
     if not evaluation.worst:
@@ -223,7 +223,7 @@ def _wrong_and_right(
     elif not wrong:
         yield "<p>Only those above.</p>"
     else:
-        yield _first(f"{len(wrong):,}, the least similar ones first", wrong, MOST_WRONG)
+        yield _first(f"{counted(len(wrong), 'line')}, the least similar first", wrong, MOST_WRONG)
         yield from _readings(readings, wrong[:MOST_WRONG], pixels)
     right = [i for i, reading in enumerate(readings) if reading.exact]
     right.sort(key=lambda i: readings[i].line.confidence)

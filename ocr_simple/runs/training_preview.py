@@ -20,6 +20,7 @@ from ocr_simple.datasets import labelled_lines as labelled
 from ocr_simple.datasets.crops import in_kept_box, kept_box
 from ocr_simple.datasets.entries import Entry, Fault, check_outside, fault_list
 from ocr_simple.datasets.preview import APART
+from ocr_simple.datasets.usable_images import select_usable
 from ocr_simple.drawing.fonts import find_fonts, split_fonts
 from ocr_simple.drawing.lines import Lines
 from ocr_simple.drawing.texts import characters_of
@@ -84,7 +85,7 @@ def _parts(options: TrainOptions) -> tuple[list[Part], list[Fault]]:
     count = min(COUNT, len(found))
     some = [found[i * len(found) // count] for i in range(count)]  # evenly spread over all
     limits = options.max_width, options.max_height
-    entries, faults = labelled.select_usable(some, spec, *limits, skip_bad=True)
+    entries, faults = select_usable(some, spec, *limits, skip_bad=True)
     first = _generated(options, spec) if options.mix_generated else _varied(options, spec, entries)
     images = [labelled.load_example(entry, spec)[0] for entry in entries]
     texts = [entry.label for entry in entries]
