@@ -21,6 +21,7 @@ from ocr_simple.datasets import labelled_lines as labelled
 from ocr_simple.datasets.batches import Batch, Batches, Example, LineStream
 from ocr_simple.datasets.crops import in_kept_box
 from ocr_simple.datasets.entries import fault_list
+from ocr_simple.datasets.usable_images import select_usable
 from ocr_simple.decoding.calibration import LEAST_LINES
 from ocr_simple.drawing.fonts import find_fonts, split_fonts
 from ocr_simple.drawing.lines import Lines
@@ -102,9 +103,9 @@ def _labelled(options: TrainOptions, spec: ModelSpec, known: str) -> Data:
         labels = labelled.characters_of_labels(found + found_to_validate)
         spec = with_auto_alphabet(spec, options, known + labels + drawn)
     limits = options.max_width, options.max_height, options.skip_bad
-    entries, left_out = labelled.select_usable(found, spec, *limits)
+    entries, left_out = select_usable(found, spec, *limits)
     if options.validation:
-        unseen, more = labelled.select_usable(found_to_validate, spec, *limits)
+        unseen, more = select_usable(found_to_validate, spec, *limits)
         left_out += more
     else:
         entries, unseen = labelled.split_entries(entries, options.validation_share, options.seed)

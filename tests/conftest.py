@@ -7,7 +7,9 @@ import pytest
 from PIL import Image
 from support.datasets import annotate, picture
 from support.lines import OPEN_SANS
+from support.made_once import made_once
 
+import data_generator
 from ocr_simple.cores import usable_cores
 from ocr_simple.drawing.lines import Lines
 from ocr_simple.options import LineOptions
@@ -15,7 +17,7 @@ from ocr_simple.spec import ModelSpec
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """One more than there are cores, as many tests wait: for servers, browsers, other processes."""
+    """One more than there are cores, as many tests wait for other processes; at most 4."""
     return min(4, usable_cores() + 1)
 
 
@@ -65,9 +67,20 @@ def exported(tmp_path_factory) -> Path:
     from aocr.export import export
     from ocr_simple.runs.model_files import PRETRAINED
 
-    folder = tmp_path_factory.mktemp("served") / "digits"
-    export(PRETRAINED / "digits.keras", folder, ["savedmodel"])
-    return folder
+    def make(folder: Path) -> Path:
+        export(PRETRAINED / "digits.keras", folder / "digits", ["savedmodel"])
+        return folder / "digits"
+
+    return made_once(tmp_path_factory, "served", make)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def few_lines_around_a_training():
+    """Fewer lines to look at before a training, and to fit its confidence to after it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(data_generator, "SURVEY", 16)
+        patch.setattr(data_generator, "CALIBRATION_LINES", 30)
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -335,5 +335,5 @@ def test_the_work_of_clients_that_left_is_dropped(server):
             time.sleep(0.1)
     start = time.monotonic()
     assert client.post("/read", content=repeated(16_000)).status_code == 200
-    assert time.monotonic() - start < 4
+    assert time.monotonic() - start < 8
     assert 'status="499"' in client.get("/metrics").text

@@ -86,7 +86,7 @@ def test_a_head_that_does_not_arrive_is_not_waited_for():
             assert answer.startswith(b"HTTP/1.1 408 Request Timeout\r\n")
             assert b"the head of the request did not arrive within 1 seconds" in answer
             assert silent.recv(1000) == b""
-        assert 1 <= time.monotonic() - start < 5
+        assert 1 <= time.monotonic() - start < 15
 
 
 def test_a_connection_that_waited_gives_way_to_a_new_one():

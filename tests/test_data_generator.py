@@ -6,7 +6,8 @@ from dataclasses import replace
 import numpy as np
 from support.lines import FONTS, OPEN_SANS
 
-from data_generator import CALIBRATION_LINES, LineSequence, gather
+import data_generator
+from data_generator import LineSequence, gather
 from ocr_simple.datasets.annotations import read_labels
 from ocr_simple.datasets.batches import Batches
 from ocr_simple.drawing.fonts import split_fonts
@@ -76,7 +77,9 @@ def test_confidence_is_fitted_to_many_labelled_images_or_to_generated_lines(labe
     assert list(many.to_calibrate()) == many.validation
     mixed = replace(options, mix_generated=0.5)
     found = list(gather(mixed, mixed.spec()).to_calibrate())
-    assert len(found) == CALIBRATION_LINES and {font for _, _, font in found} == {OPEN_SANS}
+    assert len(found) == data_generator.CALIBRATION_LINES and {font for _, _, font in found} == {
+        OPEN_SANS
+    }
 
 
 def test_generated_lines_can_be_mixed_with_labelled_ones(labelled_folder):

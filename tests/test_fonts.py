@@ -139,7 +139,7 @@ def test_a_folder_uses_its_good_fonts_and_names_the_others_once(mixed_folder, ca
         Path(row.partition(": ")[0]).name: row.partition(": ")[2] for row in message.split("\n")
     }
     assert set(rows) - {""} >= {"cut.ttf", "empty.otf", "pointer.ttf", "bitmap.ttf", "colour.ttf"}
-    assert rows["pointer.ttf"].startswith("a Git LFS pointer")
+    assert rows["pointer.ttf"].startswith("a pointer of Git LFS")
     assert rows["colour.ttf"].startswith("has no outlines")
     assert rows["cut.ttf"].startswith("not a font, or damaged")
     assert "good.ttf" not in rows
@@ -152,7 +152,7 @@ def test_lines_are_drawn_from_such_a_folder(mixed_folder):
 
 
 def test_a_file_that_is_named_outright_must_be_a_font(mixed_folder):
-    with pytest.raises(LineError, match=r"pointer\.ttf': a Git LFS pointer.*git lfs pull"):
+    with pytest.raises(LineError, match=r"pointer\.ttf': a pointer of Git LFS.*git lfs pull"):
         find_fonts((str(mixed_folder / "pointer.ttf"),))
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from support.camera import BOX, CROPS, camera_picture
 from support.in_process import run_aocr
+from support.made_once import made_once
 
 import model as models
 from aocr import export, export_files, reader
@@ -31,10 +32,13 @@ CTC, ATTENTION = ModelSpec(), ModelSpec(head="attention")
 @pytest.fixture(scope="module")
 def kept_export(tmp_path_factory):
     """A folder with a small model as ONNX, which keeps a pattern and a box."""
-    folder = tmp_path_factory.mktemp("kept")
-    models.save(models.build(ModelSpec(rnn_units=8), seed=0), folder / "m.keras")
-    kept = to_keep(CTC, PATTERN, None)
-    return folder / "out", export.export(folder / "m.keras", folder / "out", ["onnx"], kept, BOX)
+
+    def make(folder):
+        models.save(models.build(ModelSpec(rnn_units=8), seed=0), folder / "m.keras")
+        kept, out = to_keep(CTC, PATTERN, None), folder / "out"
+        return out, export.export(folder / "m.keras", out, ["onnx"], kept, BOX)
+
+    return made_once(tmp_path_factory, "kept", make)
 
 
 def test_recognizer_server_and_reader_read_the_same(exported, tmp_path):
@@ -92,8 +96,8 @@ def test_the_reader_beside_an_export_obeys_it(kept_export):
         assert text == line.text and float(confidence) == pytest.approx(line.confidence, abs=1e-3)
 
 
-def test_the_second_file_of_the_reader_is_there_and_signed(kept_export):
-    folder, _ = kept_export
+def test_the_second_file_of_the_reader_is_there_and_signed(kept_export, tmp_path):
+    folder = shutil.copytree(kept_export[0], tmp_path / "kept")
     export_files.check_replaceable(folder, ["reader.py", "reader_constraint.py"])
     (folder / "reader_constraint.py").write_text("mine")
     with pytest.raises(ValueError, match=r"reader_constraint\.py: is there already"):

@@ -15,7 +15,8 @@ from support.datasets import annotate, picture
 from ocr_simple.datasets import rows
 from ocr_simple.datasets.annotations import find_dataset, find_entries
 from ocr_simple.datasets.entries import Entry, Fault
-from ocr_simple.datasets.labelled_lines import load_image, select_usable
+from ocr_simple.datasets.labelled_lines import load_image
+from ocr_simple.datasets.usable_images import select_usable
 from ocr_simple.errors import DatasetError
 from ocr_simple.messages import counted
 from ocr_simple.options import LabelOptions

@@ -147,6 +147,7 @@ def test_notebook_runs_from_top_to_bottom(path, notebook, tmp_path):
     before = set(tmp_path.rglob("*"))
     for cell in code_cells(notebook):  # a few training steps and drawn lines are enough here
         cell.source = re.sub(r"\b(steps|epochs|steps_per_epoch)=\d+", r"\1=2", cell.source)
+        cell.source = re.sub(r"\binterval=\d+", r"\g<0>, validation_lines=20", cell.source)
         cell.source = re.sub(r"\blines=\d+", "lines=20", cell.source)
     folder = (tmp_path / path.relative_to(ROOT)).parent
     client = NotebookClient(

@@ -15,7 +15,7 @@ from aocr.server import pages
 from ocr_simple.command_line import MessageFormatter, say
 from ocr_simple.datasets.annotations import Dataset
 from ocr_simple.datasets.entries import Entry
-from ocr_simple.datasets.tfrecords import WriteSummary
+from ocr_simple.datasets.record_writer import WriteSummary
 from ocr_simple.messages import CONTROLS, HIDDEN, escape_controls, escape_json, escape_message
 from ocr_simple.options import InferenceOptions
 from ocr_simple.reading_commands import format_line, plan

@@ -13,7 +13,7 @@ from ocr_simple import images as imaging
 from ocr_simple import preprocessing
 from ocr_simple.datasets.annotations import find_entries
 from ocr_simple.datasets.entries import to_label
-from ocr_simple.datasets.tfrecords import Record, RecordWriter
+from ocr_simple.datasets.record_writer import Record, RecordWriter
 from ocr_simple.decoding.greedy import ctc_greedy
 from ocr_simple.messages import escape_controls
 from ocr_simple.text import NOT_READ, Alphabet, ctc_steps_needed, normalise_text

@@ -9,7 +9,8 @@ import pytest
 from support.datasets import annotate
 
 from ocr_simple.datasets.annotations import DatasetError, find_entries
-from ocr_simple.datasets.tfrecords import Record, RecordWriter, write_labelled
+from ocr_simple.datasets.record_writer import Record, RecordWriter
+from ocr_simple.datasets.tfrecords import write_labelled
 from ocr_simple.options import LabelOptions
 
 tf = pytest.importorskip("tensorflow")

@@ -4,6 +4,7 @@ A new process takes seconds to import TensorFlow. Tests start one for what only 
 as signals and pipes.
 """
 
+import contextlib
 import runpy
 import shlex
 import sys
@@ -14,6 +15,18 @@ from aocr import cli
 from ocr_simple.command_line import parse
 from ocr_simple.options import TrainOptions
 from support.commands import ROOT, status_of
+
+
+@contextlib.contextmanager
+def without_graphs():
+    """TensorFlow's functions are run as they are: compiling takes longer than a few steps do."""
+    import tensorflow as tf
+
+    tf.config.run_functions_eagerly(True)
+    try:
+        yield
+    finally:
+        tf.config.run_functions_eagerly(False)
 
 
 def run_train(*arguments: object) -> int:
