@@ -32,6 +32,7 @@ import functools
 import itertools
 import math
 import shlex
+import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -64,7 +65,7 @@ from ocr_simple.runs.run_folder import RunFolder
 from ocr_simple.runs.signals import Stopper
 from ocr_simple.spec import read_spec
 from ocr_simple.text import Alphabet
-from ocr_simple.written_files import is_disk_full
+from ocr_simple.written_files import is_disk_full, replacing_file
 
 OPTIMIZERS = {
     "adamw": keras.optimizers.AdamW,
@@ -347,7 +348,8 @@ class Training:
         """Write the model, the best so far if it is, metrics.csv, and all that resuming takes."""
         models.save(self.averaged, self.folder.last)
         if better:
-            models.save(self.averaged, self.folder.best)
+            with replacing_file(self.folder.best) as file:
+                shutil.copyfile(self.folder.last, file)
         self.folder.write_metrics(self.state.rows)
         self.folder.save(self.state)
 
