@@ -320,10 +320,18 @@ def test_what_was_typed_can_be_had_back(folder, new_page):
         assert field.input_value() != "77"
         page.keyboard.press("Control+z")
         assert field.input_value() == "77"
+        page.keyboard.type("5")
+        page.keyboard.press("Control+z")  # the browser's
+        assert field.input_value() == "77"
         press(page, "F2")
         page.keyboard.press("Control+z")
         page.locator("#name", has_text="0.png").wait_for()
         page.wait_for_function("() => document.getElementById('text').value === '77'")
+        page.keyboard.press("Escape")
+        page.keyboard.press("Control+z")
+        assert field.input_value() == "77"
+        page.keyboard.press("Control+z")
+        assert field.input_value() != "77", "taken back"
 
 
 def test_in_a_review_enter_leaves_out_what_was_left_out(folder, labelled_folder, new_page):

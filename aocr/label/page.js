@@ -6,9 +6,10 @@ const KINDS = {unreadable: "unreadable", "not a line": "not a line", skip: "skip
 let page = "", state = null, about = {}, busy = false, timer = 0;
 let shown = null, fetchedAhead = null;  // the number of the picture on the page; the address of the next one
 let offered = "", filled = false;  // the text that the field began with; whether a reading filled it
-// Whether the present text was typed; a typed one that another replaced; one that was typed for a picture
-// that was then left out.
-let typed = false, replaced = "", dropped = null;
+let base = "", baseTyped = false;  // the text that was put into the field last; whether it was typed before
+let typed = false;  // whether the present text was typed
+let replaced = "", restorable = false;  // a typed text that another replaced; whether Ctrl Z brings it back
+let dropped = null;  // a text that was typed for a picture that was then left out
 let undone = false;  // whether the picture is back because its label was undone
 let asked = 0;  // how often the page has asked for a change
 let trains = null, switched = 0;  // whether a training runs; when it began or ended
@@ -199,6 +200,7 @@ function begin(picture) {
   undone = filled = false;
   typed = false;
   replaced = "";
+  restorable = false;
   marks = {text: "", confidences: []};
   $("trouble").hidden = !picture.error;
   $("trouble").textContent = picture.error ? `This picture cannot be used: ${picture.error}` : "";
@@ -277,10 +279,11 @@ function fill(text) {
 function put(text) {
   if (typed && text !== $("text").value && $("text").value.trim()) {
     replaced = $("text").value;
+    restorable = true;
     offer();
   }
-  $("text").value = text;
-  typed = false;
+  $("text").value = base = text;
+  typed = baseTyped = false;
   paint();
   choose();
 }
@@ -288,7 +291,7 @@ function put(text) {
 /** Put a text into the field as if it had been typed. */
 function type(text) {
   put(text);
-  typed = true;
+  typed = baseTyped = true;
 }
 
 function choose() {
@@ -369,9 +372,11 @@ async function undo() {
 
 /** Take back what was typed or chosen for this picture, then the last answer. */
 function takeBack() {
-  if (state.picture && replaced && $("text").value !== replaced) { type(replaced); replaced = ""; offer(); }
-  else if (state.picture && $("text").value !== offered) put(offered);
+  const text = $("text").value;
+  if (state.picture && restorable && text !== replaced) type(replaced);
+  else if (state.picture && text !== offered) put(offered);
   else if (state.last) undo();
+  restorable = false;
 }
 
 /** Put the next reading into the field, or the one before. */
@@ -399,7 +404,7 @@ addEventListener("keydown", event => {
   }
   if (command && !event.shiftKey && letter(event) === "z") {
     const changed = state.picture && $("text").value !== offered;
-    if (changed && typed && document.activeElement === $("text")) return;  // the browser undoes typing
+    if (changed && $("text").value !== base && document.activeElement === $("text")) return;  // the browser undoes typing
     event.preventDefault();
     if (!event.repeat) takeBack();
     return;
@@ -415,7 +420,7 @@ $("form").addEventListener("keydown", event => {  // a key that is held down acc
 });
 $("form").addEventListener("submit", event => { event.preventDefault(); accept(); });
 $("text").addEventListener("input", () => {
-  typed = true;
+  typed = baseTyped || $("text").value !== base;
   if ($("status").classList.contains("error") && !$("status").dataset.gone) say("");
   paint();
   choose();
