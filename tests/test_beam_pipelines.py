@@ -140,7 +140,10 @@ def test_options_of_beam_are_known_by_all_of_their_names():
     from aocr.options import RunnerOptions
 
     flags = ("worker_machine_type=n1-standard-4", "no_use_public_ips", "experiment=a")
-    _beam(RunnerOptions(runner="DirectRunner", runner_options=flags))
+    _, options = _beam(RunnerOptions(runner="DirectRunner", runner_options=flags))
+    found = options.get_all_options()
+    assert found["machine_type"] == "n1-standard-4" and found["use_public_ips"] is False
+    assert found["experiments"] == ["a"]
 
 
 @pytest.mark.parametrize(

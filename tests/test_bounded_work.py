@@ -270,7 +270,7 @@ def server(exported):
 
 
 def ask(server, images, query=""):
-    """The answer to an upload; the server has to take less than 5 s and 1 GB for it."""
+    """The answer to an upload; the server has to take less than 15 s and 1 GB for it."""
     process, client, idle = server
     start, most = time.monotonic(), 0
     with ThreadPoolExecutor(1) as pool:
@@ -303,6 +303,7 @@ def test_a_wide_image_with_maps_has_a_small_answer(server):
 def test_images_with_many_pixels_take_little_memory(server):
     picture = Image.new("1", (4470, 4470), 1)
     picture.paste(0, (100, 100, 2000, 2000))
+    # whether there is time for all of them depends on the computer; `ask` looks at the memory
     assert ask(server, [png(picture)] * 12).status_code in (200, 503, 504)
 
 
