@@ -52,6 +52,7 @@ from ocr_simple import images as imaging
 from ocr_simple import interrupts, preprocessing, storage
 from ocr_simple.command_line import say
 from ocr_simple.datasets.crops import Crops, as_crops, load_crops
+from ocr_simple.decoding.alignment import ctc_loss
 from ocr_simple.decoding.beam_search import BEAM_WIDTH
 from ocr_simple.decoding.constraints import Constraint, load_constraint
 from ocr_simple.decoding.greedy import Prediction
@@ -264,10 +265,30 @@ class Recognizer:
         ]
 
     def losses(self, examples: Sequence["Example"], batch_size: int = 64) -> np.ndarray:
-        """Loss of each line (lines,), by Keras; infinite for a label that it cannot write."""
+        """Loss of each line (lines,); infinite for a label that it cannot write.
+
+        Computed by Keras, but for a CTC head that ONNX Runtime reads: from its probabilities.
+        """
+        if self.spec.head == "ctc" and isinstance(self.engine, OnnxEngine):
+            return self._ctc_losses(examples)
         import model as models
 
         return models.losses(self.model, examples, batch_size)
+
+    def _ctc_losses(self, examples: Sequence["Example"]) -> np.ndarray:
+        from ocr_simple.datasets.usable_images import why_unusable
+
+        found = np.full(len(examples), math.inf)
+        usable = [
+            i
+            for i, (pixels, label, _) in enumerate(examples)
+            if why_unusable(pixels, label, self.spec) is None
+        ]
+        outputs = Recognizer(self.engine).outputs([examples[i][0] for i in usable])
+        for i, output in zip(usable, outputs):
+            ids = self.alphabet.encode(examples[i][1])
+            found[i] = ctc_loss(output.probabilities, ids, self.spec.temperature)
+        return found
 
     def outputs(self, images: Iterable[imaging.Source]) -> list[Prediction]:
         """All that the model says about each image, turned as `read` turns it; spans in time steps.

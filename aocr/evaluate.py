@@ -25,7 +25,6 @@ from ocr_simple.reports.comparison import Comparison, compare
 from ocr_simple.reports.metrics import Reading, aocr_accuracy, perplexity
 from ocr_simple.reports.report import safe_file_name, write_report
 from ocr_simple.reports.report_files import FILES, FOLDERS, check_replaceable
-from ocr_simple.runs import devices
 from ocr_simple.runs.model_files import find_model
 from ocr_simple.spec import read_spec
 from ocr_simple.text import Alphabet
@@ -64,7 +63,6 @@ def _test(options: TestOptions, file: Path, other: Path | None, folder: Path) ->
 
     other: a model to compare with.
     """
-    devices.prepare()  # before TensorFlow reads the records
     rows = labelled.find_all_entries(options.dataset, options, logger.info)
     for report_file in (options.output_dir / name for name in FILES):
         if is_part(report_file, rows):

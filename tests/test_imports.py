@@ -16,6 +16,7 @@ from ocr_simple.drawing.fonts import find_fonts
 from ocr_simple.drawing.lines import Lines
 from ocr_simple.network import backend
 from ocr_simple.options import LineOptions
+from ocr_simple.runs.model_files import TEST_IMAGES
 from ocr_simple.spec import ModelSpec
 
 # They define subclasses of Keras's classes, which Python needs to make the class.
@@ -128,3 +129,11 @@ def test_help_and_mistakes_are_answered_without_tensorflow(command, status, outp
     assert not list(Path(poisoned).glob("*.imported")), f"{command} imports them"
     assert done.returncode == status, done.stderr
     assert output in done.stdout + done.stderr
+
+
+def test_a_model_that_onnx_runtime_reads_is_tested_without_tensorflow(poisoned, tmp_path):
+    report = tmp_path / "results" / "report.md"
+    options = ("--model", "digits", "--output-dir", str(report.parent))
+    done = python("-m", "aocr", "test", str(TEST_IMAGES), *options, PYTHONPATH=str(poisoned))
+    assert done.returncode == 0, done.stderr
+    assert not list(Path(poisoned).glob("*.imported")) and "mean loss" in report.read_text()

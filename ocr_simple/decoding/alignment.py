@@ -43,6 +43,17 @@ def trellis(log_p: np.ndarray, ids: Sequence[int], combine: np.ufunc) -> np.ndar
     return result
 
 
+def ctc_loss(probabilities: np.ndarray, ids: Sequence[int], temperature: float = 1.0) -> float:
+    """-log of a text's probability, over all its alignments; infinite if it needs more time steps.
+
+    probabilities: (steps, classes), of logits that were divided by `temperature`, which the loss
+    does without. ids: the text's class ids, without blanks.
+    """
+    log_p = temperature * log_probabilities(probabilities)
+    log_p -= np.logaddexp.reduce(log_p, axis=1, keepdims=True)
+    return -float(np.logaddexp.reduce(trellis(log_p, ids, np.logaddexp)[-1, -2:]))
+
+
 def ctc_align(probabilities: np.ndarray, ids: Sequence[int]) -> list[Run]:
     """The run of time steps of each character on the most probable alignment of a text.
 

@@ -181,7 +181,20 @@ def _importing() -> Iterator[None]:
 def import_tensorflow() -> Any:
     """The module tensorflow, for what may need it before Keras."""
     with _importing():
-        return importlib.import_module("tensorflow")
+        module = importlib.import_module("tensorflow")
+        limit_gpu_memory()
+    return module
+
+
+def limit_gpu_memory() -> None:
+    """Let TensorFlow take a GPU's memory as it needs it, not all at once."""
+    import tensorflow as tf
+
+    for gpu in tf.config.list_physical_devices("GPU"):
+        try:
+            tf.config.experimental.set_memory_growth(gpu, True)
+        except RuntimeError:  # already initialised in this process
+            break
 
 
 @functools.cache

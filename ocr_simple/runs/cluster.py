@@ -15,8 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from ocr_simple.network.backend import backend, keras, standard_error_closed
-from ocr_simple.runs.devices import limit_gpu_memory
+from ocr_simple.network.backend import backend, keras, limit_gpu_memory, standard_error_closed
 
 LONGEST_LIMIT = 1_000_000  # seconds
 START_LIMIT = 600  # seconds to wait for the other processes, unless OCR_START_LIMIT says otherwise

@@ -3,7 +3,13 @@
 import contextlib
 from collections.abc import Iterator
 
-from ocr_simple.network.backend import backend, keras, side_by_side, standard_error_closed
+from ocr_simple.network.backend import (
+    backend,
+    keras,
+    limit_gpu_memory,
+    side_by_side,
+    standard_error_closed,
+)
 
 LEAST_LINES = 8  # in a part of a batch
 
@@ -17,17 +23,6 @@ def prepare() -> str:
             return str(keras.ops.zeros(1).device)
         keras.ops.zeros(1)  # initialises the device
         return ", ".join(keras.distribution.list_devices())
-
-
-def limit_gpu_memory() -> None:
-    """Let TensorFlow take a GPU's memory as it needs it, not all at once."""
-    import tensorflow as tf
-
-    for gpu in tf.config.list_physical_devices("GPU"):
-        try:
-            tf.config.experimental.set_memory_growth(gpu, True)
-        except RuntimeError:  # already initialised in this process
-            break
 
 
 def parts(batch_size: int) -> int:
