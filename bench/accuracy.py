@@ -181,7 +181,8 @@ def main(options: Options) -> None:
     engines = [
         our_engine(model, engine, options.language_model)
         for model in options.models
-        for engine in options.engines[: 1 if Path(model).suffix == ".onnx" else None]
+        # an export is read by its reader.py, whatever the engine
+        for engine in (options.engines[:1] if Path(model).suffix == ".onnx" else options.engines)
     ]
     engines += peers(digits=options.fold == ("digits",)) if options.peers else []
     columns = HEADER + (SPEEDS if options.speed else "")

@@ -139,7 +139,7 @@ class Trial:
                 models.load(file)
         if (self.run / "checkpoint.npz").exists():
             with np.load(self.run / "checkpoint.npz") as saved:
-                assert all(saved[name].dtype != object for name in saved)  # each one is whole
+                dict(saved)  # raises if an array is damaged
 
     def finish(self, count: int) -> str:
         """Let a group of `count` processes finish the run. Returns the metrics."""

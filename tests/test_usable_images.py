@@ -1,4 +1,4 @@
-"""Which labelled images a model can be trained on, and what is said of the others."""
+"""Which labelled images a model can be trained on, and the messages about the others."""
 
 import shutil
 

@@ -43,6 +43,11 @@ def trellis(log_p: np.ndarray, ids: Sequence[int], combine: np.ufunc) -> np.ndar
     return result
 
 
+def log_probability(log_p: np.ndarray, ids: Sequence[int]) -> float:
+    """Of a text's class ids, over all its alignments; -inf if it needs more time steps."""
+    return float(np.logaddexp.reduce(trellis(log_p, ids, np.logaddexp)[-1, -2:]))
+
+
 def ctc_loss(probabilities: np.ndarray, ids: Sequence[int], temperature: float = 1.0) -> float:
     """-log of a text's probability, over all its alignments; infinite if it needs more time steps.
 
@@ -51,7 +56,7 @@ def ctc_loss(probabilities: np.ndarray, ids: Sequence[int], temperature: float =
     """
     log_p = temperature * log_probabilities(probabilities)
     log_p -= np.logaddexp.reduce(log_p, axis=1, keepdims=True)
-    return -float(np.logaddexp.reduce(trellis(log_p, ids, np.logaddexp)[-1, -2:]))
+    return -log_probability(log_p, ids)
 
 
 def ctc_align(probabilities: np.ndarray, ids: Sequence[int]) -> list[Run]:

@@ -14,7 +14,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ocr_simple.decoding.alignment import SMALLEST, aligned_line, log_probabilities, trellis
+from ocr_simple.decoding.alignment import (
+    SMALLEST,
+    aligned_line,
+    log_probabilities,
+    log_probability,
+)
 from ocr_simple.decoding.constraints import Constraint, is_exact
 from ocr_simple.decoding.greedy import ctc_greedy
 from ocr_simple.decoding.language_model import WEIGHT, GuidedExtend, LanguageModel
@@ -176,7 +181,7 @@ def ctc_beam_search(
         return greedy
     line = aligned_line(probabilities, found[0].text, alphabet)
     of_found, of_greedy = (
-        _ctc_log_probability(log_p, text, alphabet) for text in (line.text, greedy.text)
+        log_probability(log_p, alphabet.ids_of(text)) for text in (line.text, greedy.text)
     )
     ratio = math.exp(min(0.0, of_found - of_greedy))
     return line._replace(confidence=min(line.confidence, greedy.confidence * ratio))
@@ -203,10 +208,10 @@ def ctc_alternatives(
     found = _ctc_search(log_p, alphabet, *how, count=count + 2)
 
     def rated(text: str) -> _Rated:
-        log_probability = score = _ctc_log_probability(log_p, text, alphabet)
+        of_image = score = log_probability(log_p, alphabet.ids_of(text))
         if language_model is not None:
             score += WEIGHT * language_model.score(text, alphabet)
-        return _Rated(text, log_probability, score)
+        return _Rated(text, of_image, score)
 
     return _with_alternatives(line, rated(line.text), [rated(x.text) for x in found], count)
 
@@ -229,11 +234,6 @@ def _ctc_search(
             return found
         return search(in_logs, alphabet, constraint, None, count)
     return search(in_logs, alphabet, constraint, beam_width, count)
-
-
-def _ctc_log_probability(log_p: np.ndarray, text: str, alphabet: Alphabet) -> float:
-    """Of a text in visual order, over all its alignments; -inf if it needs more time steps."""
-    return float(np.logaddexp.reduce(trellis(log_p, alphabet.ids_of(text), np.logaddexp)[-1, -2:]))
 
 
 # --- attention ------------------------------------------------------------------------------
