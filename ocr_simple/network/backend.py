@@ -188,8 +188,7 @@ def import_tensorflow() -> Any:
 
 def limit_gpu_memory() -> None:
     """Let TensorFlow take a GPU's memory as it needs it, not all at once."""
-    import tensorflow as tf
-
+    tf = importlib.import_module("tensorflow")
     for gpu in tf.config.list_physical_devices("GPU"):
         try:
             tf.config.experimental.set_memory_growth(gpu, True)
