@@ -29,13 +29,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from aocr import reader
 from bench.peers import UNREAD, Engine, Result, peers
+from bench.text_folding import folded
 from inference import Recognizer
 from ocr_simple.datasets.annotations import LABELS, Entry, require_entries
 from ocr_simple.datasets.labelled_lines import load_image
 from ocr_simple.images import ImageError, as_picture
 from ocr_simple.options import EngineName
 from ocr_simple.reports.metrics import Reading, coverage_at, evaluate
-from ocr_simple.reports.text_folding import folded
 from ocr_simple.runs.model_files import TEST_IMAGES
 from ocr_simple.text import Line
 

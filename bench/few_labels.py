@@ -22,6 +22,7 @@ import tyro
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from bench.text_folding import FOLDS, folded
 from inference import Recognizer
 from ocr_simple.datasets.annotations import Entry, require_entries
 from ocr_simple.datasets.labelled_lines import load_image
@@ -29,7 +30,6 @@ from ocr_simple.images import as_picture
 from ocr_simple.reports.intervals import wilson
 from ocr_simple.reports.markdown import markdown_table
 from ocr_simple.reports.metrics import evaluate
-from ocr_simple.reports.text_folding import FOLDS, folded
 
 COLUMNS = ("set", "fold", "seed", "labels", "start", "rest", "before", "after", "95 %", "said", "s")
 FOLD_OF = {"nameplate": "alnum"}  # sets whose labels do not have every character

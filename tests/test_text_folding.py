@@ -2,8 +2,8 @@
 
 import pytest
 
+from bench.text_folding import FOLDS, folded
 from ocr_simple.reports.metrics import Reading
-from ocr_simple.reports.text_folding import FOLDS, folded
 from ocr_simple.text import Line
 
 
