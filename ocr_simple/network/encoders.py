@@ -6,7 +6,7 @@ A new one goes to the end of this file:
     def mine(x, mask):
         for filters, pool in ((16, (2, 2)), (32, (2, 2)), (64, (4, 1))):
             x = keras.layers.Conv2D(filters, 3, padding="same", activation="relu")(x)
-            x = mask(keras.layers.MaxPooling2D(pool)(x))  # padding back to zero
+            x = mask(keras.layers.MaxPooling2D(pool)(x))  # set the padded columns to zero again
         return x  # (batch, height / 16, width / 4, 64)
 
 Keras is imported when an encoder is built: options are checked against these names without it.
