@@ -111,7 +111,7 @@ def _labelled(options: TrainOptions, spec: ModelSpec, known: str) -> Data:
         entries, unseen = labelled.split_entries(entries, options.validation_share, options.seed)
     if left_out:
         log(
-            f"left out by --skip-bad, --max-width and --max-height: {len(left_out):,}"
+            f"Left out {len(left_out):,} images (--skip-bad, --max-width, --max-height)"
             + fault_list(left_out)
         )
     if both := labelled.in_both(entries, unseen):
@@ -119,8 +119,8 @@ def _labelled(options: TrainOptions, spec: ModelSpec, known: str) -> Data:
         if not options.validation:
             fix = "the data set has copies of images, which aocr check lists: keep one of each"
         log(
-            f"{len(both):,} of {len(unseen):,} images to validate on are also trained on (first: "
-            f"{both[0].place}), so the validation looks better than it is; {fix}"
+            f"{len(both):,} of {len(unseen):,} validation images are also training images (first: "
+            f"{both[0].place}), so the validation results are too good; {fix}"
         )
     about = f"{len(entries):,} images to train on, {len(unseen):,} to validate on"
     images = labelled.LabelledLines(entries, spec, options.seed, options)
@@ -144,7 +144,7 @@ def _lines(options: TrainOptions, spec: ModelSpec) -> tuple[Lines, list[str]]:
     for k in range(SURVEY):  # whatever cannot work fails here, before training
         lines[k]
     if lines.partial:
-        log(f"{len(lines.partial)} fonts lack some characters, and draw only lines without them")
+        log(f"{len(lines.partial)} fonts lack some characters and draw only lines without them")
     if lines.texts.left_out:
         log(f"{lines.texts.left_out} texts left out: characters outside the alphabet")
     if lines.redrawn:

@@ -375,8 +375,7 @@ def transfer(source: keras.Model, target: keras.Model) -> str:
             continue
         if start is None:
             raise ValueError(
-                f"that model has no weights {variable.path}; use its --architecture, --context and "
-                "--head"
+                f"it has no weights {variable.path}; use its --architecture, --context and --head"
             )
         axis = next((a for name, a in CLASS_AXES.items() if name in variable.path), None)
         if axis is not None:
@@ -385,7 +384,7 @@ def transfer(source: keras.Model, target: keras.Model) -> str:
             start = np.moveaxis(mixed, 0, axis)
         if start.shape != tuple(variable.shape):
             raise ValueError(
-                f"the weights {variable.path} are {start.shape} in that model, not "
+                f"its weights {variable.path} have the shape {start.shape}, not "
                 f"{tuple(variable.shape)}; use its --architecture, --context and --head"
             )
         variable.assign(start)

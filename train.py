@@ -151,9 +151,9 @@ class Training:
             if folder.data_differ:
                 self.state.forget_best()
                 log(
-                    "The labelled images have changed: the best model is chosen again, from now on."
-                    " Some images to validate on may have been trained on before; --validation "
-                    "names a fixed set"
+                    "The labelled images have changed, so the best model is chosen again from here "
+                    "on. Some validation images may have been trained on before; name a fixed set "
+                    "with --validation"
                 )
                 folder.save(self.state)  # a resumed run must not go back to the old best
             if cluster.from_chief([self.state.step]) != [self.state.step]:
@@ -175,7 +175,7 @@ class Training:
         if cluster.chief:
             best = self.calibrated()
             if onnx and (reason := models.save_onnx(folder.best, best)):
-                log(f"Read with Keras, without an ONNX file: {reason}")
+                log(f"No ONNX file was written ({reason}); the model is read with Keras")
             folder.publish()
         cluster.from_chief()  # the other machines wait for the best model
         if not cluster.chief:
@@ -216,7 +216,7 @@ class Training:
             if start.spec.head != spec.head:
                 log(f"The {spec.head} head is new and starts from scratch")
             elif new:
-                log(f"Not in {options.init_from}, trained from scratch: {new!r}")
+                log(f"{options.init_from} lacks {new!r}; these characters start from scratch")
         self.state = TrainState(self.model, self.averaged)
 
     def schedule(self) -> Any:
@@ -364,10 +364,8 @@ class Training:
             temperature = fit_temperature(Recognizer(best).outputs(pixels), truths, best.spec)
         else:
             temperature = self.first_temperature()
-            few = f"{len(self.data.validation)} validation images"
-            log(
-                f"Confidence: not fitted to {few}, which are too few; temperature {temperature:.3g}"
-            )
+            few = f"{len(self.data.validation)} validation images are too few"
+            log(f"Confidence not calibrated: {few}; temperature {temperature:.3g} is kept")
         if temperature != best.spec.temperature:
             best.spec = dataclasses.replace(best.spec, temperature=temperature)
             models.save(best, self.folder.best)
@@ -405,14 +403,14 @@ def run(options: TrainOptions, command: list[str]) -> int:
             log(f"{where}: free some disk space; the same command resumes from the last checkpoint")
         is_local = not storage.url_of(options.model_dir)
         if isinstance(error, FileNotFoundError) and is_local and not options.model_dir.is_dir():
-            log(f"{where}: was removed during the run; the same command starts again")
+            log(f"{where}: was removed during the run; the same command starts a new run")
         return 2
     except Interrupted:
         resume = shlex.join(word for word in command if word != "--no-resume")
         log(f"Interrupted; checkpoint saved. Resume with: {resume}")
         return 130
     except KeyboardInterrupt:
-        log("Interrupted outside of the training steps; the same command resumes")
+        log("Interrupted outside the training steps; the same command resumes")
         return 130
     except Exception as error:
         if not is_out_of_memory(error):

@@ -124,7 +124,7 @@ def run_task(task: Task, how: RunnerOptions) -> list[dict[str, Any]]:
     missing = [shard for shard, file in enumerate(done) if not file.exists()]
     if len(missing) < task.shards:
         finished = task.shards - len(missing)
-        print(f"{finished} of {task.shards} shards are there already", file=sys.stderr)
+        print(f"{finished} of {task.shards} shards are already written", file=sys.stderr)
     if missing:
         with beam.Pipeline(runner=how.runner, options=options) as pipeline:
             # without Reshuffle a single worker would get all shards
@@ -177,7 +177,7 @@ def _beam(how: RunnerOptions) -> tuple[Any, Any]:
         kind._add_argparse_args(parser)  # type: ignore[arg-type]
     if unknown := parser.parse_known_args(flags)[1]:
         name = unknown[0].removeprefix("--").partition("=")[0]
-        raise PipelineError(f"runner-options {name}: Beam has no such option")
+        raise PipelineError(f"--runner-options {name}: Beam has no such option; correct its name")
     return apache_beam, options
 
 

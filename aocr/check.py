@@ -76,7 +76,8 @@ def run(options: CheckOptions, _: list[str]) -> int:
         usable = [each for each in seen if not (alphabet and alphabet.unknown(each.entry.label))]
         faulty |= len(usable) < len(dataset.rows)
         if not usable:
-            raise ValueError(f"{name}: none of its {len(dataset.rows):,} rows can be used")
+            rows = f"{len(dataset.rows):,} rows"
+            raise ValueError(f"{name}: none of its {rows} can be used; the reasons are above")
         odd |= found_odd
         everything.append(seen)
         chosen += _choose(seen, found_odd, SHOWN // len(options.dataset) or 1)
@@ -84,7 +85,7 @@ def run(options: CheckOptions, _: list[str]) -> int:
         say(_in_several(everything))
     if sheet:
         write_sheet(_sheet(chosen, odd), sheet, COMMAND)
-        say(f"Picture of some of the images: {sheet}", sys.stderr)
+        say(f"Some of the images with their labels: {sheet}", sys.stderr)
     return 1 if faulty else 0
 
 
@@ -130,7 +131,7 @@ def _figures(seen: list[SeenImage]) -> str:
     return (
         f"characters per label: {_lengths(labels)}\n"
         f"widths in pixels: {_spread(widths)}; heights: {_spread(heights)}\n"
-        f"labels with each character: {common or f'none is in {RARE} labels or more'}\n"
+        f"labels that contain each character: {common or f'none is in {RARE} labels or more'}\n"
         f"rare characters, in fewer than {RARE} labels: {rare or 'none'}"
     )
 
@@ -153,7 +154,7 @@ def _findings(seen: list[SeenImage], alphabet: Alphabet | None) -> tuple[list[Fi
         Finding("the same image with different labels", [_group(each) for each in differing]),
         Finding("the same image several times", [_group(each) for each in same]),
         Finding(
-            f"images under {SMALL} pixels",
+            f"images under {SMALL} pixels wide or high",
             [f"{each.entry.place}: {each.size[0]} x {each.size[1]} pixels" for each in small],
         ),
         Finding(

@@ -100,7 +100,7 @@ def _test(options: TestOptions, file: Path, other: Path | None, folder: Path) ->
     say(str(evaluation))
     if comparison:
         say(f"{comparison.other}:\n{comparison.other_evaluation}\n{comparison.verdict}")
-    say(f"report: {storage.display_name(folder / 'report.md')}, and as a page report.html")
+    say(f"Report: {storage.display_name(folder / 'report.md')} (web page: report.html)")
     return 1 if faults else 0
 
 

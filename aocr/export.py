@@ -217,16 +217,18 @@ def run(options: ExportOptions, _: list[str]) -> int:
     for item in found:
         parity, place = item.parity, storage.display_name(item.path)
         say(
-            f"{place}: {item.bytes / 1e6:.1f} MB; {parity.same} of {parity.lines} images read as "
-            f"by the Keras model, confidences within {parity.difference:.0e}"
+            f"{place}: {item.bytes / 1e6:.1f} MB; {parity.same} of {parity.lines} images give the "
+            f"Keras model's text, confidences within {parity.difference:.0e}"
         )
         if item.path.name == WEB and not browser.find():
-            print("    not checked in a browser, only its model: playwright or Chromium is missing")
+            print(
+                "    not checked in a browser (playwright or Chromium is missing), only its model"
+            )
         if kept:
-            say(f"    constraint to {kept}: {item.obeyed}")
+            say(f"    constraint ({kept}): {item.obeyed}")
         if box:
-            say(f"    box for images of {box}: {item.obeyed}")
+            say(f"    box (for images of {box}): {item.obeyed}")
     for name in earlier_exports(output, {item.path.name for item in found}):
-        say(f"{name} is there too, from an earlier export")
+        say(f"also in the folder, from an earlier export: {name}")
     say(f"How to use them: {storage.display_name(output / 'README.md')}")
     return 0

@@ -130,9 +130,9 @@ def check_replaceable(folder: Path, names: Iterable[str]) -> None:
                 ours = False
             if not ours:
                 raise ValueError(
-                    f"{storage.display_name(path)}: is there already, and aocr export did not "
-                    "write it as it is, so it is not replaced; move it away, or name another DIR, "
-                    "such as exported"
+                    f"{storage.display_name(path)}: already exists and is not an unchanged file of "
+                    "an earlier export, so it is not overwritten; move it away, or name another "
+                    "DIR, such as exported"
                 )
 
 

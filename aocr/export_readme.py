@@ -23,7 +23,7 @@ def readme_text(folder: Path, new: Path, formats: Sequence["Format"]) -> str:
     parts = [
         f"# {cell(Path(storage.display_name(folder)).resolve().name)}\n",
         "Exported by ocr_simple. Each file gives the texts and confidences of its model, as "
-        "checked on about forty images; one in 8 bits reads some lines otherwise. `FILE.json` "
+        "checked on about forty images; a file in 8 bits may read some differently. `FILE.json` "
         "describes the model in FILE, and has its checksum. To use one elsewhere, copy FILE, "
         f"FILE.json{also} and, for ONNX and LiteRT, reader.py.\n",
     ]

@@ -21,9 +21,9 @@ from ocr_simple.text import Alphabet
 MOST_BYTES = 3 << 20  # of the automaton in a description, which may have 4 MB
 ReadBy = Literal["reader", "server", "page", "nothing"]
 OBEYED: dict[ReadBy, str] = {
-    "reader": "reader.py obeys it; other programs that run the model read without it",
-    "server": "aocr serve obeys it; TensorFlow and TensorFlow Serving read without it",
-    "page": "the page obeys it",
+    "reader": "reader.py applies it; other programs that run the model read without it",
+    "server": "aocr serve applies it; TensorFlow and TensorFlow Serving read without it",
+    "page": "the page applies it",
     "nothing": "this file is read without it",
 }
 
@@ -69,8 +69,8 @@ def to_keep(
     option = option_of(pattern) if pattern and lexicon is None else "--lexicon"
     if spec.head != "ctc":
         raise ValueError(
-            f"{option}: exports keep it of models with a CTC head, and this one has an attention "
-            f"head; leave it out, or read with inference.py --model {shlex.quote(model)}"
+            f"{option}: exports keep it only for a CTC head, and this model has an attention head; "
+            f"leave it out, or read with inference.py --model {shlex.quote(model)}"
         )
     try:
         automaton = _automaton_of(constraint, pattern, alphabet)

@@ -37,7 +37,7 @@ def run(options: OnnxOptions, _: list[str]) -> int:
     Raises ValueError for what is not a model here, or that ONNX does not take; OSError.
     """
     if options.fonts != OnnxOptions.fonts and not options.int8:
-        raise ValueError(f"--fonts {' '.join(options.fonts)}: draws lines for --int8; give it too")
+        raise ValueError(f"--fonts {' '.join(options.fonts)}: is used only with --int8; add it")
     for model in options.models:
         if storage.url_of(model):
             raise ValueError(f"{model}: is in a bucket; copy it to this computer first")
@@ -56,7 +56,7 @@ def run(options: OnnxOptions, _: list[str]) -> int:
         if file in convert:
             _convert(file)
         elif drawn is None:
-            say(f"{onnx_of(file)}: is there already, and belongs to {file.name}")
+            say(f"{onnx_of(file)}: already exists and matches {file.name}")
         if drawn is not None:
             _write_int8(file, spec, drawn)
     return 0
@@ -72,7 +72,7 @@ def _convert(file: Path) -> None:
     except NotConverted as error:
         raise ValueError(f"{error}; it is read with Keras") from error
     for place in written:
-        say(f"{place}: {place.stat().st_size / 1e6:.1f} MB; gives what the Keras model gives")
+        say(f"{place}: {place.stat().st_size / 1e6:.1f} MB; same outputs as the Keras model")
 
 
 def _write_int8(file: Path, spec: ModelSpec, lines: Lines) -> None:
@@ -100,8 +100,8 @@ def _write_int8(file: Path, spec: ModelSpec, lines: Lines) -> None:
     right = [sum(text == truth for text, truth in zip(texts, truths)) for texts in readings]
     same = sum(one == other for one, other in zip(*readings))
     found = (
-        f"of {CHECKED:,} generated lines it reads {right[1]:,} right, and the file in 32 bits "
-        f"{right[0]:,}; {same:,} are read the same"
+        f"of {CHECKED:,} generated lines it reads {right[1]:,} correctly, the file in 32 bits "
+        f"{right[0]:,}; both read {same:,} the same"
     )
     if right[0] - right[1] > LOSS * CHECKED:
         raise ValueError(f"{place.name}: was not written: {found}; read with --engine onnx")

@@ -37,7 +37,7 @@ class LogOptions(Group):
 
     shown = False
     log_path: Path | None = None
-    """Also write messages to this file; attention-ocr's is attentionocr.log."""
+    """Also write messages to this file. attention-ocr writes attentionocr.log."""
     gpu_id: int | None = None
     """Use only this GPU, by its number; -1: no GPU."""
 
@@ -79,8 +79,8 @@ class RecordOptions(Group):
     """Leave out rows that cannot be used, and list them in OUTPUT.skipped.tsv. With --architecture
     and --alphabet these are also the rows that such a model cannot learn."""
     architecture: str = ""
-    """Encoder of the model to be trained. Labels that need more time steps than their image gives
-    cannot be used then."""
+    """Encoder of the model to be trained. Rows whose label needs more time steps than its image
+    gives then count as rows that cannot be used."""
     log_step: int = 500
     """Images between two log messages, where there is no progress bar."""
 
@@ -93,9 +93,10 @@ class GenerateOptions(Group):
     generate: Annotated[int | None, Ge(1)] = None
     """Write this many generated lines instead of labelled images."""
     vary: bool = False
-    """Vary generated lines. Rarely needed: training varies all the lines that it reads."""
+    """Vary the generated lines as in training. Rarely needed: training varies all lines that it
+    reads."""
     held_out: tuple[str, ...] = HELD_OUT
-    """Font families (beginnings of file names) not to draw with; none: draw with all."""
+    """Font families (beginnings of file names) that are not used. none: use all."""
     seed: NotNegative = 0
     """Random seed of generated lines."""
     color: bool = False
@@ -110,9 +111,9 @@ class DatasetOptions(RunnerOptions, LabelOptions, LineOptions, GenerateOptions, 
 
     alphabet: str = "auto"
     """digits, numbers (digits and . , : - / and space), alnum (0-9a-z), ascii (printable), a string
-    of characters, or a UTF-8 file of them. Labels with other characters cannot be used then. By
-    default labels may have any characters, and generated lines have those of a dictionary, your own
-    strings or Wikipedia, or digits."""
+    of characters, or a UTF-8 file of them. Rows whose label has other characters then count as rows
+    that cannot be used. By default, labels may have any characters, and generated lines have those
+    of a dictionary, your own strings or Wikipedia, or digits."""
 
 
 # --- check ------------------------------------------------------------------------------------
@@ -129,13 +130,13 @@ class LookOptions(Group):
     """Report labels with other characters than these: the name of an alphabet, such as ascii, a
     string of characters, or a UTF-8 file of them."""
     sheet: Path | None = Path("check.png")
-    """Picture of some images with their labels to write, a .png file outside of the data sets. An
-    existing file is replaced only if this command made it. None: no picture."""
+    """Picture to write, a .png file outside the data sets: some images with their labels. An
+    existing file is replaced only if this command wrote it. None: no picture."""
 
 
 @dataclass(frozen=True)
 class CheckOptions(LabelOptions, LookOptions):
-    """Report what is in data sets, and what is odd about them, before a training."""
+    """Report what data sets contain, and what to correct before training."""
 
 
 # --- label ------------------------------------------------------------------------------------
@@ -143,19 +144,19 @@ class CheckOptions(LabelOptions, LookOptions):
 
 @dataclass(frozen=True)
 class LabelPageOptions(Group):
-    """Type the labels of a folder of pictures on a page, helped by a model."""
+    """Label a folder of pictures on a page in the browser; a model suggests the texts."""
 
     title = "page"
     folder: Annotated[Path | None, Positional, tyro.conf.arg(metavar="FOLDER")] = None
-    """Folder of pictures. Its labels.tsv is written at each answer; left_out.tsv lists the pictures
-    that get no label."""
+    """Folder of pictures. Every answer is saved to its labels.tsv at once; pictures that are left
+    out are listed in left_out.tsv."""
     model: Annotated[str | None, tyro.conf.arg(aliases=["--model-dir", "--job-dir"])] = None
     """Model that suggests the texts: a shipped model's name (digits, numbers, text), a model file,
     or a run folder. By default the one that was trained on this folder, in checkpoints/FOLDER, or
     digits if there is none."""
     order: Literal["unsure", "telling", "name"] = "unsure"
-    """unsure: first the pictures that the model is least sure of; telling: of the least sure ones,
-    first those that look different from the ones already labelled; name: in the order of names."""
+    """unsure: the pictures that the model is least sure of first. telling: of the least sure ones,
+    first the one that looks least like those already labelled. name: by name."""
     port: Annotated[NotNegative, Le(65535)] = 8502
     """Port of the page, which only this computer can open; 0: any free port."""
 
@@ -172,27 +173,27 @@ class DiagnosisOptions(Group):
     """Folder of your pictures, one line of text in each, with or without labels."""
     fonts: tuple[str, ...] = DrawingOptions.fonts
     """Fonts of the generated lines, as for train.py. By default also fonts/made, if make fonts was
-    run: displays, receipts and handwriting have fonts of their own there."""
+    run: it has special fonts for displays, receipts and handwriting."""
     pictures: Positive = 100
     """Number of pictures to look at, evenly spread over all."""
     lines: Annotated[int, Ge(20), Le(1000)] = 300
     """Lines to draw of each recipe."""
     sheet: Path | None = Path("diagnose.png")
-    """Picture to write, a .png file outside of the folder: your pictures, each beside the generated
-    line most like it. An existing file is replaced only if this command made it. None: no
+    """Picture to write, a .png file outside the folder: your pictures, each beside the generated
+    line most like it. An existing file is replaced only if this command wrote it. None: no
     picture."""
     seed: NotNegative = 0
     """Random seed of the generated lines, and of --curve."""
     curve: bool = False
-    """Also train three times on parts of your labels, to tell how much more labels would bring.
-    This takes minutes, and says how many first."""
+    """Also train three times on parts of your labels, to estimate how much more labels would help.
+    Takes minutes; the expected time is printed first."""
     curve_steps: Positive = 200
     """With --curve: steps of each training."""
 
 
 @dataclass(frozen=True)
 class DiagnoseOptions(LabelOptions, DiagnosisOptions):
-    """Tell which recipe draws lines like your pictures, and how to train for them."""
+    """Find the recipe whose lines look most like your pictures, and suggest how to train."""
 
 
 # --- train ------------------------------------------------------------------------------------
@@ -223,13 +224,13 @@ LEAST_LABELS, GOOD_START = 10, 40  # labelled images that --auto needs, and that
 
 @dataclass(frozen=True)
 class AutoOptions(Group):
-    """Training from few labelled images, without choosing."""
+    """Training from few labelled images, with options chosen for you."""
 
     title = "automatic"
     auto: bool = False
-    """Choose all other options by your labelled images, train in a few minutes, and compare the
-    model with the one that it began with. Options are kept if you give them other values than
-    their defaults."""
+    """Choose all other options from your labelled images, train in a few minutes, and compare the
+    model with the one it started from. Options that you set to other values than their defaults are
+    kept."""
     minutes: Annotated[float, Ge(1)] = 6.0
     """With --auto: how long it may take in all."""
 
@@ -257,7 +258,7 @@ class ConstraintOptions(Group):
     pattern: str | None = None
     r"""Regular expression that the whole text must match, such as \d{5}."""
     lexicon: Path | None = None
-    """UTF-8 file of the possible texts, one per row; the most probable of them is read."""
+    """UTF-8 file of the possible texts, one per row. The result is the most probable of them."""
 
 
 @dataclass(frozen=True)
@@ -274,8 +275,9 @@ class ReportOptions(Group):
     output_dir: Path = Path("results")
     """Folder for the report and the pictures. An earlier report in it is replaced."""
     orientation: Orientation = "upright"
-    """auto: also read each image upside down, if it is taller than wide also sideways (over twice
-    as tall: only sideways), and keep the surest reading."""
+    """auto: read each image in several orientations and keep the most confident reading: upright
+    and upside down; also sideways if it is taller than wide; only sideways if it is over twice as
+    tall as wide."""
     visualize: bool = False
     """Draw, for every line, where each of its characters was read."""
     distance: bool = True
@@ -340,23 +342,23 @@ class KeptBoxOptions(Group):
 
     title = "box"
     crops: str | None = None
-    """A crops.tsv that has one box for all images of a size, as of a camera that does not move. Or
-    the box itself, WIDTHxHEIGHT:X,Y,... of its corners. By default, the box that the model keeps,
-    if it does; none: no box."""
+    """Box of a camera that does not move: a crops.tsv with one box for all images of a size, or
+    WIDTHxHEIGHT:X,Y,... with its four corners. By default, the box that the model keeps, if any.
+    none: no box."""
 
 
 @dataclass(frozen=True)
 class ExportOptions(LogOptions, KeptBoxOptions, ConstraintOptions, FormatOptions):
     """Write a model for services, programs and phones, checked against the Keras model.
 
-    A constraint and a box are kept beside the exported files; reader.py, aocr serve and the page
-    read with them.
+    A constraint and a box are kept in the descriptions of the exported files; reader.py, aocr serve
+    and the page apply them.
     """
 
 
 @dataclass(frozen=True)
 class OnnxOptions(Group):
-    """Write the ONNX file beside a model, with which it is read without TensorFlow."""
+    """Write the ONNX file of a model beside it, so that it can be read without TensorFlow."""
 
     title = "model"
     models: Annotated[tuple[str, ...], Positional, tyro.conf.arg(metavar="[MODEL ...]")] = (
@@ -364,10 +366,9 @@ class OnnxOptions(Group):
     )
     """Shipped models' names (digits, numbers, text), model files, or run folders."""
     int8: bool = False
-    """Write the same network in 8 bits too, for --engine int8. How large the numbers in it become
-    is measured on generated lines."""
+    """Also write a file in 8 bits, for --engine int8. It is calibrated on generated lines."""
     fonts: tuple[str, ...] = DrawingOptions.fonts
-    """With --int8: fonts of those lines, for a model whose alphabet the default ones lack."""
+    """With --int8: fonts of the generated lines, if the default fonts lack the model's alphabet."""
 
 
 @dataclass(frozen=True)
@@ -382,9 +383,9 @@ class ServedOptions(Group):
     """A shipped model's name (digits, numbers, text), a model file, a run folder, or such a folder
     of SavedModels. Without it, digits is served."""
     engine: EngineName = "auto"
-    """What computes the network of --model: onnx (ONNX Runtime), int8 (the same in 8 bits, which is
-    faster) or keras. auto: onnx, if the model has an ONNX file: see aocr onnx --help. A folder of
-    SavedModels is read with TensorFlow."""
+    """Engine that computes --model. onnx: ONNX Runtime. int8: the same in 8 bits, faster. keras:
+    Keras. auto: onnx if the model has an ONNX file, see aocr onnx --help. A folder of SavedModels
+    is read with TensorFlow."""
     name: str = "aocr"
     """The model's name in request URLs: /v1/models/NAME:predict."""
 
@@ -401,14 +402,15 @@ class AddressOptions(Group):
     host: str = "127.0.0.1"
     """Address to listen on; 0.0.0.0 lets other machines connect."""
     port: Annotated[NotNegative, Le(65535)] = 8501
-    """Port to listen on; 0: any free port. TensorFlow Serving's REST API has 8501 too."""
+    """Port to listen on; 0: any free port. 8501 is also the default of TensorFlow Serving's REST
+    API."""
     token: str = ""
     """Secret that requests must send as Authorization: Bearer TOKEN. Safer in the environment
     variable OCR_TOKEN, which process listings do not show."""
     allowed_host: tuple[str, ...] = ()
-    """Host names that requests may use, besides this machine's: the name that a proxy passes
-    on, or a domain. On 127.0.0.1 other names are refused; on other addresses all names are allowed,
-    unless some are given here."""
+    """More host names that requests may use, such as a domain, or the name that a proxy forwards.
+    On 127.0.0.1, other names are refused. On other addresses, all names are allowed unless some are
+    given here."""
 
 
 @dataclass(frozen=True)
@@ -424,33 +426,36 @@ class LimitOptions(Group):
     max_pixels: Pixels = 20_000_000
     """Largest image, in pixels."""
     max_columns: Annotated[int | None, Ge(1)] = None
-    """Longest line: columns of an image at the model's height, usually 32 rows. By default 16,000;
-    4,000 for an attention head and 1,000 with a constraint, because time grows faster than the
-    columns."""
+    """Maximum width of an image after scaling to the model's height (usually 32), in pixels. By
+    default 16,000; 4,000 for an attention head and 1,000 with a constraint, because time grows
+    faster than the width."""
     max_request_columns: Positive = 100_000
     """Columns of all images of a request together."""
     max_waiting: Positive = 256
-    """Queue limit, in images. A request that needs more than half of what is free gets 429, unless
-    the queue is empty."""
+    """Queue limit, in images. A request that needs more than half of the free places gets 429,
+    unless the queue is empty."""
     max_waiting_columns: Positive = 400_000
-    """Queue limit, in columns; the same rule applies. They take about five seconds to read on two
-    cores. A large image counts as its pixels divided by 150, if that is more than its columns."""
+    """Queue limit, in columns; the same rule applies. 400,000 columns take about five seconds on
+    two cores. A large image counts as its pixels divided by 150, if that is more than its
+    columns."""
     max_connections: Positive = 512
-    """Open connections; fewer if the system allows fewer open files. A further one takes the place
-    of one without a request, or gets 503."""
+    """Maximum number of open connections; fewer if the system allows fewer open files. A further
+    connection takes the place of one without a request, or gets 503 if there is none."""
     max_bodies: Positive = 128_000_000
-    """Bytes of all requests together that were not answered yet; more get 503."""
+    """Maximum bytes of all requests together that are not answered yet. Beyond it, large requests
+    get 503."""
     timeout: Annotated[float, Gt(0)] = 10.0
-    """Seconds for the headers of a request to arrive, again for its body, and again for reading its
-    images."""
+    """Time limit in seconds, separately for receiving the headers of a request, for receiving its
+    body, and for reading its images."""
     grace: Annotated[float, Gt(0)] = 9.0
-    """Seconds within which the server ends after Ctrl-C or SIGTERM; open requests may take two
-    thirds of them. Docker waits for 10."""
+    """Maximum seconds until the server has ended after Ctrl-C or SIGTERM; open requests may take
+    two thirds of them. Docker waits for 10."""
 
 
 @dataclass(frozen=True)
 class ServeOptions(LimitOptions, AddressOptions, ConstraintOptions, ServedOptions):
     """Serve a model over HTTP.
 
-    A constraint is for --model: a folder of SavedModels has the one that aocr export kept in it.
+    --pattern and --lexicon are for --model: a folder of SavedModels has the constraint that aocr
+    export kept in it.
     """

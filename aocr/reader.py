@@ -86,9 +86,9 @@ class Reader:
         """
         self.model = Path(model)
         if not self.model.is_file():  # reading a pipe could block forever
-            raise ValueError(f"{self.model}: no such model file")
+            raise ValueError(f"{self.model}: no such model file; name a .onnx or .tflite file")
         if self.model.suffix not in (".onnx", ".tflite"):
-            raise ValueError(f"{self.model}: is not a .onnx or .tflite file, which are read here")
+            raise ValueError(f"{self.model}: is not a .onnx or .tflite file")
         self.about = read_description(self.model) if about is None else about
         self.constraint = constraint_of(self.about, self.model)
         self.crop = crop_of(self.about, self.model)
@@ -105,7 +105,7 @@ class Reader:
                 from ai_edge_litert.interpreter import Interpreter
             except ImportError as error:
                 fix = "python -m pip install ai-edge-litert"
-                raise ValueError(f"{self.model}: needs another package: {fix}") from error
+                raise ValueError(f"{self.model}: needs ai-edge-litert: {fix}") from error
             run = Interpreter(str(self.model)).get_signature_runner()
             return lambda x: run(**x)
         import onnxruntime
@@ -562,8 +562,8 @@ def main(arguments: Sequence[str]) -> int:
             bad += 1
     if reader.crop and reader.whole:
         width, height = reader.crop["size"]
-        where = f"not {width} x {height} pixels, which the model's box is for: read whole"
-        print(f"{reader.whole} of {len(names)} images {where}", file=sys.stderr)
+        reason = f"the model's box is for {width} x {height} pixels"
+        print(f"{reader.whole} of {len(names)} images read whole: {reason}", file=sys.stderr)
     return 0 if not bad else 1 if bad < len(names) else 2
 
 

@@ -96,7 +96,7 @@ def parse(
 
 
 def _prepare_process() -> None:
-    """Make the environment one in which a command that has done its work can also report it."""
+    """Prepare standard output and Matplotlib's backend, so that a command can print its result."""
     escape_unencodable(sys.stdout)
     # matplotlib cannot be imported if this names no backend of its own; no window is opened here
     os.environ.pop("MPLBACKEND", None)
@@ -157,8 +157,8 @@ def _check_not_swallowed(options: Any, given: list[str]) -> None:
         if last in given and is_file and field.name != "fonts":
             name = option_name(field.name)
             raise ValueError(
-                f"{last}: is it one more value of {name}, or an argument? Arguments come before "
-                f"options with several values: ... {last} {name} {values[0]}"
+                f"{last}: was taken as a value of {name}. If it is an argument, put it before that "
+                f"option: ... {last} {name} {values[0]}"
             )
 
 

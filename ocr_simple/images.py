@@ -104,8 +104,8 @@ def load(
         raise ImageError(f"{name}: no pixels ({width} x {height}); crop it again")
     if width > MAX_ASPECT * height or (may_be_turned and height > MAX_ASPECT * width):
         raise TooLargeError(
-            f"{name}: {width} x {height} pixels is too long for one line "
-            f"(over {MAX_ASPECT} times its height); cut it into pieces"
+            f"{name}: {width} x {height} pixels is too long for one line (over {MAX_ASPECT} times "
+            "as long as wide or high); cut it into pieces"
         )
     pixels = pixels.reshape(height, width, channels)
     from_file = not isinstance(source, np.ndarray)  # whoever passes an array knows its shape
@@ -159,7 +159,7 @@ def _choose_page(image: Image.Image, page: int, name: str, level: int) -> None:
         pages = getattr(image, "n_frames", 1)
         if page > pages:
             only = "1 page" if pages == 1 else f"{pages} pages"
-            raise ImageError(f"{name}: has {only}, and no page {page}; give a smaller --page")
+            raise ImageError(f"{name}: has {only}, so no page {page}; give a smaller --page")
         image.seek(page - 1)
     # pages are not counted for a message: there may be very many. MPO is a phone's picture with its
     # previews

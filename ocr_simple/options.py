@@ -72,9 +72,9 @@ class TextOptions(Group):
     ] = "random"
     """random: random characters; numbers: digits, prices, dates and times as they are printed,
     without marks that the alphabet lacks; dictionary: words of --language; mixed: words, numbers
-    and codes; strings: your own lines; wikipedia: sentences, from the network; signs: words by
-    frequency, names, codes; pages: rows of running text, headings, cells of tables; recipe: what
-    fits each recipe."""
+    and codes; strings: your own lines; wikipedia: sentences, downloaded; signs: words by frequency,
+    names, codes; pages: rows of running text, headings, cells of tables; recipe: texts that suit
+    each recipe."""
     min_length: Annotated[int, Ge(1), Le(LONGEST_LINE)] = 1
     """Minimum number of characters in a random line, or of words in a Wikipedia sentence."""
     max_length: Annotated[int, Ge(1), Le(LONGEST_LINE)] = 10
@@ -82,9 +82,9 @@ class TextOptions(Group):
     words: Annotated[int, Ge(1), Le(100)] = 1
     """Maximum number of words in a dictionary or mixed line, or in a row of running text."""
     strings: tuple[str, ...] = ()
-    """Your own lines, for the text source strings."""
+    """Your own lines, for --text-source strings."""
     strings_file: Path | None = None
-    """UTF-8 file of your own lines, one per row, for the text source strings."""
+    """UTF-8 file of your own lines, one per row, for --text-source strings."""
     language: str = "en"
     """Language of the dictionary, Wikipedia and trdg's fonts: en, fr, de, es, cn, ja, …"""
     case: Literal["keep", "upper", "lower"] = "keep"
@@ -120,10 +120,10 @@ class VariationOptions(Group):
     photo: Share = 0.5
     """Share of training lines made to look photographed; this helps with unseen fonts too."""
     recipe: tuple[str, ...] = ("photo",)
-    """Kinds of picture: clean, photo, serial, receipt, display, screen, counter, handwriting,
-    blank (nothing to read), sign, page, typewriter, nameplate; mixed for numbers of all kinds,
-    words for signs, pages and other words. Weights mix them: photo:3 receipt:1. A recipe prefers
-    fonts of its kind in --fonts."""
+    """What training lines look like: clean, photo, serial, receipt, display, screen, counter,
+    handwriting, blank (nothing to read), sign, page, typewriter, nameplate; or a mixture: mixed
+    (numbers of all kinds), words (signs, pages and other words). Weights combine several: photo:3
+    receipt:1. A recipe uses fonts of its kind if --fonts has some."""
     elastic: Strength = 0.0
     """Strength of elastic distortion, as a share of the line's height; 0.03 visibly changes letter
     shapes."""
@@ -231,7 +231,8 @@ class LabelOptions(Group):
 
     shown = False
     labels_from_names: bool = False
-    """The name of each image file is its label, as in text_0.jpg of trdg, or 2b827.png."""
+    """Use file names as labels: 2b827.png has the label 2b827. If all names end in _ and a number,
+    as trdg's do (text_0.jpg), that ending is removed."""
     clean_labels: bool = False
     """Remove invisible characters from labels, such as zero-width spaces."""
     label_encoding: Literal["utf-8", "latin-1"] = "utf-8"
@@ -243,13 +244,15 @@ class LabelledImageOptions(Group):
     """How labelled images are used."""
 
     validation: tuple[str, ...] = ()
-    """Labelled images to validate on. Without any, a share of --dataset is kept for it."""
+    """Labelled images for validation. By default, a share of --dataset is held out."""
     validation_share: Annotated[float, Gt(0), Lt(1)] = 0.1
-    """Share of the labelled images kept for validation, chosen by --seed."""
+    """Share of the labelled images held out for validation, chosen by --seed."""
     mix_generated: Annotated[float, Ge(0), Lt(1)] = 0.0
-    """Share of generated lines among the labelled ones; helps when you have few images."""
+    """Share of training lines that are generated; the others are labelled images. Helps if you have
+    few images."""
     init_from: str | None = None
-    """Start from this model and its network: a shipped model's name, a file, or a run folder."""
+    """Start from the weights and the network of this model: a shipped model's name, a model file,
+    or a run folder."""
     skip_bad: bool = False
     """Leave out labelled images that cannot be used, and list them."""
     max_width: NotNegative = 0
@@ -257,7 +260,9 @@ class LabelledImageOptions(Group):
     max_height: NotNegative = 0
     """Leave out labelled images taller than this, in pixels, and list them; 0 leaves out none."""
     crops: str | None = None
-    """Keep the one box of a crops.tsv, or WIDTHxHEIGHT:X,Y,..., in the model: see docs/data.md."""
+    """Keep the box of a camera that does not move in the model, which then reads images of that
+    size in it: a crops.tsv with one box for all images of a size, or WIDTHxHEIGHT:X,Y,... with its
+    four corners. See docs/data.md."""
 
 
 @dataclass(frozen=True)
@@ -277,10 +282,10 @@ class ModelOptions(Group):
     height: int = ModelSpec.height
     """Rows of the model's input. Small print in large pictures may be read better with 48."""
     color: bool = False
-    """Read colour. Grey reads as well and is faster, unless ink and background differ in colour
-    only."""
+    """Read images in colour. Grey is as accurate and faster, unless ink and background differ only
+    in colour."""
     head: Head = ModelSpec.head
-    """ctc learns and reads faster; attention also learns which character follows which."""
+    """ctc trains and reads faster; attention also learns which characters follow each other."""
 
 
 @dataclass(frozen=True)
@@ -292,8 +297,8 @@ class OptimisationOptions(Group):
     num_epoch: NotNegative = 0
     """Train for this many passes over the labelled images, instead of --steps; 0: use --steps."""
     batch_size: Positive = 32
-    """Lines per step, on all devices and machines together. On a CPU, more and smaller steps learn
-    faster."""
+    """Lines per step, on all devices and machines together. On a CPU, small batches and more steps
+    learn faster."""
     optimizer: Literal["adamw", "adam", "adadelta", "sgd"] = "adamw"
     """AdamW learns fastest and reads unseen fonts best."""
     learning_rate: Annotated[float | None, tyro.conf.arg(aliases=["--initial-learning-rate"])] = (
@@ -302,7 +307,7 @@ class OptimisationOptions(Group):
     """Highest learning rate. Default: 6e-3 for adamw and adam, 1 for adadelta, 0.03 for sgd; a
     third of that with --init-from."""
     mixed_precision: Literal["auto", "on", "off"] = "auto"
-    """Compute in bfloat16, with weights in float32; auto does so on hardware built for it."""
+    """Compute in bfloat16, with weights in float32. auto: on hardware that is built for it."""
 
 
 @dataclass(frozen=True)
@@ -310,8 +315,8 @@ class RunOptions(Group):
     """The run: folder, resuming, validation."""
 
     preview: bool = False
-    """Train nothing: draw forty lines of these options, beside forty of your images if there are
-    some, into preview.png."""
+    """Do not train: draw up to forty lines as training would see them into preview.png, beside your
+    images if you gave any."""
     model_dir: Annotated[Path, tyro.conf.arg(aliases=["--job-dir"])] = Path("checkpoints")
     """Run folder for config, models, checkpoint, metrics and pictures."""
     resume: bool = True
@@ -324,11 +329,12 @@ class RunOptions(Group):
     """Processes that draw lines; 0: draw in the training process. The lines do not depend on the
     number."""
     interval: Annotated[Positive, tyro.conf.arg(aliases=["--steps-per-checkpoint"])] = 500
-    """Steps between two validations; each also saves a checkpoint."""
+    """Validate and save a checkpoint every this many steps."""
     validation_lines: Positive = 500
     """Generated lines read at each validation."""
     held_out: tuple[str, ...] = HELD_OUT
-    """Font families (beginnings of file names) used for validation only; none trains on all."""
+    """Font families (beginnings of file names) that are used for validation only. none: train and
+    validate on all fonts."""
     patience: NotNegative = 10
     """Stop after this many validations without an improvement; 0 never stops early."""
     worst_fonts: NotNegative = 3
@@ -345,7 +351,7 @@ class AttentionOptions(Group):
     attn_num_layers: int = ModelSpec.attn_num_layers
     """Recurrent layers of the attention head; the first computes the attention query."""
     target_embedding_size: int = ModelSpec.target_embedding_size
-    """Width of the embedding of the last character."""
+    """Size of the embedding of the character written before."""
     use_gru: bool = ModelSpec.use_gru
     """GRU instead of LSTM in the attention head."""
     max_prediction: int = ModelSpec.max_prediction
@@ -358,8 +364,8 @@ class MoreTrainingOptions(Group):
 
     shown = False
     final_rate: Share = 0.0
-    """Learning rate at the end, as a share of the highest. For long trainings, 0.3 with
-    --average 0.9998 gives better results on real pictures."""
+    """Learning rate at the end, as a share of the highest. For long runs, 0.3 with --average 0.9998
+    gives better results on real pictures."""
     warmup: NotNegative = 100
     """Steps over which the learning rate rises."""
     weight_decay: Large = 0.05
@@ -367,12 +373,14 @@ class MoreTrainingOptions(Group):
     clip_norm: Annotated[Large, tyro.conf.arg(aliases=["--max-gradient-norm"])] = 1.0
     """Clip gradients to this norm; 0 disables clipping."""
     robust_loss: Share = 0.0
-    """How much less illegible lines and wrong labels count. 0: as much as all others. 0.5: half
-    as much where the model gives the characters of a label a probability of 0.25."""
+    """Weigh lines less whose label the model finds improbable, such as illegible images and wrong
+    labels. 0: weigh all alike. 0.5: a line counts half if the mean probability of its label's
+    characters is 0.25."""
     average: Annotated[float, Ge(0), Lt(1)] = 0.99
-    """Momentum of the moving average of the weights; the average is validated and saved."""
+    """Decay of the exponential moving average of the weights, which is validated and saved. 0: no
+    average."""
     shares: NotNegative = 0
-    """Number of equal parts that each batch is split into, one per machine; 0: the number of
+    """Number of equal parts into which each batch is split, one per machine; 0: the number of
     machines at the start."""
 
 
@@ -435,33 +443,37 @@ class InferenceOptions(Group):
     model: Annotated[str, tyro.conf.arg(aliases=["--model-dir", "--job-dir"])] = "digits"
     """A shipped model's name (digits, numbers, text), a model file, or a run folder."""
     engine: EngineName = "auto"
-    """What computes the network: onnx (ONNX Runtime, which starts at once), int8 (the same in 8
-    bits: faster, and uncertain lines may be read differently), keras (which starts in seconds, and
-    uses a GPU). auto: onnx, if the model has an ONNX file: see aocr onnx --help."""
+    """Engine that computes the network. onnx: ONNX Runtime, which starts at once. int8: the same in
+    8 bits; faster, but unsure lines may be read differently. keras: takes seconds to start, and
+    uses a GPU. auto: onnx if the model has an ONNX file, see aocr onnx --help."""
     lexicon: Path | None = None
-    """UTF-8 file of the possible texts, one per row; the most probable of them is read."""
+    """UTF-8 file of the possible texts, one per row. The result is the most probable of them."""
     pattern: str | None = None
     r"""Regular expression that the whole text must match, such as \d{5}."""
     language_model: str | None = None
-    """words (English), or a file made by pretrained/language_model.py: prefer what looks like its
-    words to random strings; for models with a CTC head."""
+    """Prefer texts that look like words: words (English), or a file made by
+    pretrained/language_model.py. For models with a CTC head."""
     min_confidence: Share = 0.0
     """Mark lines read with less confidence than this as unsure. The report of aocr test shows how
     many lines each threshold accepts, and how many of those are right."""
     beam_width: Positive = 1
-    """Beam width; 1 is greedy decoding. With a constraint or a language model at least 10."""
+    """Beam width; 1 is greedy decoding. With a constraint or a language model, at least 10 is
+    used."""
     alternatives: NotNegative = 0
-    """Print up to this many other texts of each line, the surest first; not in --format aocr."""
+    """Also print up to this many other texts for each line, the most probable first. Not in
+    --format aocr."""
     crops: str | None = None
-    """Read images in the boxes of a crops.tsv, which aocr label writes, or all images of one size
-    in one box: WIDTHxHEIGHT:X,Y,... with its four corners. none: whole images, although the model
-    keeps a box."""
+    """Boxes to read images in: a crops.tsv, as aocr label writes it, or WIDTHxHEIGHT:X,Y,... with
+    the four corners of one box for all images of that size. none: read whole images, even if the
+    model keeps a box."""
     page: Positive = 1
     """Which page of a TIFF, or frame of a GIF, to read."""
     orientation: Orientation = "upright"
-    """auto: also read each image upside down, if it is taller than wide also sideways (over twice
-    as tall: only sideways), and keep the surest reading; this takes twice the time or more."""
+    """auto: read each image in several orientations and keep the most confident reading: upright
+    and upside down; also sideways if it is taller than wide; only sideways if it is over twice as
+    tall as wide. This takes at least twice the time."""
     max_pixels: Pixels = 50_000_000
     """Largest image, in pixels; a larger one is reported and not decoded."""
     max_columns: Positive = 16_000
-    """Longest line: columns of an image at the model's height; memory and time grow with them."""
+    """Maximum width of an image after scaling to the model's height, in pixels. Memory and time
+    grow with it."""

@@ -50,15 +50,16 @@ def plan(options: InferenceOptions) -> Plan:
     If none of the images exists, that is reported, and SystemExit raised with status 2.
     """
     if options.safe_tsv and options.format != "tsv":
-        raise ValueError(f"--safe-tsv with --format {options.format}: give --format tsv too")
+        raise ValueError(f"--safe-tsv needs --format tsv, not {options.format}")
     if options.alternatives and options.format == "aocr":
         raise ValueError(
-            f"--alternatives {options.alternatives} with --format aocr, which has no place for "
-            "them: give --format text, tsv or json"
+            f"--alternatives {options.alternatives} cannot be shown in --format aocr; give "
+            "--format text, tsv or json"
         )
     images, passed_over = find_images(options.paths or [os.path.relpath(TEST_IMAGES)])
     if not images:
-        raise ValueError(f"no image in {', '.join(options.paths) or TEST_IMAGES}")
+        where = ", ".join(options.paths) or TEST_IMAGES
+        raise ValueError(f"no image in {where}; name images, or folders of images")
     found = Plan(find_model(options.model), images, passed_over)
     if not any(storage.url_of(path) or os.path.lexists(path) for path in images):
         missing = [imaging.ImageError(f"{escape_controls(path)}: no such file") for path in images]
@@ -71,8 +72,7 @@ def plan(options: InferenceOptions) -> Plan:
             say(f"{options.crops}: {crops.about(images)}", sys.stderr)
     elif spec.crop:
         say(
-            f"The model keeps a box, in which images of {spec.crop} are read; --crops none reads "
-            "whole images",
+            f"Images of {spec.crop} are read in the model's box; --crops none reads whole images",
             sys.stderr,
         )
     if options.language_model is not None:

@@ -84,7 +84,7 @@ def _file_system(url: str) -> tuple[Any, str]:
         system, path = fsspec.core.url_to_fs(url, use_listings_cache=False)
     except (ImportError, ValueError) as error:
         raise StorageError(
-            f"{url}: {error}; buckets need pip install --no-deps -r requirements/cloud.txt"
+            f"{url}: {error}; for buckets: pip install --no-deps -r requirements/cloud.txt"
         ) from error
     return system, path
 
@@ -97,10 +97,11 @@ def _with_retries(url: str, request: Callable, *args: Any) -> Any:
         except FileNotFoundError:
             raise
         except PermissionError as error:
-            raise StorageError(f"{url}: not allowed ({error})") from error
+            raise StorageError(f"{url}: not allowed ({error}); check your credentials") from error
         except Exception as error:  # each file system raises errors of its own types
             if attempt == ATTEMPTS - 1:
-                raise StorageError(f"{url}: cannot be reached ({reason_of(error)})") from error
+                reason = f"cannot be reached ({reason_of(error)}); check the URL and the network"
+                raise StorageError(f"{url}: {reason}") from error
         time.sleep(FIRST_WAIT * 2**attempt)
     raise AssertionError("unreachable")
 
@@ -210,7 +211,7 @@ def unpacked(path: str | os.PathLike, most: int) -> Path:
                 if file.tell() + len(content) > most:
                     raise FileRefused(
                         f"{os.fsdecode(path)}: decompresses to over {most:,} bytes, far more than "
-                        "images do; decompress it first"
+                        "expected; if you trust the file, decompress it first"
                     )
                 file.write(content)
     except BaseException:

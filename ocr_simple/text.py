@@ -84,9 +84,8 @@ class Alphabet:
             )
         if found := NOT_READ.search(self.characters):
             raise ValueError(
-                f"the alphabet has U+{ord(found[0]):04X}, which no label can have: it is a control "
-                "character, an invisible one, a mark that turns text round, or half a character; "
-                "leave it out"
+                f"the alphabet has U+{ord(found[0]):04X}, which no label can have: a control or "
+                "invisible character, a mark of text direction, or a lone surrogate; leave it out"
             )
         if unicodedata.normalize("NFC", self.characters) != self.characters:
             raise ValueError("the alphabet is not in Unicode NFC; use Alphabet.parse")

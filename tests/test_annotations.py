@@ -109,21 +109,21 @@ def test_a_folder_means_its_images_whatever_is_in_the_working_directory(image_fo
         ("images/a.png\tab\u200d", "U+200D ZERO WIDTH JOINER"),
         ("images/with space.png", "no label for 'images/with space.png'"),
         ("images hello", "no such image 'images'"),
-        ("images/A.PNG hello", "'images/a.png' is there: write that path"),
-        ("scans/a.png hello", "'images/a.png' is there: write that path"),
-        ("images/a\thello", "'images/a.png' is there: write that path"),
-        ("C:\\Users\\Max\\a.png\thello", "'images/a.png' is there: write that path"),
-        ("/data/upload/1/1f2e3d4c-a.png\thello", "'images/a.png' is there: write that path"),
-        ("/data/local-files/?d=set/a.png\thello", "'images/a.png' is there: write that path"),
-        ("file:///elsewhere/with%20space.png\thello", "'images/with space.png' is there"),
-        ("https://example.org/a.png?raw=1\thello", "'images/a.png' is there: write that path"),
+        ("images/A.PNG hello", "did you mean 'images/a.png'?"),
+        ("scans/a.png hello", "did you mean 'images/a.png'?"),
+        ("images/a\thello", "did you mean 'images/a.png'?"),
+        ("C:\\Users\\Max\\a.png\thello", "did you mean 'images/a.png'?"),
+        ("/data/upload/1/1f2e3d4c-a.png\thello", "did you mean 'images/a.png'?"),
+        ("/data/local-files/?d=set/a.png\thello", "did you mean 'images/a.png'?"),
+        ("file:///elsewhere/with%20space.png\thello", "did you mean 'images/with space.png'?"),
+        ("https://example.org/a.png?raw=1\thello", "did you mean 'images/a.png'?"),
         ("https://example.org/gone.png\thello", "web addresses are not read: download the images"),
-        ("'images/a.png'\thello", "'images/a.png' is there: write that path"),
-        ("hello\timages/a.png", "path and label are in each other's place: write the path first"),
+        ("'images/a.png'\thello", "did you mean 'images/a.png'?"),
+        ("hello\timages/a.png", "path and label are swapped: write the path first"),
         ("images/a.png|hello", "put a tab instead of '|' between the path and the label"),
         ("images/a.png: hello you", "put a tab instead of ':' between the path and the label"),
         ("images/a.png->hello", "put a tab instead of '->' between the path and the label"),
-        ("0,images/a.png,hello", "the path is not the first column: name all columns in a first"),
+        ("0,images/a.png,hello", "the path is not the first column: add a header that names all"),
         ("# one comment", "if it is a comment, remove this row"),
         ("x" * 5000 + " hello", "no such image"),
         ("a\0b hello", "no such image"),
@@ -187,8 +187,8 @@ def test_a_header_with_unknown_names_is_told_from_a_missing_image(image_folder, 
     rows = (f"Dateiname{separator}Text", f"images/a.png{separator}one")
     fault = find_entries(annotate(image_folder / "a.txt", *rows))[0]
     assert fault.reason == (
-        "'Dateiname' looks like the name of a column; call that of the paths file_name, and that "
-        "of the labels text"
+        "'Dateiname' looks like the name of a column; name the column of the paths file_name, and "
+        "that of the labels text"
     )
 
 
@@ -197,9 +197,7 @@ def test_of_images_with_the_same_name_the_folders_decide(image_folder):
         picture(image_folder / "scans" / folder / "c.png")
     rows = ("D:/scans/test/c.png\tone", "test/c.png\tone", "c.png\tone")
     reasons = [fault.reason for fault in find_entries(annotate(image_folder / "a.tsv", *rows))]
-    assert all(
-        reason.endswith("'scans/test/c.png' is there: write that path") for reason in reasons[:2]
-    )
+    assert all(reason.endswith("did you mean 'scans/test/c.png'?") for reason in reasons[:2])
     assert "is there" not in reasons[2]
 
 
@@ -218,7 +216,7 @@ def test_a_file_that_is_no_data_set_is_an_error_that_names_it(image_folder, cont
 
 @pytest.mark.parametrize("name", ["gone.txt", "images"])
 def test_a_data_set_that_is_not_there_is_an_error_that_names_it(image_folder, name):
-    with pytest.raises(DatasetError, match=f"{name}: no data set there; name"):
+    with pytest.raises(DatasetError, match=f"{name}: no data set found; name"):
         find_entries(name)
 
 

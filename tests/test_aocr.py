@@ -67,7 +67,7 @@ def test_options_may_come_before_the_command(project):
 def test_the_report_has_every_line(project, capsys):
     log = "--log-path attentionocr.log"
     assert run(f"test --visualize ./datasets/testing.tfrecords {log}") == 0
-    assert "report: results/report.md" in capsys.readouterr().out
+    assert "Report: results/report.md" in capsys.readouterr().out
     log = (project / "attentionocr.log").read_text()
     steps = re.findall(
         r"Step (\d+) \([\d.]+s\)\. Accuracy of characters so far: +[\d.]+%, loss: [\d.]+, "
@@ -143,8 +143,8 @@ def test_names_as_arguments_and_another_format(project, capsys):
         ("predict x.png --model-dir datasets", "holds no model yet"),
         ("predict x.png --model-dir nothing", "no such file or folder"),
         ("test", "name a DATASET"),
-        ("test nowhere.tfrecords", "no data set there"),
-        ("train nowhere.tfrecords", "no data set there"),
+        ("test nowhere.tfrecords", "no data set found"),
+        ("train nowhere.tfrecords", "no data set found"),
     ],
 )
 def test_what_cannot_work_is_one_message_and_status_2(project, command, message, capsys):

@@ -33,7 +33,7 @@ def test_the_output_is_named_as_aocr_names_it(image_folder):
     "arguments, message",
     [
         ([], "name an ANNOTATIONS file"),
-        (["gone.txt"], "gone.txt: no data set there"),
+        (["gone.txt"], "gone.txt: no data set found"),
         (
             ["annotations.txt", "no_folder/out.tfrecords"],
             "no_folder/out.tfrecords: cannot be written",
@@ -48,15 +48,15 @@ def test_the_output_is_named_as_aocr_names_it(image_folder):
         (["--generate", "9", "a", "--output", "b"], "OUTPUT a and --output b: name only one"),
         (
             ["--generate", "5", "--held-out", "none", "lines.tfrecords"],
-            "lines.tfrecords: is it one more value of --held-out, or an argument?",
+            "lines.tfrecords: was taken as a value of --held-out.",
         ),
         (
             ["--generate", "5", "--held-out", "none", "rows.ndjson"],
-            "rows.ndjson: is it one more value of --held-out, or an argument?",
+            "rows.ndjson: was taken as a value of --held-out.",
         ),
         (
             ["--generate", "5", "--recipe", "photo", "images"],
-            "images: is it one more value of --recipe, or an argument?",
+            "images: was taken as a value of --recipe.",
         ),
         (["annotations.txt", "annotations.txt/out.tfrecords"], "annotations.txt: is a file"),
         (["--generate", "9", "a.txt", "out.tfrecords"], "with --generate, name only the OUTPUT"),
@@ -76,14 +76,14 @@ def test_what_cannot_work_is_exit_status_2_with_the_fix(image_folder, arguments,
     [
         (["images", "images/labels.tsv"], "images/labels.tsv: is part of the data set"),
         (["images", "images/a.png"], "images/a.png: is part of the data set"),
-        (["images", "other.tsv"], "other.tsv: is there already, and is not TFRecords"),
-        (["images", "--output", "picture.png"], "picture.png: is there already, and is not"),
+        (["images", "other.tsv"], "other.tsv: already exists and is not a TFRecord file"),
+        (["images", "--output", "picture.png"], "picture.png: already exists and is not"),
         (
             ["images", "lines.txt", "--shards", "2"],
-            "lines-00001-of-00002.txt: is there already, and is not TFRecords",
+            "lines-00001-of-00002.txt: already exists and is not a TFRecord file",
         ),
         (["pairs", "pairs/a.gt.txt"], "pairs/a.gt.txt: is part of the data set"),
-        (["--generate", "3", "other.tsv"], "other.tsv: is there already, and is not TFRecords"),
+        (["--generate", "3", "other.tsv"], "other.tsv: already exists and is not a TFRecord file"),
     ],
 )
 def test_no_file_of_the_user_is_replaced(image_folder, arguments, message, capsys):
@@ -117,7 +117,7 @@ def test_in_a_bucket_too_only_tfrecords_are_replaced(image_folder, capsys):
     bucket = fsspec.filesystem("memory")
     bucket.pipe_file("/bucket/labels.tsv", b"1.png\tthe user's")
     assert status_of(cli.main, ["dataset", "a.txt", "memory://bucket/labels.tsv"]) == 2
-    assert "memory://bucket/labels.tsv: is there already" in capsys.readouterr().err
+    assert "memory://bucket/labels.tsv: already exists" in capsys.readouterr().err
     assert bucket.cat_file("/bucket/labels.tsv") == b"1.png\tthe user's"
     for _ in range(2):
         assert cli.main(["dataset", "a.txt", "memory://bucket/out.tfrecords"]) == 0

@@ -209,7 +209,7 @@ def test_the_best_of_several_trainings_is_kept(monkeypatch):
 def test_a_comparison_of_few_images_says_so(tmp_path, capsys):
     found = BeforeAfter(readings("1"), readings("12"))
     _say_result(found, tmp_path, "digits", in_time=True, labels=27)
-    fix = "with more time, all 27 labelled images are tested: --minutes 15"
+    fix = "with more time (--minutes 15), all 27 labelled images are tested"
     out = capsys.readouterr().out
     assert f"Too few unseen images (1) to tell which model is better; {fix}\n" in out
 
@@ -251,12 +251,12 @@ def test_a_curve_is_a_table_with_intervals():
 def test_a_curve_says_whether_more_labels_help():
     wrong, right = ("1",) * 9, ("12",) * 9
     said = curve.verdict(points(wrong, right), 200)
-    assert said.startswith("Nearly all are read right") and "had only 200 steps" in said
+    assert said.startswith("Nearly all are read correctly") and "had only 200 steps" in said
     hardly = curve.verdict(points(("1",) * 9 + ("3",), ("12",) * 9 + ("3",)), 200)
-    assert hardly.startswith("Twice the labels read 9 pictures more, hardly by chance")
+    assert "9 more pictures read correctly, which is unlikely to be chance" in hardly
     perhaps = curve.verdict(points(wrong, right[:2] + wrong[2:]), 200)
-    assert perhaps.startswith("Twice the labels read 2 pictures more, which may be chance")
-    assert "no more of these few" in curve.verdict(points(wrong, wrong), 200)
+    assert "2 more pictures read correctly, which may be chance" in perhaps
+    assert "did not help on these few" in curve.verdict(points(wrong, wrong), 200)
 
 
 def test_a_curve_of_few_labels_is_an_error(tmp_path, capsys):
@@ -295,7 +295,7 @@ def test_the_folder_of_the_pictures_is_never_the_models(tmp_path, capsys, monkey
     Path("checkpoints/meters/labels.tsv").write_text("a.png\t1\n")
     arguments = ["train", "checkpoints/meters", "--auto", "--model-dir", "checkpoints/meters"]
     assert status_of(cli.main, arguments) == 2
-    assert "the pictures of checkpoints/meters are in there" in capsys.readouterr().err
+    assert "holds the pictures of checkpoints/meters" in capsys.readouterr().err
 
 
 @pytest.mark.long

@@ -105,7 +105,7 @@ def test_a_killed_pipeline_resumes_with_the_missing_shards(tmp_path):
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert ended.returncode == 0, ended.stderr
     assert [file.stat().st_mtime_ns for file in files] == written, "they were made again"
-    assert "of 24 shards are there already" in ended.stderr
+    assert "of 24 shards are already written" in ended.stderr
     rows = b"".join(shards(tmp_path, "read")).decode().splitlines()
     assert [row.split("\t")[0] for row in rows] == [f"{folder}/{i:03}.jpg" for i in range(96)]
     assert not parts.exists() and not list(tmp_path.glob(".*"))

@@ -70,7 +70,7 @@ def test_what_is_in_a_data_set_and_what_is_odd_is_printed(odd_folder, capsys):
     ):
         assert line in out
     assert "labels too long for --architecture fine" in out
-    assert "label '1234567890' needs 10 time steps, its image of 30 x 30 pixels gives 8" in out
+    assert "label '1234567890' needs 10 time steps, but its image of 30 x 30 pixels gives 8" in out
     assert sorted(odd_folder.iterdir()) == before
     assert Image.open("check.png").width == 1000
 
@@ -89,11 +89,11 @@ def test_rows_that_cannot_be_used_are_exit_status_1(odd_folder, capsys):
     "arguments, message",
     [
         ([], "name a DATASET"),
-        (["gone"], "gone: no data set there"),
+        (["gone"], "gone: no data set found"),
         (["odd", "--sheet", "no_folder/a.png"], "--sheet no_folder/a.png: no such folder"),
         (["odd", "--sheet", "a.xyz"], "--sheet a.xyz: name a .png file, such as a.png"),
-        (["odd", "--sheet", "odd/a.png"], "--sheet odd/a.png: is there already, and aocr check"),
-        (["odd", "--sheet", "folder.png"], "--sheet folder.png: is there already"),
+        (["odd", "--sheet", "odd/a.png"], "--sheet odd/a.png: already exists and was not"),
+        (["odd", "--sheet", "folder.png"], "--sheet folder.png: already exists"),
         (["bad.txt"], "bad.txt: none of its 1 rows can be used"),
     ],
 )
@@ -126,7 +126,7 @@ def test_the_same_image_in_several_data_sets_is_found(odd_folder, capsys):
         "the same image in several data sets; do not validate on what is trained on: 1\n"
         "  odd/labels.tsv:2 'é3'; other/labels.tsv:2 '2'\n"
     ) in out
-    assert "other: images there without a row that can be used: 1 (first: other/b.png)" in out
+    assert "other: images in the folder without a usable row: 1 (first: other/b.png)" in out
     assert cli.main(["check", "odd", "link", "--sheet", "None"]) == 0
     assert "several data sets; do not validate on what is trained on: 6\n" in (
         capsys.readouterr().out
@@ -170,7 +170,7 @@ def test_no_picture_is_written_into_the_data_set(odd_folder, capsys, monkeypatch
     (odd_folder.parent / "link").symlink_to("odd")
     for sheet in ("odd/new.png", "link/new.png"):
         assert status_of(cli.main, ["check", "odd", "--sheet", sheet]) == 2
-        message = f"--sheet {sheet}: is in the folder odd, which is read; name another output"
+        message = f"--sheet {sheet}: is in the data set's folder odd; name another output"
         assert message in capsys.readouterr().err
     monkeypatch.chdir(odd_folder)
     assert cli.main(["check", "."]) == 0
@@ -188,6 +188,7 @@ def test_a_sheet_is_not_written_through_a_link_nor_waited_for_in_a_pipe(tmp_path
     (tmp_path / "b.png").symlink_to("ours.png")
     os.mkfifo(tmp_path / "c.png")
     for name in ("a.png", "b.png", "c.png"):
-        with pytest.raises(ValueError, match=rf"{name}: is there already, and aocr check did not"):
+        message = rf"{name}: already exists and was not written by aocr check"
+        with pytest.raises(ValueError, match=message):
             choose_sheet(tmp_path / name, None, "aocr check", [])
     assert choose_sheet(tmp_path / "ours.png", None, "aocr check", []) == tmp_path / "ours.png"

@@ -224,7 +224,7 @@ def test_images_are_read_by_name_and_by_size(folder):
     assert boxes.box(np.zeros((20, 60, 1)), (60, 20)) == BOX  # an array has no name
     assert boxes.box("set/other size.png", (80, 20)) == ()
     assert boxes.about(["set/1.png", "set/3.png"]) == (
-        "1 of 2 images named with a box; the others have one if they are 60 x 20 pixels"
+        "1 of 2 images have a box; others are read in a box if they are 60 x 20 pixels"
     )
 
 
@@ -233,7 +233,7 @@ def test_different_boxes_are_for_no_other_image(folder):
     assert load_crops(folder / "crops.tsv").sizes == {}
     crops(folder, row("1.png"))
     boxes = load_crops(folder / "crops.tsv")
-    assert boxes.sizes == {} and boxes.about(["set/3.png"]) == "0 of 1 image named with a box"
+    assert boxes.sizes == {} and boxes.about(["set/3.png"]) == "0 of 1 image have a box"
 
 
 def test_the_box_is_what_a_model_is_given(folder):

@@ -119,10 +119,10 @@ def test_images_to_validate_on_that_are_trained_on_are_counted(labelled_folder, 
     for other in (labelled_folder, tmp_path / "copy", tmp_path / "link"):
         options = TrainOptions(dataset=(str(labelled_folder),), validation=(str(other),))
         gather(options, options.spec())
-        assert "12 of 12 images to validate on are also trained on" in capsys.readouterr().err
+        assert "12 of 12 validation images are also training images" in capsys.readouterr().err
     twice = TrainOptions(dataset=(str(labelled_folder), str(tmp_path / "link")))
     gather(twice, twice.spec())
-    assert "2 of 2 images to validate on are also trained on" in capsys.readouterr().err
+    assert "2 of 2 validation images are also training images" in capsys.readouterr().err
     options = TrainOptions(dataset=(str(labelled_folder),))
     gather(options, options.spec())
-    assert "also trained on" not in capsys.readouterr().err
+    assert "also training images" not in capsys.readouterr().err

@@ -162,7 +162,7 @@ def test_the_sheet_has_each_picture_beside_its_line():
         (["gone"], "gone: no such folder"),
         (["empty"], "empty: no images there"),
         (["images", "--sheet", "a.jpg"], "--sheet a.jpg: name a .png file"),
-        (["images", "--sheet", "images/a.png"], "--sheet images/a.png: is there already, and aocr"),
+        (["images", "--sheet", "images/a.png"], "--sheet images/a.png: already exists and was not"),
         (["images", "--fonts", "nowhere"], "--fonts 'nowhere': no font file there"),
         (["images", "--lines", "3"], "--lines"),
         (["bad"], "bad: none of its 1 images can be read"),
@@ -187,7 +187,7 @@ def test_a_folder_is_diagnosed(counters, tmp_path, monkeypatch, capsys):
     assert "Nearest recipe: counter" in out.out
     assert "With fewer than 20 pictures this is a guess" in out.out
     assert (
-        "No fonts of their own in --fonts trdg: serial, receipt, display, sign, page, typewriter."
+        "--fonts trdg has no special fonts for: serial, receipt, display, sign, page, typewriter."
         in out.out
     )
     assert "of 2 labelled pictures" in out.out

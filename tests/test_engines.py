@@ -203,14 +203,14 @@ def nested(depth):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda f: with_digest(f, helper.make_node("Evil", [], [], domain="mine")), "not ONNX's"),
+        (lambda f: with_digest(f, helper.make_node("Evil", [], [], domain="mine")), "that ONNX does not define"),
         (lambda f: with_digest(f, initializer=[elsewhere()]), "names another file"),
         (lambda f: with_digest(f, initializer=[huge()]), "an array that is not in it"),
         (lambda f: with_digest(f, helper.make_node("Constant", [], ["a"], value=huge())), "not in"),
         (lambda f: with_digest(f, helper.make_node("If", ["a"], [], then_branch=helper.make_graph(
             [helper.make_node("Constant", [], ["a"], value=elsewhere())], "", [], []
         ))), "names another file"),
-        (lambda f: with_digest(f, nested(onnx_file.MAX_DEPTH)), "graphs in each other"),
+        (lambda f: with_digest(f, nested(onnx_file.MAX_DEPTH)), "graphs are nested over"),
         (lambda f: with_digest(f, sparse_initializer=[onnx.SparseTensorProto()]), "sparse"),
         (lambda f: onnx.ModelProto(metadata_props=with_digest(f).metadata_props), "no network"),
     ],
@@ -224,7 +224,7 @@ def test_a_function_of_its_own_is_refused(copied):
     made = with_digest(copied)
     made.functions.add(name="f", domain="mine")
     onnx_of(copied).write_bytes(made.SerializeToString())
-    assert "functions of its own" in why_not_onnx(copied)
+    assert "it defines functions" in why_not_onnx(copied)
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff" * 20, b"\x3a\xff\xff\xff\x7f", b"not a model"])

@@ -193,7 +193,7 @@ def test_a_log_is_written_only_when_asked_for(tmp_path, monkeypatch):
 )
 def test_a_data_set_that_an_option_would_take_is_refused(arguments, value, capsys):
     assert status_of(cli.main, arguments) == 2
-    message = f"{value}: is it one more value of {arguments[-3 if value != '.' else 1]}"
+    message = f"{value}: was taken as a value of {arguments[-3 if value != '.' else 1]}"
     assert message in capsys.readouterr().err
 
 

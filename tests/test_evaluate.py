@@ -64,7 +64,7 @@ def test_a_report_does_not_replace_a_file_of_the_data_set(folder, capsys):
 def test_a_model_is_compared_with_another(folder, capsys):
     assert run("test lines --model digits --against numbers --pattern [0-9]+") == 0
     out = capsys.readouterr().out
-    assert "\nnumbers:\n| lines | exact" in out and "and as a page report.html" in out
+    assert "\nnumbers:\n| lines | exact" in out and "(web page: report.html)" in out
     found = report()["comparison"]
     assert found["other"] == "numbers" and 0 <= found["p"] <= 1
     assert "Compared with" in (folder.parent / "results/report.html").read_text("utf-8")

@@ -164,7 +164,7 @@ def test_a_wrong_normalisation_in_the_graph_is_refused(tmp_path, monkeypatch, be
 )
 def test_a_file_that_no_export_wrote_is_not_replaced(tmp_path, name):
     (tmp_path / name).write_bytes(b"the user's")
-    with pytest.raises(ValueError, match=rf"{name}: is there already, .* name another DIR"):
+    with pytest.raises(ValueError, match=rf"{name}: already exists .* name another DIR"):
         export.export(DIGITS, tmp_path, ["frozengraph"])
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {name: b"the user's"}
 
@@ -207,7 +207,7 @@ def test_all_files_are_checked_before_the_first_is_replaced(exported, tmp_path):
         shutil.copy(exported[0] / name, tmp_path)
     (tmp_path / "model_8bit.tflite").write_text("mine")
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
-    with pytest.raises(ValueError, match=r"model_8bit\.tflite: is there already, and aocr export"):
+    with pytest.raises(ValueError, match=r"model_8bit\.tflite: already exists and is not"):
         export.export(DIGITS, tmp_path, ALL)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 

@@ -15,7 +15,7 @@ from ocr_simple.messages import CONTROLS
 from ocr_simple.spec import ModelSpec
 
 ABOUT = {"made_from": "digits.keras"} | export_files.description(ModelSpec())
-REFUSED = "is there already, and aocr export did not write it as it is"
+REFUSED = "already exists and is not an unchanged file of an earlier export"
 
 
 def model(folder: Path, name: str = "model.onnx", content: bytes = b"weights") -> Path:
@@ -50,7 +50,7 @@ def test_what_no_export_wrote_is_not_replaced(tmp_path, name):
         (tmp_path / name).mkdir()
     else:
         (tmp_path / name).write_text("Mine. Exported by ocr_simple from digits.keras, I think.\n")
-    with pytest.raises(ValueError, match=rf"{name}: {REFUSED}, so it is not replaced; move it"):
+    with pytest.raises(ValueError, match=rf"{name}: {REFUSED}, so it is not overwritten; move it"):
         check_replaceable(tmp_path, [name])
 
 

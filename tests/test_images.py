@@ -618,9 +618,9 @@ def test_another_page_is_read_when_asked_for(caplog, kind):
     content = encoded(pages[0], kind, save_all=True, append_images=pages[1:])
     assert [load(content, page=page).max() // 10 for page in (2, 3)] == [10, 5]
     assert not caplog.messages
-    message = "scan: has 3 pages, and no page 4; give a smaller --page"
+    message = "scan: has 3 pages, so no page 4; give a smaller --page"
     assert failure(content, name="scan", page=4) == message
-    assert "has 1 page, and no page 2" in failure(encoded(pages[0]), page=2)
+    assert "has 1 page, so no page 2" in failure(encoded(pages[0]), page=2)
 
 
 def test_pictures_of_the_caller_stay_at_their_page():

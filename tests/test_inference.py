@@ -560,7 +560,7 @@ def test_another_page_is_read_when_asked_for(script, tmp_path, recognizer):
     _, out, _ = script(tmp_path, "--format", "tsv", "--page", "3")
     assert out[0].split("\t")[1] == expected.text
     status, _, err = script(tmp_path, "--page", "4")
-    assert status == 2 and "scan.tif: has 3 pages, and no page 4" in err[1]
+    assert status == 2 and "scan.tif: has 3 pages, so no page 4" in err[1]
 
 
 # --- turned images ----------------------------------------------------------------------------

@@ -92,7 +92,7 @@ def test_an_alphabet_that_no_font_draws_is_an_error_before_the_work(tmp_path, ca
 
 def test_fonts_without_int8_are_refused(copied, capsys):
     assert status_of(cli.main, ["onnx", str(copied), "--fonts", "matplotlib"]) == 2
-    assert "--fonts matplotlib: draws lines for --int8; give it too" in capsys.readouterr().err
+    assert "--fonts matplotlib: is used only with --int8; add it" in capsys.readouterr().err
 
 
 def test_without_the_file_the_command_that_writes_it_is_named(copied):

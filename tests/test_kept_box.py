@@ -59,7 +59,7 @@ def test_the_box_of_all_pictures_of_a_size_is_kept(tmp_path):
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        ([f"1.png\t{ROW}"], f"there are none.*{EXAMPLE}"),
+        ([f"1.png\t{ROW}"], f"no such box.*{EXAMPLE}"),
         (
             [f"{n}.png\t{ROW}" for n in (1, 2, 3, 4)],
             rf"several sizes \(60 x 20, 80 x 20\).*{EXAMPLE}",
@@ -138,16 +138,17 @@ def test_a_picture_of_the_size_is_read_in_the_box_and_others_are_counted(model, 
         assert not caplog.messages
         other, line = recognizer.read([frame[:200], frame])
     assert other.text != TEXT and line.text == TEXT
-    assert caplog.messages == ["1 of 2 images read whole: the box is for 320 x 240 pixels"]
+    (message,) = caplog.messages
+    assert message == "1 of 2 images read whole: the box is for images of 320 x 240 pixels"
     whole = Recognizer.load(model, crops="none").read([frame])[0]
     assert whole.text != TEXT
 
 
 def test_a_command_says_that_a_model_keeps_a_box(model, photo, capsys):
     plan(InferenceOptions(paths=(str(photo),), model=str(model)))
-    assert "keeps a box, in which images of 320 x 240 pixels are read" in capsys.readouterr().err
+    assert "Images of 320 x 240 pixels are read in the model's box" in capsys.readouterr().err
     plan(InferenceOptions(paths=(str(photo),), crops=CROPS))
-    assert "images of 320 x 240 pixels have a box" in capsys.readouterr().err
+    assert "images of 320 x 240 pixels are read in the box" in capsys.readouterr().err
 
 
 def test_lines_that_are_cut_out_already_are_not_cut_again(model, photo):
@@ -232,7 +233,7 @@ def test_what_the_server_cannot_obey_is_refused_before_it_starts(
 
 def test_the_description_has_what_the_page_draws_the_box_with():
     crop = json.loads(json.dumps(kept_box.described(BOX, "page")))
-    assert crop["line"] == [210, 45] and crop["obeyed"] == "the page obeys it"
+    assert crop["line"] == [210, 45] and crop["obeyed"] == "the page applies it"
     a, b, c, e, f, g, h, i = crop["transform"]
     x, y = crop["line"]
     d = h * x + i * y + 1

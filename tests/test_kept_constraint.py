@@ -71,9 +71,9 @@ def test_recognizer_server_and_reader_read_the_same(exported, tmp_path):
 def test_an_export_says_who_obeys_the_constraint(kept_export):
     folder, found = kept_export
     about = reader.read_description(folder / "model.onnx")["constraint"]
-    assert about["pattern"] == PATTERN and about["obeyed"].startswith("reader.py obeys it")
+    assert about["pattern"] == PATTERN and about["obeyed"].startswith("reader.py applies it")
     readme = (folder / "README.md").read_text("utf-8")
-    assert r"texts that match \\d{4}\|\\d{9}\: reader\.py obeys it" in readme
+    assert r"texts that match \\d{4}\|\\d{9}\: reader\.py applies it" in readme
     assert "Box for images of 320 x 240 pixels: reader" in readme.replace("\\", "")
     assert "copy FILE, FILE.json, reader_constraint.py and" in readme
     assert [item.obeyed for item in found] == [OBEYED["reader"]] * 2  # in 32 and in 8 bits
@@ -89,7 +89,7 @@ def test_the_reader_beside_an_export_obeys_it(kept_export):
     rows = done.stdout.splitlines()
     recognizer = Recognizer.load(folder.parent / "m.keras", pattern=PATTERN, crops=CROPS)
     expected = recognizer.read(images)
-    about = "3 of 4 images not 320 x 240 pixels, which the model's box is for: read whole"
+    about = "3 of 4 images read whole: the model's box is for 320 x 240 pixels"
     assert done.stderr.strip() == about
     for row, line in zip(rows, expected, strict=True):
         text, confidence = row.split("\t")[1:]
@@ -100,7 +100,7 @@ def test_the_second_file_of_the_reader_is_there_and_signed(kept_export, tmp_path
     folder = shutil.copytree(kept_export[0], tmp_path / "kept")
     export_files.check_replaceable(folder, ["reader.py", "reader_constraint.py"])
     (folder / "reader_constraint.py").write_text("mine")
-    with pytest.raises(ValueError, match=r"reader_constraint\.py: is there already"):
+    with pytest.raises(ValueError, match=r"reader_constraint\.py: already exists"):
         export_files.check_replaceable(folder, ["reader_constraint.py"])
 
 

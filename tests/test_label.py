@@ -507,7 +507,7 @@ def test_a_training_shows_its_messages_and_its_result(folder):
     until(lambda: not training.state()["running"])
     state = training.state()
     assert state["result"][:2] == ["11 % -> yours 91 %", "9 images"] and not state["failed"]
-    assert state["result"][2].startswith("The new model reads the pictures from now on.")
+    assert state["result"][2].startswith("The new model now reads the pictures.")
     assert state["lines"] == ["Fold 2 of 5"]
     assert state["doing"] == "Training 2 of 5, step 10 of 20" and state["progress"] == 0.3
     assert models == [folder / "model" / "best.keras"]
@@ -526,7 +526,7 @@ def test_a_training_that_is_not_better_says_so(folder):
     training = training_of(folder, TRAINED.replace('"better": True', '"better": False'))
     training.start()
     until(lambda: not training.state()["running"])
-    kept = f"The trained model is not better, so {folder / 'model'} holds digits. More labels help"
+    kept = f"The trained model is not better; {folder / 'model'} holds digits instead. More labels"
     assert training.state()["result"][2].startswith(kept)
 
 
@@ -664,7 +664,7 @@ def test_the_lock_of_a_killed_process_is_taken_over(folder):
         (["no such"], "no such: no such folder"),
         (["images/a.png"], "is a file; name the folder"),
         (["empty"], "empty: no images there"),
-        (["s3://bucket/set"], "labels are written to local folders"),
+        (["s3://bucket/set"], "is in a bucket; copy it to a local folder"),
         (["images", "--model", "no_such"], "no such file or folder; shipped models"),
         (["images", "--order", "size"], "--order"),
     ],

@@ -180,7 +180,7 @@ def test_a_training_is_started_survives_a_reload_and_is_stopped(thirty, truths, 
         page = new_page(address)
         wait_for_picture(page)
         assert page.locator("#train").is_disabled()
-        assert "10 labels are needed: 1 more" in page.locator("#trained").text_content()
+        assert "10 labels are needed, 1 more than now" in page.locator("#trained").text_content()
         answer(page, truths[name_on(page)])
         page.locator("#train", has_text="Train on 10 labels").click()
         page.locator("#train", has_text="Stop training").wait_for()
@@ -234,7 +234,7 @@ def test_a_box_is_drawn_and_kept_for_all_pictures_of_the_size(camera, new_page, 
         boxes = boxes_of(camera)
         assert [*boxes] == ["a.png", "b.png", "c.png"]
         assert boxes["c.png"] == pytest.approx([100, 90, 260, 90, 260, 122, 100, 122], abs=3)
-        assert page.locator("#status").inner_text() == "Last: the box of a.png, for 3 pictures"
+        assert page.locator("#status").inner_text() == "Last: box of a.png, applied to 3 pictures"
         press(page, "Enter")
         page.wait_for_function("() => document.getElementById('text').value === '2048'")
         page.keyboard.press("Control+z")
@@ -269,7 +269,7 @@ def test_a_box_is_drawn_by_keyboard(camera, new_page):
         assert boxes_of(camera)["a.png"] == pytest.approx(expected, abs=0.1)
         assert page.locator("#text").input_value() == "73"  # what was typed is still there
         reach = page.locator("#status").inner_text()
-        assert reach == "Last: the box of a.png, for this picture alone"
+        assert reach == "Last: box of a.png, applied to this picture only"
         page.keyboard.press("F6")
         page.locator("#box").wait_for()
         page.keyboard.press("Delete")
@@ -345,7 +345,7 @@ def test_in_a_review_enter_leaves_out_what_was_left_out(folder, labelled_folder,
         for _ in range(12):
             page.locator("#next button").first.wait_for(timeout=240_000)
             press(page, "Enter")
-        page.locator("#done", has_text="All labels were looked at").wait_for()
+        page.locator("#done", has_text="All labels reviewed").wait_for()
     assert read_labels(folder) == truths
     assert (folder / "left_out.tsv").read_text() == "3.png\tunreadable\n"
 

@@ -178,7 +178,7 @@ def test_a_changed_data_set_is_another_run(labelled_folder, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ("--dataset nowhere", "no data set there"),
+        ("--dataset nowhere", "no data set found"),
         ("--dataset {} --alphabet abc", "not in --alphabet"),
         ("--dataset {} --max-width 1", "leave none of 12"),
         ("--dataset {} --mix-generated 1", "--mix-generated 1.0: give"),
@@ -260,7 +260,7 @@ def test_a_run_starts_from_a_model_that_knows_other_characters(labelled_folder, 
         f"{labelled_folder / '0.png'}\t12\n{labelled_folder / '1.png'}\t7\n"
     )
     assert run(tmp_path / "run", "--dataset", str(tmp_path), "--init-from", str(start)) == 0
-    assert f"Not in {start}, trained from scratch: '1'" in capsys.readouterr().err
+    assert f"{start} lacks '1'; these characters start from scratch" in capsys.readouterr().err
     assert read_spec(tmp_path / "run" / "best.keras").alphabet == "7x21"
 
 

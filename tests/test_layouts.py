@@ -142,7 +142,7 @@ def test_a_home_folder_is_found(image_folder, monkeypatch):
 
 
 def test_a_home_folder_of_nobody_is_a_folder_that_is_not_there(image_folder):
-    with pytest.raises(DatasetError, match=r"^~nosuchuser/images: no data set there"):
+    with pytest.raises(DatasetError, match=r"^~nosuchuser/images: no data set found"):
         find_entries("~nosuchuser/images")
 
 
@@ -171,7 +171,7 @@ def test_only_the_first_of_several_annotation_files_is_read(image_folder):
     annotate(image_folder / "images" / "gt.txt", 'a.png, "two"')
     annotate(image_folder / "images" / "labels.tsv", "a.png\tone")
     found = find_dataset("images")
-    assert labels_of(found.rows) == ["one"] and "gt.txt not used, only labels.tsv" in str(found)
+    assert labels_of(found.rows) == ["one"] and "labels.tsv is used; ignored: gt.txt" in str(found)
 
 
 def test_an_image_beside_the_annotations_comes_first_and_that_is_said(image_folder):
@@ -184,8 +184,8 @@ def test_an_image_beside_the_annotations_comes_first_and_that_is_said(image_fold
         assert [Path(entry.file).parent.name for entry in found.entries] == ["set", "set"]
         (note,) = found.notes
         assert note == (
-            "images beside it for which the working directory has different ones of the same name: "
-            "1 (first: 1.png); those beside it are used"
+            "images that are beside the annotation file and, with different content, in the "
+            "working directory: 1 (first: 1.png); those beside the file are used"
         )
 
 
@@ -213,7 +213,7 @@ def test_pairs_are_found_by_the_whole_name_or_its_beginning(tmp_path):
 def test_names_are_labels_only_when_asked(tmp_path):
     for name in ("12_0.png", "34.png"):
         picture(tmp_path / name)
-    with pytest.raises(DatasetError, match=r"no data set there.*2 images without labels.*--labels"):
+    with pytest.raises(DatasetError, match=r"no data set found.*2 images without labels.*--labels"):
         find_entries(tmp_path)
     assert labels_of(find_entries(tmp_path, FROM_NAMES)) == ["12_0", "34"]
     assert labels_of(find_entries(f"{tmp_path}/*_?.png", FROM_NAMES)) == ["12"]
@@ -237,15 +237,15 @@ def test_images_in_a_folder_beside_the_annotations_are_found(tmp_path, monkeypat
     annotate(tmp_path / "train" / "labels.json", '{"1.png": "one"}')
     found = find_dataset("train")
     assert [entry.file for entry in found.entries] == ["train/images/1.png"]
-    assert found.notes[0].startswith("images beside it for which the working directory has differ")
+    assert found.notes[0].startswith("images that are beside the annotation file and, with ")
 
 
 def test_images_of_the_working_directory_are_named(image_folder):
     annotate(image_folder / "images" / "labels.tsv", "images/a.png\tone")
     found = find_dataset("images/labels.tsv")
     assert found.notes == (
-        f"images found only in the working directory {image_folder}, not beside it: 1 "
-        "(first: images/a.png)",
+        "images that are not beside the annotation file, but in the working directory "
+        f"{image_folder}: 1 (first: images/a.png)",
     )
     annotate(image_folder / "here.tsv", "images/a.png\tone")
     assert find_dataset("here.tsv").notes == ()
@@ -291,12 +291,12 @@ def test_labels_are_cleaned_when_asked(image_folder):
         ("a.txt", ['images/a.png\t[{"transcription": "x", "points": [[1]]}]'], "text detection"),
         ("a.txt", ["images/a.png\t377,117,463,117,465,130,378,130,one"], "looks like boxes"),
         ("a.json", [json.dumps({"images/a.png": {"polygons": [[1, 2]]}})], "text detection"),
-        ("a.json", ['{"images/a.png": "1", "images/a.png": "2"}'], "'images/a.png' is there twice"),
+        ("a.json", ['{"images/a.png": "1", "images/a.png": "2"}'], "'images/a.png' appears twice"),
         ("a.json", ['{"images/a.png": "1",'], "a.json:1: not JSON"),
-        ("a.jsonl", ['{"file_name": "images/a.png", "texte": "1"}'], "a.jsonl:1: .*is no image"),
-        ("a.csv", ["filename,size", "images/a.png,1"], "which of the columns filename, size is"),
-        ("a.csv", ["filename,text,label", "images/a.png,1,2"], "text and label could be it; rem"),
-        ("a.csv", ["filename,text,text", "images/a.png,1,2"], "text and text could be it; rem"),
+        ("a.jsonl", ['{"file_name": "images/a.png", "texte": "1"}'], "a.jsonl:1: .*is not an image"),
+        ("a.csv", ["filename,size", "images/a.png,1"], "no label among the columns filename, size; name"),
+        ("a.csv", ["filename,text,label", "images/a.png,1,2"], "text and label could both be"),
+        ("a.csv", ["filename,text,text", "images/a.png,1,2"], "text and text could both be"),
         ("a.csv", ["image,xmin,ymin,xmax,ymax,label", "images/a.png,1,2,3,4,x"], "look like boxes"),
         ("a.csv", ["image,label,x1,y1,x2,y2", "images/a.png,x,1,2,3,4"], "x1, y1, x2, y2 look l"),
         ("a.csv", ["filename,region_shape_attributes", "images/a.png,1"], "look like boxes"),
@@ -318,15 +318,15 @@ def test_a_file_of_another_kind_is_refused_with_what_it_looks_like(
     "name, rows, reason",
     [
         ("a.csv", ["images/a.png,1,50"], "has more than two columns"),
-        ("a.csv", ["filename,words", "images/a.png,1,50"], "has 3 columns, and the first row 2"),
+        ("a.csv", ["filename,words", "images/a.png,1,50"], "has 3 columns, but the header has 2"),
         (
             "a.csv",
             ["filename,text,region", "images/a.png,1"],
-            "has 2 columns, and the first row 3",
+            "has 2 columns, but the header has 3",
         ),
-        ("a.csv", ["filename,text", 'images/a.png,"one', 'two"'], "2 rows; a label is one line"),
+        ("a.csv", ["filename,text", 'images/a.png,"one', 'two"'], "the label has 2 rows. A quote"),
         ("a.json", ['{"images/a.png": "one\\ntwo"}'], "2 rows; a label is one line of text"),
-        ("a.json", ['{"images/a.png": 12}'], "the label 12 is not a text; put it in quotes"),
+        ("a.json", ['{"images/a.png": 12}'], "the label 12 is not a string; put it in quotes"),
         ("images/a.gt.txt", ["one", "two"], "2 rows; a label is one line of text"),
         ("a.tsv", ["~\0b.png\tone"], "no such image"),
     ],
@@ -389,7 +389,7 @@ def test_a_folder_without_labels_is_told_what_it_has(tmp_path, files, fix):
     for name in files:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(b"")
-    with pytest.raises(DatasetError, match=f"no data set there; name .*{fix}"):
+    with pytest.raises(DatasetError, match=f"no data set found; name .*{fix}"):
         find_entries(tmp_path)
 
 
@@ -461,8 +461,7 @@ def test_a_quote_that_goes_on_over_rows_is_reported_where_it_opens(image_folder)
     (fault,) = (row for row in found.rows if isinstance(row, Fault))
     assert fault.place == "a.csv:3"
     assert (
-        "3 rows; a label is one line of text. A quote opens here and closes in line 5"
-        in fault.reason
+        "the path or the label has 3 rows. A quote opens here and closes in row 5" in fault.reason
     )
     annotate(image_folder / "b.csv", *rows)
     reason = r"b.csv:3: cannot be read as CSV from here on .*, 'images/a.png,\"two,'"
@@ -476,7 +475,7 @@ def test_rows_that_a_cell_without_use_takes_up_are_counted(image_folder):
     found = find_dataset("a.csv")
     assert labels_of(found.entries) == ["3", "4"]
     assert found.notes[0].startswith(
-        "rows of several lines, because a quoted cell goes on: 1 (first: lines 2 to 4)"
+        "entries of several rows, because a quoted cell has line breaks: 1 (first: rows 2 to 4)"
     )
 
 
@@ -506,7 +505,7 @@ def test_numbers_at_the_end_of_most_names_are_reported(tmp_path):
 def test_images_that_no_row_names_are_counted(image_folder):
     annotate(image_folder / "images" / "labels.tsv", "a.png\tone", "../images/b.jpg\ttwo")
     assert find_dataset("images").notes == (
-        "images there without a row that can be used: 2 (first: images/com,ma.png)",
+        "images in the folder without a usable row: 2 (first: images/com,ma.png)",
     )
     assert find_dataset("images/labels.tsv").notes == (), "another file may have their labels"
     rows = ("a.png\tone", "b.jpg\ttwo", "with space.png\t3", "com,ma.png\t4")
@@ -588,7 +587,7 @@ def test_the_place_of_a_bad_image_is_named_once(image_folder):
 
 def test_a_label_of_several_parts_is_named_as_json_names_it(image_folder):
     Path("a.json").write_text('{"images/a.png": {"text": "a"}}')
-    with pytest.raises(DatasetError, match="is not a text but an object"):
+    with pytest.raises(DatasetError, match="is an object, not a string"):
         find_entries("a.json")
 
 

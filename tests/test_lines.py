@@ -196,7 +196,7 @@ def test_a_label_has_no_spaces_where_none_are_drawn():
 def test_lines_that_need_more_steps_than_they_have_are_redrawn_and_counted():
     stream = lines(alphabet="17", max_length=6, character_spacing=-20, fonts=[OPEN_SANS], **PLAIN)
     assert max(len(stream[k][1]) for k in range(20)) < 6
-    assert list(stream.redrawn) == ["the label needs more time steps than its image gives"]
+    assert list(stream.redrawn) == ["label too long for its image width"]
 
 
 def test_a_label_that_always_needs_more_steps_is_an_error_with_text_and_fix():
@@ -204,14 +204,14 @@ def test_a_label_that_always_needs_more_steps_is_an_error_with_text_and_fix():
         alphabet="1", min_length=6, max_length=6, character_spacing=-20, fonts=[OPEN_SANS], **PLAIN
     )
     with pytest.raises(
-        LineError, match=r"time steps.*'111111' in \d+ columns.*--character-spacing"
+        LineError, match=r"label too long.*'111111' in \d+ columns.*--character-spacing"
     ):
         stream[0]
 
 
 def test_the_attention_head_needs_no_time_step_between_equal_characters():
     options = LineOptions(alphabet="1", min_length=6, max_length=6, character_spacing=-12, **PLAIN)
-    with pytest.raises(LineError, match="time steps"):
+    with pytest.raises(LineError, match="label too long"):
         Lines(options, ModelSpec("1"), [OPEN_SANS])[0]
     assert Lines(options, ModelSpec("1", head="attention"), [OPEN_SANS])[0][1] == "111111"
 
@@ -258,7 +258,7 @@ def test_text_always_wider_than_a_fixed_width_is_an_error():
         ({"stretch": -0.1}, "--stretch -0.1: give a number"),
         ({"photo": 1.5}, "--photo 1.5: give a number"),
         ({"zoom": float("nan")}, "--zoom nan"),
-        ({"alphabet": " "}, "nothing but spaces"),
+        ({"alphabet": " "}, "has only spaces"),
         ({"background_type": 3, "image_dir": ROOT / "tests"}, "no pictures there"),
         ({"background_type": 3, "image_dir": Path("nowhere")}, "no pictures there"),
     ],

@@ -492,13 +492,13 @@ HOSTILE = {  # what a file does, and the message
         lambda path: rewrite(path, **{"model.weights.h5": None}), "no model.weights.h5 in it"
     ),
     "declared": (replaced(shape=(70_000_000, 11)), r"\(70000000, 11\) float32 is not in the"),
-    "compressed": (replaced(chunks=True, compression="gzip"), "compressed or in parts"),
-    "elsewhere": (replaced(external=[("/etc/hostname", 0, 10**6)]), "compressed or in parts"),
+    "compressed": (replaced(chunks=True, compression="gzip"), "compressed or chunked"),
+    "elsewhere": (replaced(external=[("/etc/hostname", 0, 10**6)]), "compressed or chunked"),
     "strings": (replaced(dtype="S4", data=np.zeros((16, 11), "S4")), "holds no numbers"),
     "a link out": (linked(h5py.ExternalLink("/etc/hostname", "/x")), "a link to another place"),
     "a soft link": (linked(h5py.SoftLink("/layers/dense/vars/0")), "a link to another place"),
     "many names": (with_weights(many_names), "more weights than the file has bytes"),
-    "not a number": (with_weights(not_a_number), "infinite or not numbers"),
+    "not a number": (with_weights(not_a_number), "infinite or NaN values"),
 }  # fmt: skip
 
 

@@ -66,7 +66,7 @@ def test_lines_that_changed_are_told_in_both_directions():
         "mine reads 1 line right that digits misreads, and misreads 1 that digits reads right. "
         "Such a difference may be chance (McNemar's exact test, p = 1)"
     )
-    assert "hardly chance" in compare(new * 40, old[3:4] * 200, "a", "b").verdict
+    assert "unlikely to be chance" in compare(new * 40, old[3:4] * 200, "a", "b").verdict
     assert "the same lines right, 40.0%" in compare(new, new, "mine", "digits").verdict
 
 

@@ -65,7 +65,7 @@ def test_a_run_folder_with_a_link_where_it_writes_is_refused(folder, tmp_path_fa
     if name == "config.json":
         mine.write_text(json.dumps(as_config(TrainOptions())))
     before = mine.read_text(), os.listdir(mine.parent)
-    message = rf"{name}: is a link, and a run that resumes would write .*; replace it with what it"
+    message = rf"{name}: is a link to .*, and resuming would write there; replace it with its"
     with pytest.raises(TrainError, match=message):
         resume(folder)
     assert (mine.read_text(), os.listdir(mine.parent)) == before
@@ -156,7 +156,7 @@ def test_progress_of_a_wrong_shape_never_starts_again_in_silence(folder, progres
     folder.checkpoint.write_bytes(checkpoint(progress))
     folder.checkpoint_before.write_bytes(checkpoint(PROGRESS | {"step": 3}))
     message = (
-        rf"checkpoint\.npz: is intact, but no checkpoint of this project \({reason}\); remove it"
+        rf"checkpoint\.npz: is intact, but not a checkpoint of ocr_simple \({reason}\); remove it"
     )
     with pytest.raises(TrainError, match=message):
         folder.last_checkpoint()

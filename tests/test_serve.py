@@ -485,7 +485,7 @@ def test_a_token_that_cannot_be_sent_is_refused_at_start(exported, monkeypatch, 
     monkeypatch.setenv("OCR_TOKEN", token)
     assert run_aocr("serve", exported) == 2
     error = capsys.readouterr().err
-    assert "OCR_TOKEN" in error and "cannot stand in a header" in error and len(error) < 300
+    assert "OCR_TOKEN" in error and "cannot be sent in a header" in error and len(error) < 300
 
 
 # --- the files of a version ---------------------------------------------------------------------

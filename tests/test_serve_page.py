@@ -148,7 +148,7 @@ def test_many_readings_that_are_kept_nowhere_are_not_cleared_at_once(page):
     drop(page, *[METER] * 12)
     wait_for_status(page, "12 images read")
     page.locator("#clear").click()
-    wait_for_status(page, "12 readings were neither copied nor saved")
+    wait_for_status(page, "12 readings have not been copied or downloaded")
     assert len(rows(page)) == 12
     page.locator("#copy").click()
     wait_for_status(page, "12 rows copied")

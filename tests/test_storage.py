@@ -191,7 +191,7 @@ def test_training_test_predict_and_export_work_in_a_bucket(
     results = ["--output-dir", f"{faulty}/results"]
     assert run_aocr("test", made, "--model-dir", run, *results, *log) == 0
     assert "report.md" in storage.list_files(f"{faulty}/results")
-    assert f"report: {faulty}/results/report.md" in capsys.readouterr().out
+    assert f"Report: {faulty}/results/report.md" in capsys.readouterr().out
     images = f"{faulty}/images"
     assert run_aocr("predict", images, "--model-dir", run, "--format", "tsv") == 0
     there = [line.split("\t") for line in capsys.readouterr().out.splitlines()]

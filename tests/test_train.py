@@ -212,7 +212,7 @@ def test_the_command_printed_at_an_interrupt_resumes_the_run(
         (
             KeyboardInterrupt,
             130,
-            "Interrupted outside of the training steps; the same command resumes",
+            "Interrupted outside the training steps; the same command resumes",
         ),
         (MemoryError, 2, "train.py: not enough memory; give a smaller --batch-size"),
         (RuntimeError("RESOURCE_EXHAUSTED: Out of memory"), 2, "train.py: not enough memory; give"),
@@ -342,7 +342,7 @@ def test_a_removed_folder_is_reported(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(train.Progress, "validated", lambda *_: shutil.rmtree(tmp_path / "run"))
     assert run(tmp_path / "run") == 2
     error = capsys.readouterr().err
-    assert "run: was removed during the run; the same command starts again" in error
+    assert "run: was removed during the run; the same command starts a new run" in error
     assert "Traceback" not in error
 
 
@@ -452,7 +452,7 @@ STILL = ["--learning-rate", "1e-12", "--average", "0", "--steps", "5"]  # nothin
 
 def test_it_stops_after_validations_without_fewer_errors(tmp_path, capsys):
     assert run(tmp_path / "run", *STILL, "--patience", "2") == 0
-    assert "Stopped early: 2 validations without fewer errors" in capsys.readouterr().err
+    assert "Stopped early: 2 validations did not reduce the errors" in capsys.readouterr().err
     assert len((tmp_path / "run" / "metrics.csv").read_text().split()) == 1 + 3
 
 
@@ -657,13 +657,13 @@ def test_the_checkpoint_before_is_used_for_a_damaged_one(how, finished, capsys):
     with np.load(finished / "kept.npz") as kept:
         assert all(np.array_equal(found[name], kept[name]) for name in found)
     assert json.loads(str(found["progress"]))["step"] == 1
-    assert "resuming from the one before, checkpoint.before.npz" in capsys.readouterr().err
+    assert "resuming from the previous checkpoint, checkpoint.before.npz" in capsys.readouterr().err
 
 
 def test_a_run_resumes_from_the_checkpoint_before_a_damaged_one(finished, short_run, capsys):
     damage(finished / "checkpoint.npz", "a bit")
     assert run(finished) == 0
-    assert "resuming from the one before" in capsys.readouterr().err
+    assert "resuming from the previous checkpoint" in capsys.readouterr().err
     assert same_run(finished, short_run)
 
 

@@ -70,7 +70,7 @@ def test_images_are_shown_in_the_box_that_the_model_would_keep(labelled_folder, 
         np.asarray(preview("--dataset", labelled_folder, *more)[1])
         for more in ([], ["--crops", box])
     )
-    assert "read in the box that the model keeps" in capsys.readouterr().out
+    assert "read in the model's box" in capsys.readouterr().out
     assert whole.shape != boxed.shape or (whole != boxed).any()
 
 
@@ -92,7 +92,7 @@ def test_a_file_of_the_user_is_not_replaced(preview, capsys):
     FILE.write_bytes(b"mine")
     options = parse(TrainOptions, ["--preview", "--fonts", "matplotlib"])
     assert training_preview.run(options, "train.py") == 2
-    assert "is not replaced; rename it" in capsys.readouterr().err
+    assert "is not overwritten; rename it" in capsys.readouterr().err
     assert FILE.read_bytes() == b"mine"
 
 
@@ -100,7 +100,7 @@ def test_a_folder_that_is_read_gets_no_picture(labelled_folder, monkeypatch, cap
     monkeypatch.chdir(labelled_folder)
     options = parse(TrainOptions, ["--preview", "--dataset", "."])
     assert training_preview.run(options, "train.py") == 2
-    assert "is in the folder ., which is read" in capsys.readouterr().err
+    assert "is in the data set's folder ." in capsys.readouterr().err
     assert not FILE.exists()
 
 

@@ -30,7 +30,7 @@ def test_lines_and_characters_are_counted():
 
 
 def test_few_lines_are_reported_with_their_interval():
-    assert "15 to 85 % (95 % interval)" in validation().summary()
+    assert "a 95 % interval of 15 to 85 %" in validation().summary()
     many = Validation(1, 1.0, 0.0, math.nan, ["1"] * 100, ["1"] * 100, ["a"] * 100, [])
     assert "interval" not in many.summary() and str(many) == "exact 100.0%, CER 0.00%"
 

@@ -67,5 +67,5 @@ def test_the_folder_is_replaced_unless_it_was_changed(tmp_path, runtime):
     folder = write(tmp_path / "web")
     export_files.check_replaceable(tmp_path, ["web"])
     (folder / "mine.txt").write_text("mine")
-    with pytest.raises(ValueError, match="not replaced"):
+    with pytest.raises(ValueError, match="not overwritten"):
         export_files.check_replaceable(tmp_path, ["web"])

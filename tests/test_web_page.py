@@ -363,7 +363,7 @@ def test_a_newer_version_is_shown_and_so_is_another_program(browser, exported, t
 def test_a_page_without_its_scripts_says_what_it_needs(browser, exported):
     page = browser.new_page()
     page.goto((exported.path / "index.html").as_uri())
-    page.locator("#unstarted", has_text="needs a web server").wait_for(timeout=20_000)
+    page.locator("#unstarted", has_text="from a web server").wait_for(timeout=20_000)
     page.close()
 
 

@@ -68,12 +68,12 @@ def run(options: AocrTrainOptions) -> int:
                 os.replace(choice.drawn_texts(made), made / choice.TEXTS)
                 again = dataclasses.replace(again, strings_file=folder / choice.TEXTS)
     except KeyboardInterrupt:
-        kept = f"; {folder} is as it was" if folder.exists() else ""
-        log(f"Stopped before its end: nothing of this training is kept{kept}")
+        kept = f"; {folder} is unchanged" if folder.exists() else ""
+        log(f"Stopped: nothing of this training was saved{kept}")
         raise
     labels = 0 if chosen.validation else len(entries)
     _say_result(comparison, folder, str(chosen.init_from), unseen.in_time, labels)
-    say(f"A training with these options, to repeat or to change:\n\n{choice.command_of(again)}")
+    say(f"To train with these options again, or with others:\n\n{choice.command_of(again)}")
     return 0
 
 
@@ -94,12 +94,12 @@ def _folder(options: AocrTrainOptions) -> Path:
     if folder == AocrTrainOptions.model_dir:
         folder = model_folder(options.dataset[0])
     if storage.url_of(folder):
-        raise ValueError(f"--model-dir {folder}: --auto writes to a folder of this computer")
+        raise ValueError(f"--model-dir {folder}: --auto writes only to a local folder; name one")
     for dataset in (*options.dataset, *options.validation):
         if not storage.url_of(dataset) and holds(folder, dataset):
             raise ValueError(
-                f"--model-dir {folder}: the pictures of {dataset} are in there, and a training "
-                "moves what is in its folder aside; name another folder"
+                f"--model-dir {folder}: holds the pictures of {dataset}, which a training would "
+                "move aside; name another folder"
             )
     return folder
 
@@ -138,7 +138,7 @@ def _train(
                 log(f"There is time for {steps} steps of each fold")
             finally:
                 shutil.rmtree(folds, ignore_errors=True)
-        log("There is no time for five folds: one model is trained, and a part kept to validate it")
+        log("Not enough time for five folds: one model is trained, a part of the images validates")
     return _train_one(chosen, clock, temperature)
 
 
@@ -165,7 +165,7 @@ def _train_one(
             return planned, *trainings.best_of(models, unseen, temperature)
         except trainings.NoTimeForSteps as slow:
             steps = max(trainings.LEAST_STEPS, slow.steps)
-            log(f"There is time for {steps} steps: the training begins again with them")
+            log(f"There is time for only {steps} steps: the training starts again with them")
             earlier.append(networks.load(planned.model_dir / BEST))
             shutil.rmtree(planned.model_dir)
     raise AssertionError("the last training is not strict")
@@ -197,7 +197,7 @@ def _compare(
     else:
         shutil.copyfile(find_model(start), best)
     if reason := networks.save_onnx(best):
-        log(f"Read with Keras, without an ONNX file: {reason}")
+        log(f"No ONNX file was written ({reason}); the model is read with Keras")
     pixels, dataset = [x for x, _, _ in unseen.examples], list(map(absolute, chosen.dataset))
     comparison.write(start, pixels, folder, unseen.in_time, dataset)
     return comparison
@@ -209,12 +209,12 @@ def _say_result(
     """Print how the models compare, and what to do next. labels: how many could be tested."""
     say(f"{comparison.figures(start)}\n{comparison.changes()}: {folder / LIST}, {PICTURE}")
     if (count := len(comparison.after)) < FEW_UNSEEN:
-        all_of_them = f"; with more time, all {labels} labelled images are tested: --minutes 15"
+        all_of_them = f"; with more time (--minutes 15), all {labels} labelled images are tested"
         fix = all_of_them if count < labels else "; label more"
         say(f"Too few unseen images ({count}) to tell which model is better{fix}")
     if not in_time:
-        say("The time was up before the training was done; --minutes gives it more")
+        say("The time was up before the training was done; give more --minutes")
     if not comparison.is_better:
         advice = "; more labels help most" if in_time else ""
-        say(f"The trained model is not better, so {folder} holds {start}{advice}")
+        say(f"The trained model is not better; {folder} holds {start} instead{advice}")
     say(f"Read your own images with: {choice.reading_command(folder)}")

@@ -43,7 +43,7 @@ class BeforeAfter(NamedTuple):
         return "now wrong" if self.before[i].exact else "still wrong"
 
     def figures(self, start: str) -> str:
-        """The share of images that are read right, before and after, for people."""
+        """The share of images that are read correctly, before and after, for people."""
         before, after = (sum(r.exact for r in each) / len(each) for each in self)
         count = len(self.after)
         return (

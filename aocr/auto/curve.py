@@ -68,7 +68,7 @@ def announce(labelled: int, steps: int) -> None:
     minutes = max(1, round(len(parts) * (STARTING + SECONDS * steps) / 60))
     say(
         f"After the diagnosis, --curve trains on {', '.join(map(str, parts[:-1]))} and {parts[-1]} "
-        f"labels, {steps:,} steps each, and reads {kept} other pictures. This takes about "
+        f"labels for {steps:,} steps each, then reads {kept} other pictures. This takes about "
         f"{counted(minutes, 'minute')} more on two processor cores",
         sys.stderr,
     )
@@ -139,16 +139,16 @@ def verdict(points: Sequence[Point], steps: int) -> str:
     pairs = [(a.exact, b.exact) for a, b in zip(half.readings, whole.readings, strict=True)]
     gained, lost = pairs.count((False, True)), pairs.count((True, False))
     chance = mcnemar(gained, lost) > LIKELY
-    more = counted(gained - lost, "picture") + " more"
+    more = f"With twice the labels, {counted(gained - lost, 'more picture')} read correctly"
     if whole.right >= NEARLY_ALL * len(pairs):
-        found = "Nearly all are read right: more labels have little left to bring."
+        found = "Nearly all are read correctly: more labels can improve little."
     elif gained > lost and not chance:
-        found = f"Twice the labels read {more}, hardly by chance: more labels will bring more."
+        found = f"{more}, which is unlikely to be chance: more labels will help."
     elif gained > lost:
-        found = f"Twice the labels read {more}, which may be chance. More labels may bring more."
+        found = f"{more}, which may be chance. More labels may help."
     else:
         found = (
-            "Twice the labels read no more of these few pictures. Look at what is misread before "
+            "Twice the labels did not help on these few pictures. Look at the misread ones before "
             "you label many more."
         )
     return f"{found}\nEach training had only {steps:,} steps; aocr train --auto trains longer."

@@ -137,7 +137,7 @@ def train_part(
     except OutOfTime:
         assert watch.latest is not None
         validation, in_time = watch.latest, False
-        log("The time is up: the best model so far is kept")
+        log("The time is up; the best model so far is kept")
     file = options.model_dir / BEST
     best = with_temperature(models.load(file), temperature)
     models.save(best, file)

@@ -114,7 +114,7 @@ def next_step(folder: str, labels: int, model: str, how: Sequence[str] = ()) -> 
     place = shlex.quote(folder)
     train = " ".join((f"    aocr train {place} --auto", *how))
     if labels >= LEAST_LABELS:
-        return f"Next, train on your labels, without choosing:\n\n{train}"
+        return f"Next, train on your labels; the options are chosen for you:\n\n{train}"
     return (
         f"Next, label some of them ({GOOD_START} are a good start), and train on the labels:\n\n"
         f"    aocr label {place} --model {model}\n{train}"
@@ -205,8 +205,8 @@ def _height(seen: Observations, advice: Advice) -> int:
     height = next((rows for rows in higher if not _why_more(seen, rows)), HEIGHTS[-1])
     advice.notes.append(
         f"--height {height}, because {reason}. No shipped model has that height, so the training "
-        "starts from scratch. Pictures cropped closer to the line read better, and can start from "
-        "a shipped model."
+        "starts from scratch. Pictures cropped closer to the line are read better, and the "
+        "training can then start from a shipped model."
     )
     return height
 

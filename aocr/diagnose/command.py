@@ -57,7 +57,7 @@ def run(options: DiagnoseOptions, _: list[str]) -> int:
     few = few_fonts(fonts)
     lines = {name: draw_recipe(name, few, options.lines, options.seed) for name in COMPARED}
 
-    say(f"Comparing them as the models {' and '.join(MODELS)} see them", sys.stderr)
+    say(f"Comparing them by features of the models {' and '.join(MODELS)}", sys.stderr)
     devices.prepare()
     from aocr.diagnose.features import Features
     from inference import Recognizer
@@ -95,7 +95,8 @@ def _load(options: DiagnoseOptions) -> tuple[Found, Path | None]:
         listed = [each for each in listed if os.path.realpath(each.entry.file) != ours]
     found = load(listed, faults, options.pictures)
     if found.faults:
-        say(f"cannot be used: {len(found.faults):,}{fault_list(found.faults)}", sys.stderr)
+        count = f"{len(found.faults):,}"
+        say(f"Images that cannot be used: {count}{fault_list(found.faults)}", sys.stderr)
     if not found.pictures:
         raise ValueError(f"{options.folder}: none of its {found.total:,} images can be read")
     return found, sheet

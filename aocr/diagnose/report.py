@@ -18,14 +18,14 @@ KNOWN = 0.8  # mean confidence from which a model knows this kind of picture
 MOSTLY_FAR = 0.5  # share of pictures that are far from all recipes
 CONFUSIONS = 8  # that are listed
 FIGURES = {  # how each figure is shown: title, and format of its value
-    "ink_height": ("height of the ink, of the picture's", "{:.0%}"),
+    "ink_height": ("height of the ink, share of the picture", "{:.0%}"),
     "contrast": ("contrast, in grey levels", "{:.0f}"),
     "light_ink": ("pictures with light ink", "{:.0%}"),
-    "sharpness": ("sharpness of edges, 1 is sharp", "{:.2f}"),
+    "sharpness": ("sharpness of edges (1: sharp)", "{:.2f}"),
     "noise": ("noise, in grey levels", "{:.1f}"),
-    "slant": ("slant, in heights", "{:+.2f}"),
-    "stroke": ("width of strokes, of the ink's height", "{:.0%}"),
-    "density": ("strokes along one height of ink", "{:.1f}"),
+    "slant": ("slant: shift to the right, per height", "{:+.2f}"),
+    "stroke": ("stroke width, share of the ink height", "{:.0%}"),
+    "density": ("strokes in a width of one ink height", "{:.1f}"),
     "frame": ("pictures with a line along them", "{:.0%}"),
 }
 
@@ -68,12 +68,13 @@ def verdict(nearness: Nearness) -> str:
     if len(ranked) > 1 and nearness.is_undecided():
         other, second = ranked[1]
         lines.append(
-            f"This may be chance: {other} is the nearest for {second:,}. Look at the sheet."
+            f"This may be chance: {other} is the nearest for {second:,}. Look at the picture of "
+            "--sheet."
         )
     elif 2 * count < total:
         lines.append(
             "No recipe stands out. Pictures of many kinds need several; if yours are all of one "
-            "kind, no recipe draws it well, and labels of your own matter more."
+            "kind, no recipe draws it well, and labelling your pictures matters more."
         )
     if total < FEW:
         lines.append(
@@ -82,8 +83,8 @@ def verdict(nearness: Nearness) -> str:
     if (far := nearness.far.mean()) >= MOSTLY_FAR:
         lines.append(
             f"{far:.0%} of the pictures are farther from every recipe than its own lines are: no "
-            "recipe draws such pictures. Do not expect much of generated lines alone; label some "
-            "of the pictures, and train with them."
+            "recipe draws such pictures. Generated lines alone are unlikely to be enough; label "
+            "some of the pictures, and train on them."
         )
     return "\n".join(lines)
 
@@ -93,9 +94,9 @@ def fonts_note(fonts: Sequence[str], lacking: Sequence[str]) -> str:
     if not lacking:
         return ""
     return (
-        f"No fonts of their own in --fonts {' '.join(fonts)}: {', '.join(lacking)}. Their lines "
-        "were drawn in common fonts, so pictures of these kinds may be taken for others. make "
-        "fonts makes such fonts, which are used then."
+        f"--fonts {' '.join(fonts)} has no special fonts for: {', '.join(lacking)}. Their lines "
+        "were drawn in common fonts, so pictures of these kinds may be taken for others. Run make "
+        "fonts to make such fonts; they are then used by default."
     )
 
 
@@ -121,8 +122,8 @@ def readings_note(confidences: dict[str, float]) -> str:
     note = f"Mean confidence of the shipped models: {shown}"
     if max(confidences.values()) < KNOWN:
         note += (
-            f"\nNeither is sure (over {KNOWN:.0%}): this kind of picture, or its characters, is "
-            "new to them. Train for it."
+            f"\nNeither reaches {KNOWN:.0%}: this kind of picture, or its characters, is new to "
+            "them. Train a model for it."
         )
     return note
 
@@ -135,8 +136,8 @@ def errors_note(readings: Sequence[Reading], model: str) -> str:
         f"labelled pictures, CER {found.cer:.0%}"
     ]
     confusions = [
-        f"{visible(c.truth) if c.truth else 'nothing'} as "
-        f"{visible(c.read) if c.read else 'nothing'} {c.count:,}x"
+        f"{visible(c.truth) if c.truth else 'nothing'} read as "
+        f"{visible(c.read) if c.read else 'nothing'} ({c.count:,}x)"
         for c in found.confusions[:CONFUSIONS]
     ]
     if confusions:

@@ -93,7 +93,8 @@ def run(options: LabelPageOptions, _: list[str]) -> int:
         known = len(session.answers)
         say(
             f"{folder}: {counted(len(images), 'picture')}, {known:,} labelled or left out already. "
-            f"Reading with {storage.display_name(model)}\nLabel them at {address}; Ctrl-C ends",
+            f"Reading with {storage.display_name(model)}\nLabel them at {address}; press Ctrl-C "
+            "to stop",
             sys.stderr,
         )
         shared = Labelling(session, images, reader, training, about)
@@ -119,11 +120,11 @@ def _ending(folder: Path, file: LabelsFile, labels: int) -> str:
     written = file.labels.path.exists()  # labels in another layout are written with an answer
     found = f"{counted(labels, 'label')} in {file.labels.path if written else folder}"
     if labels < LEAST_LABELS:
-        return f"{found}; a training needs {LEAST_LABELS}, and {GOOD_START} are a good start"
+        return f"{found}; training needs {LEAST_LABELS}, and {GOOD_START} are a good start"
     given = shlex.quote(str(folder))
     return (
         f"{found}\nTrain on them with: aocr train {given} --auto\n"
-        f"Or, if they were set aside, compare models on them: aocr test {given} --model MODEL"
+        f"Or, if you set these images aside for testing: aocr test {given} --model MODEL"
     )
 
 
@@ -132,12 +133,14 @@ def _check_folder(given: Path | None) -> Path:
     if given is None:
         raise ValueError("name the FOLDER with your pictures: aocr label my_images/")
     if storage.url_of(given):
-        raise ValueError(f"{storage.url_of(given)}: labels are written to local folders; copy it")
+        raise ValueError(
+            f"{storage.url_of(given)}: is in a bucket; copy it to a local folder first"
+        )
     folder = Path(os.path.expanduser(given))
     if folder.is_file():
         raise ValueError(f"{folder}: is a file; name the folder that it is in")
     if not folder.is_dir():
-        raise ValueError(f"{folder}: no such folder")
+        raise ValueError(f"{folder}: no such folder; name the folder with your pictures")
     storage.check_writable(folder, "FOLDER")
     return folder
 
@@ -150,7 +153,7 @@ def pictures_in(folder: Path) -> list[Path]:
     usable = [image for image in found if can_be_named(image.relative_to(folder).as_posix())]
     if len(usable) < len(found):
         others = [printable(str(image)) for image in sorted(set(found) - set(usable))]
-        reason = "its name has a tab, a line break, a space at an end, or is not Unicode; rename it"
+        reason = "a name with a tab, a line break, a space at an end, or not in Unicode; rename it"
         message = f"{counted(len(others), 'picture')} left out ({reason}):{first_ten(others)}"
         if not usable:
             raise ValueError(f"{folder}: {message}")

@@ -125,8 +125,8 @@ class LabelsFile:
         if faults := sum(isinstance(row, Fault) for row in found):
             listing = f"aocr check {shlex.quote(str(self.folder))}"
             self.notes.append(
-                f"{path}: {counted(faults, 'row')} cannot be used, and stay as they are until "
-                f"their pictures are answered; {listing} lists them"
+                f"{path}: {counted(faults, 'row')} cannot be used; they stay unchanged until you "
+                f"answer their pictures. {listing} lists them"
             )
         rows = []
         for number, row in sorted(zip(numbers, found)):
@@ -154,8 +154,8 @@ class LabelsFile:
             )
         if entries:
             self.notes.append(
-                f"{self.folder}: {counted(len(entries), 'label')} from {source}; "
-                f"they are written to {LABELS} with the first answer"
+                f"{self.folder}: {counted(len(entries), 'label')} from {source}; your first answer "
+                f"writes them to {LABELS}"
             )
         rows = []
         for entry in entries:

@@ -32,7 +32,7 @@ async function ask(route, content = {}) {
   if (answer.status === 409) { elsewhere(found.error); return null; }
   if (answer.status === 410) {
     await open();
-    if (page && route !== "state") say("aocr label was started again. What you did last was not taken: do it again.", true);
+    if (page && route !== "state") say("aocr label was started again. Your last action was not saved: repeat it.", true);
     return null;
   }
   throw new Error(found.error);
@@ -54,7 +54,7 @@ async function act(route, content) {
 }
 
 const whatFailed = error => error instanceof TypeError
-  ? "aocr label does not answer: is it still running? All answers that it took are on disk." : error.message;
+  ? "aocr label does not answer. Is it still running? All answers that it accepted are saved." : error.message;
 
 async function open(take = false) {
   clearTimeout(timer);
@@ -119,10 +119,10 @@ function show(found) {
   const picture = state.picture;
   $("work").hidden = !picture;
   $("done").hidden = Boolean(picture);
-  $("title").textContent = state.reviewing ? "Go through the labels" : "Label pictures";
+  $("title").textContent = state.reviewing ? "Review the labels" : "Label pictures";
   $("again").hidden = !picture || !(state.reviewing || state.labelled + state.left_out);
   $("again").textContent = state.reviewing ? "Return to labelling"
-    : state.suspected ? `Go through the labels, ${count(state.suspected, "suspected error")} first` : "Go through the labels";
+    : state.suspected ? `Review the labels, ${count(state.suspected, "suspected error")} first` : "Review the labels";
   for (const button of document.querySelectorAll(".back")) button.disabled = !state.last;
   if (!picture) {
     crop = null;
@@ -156,7 +156,7 @@ function figures() {
 
 function finish() {
   const reviewed = state.reviewing;
-  $("done-title").textContent = reviewed ? "All labels were looked at"
+  $("done-title").textContent = reviewed ? "All labels reviewed"
     : `All pictures are done: ${count(state.labelled, "label")}, ${state.left_out.toLocaleString("en")} left out`;
   $("then").hidden = state.labelled < state.training.needed || state.training.running;
   document.querySelector("#done .again").textContent = $("again").textContent;
@@ -186,7 +186,7 @@ function training() {
     : failed ? `The training failed: ${(lines[lines.length - 1] ?? "it ended without a message").replace(/^aocr: /, "")}`
     : stopped ? "The training was stopped; nothing has changed."
     : result.length ? result.join("\n").replace(" -> ", " → ")
-    : lacking > 0 ? `${needed} labels are needed: ${lacking} more. ${good} are a good start.`
+    : lacking > 0 ? `${needed} labels are needed, ${lacking} more than now. ${good} are a good start.`
     : `Takes up to ${count(minutes, "minute")} on two processor cores. You can keep labelling.`);
 }
 
@@ -263,8 +263,8 @@ function describe(picture) {
     : reading && !reading.text ? "(blank)" : "Type the text";
   if ($("status").classList.contains("error") || !state.last) return;
   const {name, kind, label, boxes} = state.last;
-  const reach = boxes > 1 ? count(boxes, "picture") : "this picture alone";
-  tell("status", kind === "box" ? `Last: the box of ${name}, for ${reach}`
+  const reach = boxes > 1 ? count(boxes, "picture") : "this picture only";
+  tell("status", kind === "box" ? `Last: box of ${name}, applied to ${reach}`
     : `Last: ${name}, ${kind === "label" ? label && isolated(label) || "blank" : KINDS[kind]}`);
 }
 

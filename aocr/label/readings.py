@@ -151,7 +151,7 @@ class BackgroundReader:
                 with WorkerPool(1, _load_model, self.model) as self._pool:
                     self._read_wanted(self._pool)
             except BrokenExecutor:
-                self._wait("the process that reads ended: is the model damaged, or memory full?")
+                self._wait("the process that reads ended; the model may be damaged, or memory full")
             except Exception as error:  # labels can still be typed
                 self._wait(str(error))
 

@@ -48,12 +48,12 @@ def _what_is_kept(figures: dict[str, Any], model_dir: Path) -> str:
     """Which model reads the pictures from now on, and where it is."""
     late = "" if figures["in_time"] else "The time was up before the training was done. "
     if figures["better"]:
-        return f"{late}The new model reads the pictures from now on. It is in {model_dir}"
-    kept = f"The trained model is not better, so {model_dir} holds {figures['start']}. "
+        return f"{late}The new model now reads the pictures. It is in {model_dir}"
+    kept = f"The trained model is not better; {model_dir} holds {figures['start']} instead. "
     more = (
-        "More labels help most: label some, and train again"
+        "More labels help most: label more and train again"
         if figures["in_time"]
-        else ("More time helps: end aocr label, and give aocr train --auto more --minutes")
+        else "More time helps: stop aocr label, and run aocr train --auto with more --minutes"
     )
     return late + kept + more
 

@@ -111,7 +111,7 @@ def run(options: ServeOptions, _: list[str]) -> int:
     check_token(options.token)
     allowed_hosts(options.host, options.allowed_host)  # an error comes before a model is loaded
     most = connections_that_fit(options.max_connections)
-    # whoever likes can cause its messages, of any length
+    # any client can cause its messages, of any length
     logging.getLogger("python_multipart").setLevel(logging.CRITICAL)
     listening = Listener(listen(options.host, options.port), most)
     app = application(Service(options, load_served(options, found)))
@@ -123,7 +123,8 @@ def run(options: ServeOptions, _: list[str]) -> int:
     version = f"version {found.name} of " if options.folder else ""
     say(f"Serving {version}{where} at http://{address}", sys.stderr)
     if most < options.max_connections:
-        print(f"Warning: at most {most} connections: see ulimit -n", file=sys.stderr)
+        limit = "raise the limit of open files (ulimit -n)"
+        print(f"Warning: only {most} connections are possible; {limit}", file=sys.stderr)
     if options.host not in LOOPBACK and not options.token:
         print(
             "Warning: anyone who can reach this machine can use the server. Set OCR_TOKEN to "
@@ -180,6 +181,6 @@ def check_token(token: str) -> None:
     """Raise ValueError for a token that a client could not send in a header."""
     if token and not re.fullmatch(r"[!-~]([ -~]{0,4094}[!-~])?", token):
         raise ValueError(
-            "the token (OCR_TOKEN or --token) cannot stand in a header; give up to 4,096 letters, "
-            "digits and signs of ASCII, without spaces at its ends"
+            "the token (OCR_TOKEN or --token) cannot be sent in a header; give up to 4,096 "
+            "printable ASCII characters, without spaces at its ends"
         )

@@ -65,11 +65,13 @@ def connections_that_fit(asked: int) -> int:
     if soft != resource.RLIM_INFINITY and soft < MOST_DESCRIPTORS:
         raised = MOST_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, MOST_DESCRIPTORS)
         soft = max(soft, raised)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        with contextlib.suppress(ValueError, OSError):  # macOS has a limit below the hard one
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     fit = asked if soft == resource.RLIM_INFINITY else min(asked, soft - RESERVED)
     if fit < min(asked, LEAST_CONNECTIONS):
         raise ValueError(
-            f"ulimit -n {soft}: too few files may be open; the server needs at least "
+            f"ulimit -n {soft}: too few files may be open; raise it to at least "
             f"{RESERVED + LEAST_CONNECTIONS}"
         )
     return fit
@@ -123,7 +125,7 @@ class Listener(socket.socket):
         return connection, address
 
     def _log(self, message: str) -> None:
-        """Log, but not more often than once a minute: whoever likes can cause these messages."""
+        """Log at most once a minute, because any client can cause these messages."""
         self._refused += 1
         if time.monotonic() - self._logged >= LOG_EVERY:
             logger.warning("%s; %d since the last such message", message, self._refused)
@@ -172,7 +174,7 @@ class Connection(H11Protocol):
             return
         if not self.has_request and not unread and now - self.waits_since > timeout:
             if self.conn.trailing_data[0] and not self.transport.is_closing():
-                message = f"the head of the request did not arrive within {timeout:g} seconds"
+                message = f"the headers of the request did not arrive within {timeout:g} seconds"
                 self.transport.write(whole_answer(408, message))
             self.transport.close()
 

@@ -29,6 +29,10 @@ class Busy(Exception):
     """An image cannot be decoded for now: too many that take long wait, or memory is short."""
 
 
+class NotTried(Stopped):
+    """An image that was not decoded, because another one of its request takes too long."""
+
+
 class Lane:
     """A queue, and the processes that work on it."""
 
@@ -91,7 +95,7 @@ class Decoders:
         """function(*args), which decodes an image. Raises what it raises, Stopped and Busy."""
         async with turns.free:
             if turns.stopped:
-                raise Stopped("another image of the request takes too long")
+                raise NotTried("another image of the request takes too long")
             if not turns.slow:
                 try:
                     return await self.first.run(function, *args)

@@ -21,7 +21,7 @@ export function takeImages(reading, most) {
 export function useBox(crop) { box = crop; }
 
 const boxSize = () => `${box.size[0]} × ${box.size[1]} pixels`;
-export const aboutBox = () => box ? ` In images of ${boxSize()} only the marked box is read; of other sizes, the whole image.` : "";
+export const aboutBox = () => box ? ` Images of ${boxSize()} are read only in the marked box, other sizes whole.` : "";
 
 // Read images. framed: whether the user has chosen the part of the picture already.
 export function add(files, framed = false) {
@@ -186,7 +186,7 @@ addEventListener("paste", event => {
 });
 $("clear").addEventListener("click", () => {
   if (unsaved > WORTH_ASKING && !warned) {
-    $("status").textContent = `${unsaved} readings were neither copied nor saved. “Clear” again drops them.`;
+    $("status").textContent = `${unsaved} readings have not been copied or downloaded. Press Clear again to discard them.`;
     warned = true;
     return;
   }
@@ -229,12 +229,12 @@ $("copy").addEventListener("click", async () => {
     area.remove();
     $("copy").focus();
   }
-  $("status").textContent = copied ? kept("copied") : "The browser does not let this page copy: download the texts.";
+  $("status").textContent = copied ? kept("copied") : "This browser does not allow copying: use Download TSV.";
 });
 $("save").addEventListener("click", () => {
   const address = URL.createObjectURL(new Blob([table()], {type: "text/tab-separated-values"}));
   make("a", {href: address, download: "texts.tsv"}).click();
   setTimeout(() => URL.revokeObjectURL(address), 1000);
-  $("status").textContent = kept("saved");
+  $("status").textContent = kept("downloaded");
 });
 addEventListener("beforeunload", event => { if (unsaved > WORTH_ASKING) event.preventDefault(); });

@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from aocr.options import ServeOptions
 from aocr.server import answers, predict_api
-from aocr.server.decoders import Busy, Decoders, Turns
+from aocr.server.decoders import Busy, Decoders, NotTried, Turns
 from aocr.server.engine_model import AnyModel
 from aocr.server.queue import BatchQueue
 from aocr.server.served_line import ServedLine
@@ -190,6 +190,8 @@ class Service:
             )
         except ImageError as error:
             return error
+        except NotTried as reason:
+            return ImageError(f"{name}: not read ({reason}); send it in another request")
         except Stopped as stopped:
             message = f"{name}: cannot be decoded ({stopped}); save it again as PNG or JPEG"
             return ImageError(message)
@@ -241,4 +243,6 @@ class Service:
             raise HTTPException(404, f"no model named {shown(name)}; {serves}")
         if version not in (None, self.model.version):
             served = self.model.version
-            raise HTTPException(404, f"version {version} is not served; {served} is")
+            raise HTTPException(
+                404, f"version {version} is not served; this server serves {served}"
+            )

@@ -18,7 +18,7 @@ export function prepareCamera(read, keep) {
   $("live").addEventListener("keydown", event => { if (event.key === "Escape") close(); });
   $("size").addEventListener("input", () => { forget(); drawFrame(); });
   document.addEventListener("visibilitychange", () => {
-    if (document.hidden && stream) closeFor("The camera was closed, as the page was not in view.");
+    if (document.hidden && stream) closeFor("The camera was closed because the page was hidden.");
   });
 }
 
@@ -42,8 +42,8 @@ async function open(read) {
     await $("video").play();
   } catch (error) {
     close();
-    const reasons = {NotAllowedError: "it is not allowed here; allow it beside the page's address", NotFoundError: "there is none"};
-    $("status").textContent = `No camera: ${reasons[error.name] ?? error.message}.`;
+    const reasons = {NotAllowedError: "access is blocked; allow it in the browser's address bar", NotFoundError: "none was found"};
+    $("status").textContent = `Camera not available: ${reasons[error.name] ?? error.message}.`;
     return;
   }
   $("start").disabled = false;

@@ -148,11 +148,11 @@ def _locate(dataset: str | os.PathLike, how: LabelOptions) -> list[tuple[Kind, P
         return found
     if how.labels_from_names and parts:
         raise NoDatasetError(
-            f"{dataset}: no images there, whose names --labels-from-names could use"
+            f"{dataset}: holds no images for --labels-from-names; name a folder of images"
         )
     about = why_none(path, _is_dataset) if path.is_dir() else ""
     raise NoDatasetError(
-        f"{dataset}: no data set there; name an annotation file, a folder with {LABELS} (file "
+        f"{dataset}: no data set found; name an annotation file, a folder with {LABELS} (file "
         f"name, tab, label), or TFRecords; docs/data.md shows all layouts{about}"
     )
 
@@ -186,11 +186,11 @@ def find_dataset(dataset: str | os.PathLike, how: LabelOptions = DEFAULT) -> Dat
     if folder.is_dir() and parts[0][0] == "annotations":
         used, *others = (file.name for file in _label_files(folder))
         layouts = {f"{used}, {layout}": count for layout, count in layouts.items()}
-        notes += [f"{', '.join(others)} not used, only {used}"] if others else []
+        notes += [f"{used} is used; ignored: {', '.join(others)}"] if others else []
         if left := unlabelled(folder, (row for row in rows if isinstance(row, Entry))):
             first = escape_controls(str(left[0]))
             notes.append(
-                f"images there without a row that can be used: {len(left):,} (first: {first})"
+                f"images in the folder without a usable row: {len(left):,} (first: {first})"
             )
     notes += _several_labels(rows)
     if not rows:

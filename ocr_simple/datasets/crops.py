@@ -196,16 +196,16 @@ class Crops(NamedTuple):
     def about(self, images: Sequence[str]) -> str:
         """Which of the images have a box, for people."""
         if not self.boxes:
-            return f"images of {self.listed_sizes} pixels have a box"
+            return f"images of {self.listed_sizes} pixels are read in the box"
         named = sum(os.path.realpath(image) in self.boxes for image in images)
         sizes = self.listed_sizes
         more = sizes and named < len(images)
-        others = f"; the others have one if they are {sizes} pixels" if more else ""
-        return f"{named:,} of {counted(len(images), 'image')} named with a box{others}"
+        others = f"; others are read in a box if they are {sizes} pixels" if more else ""
+        return f"{named:,} of {counted(len(images), 'image')} have a box{others}"
 
     def about_whole(self, whole: int, images: int) -> str:
         """That so many of the images have no box, for people."""
-        boxes = f"the box is for {self.listed_sizes} pixels" if self.sizes else "they have no box"
+        boxes = f"the box is for images of {self.listed_sizes} pixels" if self.sizes else "no box"
         return f"{whole:,} of {counted(images, 'image')} read whole: {boxes}"
 
 
@@ -234,7 +234,7 @@ def load_crops(given: str | os.PathLike) -> Crops:
         return Crops({}, dict([box]))
     path = Path(os.path.expanduser(text))
     if not path.is_file():
-        raise ValueError(f"--crops {path}: no such file; aocr label writes {CROPS} beside pictures")
+        raise ValueError(f"--crops {path}: no such file; aocr label writes {CROPS} in the folder")
     found, _ = _rows(path)  # images that are gone need no box
     boxes: dict[str, Corners] = {}
     of_size: dict[tuple[int, int], list[Corners]] = {}
@@ -275,11 +275,12 @@ def kept_box(crops: str | None) -> CameraBox | None:
         return None
     sizes = load_crops(crops).sizes
     if len(sizes) != 1:
-        number = f"boxes for several sizes ({Crops({}, sizes).listed_sizes})" if sizes else "none"
+        several = f"boxes for several sizes ({Crops({}, sizes).listed_sizes})"
         raise ValueError(
-            f"--crops {crops}: a model keeps one box, of a camera that does not move: the box that "
-            f"two or more pictures of a size have, and no other picture of that size; there are "
-            f"{number}. Apply it to all pictures of the size in aocr label, or give {EXAMPLE}"
+            f"--crops {crops}: a model keeps one box, for a camera that does not move: two or more "
+            f"pictures of one size must have the same box, and no picture of that size another. "
+            f"Found {several if sizes else 'no such box'}. Apply the box to all pictures of the "
+            f"size in aocr label, or give {EXAMPLE}"
         )
     return camera_box(*next(iter(sizes.items())))
 
@@ -305,7 +306,7 @@ def in_kept_box(
         for row in rows
     ]
     if count := sum(before != after for before, after in zip(rows, found)):
-        say(f"{counted(count, 'image')} read in the box that the model keeps")
+        say(f"{counted(count, 'image')} read in the model's box")
     return found
 
 

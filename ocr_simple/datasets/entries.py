@@ -95,16 +95,15 @@ def check_outside(
     if is_part(file, rows):
         raise DatasetError(f"{file}: is part of the data set; name another output")
     if read.is_dir() and place.is_relative_to(os.path.realpath(read)):
-        raise DatasetError(f"{file}: is in the folder {read}, which is read; name another output")
+        raise DatasetError(f"{file}: is in the data set's folder {read}; name another output")
     if not read.exists() and fnmatch.fnmatch(os.path.abspath(file), os.path.abspath(read)):
-        raise DatasetError(f"{file}: is one of {read}, which are read; name another output")
+        raise DatasetError(f"{file}: matches the data sets {read}; name another output")
     if file.exists() and not file.is_file():
         raise DatasetError(f"{file}: is a folder, pipe or device; name another output")
 
 
 def quoted(text: str) -> str:
     """A name or label as messages show it: on one line, in quotes, its beginning if it is long."""
-    text = escape_controls(text)
     return repr(text if len(text) <= SHOWN else text[: SHOWN - 1] + "…")
 
 
@@ -184,7 +183,8 @@ def to_label(text: str, clean: bool = False) -> str:
             "one line of text"
         )
     if "\n" in text.strip():
-        raise ValueError(f"{text.strip().count(chr(10)) + 1} rows; a label is one line of text")
+        rows = text.strip().count("\n") + 1
+        raise ValueError(f"the label has {rows} rows; a label is one line of text")
     label = normalise_text(text)
     if not (places := set(_invisible(label))):
         return label

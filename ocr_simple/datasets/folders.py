@@ -109,8 +109,8 @@ def read_names(
         other = images[numbered.index(None)].name
         notes.append(
             f"{ending:,} of {counted(len(stems), 'file name')} end in _ and a number, which stays "
-            f"in their labels because not all do (first without: {quoted(other)}); if it only "
-            "counts the images, move the others elsewhere"
+            f"in their labels because not all names have one (first without: {quoted(other)}); if "
+            "it only counts the images, move the others to another folder"
         )
     rows: list[Entry | Fault] = []
     for image, stem in zip(images, stems, strict=True):
@@ -139,7 +139,7 @@ def why_none(folder: Path, is_dataset: Callable[[Path], bool]) -> str:
         return ""
     names = sorted(file.name for file in folder.iterdir() if file.is_file())
     files = [repr(name) for name in names if Path(name).suffix.lower() in LABEL_SUFFIXES]
-    about = f". It has {counted(len(images), 'image')} without labels"
+    about = f". The folder has {counted(len(images), 'image')} without labels"
     if any(name.lower().endswith(".xml") for name in names):
         about += ", and XML, which is not read"
     if files:

@@ -31,8 +31,8 @@ from ocr_simple.text import Alphabet, unique_characters
 
 ATTEMPTS = 10  # variations of an image that are tried before it is used unchanged
 DETAIL = 2  # times the model's height: more pixels do not improve a variation
-TOO_NARROW = "varied, its label needs more time steps than the image gives"
-TOO_WIDE = "varied, the image would be too wide"
+TOO_NARROW = "label too long for the width of the varied image"
+TOO_WIDE = "varied image too wide"
 
 
 def find_all_entries(

@@ -50,10 +50,10 @@ class NearbyImages:
         label: what the row has beside the path.
         """
         if self._is_image(label):
-            return "path and label are in each other's place: write the path first"
+            return "path and label are swapped: write the path first"
         for candidate in _candidates(name):
             if image := self._like(candidate):
-                return f"{quoted(image)} is there: write that path"
+                return f"did you mean {quoted(image)}?"
         if ADDRESS.match(name) and not name.lower().startswith("file:"):
             return "web addresses are not read: download the images"
         return ""
@@ -66,7 +66,7 @@ class NearbyImages:
                 shown = quoted(separator[0].strip())
                 return f"put a tab instead of {shown} between the path and the label"
             if self._is_image(re.split(r"[\t,;|]", after)[0].strip()):
-                return "the path is not the first column: name all columns in a first row"
+                return "the path is not the first column: add a header that names all columns"
         return ""
 
     def _is_image(self, name: str) -> bool:

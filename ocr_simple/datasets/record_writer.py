@@ -81,8 +81,8 @@ def check_replaceable(output: str | os.PathLike, shards: int = 1) -> None:
             raise DatasetError(f"{file}: is a pipe or device; name a file to write")
         if (url or os.path.getsize(file)) and not is_tfrecords(file):
             raise DatasetError(
-                f"{url or file}: is there already, and is not TFRecords, so it is not replaced; "
-                "name another output, such as lines.tfrecords"
+                f"{url or file}: already exists and is not a TFRecord file, so it is not "
+                "overwritten; name another output, such as lines.tfrecords"
             )
 
 

@@ -110,14 +110,15 @@ class ImageFinder:
         notes = []
         if self.elsewhere:
             notes.append(
-                f"images found only in the working directory {os.getcwd()}, not beside it: "
+                "images that are not beside the annotation file, but in the working directory "
+                f"{os.getcwd()}: "
                 f"{len(self.elsewhere):,} (first: {escape_controls(self.elsewhere[0])})"
             )
         if self.differing:
             notes.append(
-                "images beside it for which the working directory has different ones of the same "
-                f"name: {len(self.differing):,} (first: {escape_controls(self.differing[0])}); "
-                "those beside it are used"
+                "images that are beside the annotation file and, with different content, in the "
+                f"working directory: {len(self.differing):,} (first: "
+                f"{escape_controls(self.differing[0])}); those beside the file are used"
             )
         return notes
 
@@ -179,8 +180,8 @@ def _like_a_header(fault: Fault, row: Row) -> Fault:
     if len(row.splits) < 2 or Path(name).suffix or "/" in name or name.startswith("#"):
         return fault
     return fault._replace(
-        reason=f"{quoted(name)} looks like the name of a column; call that of the paths file_name, "
-        "and that of the labels text"
+        reason=f"{quoted(name)} looks like the name of a column; name the column of the paths "
+        "file_name, and that of the labels text"
     )
 
 

@@ -40,7 +40,7 @@ CONFIDENCE = re.compile(r"[01]\.\d{5}")  # as inference.py --format tsv writes i
 ESCAPE = re.compile(r"\\(\\|[abfnrtv]|x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8})")
 BOXES = re.compile(r"\d{2,5}(?:, *\d{2,5}){7},|\d+(?: [01]?\.\d+){4}$")  # of ICDAR, of YOLO
 THREE = "columns; a path and a label are two"
-MARK_QUOTE = "put quotes around a cell that has quotes, and write each of those inside of it twice"
+MARK_QUOTE = "put a cell that contains quotes in quotes, and double the quotes inside it"
 LONGEST_ROW = 1 << 16  # characters
 MOST_JSON = 1 << 25  # characters of one JSON value, which takes up to thirty times the memory
 BOX_COLUMNS = (  # names of columns that together are the place of a line in a page
@@ -176,7 +176,7 @@ def _splits(line: str, is_csv: bool) -> list[Split]:
         splits.append(_at_comma(row, is_csv))
     if ";" in row:
         splits.append(_at_semicolon(row, is_csv))
-    fault = f"no label for {quoted(row)}; put a tab and the label behind the path"
+    fault = f"no label for {quoted(row)}; add a tab and the label after the path"
     return [*splits, Split(row, "", "nothing", fault)]
 
 
@@ -188,7 +188,9 @@ def _at_tab(row: str) -> Split:
         return Split(name, cells[0], "tabs")
     if CONFIDENCE.fullmatch(cells[1]) and cells[2:] in ([], ["sure"], ["unsure"]):
         return Split(_unescape(name), _unescape(cells[0]), "readings")
-    fault = f"has {len(cells) + 1} {THREE}: remove the others, or name all of them in a first row"
+    fault = (
+        f"has {len(cells) + 1} {THREE}: remove the others, or add a header that names all columns"
+    )
     return Split(name, cells[0], "tabs", fault)
 
 
@@ -197,7 +199,7 @@ def _unescape(text: str) -> str:
 
 
 def _at_comma(row: str, is_csv: bool) -> Split:
-    more = f"has more than two {THREE}: put quotes around a label with commas, or use a tab"
+    more = f"has more than two {THREE}: put a label with commas in quotes, or use a tab"
     if row.startswith('"'):
         cells, fault = _cells(row)
         cells = _without_empty_end(cells, 2)
@@ -223,7 +225,7 @@ def _at_semicolon(row: str, is_csv: bool) -> Split:
     if not is_csv:
         fault = "separated by a semicolon; put a tab or a comma between path and label"
     elif len(cells) > 2:
-        fault = f"has more than two {THREE}: put quotes around a label with semicolons"
+        fault = f"has more than two {THREE}: put a label with semicolons in quotes"
     return Split(cells[0].strip(), cells[1].strip() if cells[1:] else "", "semicolons", fault)
 
 
@@ -246,7 +248,7 @@ def _cells(text: str, separator: str = ",") -> tuple[list[str], str]:
         )
         return next(reader), ""
     except csv.Error as error:
-        fault = f"cannot be read as CSV ({error}); write a quote inside of quotes twice"
+        fault = f"cannot be read as CSV ({error}); double each quote inside a quoted cell"
         return [text.split(separator, 1)[0].strip('"')], fault
 
 
@@ -268,15 +270,12 @@ def _columns(names: list[str], place: str) -> tuple[int, int] | None:
         if not places and what == "file_name":
             return None
         if len(places) != 1:
-            fix = f"none is it; call it {what}"
+            kind = "path" if what == "file_name" else "label"
+            reason = f"no {kind} among the columns {', '.join(names)}; name one of them {what}"
             if places:
-                fix = f"{' and '.join(names[i].strip() for i in places)} could be it; remove or "
-                fix += "rename all but one"
-            things = f"{place}: which of the columns" if place else "which of the names"
-            raise DatasetError(
-                f"{things} {', '.join(names)} is the "
-                f"{'path' if what == 'file_name' else 'label'}? {fix}"
-            )
+                several = " and ".join(names[i].strip() for i in places)
+                reason = f"{several} could both be the {kind}; remove or rename all but one"
+            raise DatasetError(f"{place}: {reason}" if place else reason)
         found.append(places[0])
     return found[0], found[1]
 
@@ -312,17 +311,17 @@ def _with_header(path: Path, text: str, separator: str, name: int, label: int) -
             fault = ""
             cells = _without_empty_end(cells, len(names))
             if len(cells) != len(names):
-                fault = f"has {counted(len(cells), 'column')}, and the first row {len(names)}; "
+                fault = f"has {counted(len(cells), 'column')}, but the header has {len(names)}; "
                 if len(cells) > len(names):
-                    fault += "put quotes around a label with commas"
+                    fault += "put a label that has the separator in quotes"
                 else:
-                    fault += "write the separators of empty cells too"
+                    fault += "also write the separators of empty cells"
             cells = [cell.strip() for cell in cells] + [""] * (len(names) - len(cells))
             if start < end:
                 several.append((start, end))
                 if "\n" in cells[name] + cells[label]:
-                    fault = f"{end - start + 1:,} rows; a label is one line of text. A quote opens "
-                    fault += f"here and closes in line {end:,}: {MARK_QUOTE}"
+                    fault = f"the path or the label has {end - start + 1:,} rows. A quote opens "
+                    fault += f"here and closes in row {end:,}: {MARK_QUOTE}"
             rows.append(Row(start, [Split(cells[name], cells[label], "", fault)]))
             refuse_boxes(cells[label], f"{path}:{start}")
     except csv.Error as error:
@@ -335,8 +334,9 @@ def _with_header(path: Path, text: str, separator: str, name: int, label: int) -
     if several:
         first, last = several[0]
         notes = (
-            f"rows of several lines, because a quoted cell goes on: {len(several):,} (first: lines "
-            f"{first:,} to {last:,}); if they are rows of their own, a quote is not closed",
+            f"entries of several rows, because a quoted cell has line breaks: {len(several):,} "
+            f"(first: rows {first:,} to {last:,}); if these are separate entries, a quote is not "
+            "closed",
         )
     others = [each.strip() or "(no name)" for i, each in enumerate(names) if i not in (name, label)]
     layout = f"{'TSV' if separator == chr(9) else 'CSV'} with the columns {names[name].strip()} "
@@ -362,7 +362,7 @@ def _parse_json(path: Path, text: str) -> Rows:
         if one_row and too_large:
             raise DatasetError(limit) from error
         if one_row:
-            fix = "save it as one object, or one a row"
+            fix = "save it as one JSON object, or as one object per row"
             raise DatasetError(f"{path}:1: not JSON ({error}); {fix}") from error
         try:
             numbered = list(_json_lines(path, text))
@@ -384,7 +384,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
         [(name, _)] = Counter(name for name, _ in pairs).most_common(1)
-        raise DatasetError(f"{quoted(name)} is there twice; keep one of them")
+        raise DatasetError(f"{quoted(name)} appears twice; keep one of them")
     return found
 
 
@@ -398,7 +398,8 @@ def _json_lines(path: Path, text: str) -> Iterator[tuple[int, Any]]:
             raise DatasetError(f"{path}:{number}: {error}") from error
         except (ValueError, RecursionError) as error:
             raise DatasetError(
-                f"{path}:{number}: not JSON ({error}); save it as one object, or one a row"
+                f"{path}:{number}: not JSON ({error}); save it as one JSON object, or as one "
+                "object per row"
             ) from error
 
 
@@ -420,18 +421,19 @@ def _of_json(path: Path, number: int, item: Any) -> Split:
             raise DatasetError(f"{place}: {error}") from error
     if not isinstance(found, (list, tuple)) or len(found) != 2 or not isinstance(found[0], str):
         raise DatasetError(
-            f"{place}: {quoted(json.dumps(item, ensure_ascii=False))} is no image with its label; "
-            'write {"1.png": "text", …}, or a row {"file_name": "1.png", "text": "text"} for each'
+            f"{place}: {quoted(json.dumps(item, ensure_ascii=False))} is not an image with its "
+            'label; write {"1.png": "text", …}, or a row {"file_name": "1.png", "text": "text"} '
+            "for each"
         )
     name, label = found
     if isinstance(label, (dict, list)):
         kind = "an object" if isinstance(label, dict) else "a list"
         raise DatasetError(
-            f"{place}: the label of {quoted(name)} is not a text but {kind}, as "
-            "for text detection; cut the lines out, and label each with its text"
+            f"{place}: the label of {quoted(name)} is {kind}, not a string, as for text detection; "
+            "crop the lines out of the images, and label each with its text"
         )
     if not isinstance(label, str):
         shown = json.dumps(label)
-        return Split(name, shown, "", f"the label {shown} is not a text; put it in quotes")
+        return Split(name, shown, "", f"the label {shown} is not a string; put it in quotes")
     refuse_boxes(label, place)
     return Split(name, label, "")

@@ -42,8 +42,8 @@ def too_long(size: tuple[int, int], label: str, spec: ModelSpec) -> str | None:
     elif needed <= time_steps(preprocessing.scaled_width(columns, rows, spec.height), FINEST):
         fix = "try --architecture fine, or correct the label"
     return (
-        f"label {quoted(label)} needs {needed} time steps, its image of {columns} x {rows} pixels "
-        f"gives {steps}; {fix}"
+        f"label {quoted(label)} needs {needed} time steps, but its image of {columns} x {rows} "
+        f"pixels gives {steps}; {fix}"
     )
 
 

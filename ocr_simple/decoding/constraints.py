@@ -126,8 +126,8 @@ class Pattern:
             self.compiled = regex.compile(pattern)
         except regex.error as error:
             raise ValueError(
-                f"{option_of(pattern)}: {error}; correct it, or write \\ before a character that "
-                "stands for itself"
+                f"{option_of(pattern)}: {error}; correct it, or write \\ before a special "
+                "character that is meant literally"
             ) from error
         self.pattern = pattern
 
@@ -148,7 +148,7 @@ class Pattern:
         except TimeoutError:
             raise ValueError(
                 f"{option_of(self.pattern)}: takes over {MOST_SECONDS:g} s to match {text!r}; "
-                "write it without repetitions of repetitions"
+                "write it without nested repetitions, such as (a+)+"
             ) from None
         return found is not None
 

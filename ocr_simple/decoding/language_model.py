@@ -77,7 +77,7 @@ class LanguageModel:
         alphabet = Alphabet(spec.alphabet)
         unusable = ""
         if spec.head != "ctc":
-            unusable = "the model has an attention head, which learns by itself what follows what"
+            unusable = "it needs a CTC head, and the model has an attention head"
         elif alphabet.right_to_left:
             unusable = "the model reads right-to-left text, and n-grams run from left to right"
         elif isinstance(constraint, Lexicon):

@@ -107,27 +107,27 @@ class _Parser:
                 branches.append(Sequence([]))
             elif kind == "repeat":
                 if not repeatable:
-                    raise NotRegular(f"{token[0]!r} repeats nothing, or what is repeated already")
+                    raise NotRegular(f"{token[0]!r} repeats nothing, or a repetition")
                 parts[-1] = Repeat(parts[-1], *_times(token))
             elif kind in ("begin", "end"):
                 self._check_anchor(kind, depth, not parts)
             elif kind == "open":
                 parts.append(self.parse(depth + 1))
                 if self.pattern[self.place : self.place + 1] != ")":
-                    raise NotRegular("a group is not closed")
+                    raise NotRegular("a ) is missing")
                 self.place += 1
             else:
                 parts.append(self._one(token[0]))
             repeatable = kind not in ("or", "repeat", "begin", "end")
         if depth == 0 and self.place < len(self.pattern):
-            raise NotRegular("a bracket closes no group")
+            raise NotRegular("a ) has no (")
         return Either(branches)
 
     def _check_anchor(self, kind: str, depth: int, first: bool) -> None:
         """^ and $ say nothing at the ends of the whole text; elsewhere they are not taken."""
         last = self.pattern[self.place : self.place + 1] in ("", "|")
         if depth or not (first if kind == "begin" else last):
-            raise NotRegular("^ or $ stands within the text")
+            raise NotRegular("^ or $ in the middle of the pattern")
 
     def _one(self, source: str) -> One:
         """The characters that a part for one character matches."""

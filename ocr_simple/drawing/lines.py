@@ -45,7 +45,7 @@ CHARACTER_COLUMNS = 5  # columns of a model's input that common fonts give each 
 UNDRAWABLE = (ValueError, OSError, ArithmeticError, Image.DecompressionBombError, cv2.error)
 ATTEMPTS = 50  # draws of one line, before its options are reported as unusable
 REASONS = 5  # most reasons that this report names
-TOO_FEW_STEPS = "the label needs more time steps than its image gives"
+TOO_FEW_STEPS = "label too long for its image width"
 
 
 class Redraw(Exception):
@@ -118,9 +118,9 @@ class Lines:
             causes += f"; {len(reasons) - REASONS} other reasons"
         last = f"; last: {example}" if example else ""
         raise LineError(
-            f"line {k}: no usable drawing in {ATTEMPTS} attempts ({causes}{last}). "
-            "Change the named option; for time steps: larger --character-spacing, --width -1, "
-            "shorter text"
+            f"line {k}: no usable drawing in {ATTEMPTS} attempts ({causes}{last}). Change the "
+            "option that is named; if labels are too long, give a larger --character-spacing, "
+            "--width -1 or shorter texts"
         )
 
     def pixels_and_texts(self, places: Iterable[int]) -> tuple[list[np.ndarray], list[str]]:

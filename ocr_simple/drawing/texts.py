@@ -95,7 +95,7 @@ class Texts:
                     "give a --min-length of at most --max-length"
                 )
             if not alphabet.characters.strip():
-                raise LineError("the alphabet has nothing but spaces; add characters that show")
+                raise LineError("the alphabet has only spaces; add visible characters")
         # combining marks, and what else a random text can have
         self.marks = {c for c in alphabet.characters if unicodedata.category(c)[0] == "M"}
         self.unmarked = "".join(c for c in alphabet.characters if c not in self.marks)
@@ -210,8 +210,8 @@ def _kept(draw: Callable[[], str], texts: Texts) -> str:
         if text and not texts.alphabet.unknown(text) and normalise_text(text) == text:
             return text
     raise LineError(
-        f"--text-source {texts.options.text_source}: {TRIES:,} texts had no word of the alphabet's "
-        "characters; add letters or digits to --alphabet, or use --text-source random"
+        f"--text-source {texts.options.text_source}: none of {TRIES:,} texts has a word in the "
+        "alphabet; add letters or digits to --alphabet, or use --text-source random"
     )
 
 

@@ -40,7 +40,7 @@ def resolve_engine(model: Path, engine: EngineName) -> Literal["onnx", "int8", "
         try:
             check_backend()
         except ValueError as error:
-            raise ValueError(f"{reason}; or to read with Keras: {error}") from error
+            raise ValueError(f"{reason}. To read with Keras instead: {error}") from error
         if onnx_of(model).exists():
             logger.warning("%s; reading with Keras, which takes seconds to start", reason)
         return "keras"
@@ -56,7 +56,7 @@ def why_not_onnx(model: Path, int8: bool = False) -> str:
     for file in _files(model, read_spec(model), int8):
         name = storage.display_name(file)
         if not file.exists():
-            return f"{name}: not there; {fix}"
+            return f"{name}: is missing; {fix}"
         try:
             read_onnx(file, model)
         except (ValueError, OSError) as error:

@@ -170,7 +170,7 @@ def _check(model: memoryview) -> dict[bytes, bytes]:
     graphs = 0
     for number, value in reader.fields(model):
         if number in (MODEL_TRAINING, MODEL_FUNCTIONS):
-            raise ValueError("it has functions of its own")
+            raise ValueError("it defines functions")
         if number in (MODEL_GRAPH, MODEL_METADATA) and isinstance(value, int):
             raise ValueError("damaged")
         if number == MODEL_METADATA:
@@ -186,7 +186,7 @@ def _check(model: memoryview) -> dict[bytes, bytes]:
 
 def _check_graph(reader: _Reader, graph: memoryview, depth: int) -> None:
     if depth == 0:
-        raise ValueError(f"over {MAX_DEPTH} graphs in each other")
+        raise ValueError(f"graphs are nested over {MAX_DEPTH} deep")
     for number, value in reader.fields(graph):
         if number == SPARSE_INITIALIZERS:
             raise ValueError("it has sparse arrays")
@@ -202,7 +202,7 @@ def _check_graph(reader: _Reader, graph: memoryview, depth: int) -> None:
 def _check_node(reader: _Reader, node: memoryview, depth: int) -> None:
     for number, value in reader.fields(node):
         if number == NODE_DOMAIN and (isinstance(value, int) or bytes(value) not in ONNX_DOMAINS):
-            raise ValueError("it has operations that are not ONNX's")
+            raise ValueError("it has operations that ONNX does not define")
         if number != NODE_ATTRIBUTES:
             continue
         if isinstance(value, int):

@@ -87,7 +87,7 @@ class Mix:
                 self.recipes.append(RECIPES[kind])
                 weights.append(share * weight)
         if not self.recipes:
-            raise LineError("recipe: name at least one, such as photo")
+            raise LineError("--recipe: name at least one, such as photo")
         self.chances = np.cumsum(weights) / np.sum(weights)
         reserved = [
             pattern

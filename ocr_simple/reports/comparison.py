@@ -39,7 +39,7 @@ class Comparison:
         if not self.gained and not self.lost:
             return f"Both models read the same lines right, {self.evaluation.exact:.1%}"
         p = f"p = {self.p:.2g}" if self.p >= 1e-4 else "p < 0.0001"
-        meaning = "may be chance" if self.p > LIKELY else "is hardly chance"
+        meaning = "may be chance" if self.p > LIKELY else "is unlikely to be chance"
         return f"{found}. Such a difference {meaning} (McNemar's exact test, {p})"
 
 

@@ -133,8 +133,8 @@ def _figures(evaluation: Evaluation) -> Iterator[str]:
     yield "</dl>"
     yield (
         '<p class="quiet">CER and WER: edits per character and per word of the truth. Calibration '
-        "error (ECE): among lines of similar confidence, how far their mean confidence is from "
-        "the share that is read right; the mean over all lines.</p>"
+        "error (ECE): lines are grouped by confidence; it is the mean difference, over all lines, "
+        "between a group's mean confidence and its share of exact lines.</p>"
     )
     if note := evaluation.unknown_note:
         yield f"<p>{_escaped(note)}. These lines count as wrong.</p>"
@@ -253,7 +253,7 @@ def _confidence(evaluation: Evaluation, folder: Path) -> Iterator[str]:
     ]
     if points:
         names = (
-            "right lines wanted", "minimum confidence", "lines accepted", "right lines of these",
+            "target accuracy", "minimum confidence", "lines accepted", "accuracy of these",
         )  # fmt: skip
         yield from _small([(name, "number") for name in names], points)
 

@@ -131,7 +131,7 @@ def _confidence(evaluation: Evaluation) -> list[str]:
         "![coverage](coverage.png)",
         "",
         *markdown_table(
-            ("exact lines wanted", "minimum confidence", "lines accepted", "exact of these"), points
+            ("target accuracy", "minimum confidence", "lines accepted", "accuracy of these"), points
         ),
     ]
 

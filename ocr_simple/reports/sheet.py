@@ -62,8 +62,8 @@ def _check_replaceable(sheet: Path, command: str) -> None:
     storage.check_writable(sheet.parent, "--sheet")
     if (storage.is_file(url) if url else os.path.lexists(sheet)) and not is_made_by(command, sheet):
         raise ValueError(
-            f"--sheet {sheet}: is there already, and {command} did not make it, so it is not "
-            "replaced; name another file, or None for no picture"
+            f"--sheet {sheet}: already exists and was not written by {command}, so it is not "
+            "overwritten; name another file, or None for no picture"
         )
 
 

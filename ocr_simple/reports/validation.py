@@ -69,8 +69,8 @@ class Validation:
         lines, few = len(self.truths), ""
         if lines < FEW:
             interval = shown_interval(self.exact, lines)
-            few = f". They are few: of all such lines it reads {interval} (95 % interval)"
+            few = f"; so few lines give a 95 % interval of {interval}"
         return (
-            f"{self.exact:.1%} of {lines} validation lines read without an error (CER "
-            f"{self.cer:.2%}) by the best model, of step {self.step}{few}"
+            f"The best model (step {self.step}) reads {self.exact:.1%} of {lines} validation lines "
+            f"correctly (CER {self.cer:.2%}){few}"
         )

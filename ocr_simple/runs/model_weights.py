@@ -96,7 +96,7 @@ def _arrays(content: bytes) -> dict[str, Kind]:
             if room < 0:
                 raise ValueError(f"{name}: more weights than the file has bytes")
             if array.dtype.kind == "f" and not np.isfinite(array[()]).all():
-                raise ValueError(f"{name} holds numbers that are infinite or not numbers")
+                raise ValueError(f"{name} holds infinite or NaN values")
             found[name] = (array.shape, array.dtype.name)
     return found
 
@@ -122,7 +122,7 @@ def _walk(file: Any) -> Iterator[tuple[str, Any]]:
                 yield name, item
             elif isinstance(item, h5py.Group):
                 if depth == MAX_DEPTH:
-                    raise ValueError(f"over {MAX_DEPTH} groups in each other, at {name}")
+                    raise ValueError(f"groups are nested over {MAX_DEPTH} deep, at {name}")
                 groups.append((f"{name}/", item, depth + 1))
 
 
@@ -147,7 +147,7 @@ def _check_is_whole(name: str, array: Any, size: int) -> None:
 
     layout, start = array.id.get_create_plist().get_layout(), array.id.get_offset()
     if layout != h5d.CONTIGUOUS or array.external:
-        raise ValueError(f"{name} is compressed or in parts")
+        raise ValueError(f"{name} is compressed or chunked")
     if array.shape is None or array.dtype.kind not in "fiu":
         raise ValueError(f"{name} holds no numbers")
     if start is None or start + array.nbytes > size:

@@ -102,6 +102,6 @@ def end_of_run(
             "a new one with another --model-dir or --no-resume"
         )
     if state.step < options.steps:
-        wanted = "a lower loss" if labelled else "fewer errors"
-        return f"Stopped early: {state.waited} validations without {wanted} (--patience)"
+        wanted = "the loss" if labelled else "the errors"
+        return f"Stopped early: {state.waited} validations did not reduce {wanted} (--patience)"
     return ""

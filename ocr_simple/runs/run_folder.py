@@ -138,9 +138,8 @@ class RunFolder:
     @staticmethod
     def _link_error(path: Path) -> TrainError:
         return TrainError(
-            f"{path}: is a link, and a run that resumes would write to where it leads "
-            f"({shown(os.readlink(path))}); replace it with what it leads to, or start a new run "
-            "with --no-resume"
+            f"{path}: is a link to {shown(os.readlink(path))}, and resuming would write there; "
+            "replace it with its target, or start a new run with --no-resume"
         )
 
     def _check_results(self, saved: dict[str, np.ndarray]) -> None:
@@ -197,13 +196,13 @@ class RunFolder:
                 faults.append(f"{path}: cannot be read ({shortened(str(error))})")
             else:
                 if faults:
-                    log(f"{faults[0]}; resuming from the one before, {path.name}")
+                    log(f"{faults[0]}; resuming from the previous checkpoint, {path.name}")
                 try:
                     progress_of(found)  # without its step, the run would start again in silence
                 except ValueError as error:
                     raise TrainError(
-                        f"{path}: is intact, but no checkpoint of this project ({error}); remove "
-                        "it to resume from the one before, or start a new run with --no-resume"
+                        f"{path}: is intact, but not a checkpoint of ocr_simple ({error}); remove "
+                        "it to resume from the previous one, or start a new run with --no-resume"
                     ) from error
                 return found
         if self.checkpoint.exists() or self.checkpoint_before.exists():
@@ -246,7 +245,7 @@ class RunFolder:
         if different and changed and not data_changed:
             raise TrainError(
                 f"--model-dir {self.name}: the labelled images have changed since this run began. "
-                f"Resume it all the same with --data-changed, or start a new run: {start}, or "
+                f"Resume it anyway with --data-changed, or start a new run: {start}, or "
                 "--no-resume to move this one aside"
             )
         self.data_differ = changed and data_changed

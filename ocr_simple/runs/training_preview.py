@@ -49,13 +49,13 @@ def run(options: TrainOptions, command: str) -> int:
         _check_replaceable(options, command)
         parts, faults = _parts(options)
         if faults:
-            say(f"cannot be trained on: {len(faults):,}{fault_list(faults)}", sys.stderr)
+            say(f"Images that cannot be used: {len(faults):,}{fault_list(faults)}", sys.stderr)
         write_sheet(_picture(parts), FILE, command)
     except (ValueError, OSError) as error:
         say(f"{command}: {error}", sys.stderr)
         return 2
     shown = " beside ".join(heading for heading, _, _ in parts)
-    say(f"{FILE}: {shown}. Nothing was trained; leave --preview out to train")
+    say(f"Wrote {FILE}: {shown}. Nothing was trained; run without --preview to train")
     return 1 if faults else 0
 
 
@@ -64,8 +64,8 @@ def _check_replaceable(options: TrainOptions, command: str) -> None:
     storage.check_writable(Path.cwd(), "--preview")
     if os.path.lexists(FILE) and not is_made_by(command, FILE):
         raise ValueError(
-            f"{FILE}: is there already, and {command} --preview did not make it, so it is not "
-            "replaced; rename it, or call the command in another folder"
+            f"{FILE}: already exists and was not written by {command} --preview, so it is not "
+            "overwritten; rename it, or run the command in another folder"
         )
     for dataset in options.dataset:
         if not storage.url_of(dataset):
