@@ -65,7 +65,7 @@ notebook: $(READY)  ## run the notebooks and keep their outputs in them
 		--ExecutePreprocessor.record_timing=False ocr_simple.ipynb docs/inside.ipynb
 
 bench: $(READY)  ## run the scripts in bench/ that need no data or earlier code of yours
-	@for script in $(filter-out $(addprefix bench/,before_after.py few_labels.py attacks.py peers.py),$(wildcard bench/*.py)); do \
+	@for script in $(filter-out $(addprefix bench/,before_after.py few_labels.py attacks.py peers.py text_folding.py),$(wildcard bench/*.py)); do \
 		echo "$$script"; \
 		$(BIN)/python "$$script" || failed="$$failed $$script"; done; \
 		test -z "$$failed" || { echo "failed:$$failed" >&2; exit 1; }

@@ -126,6 +126,7 @@ class Recognizer:
         if language_model is not None:
             file = find_language_model(language_model)
             words = LanguageModel.load(file, self.spec, constraint)
+        if constraint is not None or words is not None:
             beam_width = max(beam_width, BEAM_WIDTH)
         self.constraint = constraint
         self._decoding = constraint, beam_width, words, alternatives
@@ -155,9 +156,7 @@ class Recognizer:
         if how.get("crops") is None:
             how["crops"] = as_crops(loaded.spec.crop)
         constraint = load_constraint(lexicon, pattern, Alphabet(loaded.spec.alphabet))
-        if constraint is None:
-            return cls(loaded, **how)
-        return cls(loaded, constraint, max(how.pop("beam_width", 1), BEAM_WIDTH), **how)
+        return cls(loaded, constraint, **how)
 
     @classmethod
     def of(cls, file: Path, options: InferenceOptions) -> "Recognizer":
@@ -238,6 +237,12 @@ class Recognizer:
             finally:
                 pool.shutdown(cancel_futures=True)
 
+    def check(self, pixels: np.ndarray, name: str) -> None:
+        """Raise ImageError for a line, (rows, columns, channels), that cannot be read."""
+        loader = self._loader(cut_out=True)
+        line, _ = loader.pixels(pixels, name, self.spec.channels, warn=False)
+        loader.turned(line, name)
+
     def show(self, image: imaging.Source) -> ShownLine:
         """What is read in an image, as a picture for a notebook. Raises ImageError."""
         [image] = map(decoded_if_pil, several([image]))
@@ -264,7 +269,7 @@ class Recognizer:
             for (_, truth, name), line, loss in zip(examples, lines, found)
         ]
 
-    def losses(self, examples: Sequence["Example"], batch_size: int = 64) -> np.ndarray:
+    def losses(self, examples: Sequence["Example"]) -> np.ndarray:
         """Loss of each line (lines,); infinite for a label that it cannot write.
 
         Computed by Keras, but for a CTC head that ONNX Runtime reads: from its probabilities.
@@ -273,7 +278,7 @@ class Recognizer:
             return self._ctc_losses(examples)
         import model as models
 
-        return models.losses(self.model, examples, batch_size)
+        return models.losses(self.model, examples)
 
     def _ctc_losses(self, examples: Sequence["Example"]) -> np.ndarray:
         from ocr_simple.datasets.usable_images import why_unusable

@@ -26,6 +26,7 @@ from typing import Any
 
 import numpy as np
 
+from ocr_simple import preprocessing
 from ocr_simple.datasets.batches import Example, collate
 from ocr_simple.datasets.crops import kept_box
 from ocr_simple.datasets.labelled_lines import LabelledLines
@@ -266,24 +267,21 @@ def training_inputs(spec: ModelSpec, x: dict[str, np.ndarray], y: np.ndarray) ->
     return x if spec.head == "ctc" else x | {"label": y[:, 2:]}
 
 
-def losses(model: keras.Model, examples: Sequence[Example], batch_size: int = 64) -> np.ndarray:
+def losses(model: keras.Model, examples: Sequence[Example]) -> np.ndarray:
     """Loss of each labelled line (lines,); infinite for a label that the model cannot write."""
-    found = np.full(len(examples), np.inf)
-    stream = LabelledLines([], model.spec)
+    spec, found = model.spec, np.full(len(examples), np.inf)
+    stream = LabelledLines([], spec)
     scorer, loss = trainable(model)
     logits_of = predictor(scorer)
-    order = sorted(range(len(examples)), key=lambda i: _aspect(examples[i][0]))
-    possible = [i for i in order if why_unusable(*examples[i][:2], model.spec) is None]
-    for start in range(0, len(possible), batch_size):
-        chosen = possible[start : start + batch_size]
+    possible = [i for i, each in enumerate(examples) if why_unusable(*each[:2], spec) is None]
+    sizes = [examples[i][0].shape[:2] for i in possible]
+    widths = [preprocessing.scaled_width(columns, rows, spec.height) for rows, columns in sizes]
+    for batch in preprocessing.batches(widths, stream.multiple):
+        chosen = [possible[i] for i in batch]
         x, y = collate([examples[i] for i in chosen], stream)
-        logits = logits_of(training_inputs(model.spec, x, y))
+        logits = logits_of(training_inputs(spec, x, y))
         found[chosen] = ops.convert_to_numpy(loss(y, logits))
     return found
-
-
-def _aspect(pixels: np.ndarray) -> float:
-    return pixels.shape[1] / pixels.shape[0]
 
 
 # --- save and load ------------------------------------------------------------------------------

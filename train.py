@@ -406,7 +406,8 @@ def run(options: TrainOptions, command: list[str]) -> int:
             log(f"{where}: was removed during the run; the same command starts a new run")
         return 2
     except Interrupted:
-        resume = shlex.join(word for word in command if word != "--no-resume")
+        words = (word for word in command if word.replace("_", "-") != "--no-resume")
+        resume = shlex.join(words)
         log(f"Interrupted; checkpoint saved. Resume with: {resume}")
         return 130
     except KeyboardInterrupt:

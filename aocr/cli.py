@@ -68,7 +68,7 @@ COMMANDS: dict[str, tuple[type, str]] = {  # options, and the module whose `run`
     "serve": (ServeOptions, "aocr.server.app"),
 }
 
-WITHOUT_KERAS = ("dataset", "predict", "serve")  # or they find out by themselves
+WITH_KERAS = ("diagnose", "train", "export", "onnx")  # the others check it where they need it
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -86,7 +86,7 @@ def main(arguments: list[str] | None = None) -> int:
         if isinstance(options, LogOptions):
             _choose_gpu(options.gpu_id)
             _open_log(options.log_path)
-        if name not in WITHOUT_KERAS:
+        if name in WITH_KERAS:
             check_backend()
         run = _import_run(name, module)
         with interrupts.working():

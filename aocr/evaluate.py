@@ -19,7 +19,7 @@ from ocr_simple.datasets.entries import Entry, Fault, fault_list, image_fault, i
 from ocr_simple.decoding.constraints import load_constraint
 from ocr_simple.images import ImageError
 from ocr_simple.messages import escape_controls, visible
-from ocr_simple.preprocessing import check_columns
+from ocr_simple.network.backend import check_backend
 from ocr_simple.reports import decoding_pictures as pictures
 from ocr_simple.reports.comparison import Comparison, compare
 from ocr_simple.reports.metrics import Reading, aocr_accuracy, perplexity
@@ -46,8 +46,11 @@ def run(options: TestOptions, _: list[str]) -> int:
         raise ValueError("name a DATASET, such as a folder with labels.tsv; see docs/data.md")
     file = find_model(options.model)
     other = find_model(options.against) if options.against else None
-    for each in filter(None, (file, other)):  # reports what is wrong with the constraint
-        load_constraint(options.lexicon, options.pattern, Alphabet(read_spec(each).alphabet))
+    for each in filter(None, (file, other)):
+        spec = read_spec(each)
+        load_constraint(options.lexicon, options.pattern, Alphabet(spec.alphabet))
+        if spec.head != "ctc":  # Keras computes its losses
+            check_backend()
     storage.check_writable(options.output_dir, "--output-dir")
     check_datasets(options.dataset, options)
     with storage.output_folder(options.output_dir, fetch=True) as folder:
@@ -148,7 +151,7 @@ def _read(
             try:
                 pixels = labelled.load_image(entry, recognizer.spec.channels)
                 for each in filter(None, (recognizer, against)):
-                    check_columns(entry.name, pixels, each.spec.height, each.max_columns)
+                    each.check(pixels, entry.name)
                 examples.append((pixels, entry.label, entry.name))
                 good.append(entry)
             except (OSError, ImageError) as error:

@@ -229,8 +229,7 @@ class AutoOptions(Group):
     title = "automatic"
     auto: bool = False
     """Choose all other options from your labelled images, train in a few minutes, and compare the
-    model with the one it started from. Options that you set to other values than their defaults are
-    kept."""
+    model with the one it started from. Options that you give are kept."""
     minutes: Annotated[float, Ge(1)] = 6.0
     """With --auto: how long it may take in all."""
 

@@ -13,7 +13,7 @@ import os
 import re
 import sys
 import typing
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, TextIO, TypeVar
 
@@ -82,7 +82,7 @@ def parse(
         for field in _fields(group)
     }
     if hasattr(options, "given"):
-        values["given"] = _typed(values, given)
+        values["given"] = _typed(groups, given)
     result = options(**values)
     try:
         _check_not_swallowed(result, given)
@@ -206,8 +206,7 @@ def _section(group: type[Group], defaults: dict[str, Any], about: dict[str, str]
     types = typing.get_type_hints(group)
     fields: list[tuple[str, Any, Any]] = []
     for field in _fields(group):
-        given = getattr(hints[field.name], "__metadata__", ())
-        aliases = [alias for item in given for alias in getattr(item, "aliases", None) or ()]
+        given, aliases = getattr(hints[field.name], "__metadata__", ()), _aliases(hints[field.name])
         settings: dict[str, Any] = {"help": " ".join(about[field.name].split())}
         if defaults[field.name] in ((), None, ""):
             settings["help_behavior_hint"] = ""  # no "(default: None)"
@@ -234,10 +233,21 @@ def option_name(field: str) -> str:
     return "--" + field.replace("_", "-")
 
 
-def _typed(fields: Iterable[str], arguments: Sequence[str]) -> frozenset[str]:
-    """The fields whose options are among the arguments, by their own names: no aliases."""
+def _aliases(hint: Any) -> list[str]:
+    """The other names of an option, such as --job-dir, by the type of its field."""
+    metadata = getattr(hint, "__metadata__", ())
+    return [alias for item in metadata for alias in getattr(item, "aliases", None) or ()]
+
+
+def _typed(groups: Sequence[type[Group]], arguments: Sequence[str]) -> frozenset[str]:
+    """The fields of the groups whose options are among the arguments."""
     words = {word.partition("=")[0].replace("_", "-") for word in arguments}
-    return frozenset(f for f in fields if {option_name(f), option_name(f"no_{f}")} & words)
+    return frozenset(
+        name
+        for group in groups
+        for name, hint in typing.get_type_hints(group, include_extras=True).items()
+        if {option_name(name), option_name(f"no_{name}"), *_aliases(hint)} & words
+    )
 
 
 def arguments_of(options: Any, kind: type) -> list[str]:

@@ -53,6 +53,14 @@ class ImageLoader:
         how |= {"page": self.page, "may_be_turned": self.orientation == "auto"}
         return load_line(source, self.crops, channels, name, max_pixels=self.max_pixels, **how)
 
+    def turned(self, pixels: np.ndarray, name: str) -> list[tuple[np.ndarray, int]]:
+        """(the image in a way that it may be turned, degrees) for each. Raises ImageError."""
+        turns = imaging.possible_turns(pixels) if self.orientation == "auto" else (0,)
+        found = [(np.rot90(pixels, turn // 90), turn) for turn in turns]
+        for x, _ in found:
+            preprocessing.check_columns(name, x, self.spec.height, self.max_columns)
+        return found
+
     def load(self, source: imaging.Source, index: int = 0) -> Loaded:
         """The image, turned in each possible way, or what is wrong with it.
 
@@ -62,13 +70,9 @@ class ImageLoader:
         height = self.spec.height
         try:
             pixels, boxed = self.pixels(source, name, self.spec.channels)
-            turns = imaging.possible_turns(pixels) if self.orientation == "auto" else (0,)
-            turned = [(np.rot90(pixels, turn // 90), turn) for turn in turns]
-            for x, _ in turned:
-                preprocessing.check_columns(name, x, height, self.max_columns)
             return [
                 Upright(preprocessing.prepare(x, height), x.shape[1], turn, boxed)
-                for x, turn in turned
+                for x, turn in self.turned(pixels, name)
             ]
         except imaging.ImageError as error:
             return error

@@ -406,6 +406,10 @@ class TrainOptions(
     # no option: the fields whose options were typed, even if with their defaults
     given: frozenset[str] = field(default=frozenset(), compare=False)
 
+    def was_given(self, name: str) -> bool:
+        """Whether the user chose an option: it was typed, or has another value than by default."""
+        return name in self.given or getattr(self, name) != getattr(type(self), name)
+
     @property
     def highest_rate(self) -> float:
         """The highest learning rate, given or by default."""

@@ -20,6 +20,7 @@ from aocr.auto.command import _say_result
 from aocr.auto.comparison import BeforeAfter
 from aocr.auto.texts import pattern_of, texts_like
 from aocr.model_folder import model_folder
+from aocr.options import AocrTrainOptions
 from ocr_simple.command_line import parse
 from ocr_simple.datasets.annotations import require_entries
 from ocr_simple.options import DrawingOptions, TrainOptions
@@ -152,6 +153,16 @@ def test_steps_that_are_given_and_their_validations_are_kept():
     given = TrainOptions(steps=5000, interval=700, warmup=9)
     assert with_steps(given, _steps(given, affordable=10)) == given
     assert _steps(TrainOptions(), affordable=10**6) == 3000
+
+
+@pytest.mark.parametrize("typed", ["--interval", "--steps-per-checkpoint"])
+def test_an_option_that_is_given_with_its_default_is_kept_too(typed):
+    from aocr.auto.trainings import with_steps
+
+    options = parse(AocrTrainOptions, ["images", "--auto", typed, "500"])
+    given = TrainOptions(interval=options.interval, given=options.given)
+    assert with_steps(given, 60).interval == 500
+    assert with_steps(TrainOptions(), 60).interval == 10
 
 
 def test_a_training_that_would_take_too_long_is_given_fewer_steps():

@@ -203,7 +203,7 @@ def nested(depth):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda f: with_digest(f, helper.make_node("Evil", [], [], domain="mine")), "does not define"),
+        (lambda f: with_digest(f, helper.make_node("Evil", [], [], domain="mine")), "not define"),
         (lambda f: with_digest(f, initializer=[elsewhere()]), "names another file"),
         (lambda f: with_digest(f, initializer=[huge()]), "an array that is not in it"),
         (lambda f: with_digest(f, helper.make_node("Constant", [], ["a"], value=huge())), "not in"),

@@ -34,11 +34,16 @@ def first_line(done):
 
 @pytest.mark.parametrize(
     "command",
-    [["train.py"], ["inference.py", PHOTO, "--engine", "keras"], ["-m", "aocr", "test", "."]],
+    [["train.py"], ["inference.py", PHOTO, "--engine", "keras"], ["-m", "aocr", "diagnose", "."]],
 )
 def test_an_unknown_backend_is_named_with_the_fix(command):
     message = first_line(python(*command, KERAS_BACKEND="theano"))
     assert "KERAS_BACKEND=theano: no such backend; choose from tensorflow, jax, torch" in message
+
+
+def test_a_command_without_keras_works_with_any_backend(labelled_folder, tmp_path):
+    check = ["-m", "aocr", "check", str(labelled_folder), "--sheet", "None"]
+    assert python(*check, KERAS_BACKEND="theano").returncode == 0
 
 
 def test_a_backend_of_keras_json_is_named_with_its_file(monkeypatch, tmp_path):

@@ -36,6 +36,14 @@ def test_images_on_their_side_are_read_if_asked_for(folder):
     assert len(list(folder.parent.glob("results/correct/*/time_steps.png"))) == len(upright) == 6
 
 
+def test_an_image_that_is_too_long_on_its_side_is_left_out(folder, caplog):
+    Image.new("L", (10, 5100), 255).save(folder / "tall.png")
+    with open(folder / "labels.tsv", "a") as labels:
+        labels.write("\ntall.png\t1\n")
+    assert run("test lines --model digits --orientation auto") == 1
+    assert "1 of 13 rows" in caplog.text and report()["lines"] == 12
+
+
 def test_an_image_that_cannot_be_read_counts_once_where_two_share_a_text(tmp_path, caplog):
     Image.new("L", (40, 20), 255).save(tmp_path / "a.png")
     (tmp_path / "a.jpg").write_bytes(b"\xff\xd8 damaged")

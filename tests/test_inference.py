@@ -342,6 +342,10 @@ def test_an_onnx_file_is_no_model_file():
         ({"orientation": "Auto"}, "orientation='Auto': give one of upright, auto"),
         ({"page": 0}, "page=0: give a whole number of at least 1"),
         ({"alternatives": "3"}, "alternatives='3': give a whole number of at least 0"),
+        (
+            {"beam_width": "5", "pattern": r"\d"},
+            "beam_width='5': give a whole number of at least 1",
+        ),
     ],
 )
 def test_an_argument_that_cannot_be_meant_is_an_error(how, reason):

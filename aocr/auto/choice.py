@@ -221,9 +221,8 @@ def choose(
     given = {
         field.name: getattr(options, field.name)
         for field in fields(TrainOptions)
-        if getattr(options, field.name) != getattr(AocrTrainOptions(), field.name)
+        if field.name not in ("given", "model_dir") and options.was_given(field.name)
     }
-    given.pop("model_dir", None)
     examples = _examples(spread(entries, LOOKED_AT))
     labels = [entry.label for entry in entries]
     start = given.get("init_from")
@@ -241,4 +240,4 @@ def choose(
     }
     if len(entries) < MANY:
         chosen |= _generated(given, folder, spec, alphabet, labels, examples, models)
-    return TrainOptions(**(chosen | given)), spec
+    return TrainOptions(**(chosen | given), given=frozenset(given)), spec

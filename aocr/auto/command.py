@@ -111,7 +111,7 @@ def _steps(chosen: TrainOptions, affordable: int) -> int:
     """The steps that the user gave, or else those that the time allows, up to MOST_STEPS."""
     from aocr.auto import trainings
 
-    if chosen.steps != TrainOptions.steps:
+    if chosen.was_given("steps"):
         return chosen.steps
     return min(affordable, trainings.MOST_STEPS)
 
@@ -152,7 +152,7 @@ def _train_one(
     affordable = max(trainings.LEAST_STEPS, int(trainings.STEPS * clock.left() / 60))
     steps = _steps(chosen, affordable)
     share = chosen.validation_share
-    if share == TrainOptions.validation_share:
+    if not chosen.was_given("validation_share"):
         share = trainings.VALIDATION_SHARE
     # models of trainings that were too slow: one may be the best in the end
     earlier: list[keras.Model] = []

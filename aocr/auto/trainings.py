@@ -116,9 +116,9 @@ def with_steps(options: TrainOptions, steps: int) -> TrainOptions:
     An interval and a warm-up that the user gave are kept.
     """
     interval, warmup = options.interval, options.warmup
-    if interval == TrainOptions.interval:
+    if not options.was_given("interval"):
         interval = min(steps, max(10, min(80, steps // 6)))
-    if warmup == TrainOptions.warmup:
+    if not options.was_given("warmup"):
         warmup = min(100, steps // 5)
     return dataclasses.replace(options, steps=steps, interval=interval, warmup=warmup)
 

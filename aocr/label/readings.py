@@ -79,14 +79,13 @@ def _load_model(file: Path) -> None:
 def _read(pictures: Sequence[tuple[Path, Corners]]) -> list[Result]:
     """The reading of each picture, or of the box in it, or why it cannot be used."""
     recognizer = _model[0]
-    spec = recognizer.spec
     found: dict[int, Result] = {}
     good: dict[int, np.ndarray] = {}
     for place, (file, box) in enumerate(pictures):
         try:
-            pixels = imaging.load(file, spec.channels, warn=False)
+            pixels = imaging.load(file, recognizer.spec.channels, warn=False)
             pixels = straightened(pixels, box, file.name) if box else pixels
-            preprocessing.check_columns(file.name, pixels, spec.height, recognizer.max_columns)
+            recognizer.check(pixels, file.name)
             good[place] = pixels
         except (ImageError, OSError) as error:
             found[place] = str(error).removeprefix(f"{file}: ").removeprefix(f"{file.name}: ")

@@ -170,6 +170,7 @@ def find_dataset(dataset: str | os.PathLike, how: LabelOptions = DEFAULT) -> Dat
     parts = _locate(dataset, how)
     layouts: dict[str, int] = {}
     rows: list[Entry | Fault] = []
+    faults: set[Fault] = set()  # parts may share a crops.tsv, and its faults
     notes: list[str] = []
     # the names of all images together show what of them is the label
     for group in [parts] if how.labels_from_names else [[part] for part in parts]:
@@ -179,8 +180,8 @@ def find_dataset(dataset: str | os.PathLike, how: LabelOptions = DEFAULT) -> Dat
             found, cropped = with_crops(path if path.is_dir() else path.parent, found)
             more = (*more, *cropped)
         layouts[layout] = layouts.get(layout, 0) + 1
-        faults = {row for row in rows if isinstance(row, Fault)}  # parts may share a crops.tsv
         rows += [row for row in found if row not in faults]
+        faults.update(row for row in found if isinstance(row, Fault))
         notes += more
     folder = Path(os.path.expanduser(dataset))
     if folder.is_dir() and parts[0][0] == "annotations":
