@@ -65,8 +65,8 @@ HEAD_FIELDS = ("head", "attn_num_hidden", "attn_num_layers", "target_embedding_s
 def build(spec: ModelSpec, seed: int | None = None) -> keras.Model:
     """A model with fresh weights: {"image", "width"} -> logits (batch, steps, classes).
 
-    image: float32 (batch, height, width, channels), normalised and padded by `images.py` to a
-    width that is a multiple of `spec.multiple`; width: int32 (batch,), the valid columns.
+    image: float32 (batch, height, width, channels), normalised and padded by `preprocessing.py` to
+    a width that is a multiple of `spec.multiple`; width: int32 (batch,), the valid columns.
 
     With the attention head: {"logits": (batch, characters, classes), "attention": (batch,
     characters, steps)}, a row for each character and one for the end symbol, class 0. Rows after

@@ -127,7 +127,7 @@ class Alphabet:
 
     @property
     def kinds(self) -> str:
-        """The kind of each character, one letter each; see KINDS."""
+        """The kind of each character, one letter each; see `right_to_left.KINDS`."""
         return kinds_of(self.characters)
 
     @property

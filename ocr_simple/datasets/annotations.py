@@ -265,7 +265,7 @@ def _find_in_bucket(url: str, how: LabelOptions) -> Dataset:
         chosen = next((name for name in LABEL_FILES if name in names), None)
         if not names:
             raise NoDatasetError(
-                f"{url}: no data set there; name an annotation file, a folder with {LABELS}, or "
+                f"{url}: no data set found; name an annotation file, a folder with {LABELS}, or "
                 "TFRecords"
             )
         if chosen is None or how.labels_from_names:

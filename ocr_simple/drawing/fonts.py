@@ -3,7 +3,7 @@
 `--fonts` takes the names of two packages that come with fonts, font files, and folders. Files in a
 folder that are no outline fonts are left out, and named once. Fonts in a folder that has the name
 of a recipe are for it: those in `display`, `handwriting`, `sign` and `page` for no other, those in
-`receipt`, `print`, `typewriter` and `nameplate` mostly. See photography/recipes.py.
+`receipt`, `typewriter` and `nameplate` mostly. See photography/recipes.py.
 """
 
 import functools

@@ -109,9 +109,9 @@ def _spec(options: TrainOptions, found: Sequence[Entry | Fault]) -> ModelSpec:
 def _generated(options: TrainOptions, spec: ModelSpec) -> Part:
     """Lines of the training's stream, in fonts from all over the list."""
     fonts, _ = split_fonts(find_fonts(options.fonts, options.language), options.held_out)
-    stream = Lines(options, spec, fonts, options.seed)
-    pixels, texts, _ = zip(*(stream[k * APART] for k in range(COUNT)))
-    return f"{COUNT} generated lines", list(pixels), list(texts)
+    lines = Lines(options, spec, fonts, options.seed)
+    places = range(0, COUNT * APART, APART)
+    return f"{COUNT} generated lines", *lines.pixels_and_texts(places)
 
 
 def _varied(options: TrainOptions, spec: ModelSpec, entries: list[Entry]) -> Part:

@@ -1,6 +1,7 @@
-"""Effects: what real pictures of lines have and drawn ones lack, on ink, tone, scene and sensor.
+"""Effects: what real pictures of lines have and drawn ones lack.
 
-craft, surroundings and scan hold those that signs and pages need besides.
+ink, tone, scene and sensor hold those of any line; craft, surroundings and scan those that only
+signs and pages need.
 
 EFFECTS lists them in the order in which they are applied, each with the field of a recipe that
 holds its chance. An effect changes a `Shot`, a picture in the making.
