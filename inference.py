@@ -78,6 +78,7 @@ CHOICES = (  # options that `Recognizer.load` takes by the same names
     "pattern", "lexicon", "beam_width", "page", "orientation", "language_model",
     "max_pixels", "max_columns", "crops", "alternatives", "engine",
 )  # fmt: skip
+NO_FIGURES = np.zeros((0, 0), np.float32)  # in place of probabilities that nobody asked for
 
 logger = logging.getLogger("ocr_simple")
 
@@ -200,16 +201,20 @@ class Recognizer:
         return list(self.read_each(images, errors))
 
     def read_each(
+        self, images: Iterable[imaging.Source], errors: Literal["raise", "return"] = "raise"
+    ) -> Iterator[Line | imaging.ImageError]:
+        """Like `read`, but one after the other, for more images than fit in memory."""
+        for found in self._predict_each(images, errors, self._loader()):
+            yield found if isinstance(found, imaging.ImageError) else found.line
+
+    def _predict_each(
         self,
         images: Iterable[imaging.Source],
-        errors: Literal["raise", "return"] = "raise",
-        cut_out: bool = False,
-    ) -> Iterator[Line | imaging.ImageError]:
-        """Like `read`, but one after the other, for more images than fit in memory.
-
-        cut_out: whether the images are lines already, which have no boxes.
-        """
-        loader = self._loader(cut_out)
+        errors: Literal["raise", "return"],
+        loader: ImageLoader,
+        figures: bool = False,
+    ) -> Iterator[Prediction | imaging.ImageError]:
+        """As `read_each`. figures: also what each line was decoded from, which takes memory."""
         whole = count = 0  # images without a box, all images
         with ThreadPoolExecutor(THREADS) as pool, ThreadPoolExecutor(1) as reader:
             try:
@@ -222,18 +227,18 @@ class Recognizer:
                     prepared = list(itertools.chain(*good))
                     read: Future | None = None
                     if self.engine.at_once > 1 and len(prepared) > 1:
-                        read = reader.submit(self._read_prepared, prepared)
+                        read = reader.submit(self._read_prepared, prepared, figures)
                     chunks.load_ahead()  # while this one is read
                     count, whole = count + len(good), whole + sum(not x[0].boxed for x in good)
                     if loader.crops and whole and not chunks.ahead:
                         # now: nobody may ask for what comes after the last line
                         logger.warning(loader.crops.about_whole(whole, count))
-                    lines = iter(read.result() if read else self._read_prepared(prepared))
+                    found = iter(read.result() if read else self._read_prepared(prepared, figures))
                     for item in loaded:
                         if isinstance(item, imaging.ImageError):
                             yield item
                         else:
-                            yield max(itertools.islice(lines, len(item)), key=sureness)
+                            yield max(itertools.islice(found, len(item)), key=sureness)
             finally:
                 pool.shutdown(cancel_futures=True)
 
@@ -258,42 +263,36 @@ class Recognizer:
         """
         from ocr_simple.reports.metrics import Reading
 
-        lines: list = list(self.read_each([pixels for pixels, _, _ in examples], cut_out=True))
-        upright = [
-            (np.rot90(pixels, line.turned // 90), truth, name)
-            for line, (pixels, truth, name) in zip(lines, examples)
-        ]
-        found = self.losses(upright) if losses else [math.nan] * len(examples)
+        pixels = [pixels for pixels, _, _ in examples]
+        found: list = list(self._predict_each(pixels, "raise", self._loader(True), losses))
+        values = self._losses(examples, found) if losses else [math.nan] * len(examples)
         return [
-            Reading(name, truth, line, float(loss), self.alphabet.unknown(truth))
-            for (_, truth, name), line, loss in zip(examples, lines, found)
+            Reading(name, truth, output.line, float(loss), self.alphabet.unknown(truth))
+            for (_, truth, name), output, loss in zip(examples, found, values)
         ]
 
-    def losses(self, examples: Sequence["Example"]) -> np.ndarray:
+    def _losses(self, examples: Sequence["Example"], found: Sequence[Prediction]) -> np.ndarray:
         """Loss of each line (lines,); infinite for a label that it cannot write.
 
-        Computed by Keras, but for a CTC head that ONNX Runtime reads: from its probabilities.
+        found: what was read. Computed by Keras, but for a CTC head that ONNX Runtime reads: from
+        its probabilities.
         """
-        if self.spec.head == "ctc" and isinstance(self.engine, OnnxEngine):
-            return self._ctc_losses(examples)
-        import model as models
+        turned = [
+            (np.rot90(pixels, output.line.turned // 90), truth, name)
+            for (pixels, truth, name), output in zip(examples, found)
+        ]
+        if self.spec.head != "ctc" or not isinstance(self.engine, OnnxEngine):
+            import model as models
 
-        return models.losses(self.model, examples)
-
-    def _ctc_losses(self, examples: Sequence["Example"]) -> np.ndarray:
+            return models.losses(self.model, turned)
         from ocr_simple.datasets.usable_images import why_unusable
 
-        found = np.full(len(examples), math.inf)
-        usable = [
-            i
-            for i, (pixels, label, _) in enumerate(examples)
-            if why_unusable(pixels, label, self.spec) is None
-        ]
-        outputs = Recognizer(self.engine).outputs([examples[i][0] for i in usable])
-        for i, output in zip(usable, outputs):
-            ids = self.alphabet.encode(examples[i][1])
-            found[i] = ctc_loss(output.probabilities, ids, self.spec.temperature)
-        return found
+        values = np.full(len(examples), math.inf)
+        for i, (pixels, truth, _) in enumerate(turned):
+            if why_unusable(pixels, truth, self.spec) is None:
+                ids = self.alphabet.encode(truth)
+                values[i] = ctc_loss(found[i].probabilities, ids, self.spec.temperature)
+        return values
 
     def outputs(self, images: Iterable[imaging.Source]) -> list[Prediction]:
         """All that the model says about each image, turned as `read` turns it; spans in time steps.
@@ -308,10 +307,7 @@ class Recognizer:
             prepared += [item.prepared for item in loaded]
             turns.append(len(loaded))
         found = iter(sorted(self._predict(prepared), key=lambda output: output.place))
-        surest = (
-            max(itertools.islice(found, count), key=lambda output: sureness(output.line))
-            for count in turns
-        )
+        surest = (max(itertools.islice(found, count), key=sureness) for count in turns)
         return [output._replace(place=place) for place, output in enumerate(surest)]
 
     def probabilities(self, image: imaging.Source) -> np.ndarray:
@@ -335,22 +331,23 @@ class Recognizer:
             self.spec, crops, self.page, self.orientation, self.max_pixels, self.max_columns
         )
 
-    def _read_prepared(self, items: list[Upright]) -> list[Line]:
-        lines = [Line("", 0.0, ())] * len(items)
-        for index, line, *_ in self._predict([item.prepared for item in items]):
-            prepared, columns, turned, _ = items[index]
+    def _read_prepared(self, items: list[Upright], figures: bool) -> list[Prediction]:
+        """What is read in each of some images; spans in pixels. figures: see `_predict_each`."""
+        read: dict[int, Prediction] = {}
+        for found in self._predict([item.prepared for item in items]):
+            prepared, columns, turned, _ = items[found.place]
             pixels_per_step = self.spec.stride * columns / prepared.shape[1]
-            lines[index] = line._replace(
-                characters=tuple(
-                    c._replace(
-                        start=c.start * pixels_per_step,
-                        end=min(float(columns), c.end * pixels_per_step),
-                    )
-                    for c in line.characters
-                ),
-                turned=turned,
+            characters = tuple(
+                c._replace(
+                    start=c.start * pixels_per_step,
+                    end=min(float(columns), c.end * pixels_per_step),
+                )
+                for c in found.line.characters
             )
-        return lines
+            line = found.line._replace(characters=characters, turned=turned)
+            kept = found[2:] if figures else (NO_FIGURES, NO_FIGURES)
+            read[found.place] = Prediction(found.place, line, *kept)
+        return [read[place] for place in range(len(items))]
 
     def _predict(self, prepared: list[np.ndarray]) -> Iterator[Prediction]:
         """As `predictions`, with characters in the order in which they are read."""
@@ -375,9 +372,9 @@ class Recognizer:
             yield from itertools.chain.from_iterable(pool.map(read_batch, batches))
 
 
-def sureness(line: Line) -> tuple[bool, float]:
-    """What is highest for the right turn of an image: upside down, many lines look blank."""
-    return line.text != "", line.confidence
+def sureness(found: Prediction) -> tuple[bool, float]:
+    """Highest for an image that is turned the right way: upside down, many lines look blank."""
+    return found.line.text != "", found.line.confidence
 
 
 def _check_choice(name: str, value: Any, choices: Any) -> None:

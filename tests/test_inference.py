@@ -639,7 +639,7 @@ def test_without_an_image_nothing_is_done(script, tmp_path):
     (tmp_path / "notes.txt").write_text("hello")
     status, out, err = script(tmp_path)
     assert (status, out) == (2, [])
-    assert err == [f"inference.py: no image in {tmp_path}"]
+    assert err == [f"inference.py: no image in {tmp_path}; name images, or folders of images"]
 
 
 def test_a_file_that_is_no_model(script, folder, tmp_path):

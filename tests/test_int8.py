@@ -96,7 +96,7 @@ def test_fonts_without_int8_are_refused(copied, capsys):
 
 
 def test_without_the_file_the_command_that_writes_it_is_named(copied):
-    with pytest.raises(ValueError, match=r"--engine int8: .*not there; .* aocr onnx --int8 /"):
+    with pytest.raises(ValueError, match=r"--engine int8: .*is missing; .* aocr onnx --int8 /"):
         Recognizer.load(copied, engine="int8")
     assert resolve_engine(copied, "auto") == "onnx"
 

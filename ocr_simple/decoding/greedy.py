@@ -26,7 +26,7 @@ class Prediction(NamedTuple):
     """What a model gives for an image: the line, and the figures that it was decoded from."""
 
     place: int  # of the image in its list
-    line: Line  # in logical order; spans in time steps
+    line: Line  # spans in time steps, or in pixels
     probabilities: np.ndarray  # (steps, classes); attention: (characters and further rows, classes)
     attention: np.ndarray  # (characters and further rows, steps); empty for a CTC head
 
