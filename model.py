@@ -55,6 +55,9 @@ Tensor = Any  # of Keras's backend
 CLASS_AXES = {"logits/": -1, "embedding": 0}  # weights with an axis of classes
 OPTIONAL = (BLOCK, "line_")  # layers that change nothing until they are trained
 HEAD = ("logits/", "decoder/")
+# Weights of red, green and blue where a model of grey images begins to see colour. Their sum is 1,
+# so grey images are read as before; so is that of their squares, so the filters keep their norm.
+IN_COLOUR = np.float32([2 / 3, 2 / 3, -1 / 3])
 
 HEAD_FIELDS = ("head", "attn_num_hidden", "attn_num_layers", "target_embedding_size", "use_gru")
 
@@ -358,7 +361,8 @@ def transfer(source: keras.Model, target: keras.Model) -> str:
 
     The two may differ in alphabet: classes are matched by their characters. A different head
     starts from scratch. Residual blocks and self-attention may be in `target` only: they change
-    nothing until they are trained. Raises ValueError.
+    nothing until they are trained. So may colour: grey images are then read as before. Raises
+    ValueError.
     """
     known, wanted = Alphabet(source.spec.alphabet).ids, Alphabet(target.spec.alphabet).ids
     same_head = source.spec.head == target.spec.head
@@ -375,6 +379,8 @@ def transfer(source: keras.Model, target: keras.Model) -> str:
             raise ValueError(
                 f"it has no weights {variable.path}; use its --architecture, --context and --head"
             )
+        if start.ndim == 4 and start.shape[2] == 1 and variable.shape[2] == 3:
+            start = start * IN_COLOUR[:, np.newaxis]  # (rows, columns, colours, filters)
         axis = next((a for name, a in CLASS_AXES.items() if name in variable.path), None)
         if axis is not None:
             mixed = np.moveaxis(ops.convert_to_numpy(variable).copy(), axis, 0)
@@ -418,6 +424,8 @@ def spec_to_train(options: TrainOptions) -> ModelSpec:
                     f"({error}); leave --{field} out"
                 ) from error
             spec = extended
+    if given.channels > spec.channels:  # it begins to see colour
+        spec = dataclasses.replace(spec, channels=given.channels)
     for field in ("rnn_units", "height", "channels", *HEAD_FIELDS):
         wanted, known = getattr(given, field), getattr(spec, field)
         if wanted != known and is_asked(field):

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from support.commands import status_of
 from support.lines import OPEN_SANS
 
@@ -153,6 +154,20 @@ def test_steps_that_are_given_and_their_validations_are_kept():
     given = TrainOptions(steps=5000, interval=700, warmup=9)
     assert with_steps(given, _steps(given, affordable=10)) == given
     assert _steps(TrainOptions(), affordable=10**6) == 3000
+
+
+def test_colour_is_trained_where_it_tells_more_than_grey(tmp_path):
+    grey = np.random.default_rng(0).integers(0, 60, (20, 60, 3)).astype(np.uint8)
+    grey[:] = grey[..., :1] + 100
+    lit = grey.copy()
+    lit[5:15, 10:50] = (220, 90, 90)  # red, as light as the grey around it
+    rows = []
+    for k in range(40):
+        Image.fromarray(lit if k < 2 else grey).save(tmp_path / f"{k}.png")
+        rows.append(f"{k}.png\t1")
+    (tmp_path / "labels.tsv").write_text("\n".join(rows))
+    entries = require_entries(tmp_path)
+    assert choice.needs_colour(entries) and not choice.needs_colour(entries[1:])
 
 
 @pytest.mark.parametrize("typed", ["--interval", "--steps-per-checkpoint"])

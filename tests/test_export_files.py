@@ -140,7 +140,9 @@ def test_a_model_that_is_a_pipe_is_not_waited_for(tmp_path, capsys):
         with pytest.raises(ValueError, match=r"model\.onnx: no such model file"):
             reader.Reader(tmp_path / "model.onnx", about)
     assert reader.main([str(tmp_path / "model.onnx"), "a.png"]) == 2
-    assert capsys.readouterr().err == f"{tmp_path}/model.onnx: no such model file\n"
+    assert capsys.readouterr().err == (
+        f"{tmp_path}/model.onnx: no such model file; name a .onnx or .tflite file\n"
+    )
 
 
 def test_errors_of_reader_are_short_and_cannot_control_the_terminal(tmp_path, capsys):

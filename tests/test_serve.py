@@ -135,7 +135,7 @@ def test_status_and_metadata_are_those_of_tensorflow_serving(client):
             404,
             "no model named 'other'; this server serves 'aocr'",
         ),
-        ("/v1/models/aocr/versions/9:predict", b"{}", 404, "version 9 is not served; 1 is"),
+        ("/v1/models/aocr/versions/9:predict", b"{}", 404, "version 9 is not served; this"),
         ("/v1/models/aocr/versions/x:predict", b"{}", 400, "version"),
         ("/read", b"", 400, "file is empty"),
         ("/read", b"nothing", 400, "not an image"),

@@ -45,6 +45,9 @@ LINES = 100  # of each recipe, to compare the pictures with
 SURE_OF_ALPHABET = 8  # times that a character of the labels was seen, on average
 DRAWN = 4000  # texts like the labels
 TEXTS = "texts.txt"  # they are kept in this file, beside the model
+COLOURFUL = 1.5  # times that one of red, green and blue varies as much as the grey level
+SOME = 0.05  # share of the images that are colourful, from which the training is in colour
+LUMA = np.float32([0.299, 0.587, 0.114])  # of red, green and blue in a grey level (ITU-R BT.601)
 LOOKED_AT = 200  # labelled images that the start and the recipes are chosen by
 TEXT_FIELDS = {field.name for field in fields(TextOptions)} - {"alphabet"}
 
@@ -169,6 +172,23 @@ def _examples(entries: Sequence[Entry]) -> list[Example]:
     return examples
 
 
+def needs_colour(entries: Sequence[Entry]) -> bool:
+    """Whether text and background of some of the images differ more in colour than in grey.
+
+    Lit red segments among unlit grey ones are an example: one of red, green and blue varies far
+    more than the grey level does.
+    """
+    colourful = 0
+    for entry in entries:
+        try:
+            pixels = labelled.load_image(entry, channels=3).reshape(-1, 3).astype(np.float32)
+        except (OSError, ImageError):
+            continue
+        spread_of_grey = max(1.0, float((pixels @ LUMA).std()))
+        colourful += float(pixels.std(axis=0).max()) >= COLOURFUL * spread_of_grey
+    return colourful >= SOME * len(entries)
+
+
 def drawn_texts(folder: Path) -> Path:
     """Where the texts to draw are while a model is trained in a folder, which may be removed."""
     return folder.with_name(f"{folder.name}_{TEXTS}")
@@ -238,6 +258,9 @@ def choose(
         "patience": 5,
         "batch_size": 16 if len(entries) < FEW else 32,
     }
+    if needs_colour(spread(entries, LOOKED_AT)):
+        log("Some pictures differ more in colour than in grey: training in colour")
+        chosen["color"] = True
     if len(entries) < MANY:
         chosen |= _generated(given, folder, spec, alphabet, labels, examples, models)
     return TrainOptions(**(chosen | given), given=frozenset(given)), spec
