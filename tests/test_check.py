@@ -64,7 +64,7 @@ def test_what_is_in_a_data_set_and_what_is_odd_is_printed(odd_folder, capsys):
         "the same image with different labels: 1\n  odd/labels.tsv:1 '12'; odd/labels.tsv:5 '12'; "
         "odd/labels.tsv:6 '13'\n",
         "the same image several times: 0\n",
-        "images under 8 pixels: 1\n  odd/labels.tsv:3: 40 x 5 pixels\n",
+        "images under 8 pixels wide or high: 1\n  odd/labels.tsv:3: 40 x 5 pixels\n",
         "blank images with a label: 1\n  odd/labels.tsv:7: label '5'\n",
         "labels with characters outside --alphabet: 1\n  odd/labels.tsv:2: label 'é3' has 'é'",
     ):
@@ -174,7 +174,7 @@ def test_no_picture_is_written_into_the_data_set(odd_folder, capsys, monkeypatch
         assert message in capsys.readouterr().err
     monkeypatch.chdir(odd_folder)
     assert cli.main(["check", "."]) == 0
-    assert "no picture is written: check.png: is in the folder ., which is" in (
+    assert "no picture is written: check.png: is in the data set's folder ." in (
         capsys.readouterr().err
     )
     assert sorted(odd_folder.iterdir()) == before

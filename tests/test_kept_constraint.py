@@ -123,7 +123,7 @@ def test_a_lexicon_is_kept_as_the_texts_that_match(tmp_path):
 @pytest.mark.parametrize(
     ("spec", "pattern", "message"),
     [
-        (ATTENTION, r"\d+", r"models with a CTC head.*inference\.py --model m"),
+        (ATTENTION, r"\d+", r"only for a CTC head.*inference\.py --model m"),
         (CTC, r"(?=1)\d", r"cannot be kept in an export \('\(\?=1\)"),
         (CTC, r"[a-z]", "matches no text in the alphabet"),
         (CTC, r"(\d)\1", "cannot be kept"),
