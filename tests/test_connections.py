@@ -84,7 +84,7 @@ def test_a_head_that_does_not_arrive_is_not_waited_for():
         ):
             answer = half.recv(1000)
             assert answer.startswith(b"HTTP/1.1 408 Request Timeout\r\n")
-            assert b"the head of the request did not arrive within 1 seconds" in answer
+            assert b"the headers of the request did not arrive within 1 seconds" in answer
             assert silent.recv(1000) == b""
         assert 1 <= time.monotonic() - start < 15
 
@@ -160,11 +160,20 @@ def test_scarce_descriptors_are_logged_once_and_do_not_keep_the_server_busy(monk
 
 
 def test_there_are_fewer_connections_than_descriptors(monkeypatch):
-    monkeypatch.setattr(resource, "setrlimit", lambda *_: None)
+    limits = [(0, 0)]
+    monkeypatch.setattr(resource, "getrlimit", lambda _: limits[-1])
+    monkeypatch.setattr(resource, "setrlimit", lambda _, wanted: limits.append(wanted))
     for hard, most in ((300, 200), (10_000, 512), (resource.RLIM_INFINITY, 512)):
-        monkeypatch.setattr(resource, "getrlimit", lambda _, hard=hard: (min(256, hard), hard))
+        limits.append((min(256, hard), hard))
         assert connections_that_fit(512) == most
-    monkeypatch.setattr(resource, "getrlimit", lambda _: (64, 64))
+
+    def refused(*_):
+        raise ValueError  # as on macOS, whose kernel has a lower limit
+
+    monkeypatch.setattr(resource, "setrlimit", refused)
+    limits.append((256, resource.RLIM_INFINITY))
+    assert connections_that_fit(512) == 156
+    limits.append((64, 64))
     with pytest.raises(ValueError, match="ulimit -n 64: too few files may be open"):
         connections_that_fit(512)
 
