@@ -39,7 +39,7 @@ def test_forty_lines_are_drawn_and_nothing_is_trained(preview, capsys, tmp_path)
     assert status == 0
     assert picture.size == (1000, HEADING + 78 * COUNT // 4)
     assert rows_with_ink(picture)[-78:].any(), "the last row has lines too"
-    assert capsys.readouterr().out.startswith("preview.png: 40 generated lines. Nothing was")
+    assert capsys.readouterr().out.startswith("Wrote preview.png: 40 generated lines. Nothing was")
     assert [file.name for file in tmp_path.iterdir()] == ["preview.png"]
 
 
