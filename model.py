@@ -57,7 +57,7 @@ OPTIONAL = (BLOCK, "line_")  # layers that change nothing until they are trained
 HEAD = ("logits/", "decoder/")
 # Weights of red, green and blue where a model of grey images begins to see colour. Their sum is 1,
 # so grey images are read as before; so is that of their squares, so the filters keep their norm.
-IN_COLOUR = np.float32([2 / 3, 2 / 3, -1 / 3])
+IN_COLOUR = np.array([2 / 3, 2 / 3, -1 / 3], np.float32)
 
 HEAD_FIELDS = ("head", "attn_num_hidden", "attn_num_layers", "target_embedding_size", "use_gru")
 

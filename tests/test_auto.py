@@ -191,7 +191,7 @@ def test_a_training_that_would_take_too_long_is_given_fewer_steps():
     time.sleep(0.2)
     with pytest.raises(NoTimeForSteps) as slow:
         watch(replace(result, step=2 * options.interval))
-    assert 0 < slow.value.steps < 300
+    assert 0 < slow.value.steps_in(0.5) < 300 and slow.value.steps_in(0) == 0
     with pytest.raises(NoTimeForSteps):  # there is no time for a second interval
         Watch(options, seconds=-1, strict=True)(result)
     with pytest.raises(OutOfTime):
@@ -218,6 +218,12 @@ def test_a_model_that_reads_as_many_images_is_better_if_it_has_fewer_errors():
     assert BeforeAfter(readings("345", "12"), readings("13", "12")).is_better
     assert not BeforeAfter(readings("12", "13"), readings("13", "12")).is_better
     assert not BeforeAfter(readings("12"), readings("3")).is_better
+
+
+def test_of_two_models_that_read_all_images_the_surer_one_is_better():
+    surer = [replace(r, line=r.line._replace(confidence=0.9)) for r in readings("12", "12")]
+    assert BeforeAfter(readings("12", "12"), surer).is_better
+    assert not BeforeAfter(surer, readings("12", "12")).is_better
 
 
 def test_the_best_of_several_trainings_is_kept(monkeypatch):

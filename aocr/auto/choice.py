@@ -47,7 +47,7 @@ DRAWN = 4000  # texts like the labels
 TEXTS = "texts.txt"  # they are kept in this file, beside the model
 COLOURFUL = 1.5  # times that one of red, green and blue varies as much as the grey level
 SOME = 0.05  # share of the images that are colourful, from which the training is in colour
-LUMA = np.float32([0.299, 0.587, 0.114])  # of red, green and blue in a grey level (ITU-R BT.601)
+LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # of red, green, blue in grey (BT.601)
 LOOKED_AT = 200  # labelled images that the start and the recipes are chosen by
 TEXT_FIELDS = {field.name for field in fields(TextOptions)} - {"alphabet"}
 

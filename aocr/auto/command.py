@@ -32,7 +32,7 @@ from ocr_simple.runs.model_files import BEST, find_model
 from ocr_simple.runs.run_folder import replacing
 
 if TYPE_CHECKING:  # they import TensorFlow: see `run`
-    from aocr.auto.trainings import Clock, Unseen
+    from aocr.auto.trainings import Clock, NoTimeForSteps, Unseen
     from ocr_simple.network.backend import keras
 
 FEW_UNSEEN = 15  # images: with fewer, the comparison says little
@@ -126,6 +126,7 @@ def _train(
     if len(entries) < FEW and not chosen.validation:
         steps, folds = _steps(chosen, int(trainings.FOLD_STEPS * minutes)), folder / "folds"
         replans = 0
+        known: NoTimeForSteps | None = None
         while steps >= trainings.LEAST_STEPS or steps == chosen.steps:
             try:
                 planned, strict = trainings.with_steps(chosen, steps), replans < MOST_REPLANS
@@ -134,23 +135,32 @@ def _train(
                 )
                 return planned, *found
             except trainings.NoTimeForSteps as slow:
-                steps, replans = slow.steps, replans + 1
+                known, replans = slow, replans + 1
+                steps = slow.steps_in(clock.left() / trainings.FOLDS)
                 log(f"There is time for {steps} steps of each fold")
             finally:
                 shutil.rmtree(folds, ignore_errors=True)
         log("Not enough time for five folds: one model is trained, a part of the images validates")
+        return _train_one(chosen, clock, temperature, known)
     return _train_one(chosen, clock, temperature)
 
 
 def _train_one(
-    chosen: TrainOptions, clock: "Clock", temperature: float
+    chosen: TrainOptions,
+    clock: "Clock",
+    temperature: float,
+    known: "NoTimeForSteps | None" = None,
 ) -> tuple[TrainOptions, "keras.Model", "Unseen"]:
-    """(its options, one model, what it read of the images that were kept to validate it)."""
+    """(its options, one model, what it read of the images that were kept to validate it).
+
+    known: how long such a training takes, if one was tried.
+    """
     import model as networks
     from aocr.auto import trainings
 
-    affordable = max(trainings.LEAST_STEPS, int(trainings.STEPS * clock.left() / 60))
-    steps = _steps(chosen, affordable)
+    left = clock.left()
+    affordable = known.steps_in(left) if known else int(trainings.STEPS * left / 60)
+    steps = _steps(chosen, max(trainings.LEAST_STEPS, affordable))
     share = chosen.validation_share
     if not chosen.was_given("validation_share"):
         share = trainings.VALIDATION_SHARE
@@ -164,7 +174,7 @@ def _train_one(
             models = [networks.load(planned.model_dir / BEST), *earlier]
             return planned, *trainings.best_of(models, unseen, temperature)
         except trainings.NoTimeForSteps as slow:
-            steps = max(trainings.LEAST_STEPS, slow.steps)
+            steps = max(trainings.LEAST_STEPS, slow.steps_in(clock.left()))
             log(f"There is time for only {steps} steps: the training starts again with them")
             earlier.append(networks.load(planned.model_dir / BEST))
             shutil.rmtree(planned.model_dir)

@@ -52,11 +52,18 @@ class OutOfTime(Exception):
 
 
 class NoTimeForSteps(Exception):
-    """The trainings would take longer than there is time; there is time for `steps` each."""
+    """A training would take longer than there is time.
 
-    def __init__(self, steps: int):
-        super().__init__(steps)
-        self.steps = steps
+    step: seconds of each of its steps. beside: seconds that it takes besides them.
+    """
+
+    def __init__(self, step: float, beside: float):
+        super().__init__(step, beside)
+        self.step, self.beside = step, beside
+
+    def steps_in(self, seconds: float) -> int:
+        """The steps of such a training that has so much time."""
+        return max(0, int((seconds - self.beside) / self.step))
 
 
 class Unseen(NamedTuple):
@@ -103,9 +110,9 @@ class Watch:
         late = now - self.started + lap > self.seconds
         if self.strict and (late or len(self.laps) == 2):
             starting = max(0.0, self.laps[0] - lap)  # it compiles; unknown after the first interval
-            affordable = int((self.seconds - ENDING * starting) / lap * self.interval)
-            if affordable < ALMOST * self.steps:
-                raise NoTimeForSteps(affordable)
+            slow = NoTimeForSteps(lap / self.interval, ENDING * starting)
+            if slow.steps_in(self.seconds) < ALMOST * self.steps:
+                raise slow
         if late:
             raise OutOfTime
 
