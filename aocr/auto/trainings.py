@@ -107,9 +107,11 @@ class Watch:
         self.before, lap = now, self.laps[-1]
         if validation.step >= self.steps:
             return
-        late = now - self.started + lap > self.seconds
+        # the first interval also compiles, so it does not tell how long the next one takes
+        ahead = lap if len(self.laps) > 1 else 0.0
+        late = now - self.started + ahead > self.seconds
         if self.strict and (late or len(self.laps) == 2):
-            starting = max(0.0, self.laps[0] - lap)  # it compiles; unknown after the first interval
+            starting = max(0.0, self.laps[0] - lap)
             slow = NoTimeForSteps(lap / self.interval, ENDING * starting)
             if slow.steps_in(self.seconds) < ALMOST * self.steps:
                 raise slow
