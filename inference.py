@@ -271,6 +271,10 @@ class Recognizer:
             for (_, truth, name), output, loss in zip(examples, found, values)
         ]
 
+    def losses(self, examples: Sequence["Example"]) -> list[float]:
+        """-log p(truth) of each labelled line; infinite for a label that it cannot write."""
+        return [reading.loss for reading in self.read_labelled(examples, losses=True)]
+
     def _losses(self, examples: Sequence["Example"], found: Sequence[Prediction]) -> np.ndarray:
         """Loss of each line (lines,); infinite for a label that it cannot write.
 
