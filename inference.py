@@ -263,8 +263,9 @@ class Recognizer:
         """
         from ocr_simple.reports.metrics import Reading
 
-        pixels = [pixels for pixels, _, _ in examples]
-        found: list = list(self._predict_each(pixels, "raise", self._loader(True), losses))
+        pixels, loader = [pixels for pixels, _, _ in examples], self._loader(cut_out=True)
+        figures = losses and not self._needs_keras_for_losses
+        found: list = list(self._predict_each(pixels, "raise", loader, figures))
         values = self._losses(examples, found) if losses else [math.nan] * len(examples)
         return [
             Reading(name, truth, output.line, float(loss), self.alphabet.unknown(truth))
@@ -274,6 +275,10 @@ class Recognizer:
     def losses(self, examples: Sequence["Example"]) -> list[float]:
         """-log p(truth) of each labelled line; infinite for a label that it cannot write."""
         return [reading.loss for reading in self.read_labelled(examples, losses=True)]
+
+    @property
+    def _needs_keras_for_losses(self) -> bool:
+        return self.spec.head != "ctc" or not isinstance(self.engine, OnnxEngine)
 
     def _losses(self, examples: Sequence["Example"], found: Sequence[Prediction]) -> np.ndarray:
         """Loss of each line (lines,); infinite for a label that it cannot write.
@@ -285,7 +290,7 @@ class Recognizer:
             (np.rot90(pixels, output.line.turned // 90), truth, name)
             for (pixels, truth, name), output in zip(examples, found)
         ]
-        if self.spec.head != "ctc" or not isinstance(self.engine, OnnxEngine):
+        if self._needs_keras_for_losses:
             import model as models
 
             return models.losses(self.model, turned)
