@@ -104,8 +104,8 @@ def load(
         raise ImageError(f"{name}: no pixels ({width} x {height}); crop it again")
     if width > MAX_ASPECT * height or (may_be_turned and height > MAX_ASPECT * width):
         raise TooLargeError(
-            f"{name}: {width} x {height} pixels is too long for one line (over {MAX_ASPECT} times "
-            "as long as wide or high); cut it into pieces"
+            f"{name}: {width} x {height} pixels is too long for one line (one side is over "
+            f"{MAX_ASPECT} times the other); cut it into pieces"
         )
     pixels = pixels.reshape(height, width, channels)
     from_file = not isinstance(source, np.ndarray)  # whoever passes an array knows its shape

@@ -285,9 +285,9 @@ def test_a_curve_says_whether_more_labels_help():
     said = curve.verdict(points(wrong, right), 200)
     assert said.startswith("Nearly all are read correctly") and "had only 200 steps" in said
     hardly = curve.verdict(points(("1",) * 9 + ("3",), ("12",) * 9 + ("3",)), 200)
-    assert "9 more pictures read correctly, which is unlikely to be chance" in hardly
+    assert "reads 9 more pictures, which is unlikely to be chance" in hardly
     perhaps = curve.verdict(points(wrong, right[:2] + wrong[2:]), 200)
-    assert "2 more pictures read correctly, which may be chance" in perhaps
+    assert "reads 2 more pictures, which may be chance" in perhaps
     assert "did not help on these few" in curve.verdict(points(wrong, wrong), 200)
 
 

@@ -194,10 +194,10 @@ def test_the_command_printed_at_an_interrupt_resumes_the_run(
             signal.raise_signal(signal.SIGINT)
 
     options = ("--architecture", dropping, "--steps", "4", "--interval", "2")
-    step = train.Progress.step  # and a run that begins anew resumes, however that was typed
+    step = train.Progress.step
     with monkeypatch.context() as patched:
         patched.setattr(train.Progress, "step", interrupted)
-        assert compiled(tmp_path / "run", *options, "--no_resume") == 130
+        assert compiled(tmp_path / "run", *options, "--no_resume") == 130  # not repeated
     error = capsys.readouterr().err
     assert 0 < json.loads(str(arrays(tmp_path / "run")["progress"]))["step"] < 4
     resume = re.search(r"Interrupted; checkpoint saved\. Resume with: python train.py (.*)", error)

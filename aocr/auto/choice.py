@@ -29,6 +29,7 @@ from ocr_simple.datasets.usable_images import select_usable
 from ocr_simple.drawing.fonts import find_fonts
 from ocr_simple.images import ImageError
 from ocr_simple.options import DrawingOptions, TextOptions, TrainOptions
+from ocr_simple.photography.effects.tone import LUMA
 from ocr_simple.photography.mixtures import Mix, has_own_fonts
 from ocr_simple.reports.intervals import FEW
 from ocr_simple.reports.metrics import Reading, rates_of
@@ -47,7 +48,6 @@ DRAWN = 4000  # texts like the labels
 TEXTS = "texts.txt"  # they are kept in this file, beside the model
 COLOURFUL = 1.5  # times that one of red, green and blue varies as much as the grey level
 SOME = 0.05  # share of the images that are colourful, from which the training is in colour
-LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # of red, green, blue in grey (BT.601)
 LOOKED_AT = 200  # labelled images that the start and the recipes are chosen by
 TEXT_FIELDS = {field.name for field in fields(TextOptions)} - {"alphabet"}
 

@@ -140,7 +140,9 @@ def _train(
                 log(f"There is time for {steps} steps of each fold")
             finally:
                 shutil.rmtree(folds, ignore_errors=True)
-        log("Not enough time for five folds: one model is trained, a part of the images validates")
+        log(
+            "Not enough time for five folds: training one model, with held-out images to validate it"
+        )
         return _train_one(chosen, clock, temperature, known)
     return _train_one(chosen, clock, temperature)
 

@@ -139,7 +139,7 @@ def verdict(points: Sequence[Point], steps: int) -> str:
     pairs = [(a.exact, b.exact) for a, b in zip(half.readings, whole.readings, strict=True)]
     gained, lost = pairs.count((False, True)), pairs.count((True, False))
     chance = mcnemar(gained, lost) > LIKELY
-    more = f"With twice the labels, {counted(gained - lost, 'more picture')} read correctly"
+    more = f"With twice the labels, the model reads {counted(gained - lost, 'more picture')}"
     if whole.right >= NEARLY_ALL * len(pairs):
         found = "Nearly all are read correctly: more labels can improve little."
     elif gained > lost and not chance:
