@@ -140,9 +140,7 @@ def _train(
                 log(f"There is time for {steps} steps of each fold")
             finally:
                 shutil.rmtree(folds, ignore_errors=True)
-        log(
-            "Not enough time for five folds: training one model, with held-out images to validate it"
-        )
+        log("Not enough time for five folds: training one model, validated on held-out images")
         return _train_one(chosen, clock, temperature, known)
     return _train_one(chosen, clock, temperature)
 
