@@ -186,8 +186,8 @@ class AttentionDecoder(keras.layers.Layer):
         rows = steps
         if self.max_prediction:
             limit = ops.minimum(limit, self.max_prediction)
-            least = min if isinstance(steps, int) else ops.minimum  # on JAX it shapes arrays
-            rows = least(steps, self.max_prediction)
+            minimum = min if isinstance(steps, int) else ops.minimum  # JAX needs a number here
+            rows = minimum(steps, self.max_prediction)
         rows = rows + 1  # that of the end symbol
         states = [layer.cell.get_initial_state(batch) for layer in self.recurrent]
 

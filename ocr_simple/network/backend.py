@@ -148,7 +148,7 @@ def check_backend() -> None:
 def side_by_side() -> int:
     """How many batches, or parts of one batch, are computed at a time.
 
-    One on a GPU. On a CPU one for each core, up to MOST_SIDE_BY_SIDE.
+    With TensorFlow on a CPU one for each core, up to MOST_SIDE_BY_SIDE. Otherwise one.
     """
     if backend() != "tensorflow":
         return 1
@@ -203,7 +203,7 @@ def _import_keras() -> Any:
         module = importlib.import_module("keras")
         if backend() == "tensorflow":
             _share_cores()
-    # keras.json of a user may hold others, for which the networks here are not made
+    # a user's keras.json may have other settings, which the networks here do not support
     module.config.set_image_data_format("channels_last")
     module.config.set_floatx("float32")
     module.config.set_epsilon(1e-7)

@@ -78,14 +78,14 @@ def convolutions(
     Columns are best pooled late: one or two pixels tell 3 from 8 in an unseen font.
     blocks: number of residual blocks behind each convolution.
     """
-    from ocr_simple.network.layers import StandardisedFilters
+    from ocr_simple.network.layers import Conv2D, MaxPooling2D, StandardisedFilters
 
     for i, (count, pool) in enumerate(zip(filters, pools, strict=True), start=1):
-        x = keras.layers.Conv2D(
+        x = Conv2D(
             count, 3, padding="same", kernel_constraint=StandardisedFilters(), name=f"conv{i}"
         )(x)
         if pool != (1, 1):  # pooled first: less is left to compute, and ReLU commutes
-            x = keras.layers.MaxPooling2D(pool, padding="same", name=f"pool{i}")(x)
+            x = MaxPooling2D(pool, padding="same", name=f"pool{i}")(x)
         if i == len(filters):
             x = keras.layers.LayerNormalization(name="norm")(x)
         x = mask(keras.layers.ReLU(name=f"relu{i}")(x))
