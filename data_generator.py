@@ -37,7 +37,7 @@ VALIDATION_SEED = LARGEST_SEED + 1
 CALIBRATION_SEED = 2 * VALIDATION_SEED
 CALIBRATION_LINES = 300
 SURVEY = 256  # lines drawn before the first step, to find options that cannot work
-WIDER = 32  # columns of padding that set a batch apart from another
+WIDER = 32  # columns that are added to a batch which is as wide as the first
 
 
 class Data(NamedTuple):
@@ -46,8 +46,8 @@ class Data(NamedTuple):
     spec: ModelSpec  # with the alphabet of the labels
     lines: LineStream
     validation: list[Example]  # never trained on
-    about: str  # for people
-    varied: Lines | None = None  # unseen, as hard as those trained on; None: see `to_calibrate`
+    about: str  # for a message
+    varied: Lines | None = None  # held-out lines as hard as those trained on, to calibrate
     images: int = 0  # labelled images to train on
     digest: int = 0  # of --dataset and --validation, to tell when they have changed
 
@@ -57,11 +57,11 @@ class Data(NamedTuple):
         return self.images > 0
 
     def to_calibrate(self) -> Iterable[Example]:
-        """Lines that confidence is fitted to; none is trained on.
+        """Lines to calibrate the confidence with; none is trained on.
 
-        Labelled images if there are LEAST_LINES or more to validate on, else generated lines.
-        With labelled images, nothing if the run starts from a model, whose temperature tells more
-        than a few images, or if it generates no lines.
+        Labelled images if there are LEAST_LINES or more to validate on, else generated lines. With
+        fewer labelled images, no lines if none are generated, or if the run starts from a model,
+        whose temperature is a better estimate.
         """
         if self.labelled and len(self.validation) >= LEAST_LINES:
             return self.validation
@@ -180,7 +180,7 @@ class LineSequence(keras.utils.PyDataset):
     def __getitem__(self, index: int) -> Batch:
         with self._lock:
             x, y = self.batches[index]
-            if index == 1:  # `fit` takes dimensions that its first two batches share as fixed
+            if index == 1:  # `fit` treats sizes that its first two batches share as fixed
                 (first_x, first_y), columns = self.batches[0], x["image"].shape[2]
                 if first_x["image"].shape == x["image"].shape:
                     wider = preprocessing.training_columns(columns + WIDER) - columns

@@ -60,8 +60,8 @@ from ocr_simple.decoding.language_model import LanguageModel
 from ocr_simple.engines.decoder import Decoder
 from ocr_simple.engines.engine import Engine
 from ocr_simple.engines.onnx_engine import OnnxEngine, resolve_engine
-from ocr_simple.given_images import decoded_if_pil, several
-from ocr_simple.image_loader import THREADS, Chunks, ImageLoader, Upright
+from ocr_simple.given_images import checked_list, decoded_if_pil
+from ocr_simple.image_loader import THREADS, Chunks, ImageLoader, PreparedImage
 from ocr_simple.network.backend import is_out_of_memory
 from ocr_simple.options import EngineName, InferenceOptions, Orientation
 from ocr_simple.reading_commands import Plan, piped, print_readings
@@ -74,11 +74,11 @@ if TYPE_CHECKING:  # what only `read_labelled` and Keras need
     from ocr_simple.network.backend import keras
     from ocr_simple.reports.metrics import Reading
 
-CHOICES = (  # options that `Recognizer.load` takes by the same names
+LOAD_OPTIONS = (  # options that `Recognizer.load` takes by the same names
     "pattern", "lexicon", "beam_width", "page", "orientation", "language_model",
     "max_pixels", "max_columns", "crops", "alternatives", "engine",
 )  # fmt: skip
-NO_FIGURES = np.zeros((0, 0), np.float32)  # in place of probabilities that nobody asked for
+NOT_KEPT = np.zeros((0, 0), np.float32)  # in place of probabilities that nobody asked for
 
 logger = logging.getLogger("ocr_simple")
 
@@ -102,7 +102,7 @@ class Recognizer:
         crops: str | os.PathLike | Crops | None = None,
         alternatives: int = 0,
     ):
-        """model: a Keras model, or what computes one; `load` is for files.
+        """model: a Keras model or an `Engine`; use `load` to read with a file.
 
         constraint: which texts are possible. beam_width: 1 without a constraint is greedy. page: of
         a TIFF, or frame of a GIF. orientation: auto turns each image as `images.possible_turns`
@@ -161,8 +161,8 @@ class Recognizer:
 
     @classmethod
     def of(cls, file: Path, options: InferenceOptions) -> "Recognizer":
-        """The recogniser in a model file, reading as options ask. Raises ValueError."""
-        return cls.load(file, **{name: getattr(options, name) for name in CHOICES})
+        """A recogniser of a model file that reads as `options` say. Raises ValueError."""
+        return cls.load(file, **{name: getattr(options, name) for name in LOAD_OPTIONS})
 
     @cached_property
     def _decoder_of_many(self) -> Decoder:
@@ -212,13 +212,13 @@ class Recognizer:
         images: Iterable[imaging.Source],
         errors: Literal["raise", "return"],
         loader: ImageLoader,
-        figures: bool = False,
+        keep_outputs: bool = False,
     ) -> Iterator[Prediction | imaging.ImageError]:
-        """As `read_each`. figures: also what each line was decoded from, which takes memory."""
+        """As `read_each`. keep_outputs: also probabilities and attention, which take memory."""
         whole = count = 0  # images without a box, all images
         with ThreadPoolExecutor(THREADS) as pool, ThreadPoolExecutor(1) as reader:
             try:
-                chunks = Chunks(loader, map(decoded_if_pil, several(images)), pool)
+                chunks = Chunks(loader, map(decoded_if_pil, checked_list(images)), pool)
                 while loaded := chunks.take():
                     for item in loaded:
                         if isinstance(item, imaging.ImageError) and errors == "raise":
@@ -227,18 +227,19 @@ class Recognizer:
                     prepared = list(itertools.chain(*good))
                     read: Future | None = None
                     if self.engine.at_once > 1 and len(prepared) > 1:
-                        read = reader.submit(self._read_prepared, prepared, figures)
+                        read = reader.submit(self._read_prepared, prepared, keep_outputs)
                     chunks.load_ahead()  # while this one is read
                     count, whole = count + len(good), whole + sum(not x[0].boxed for x in good)
                     if loader.crops and whole and not chunks.ahead:
                         # now: nobody may ask for what comes after the last line
                         logger.warning(loader.crops.about_whole(whole, count))
-                    found = iter(read.result() if read else self._read_prepared(prepared, figures))
+                    lines = read.result() if read else self._read_prepared(prepared, keep_outputs)
+                    found = iter(lines)
                     for item in loaded:
                         if isinstance(item, imaging.ImageError):
                             yield item
                         else:
-                            yield max(itertools.islice(found, len(item)), key=sureness)
+                            yield max(itertools.islice(found, len(item)), key=rated)
             finally:
                 pool.shutdown(cancel_futures=True)
 
@@ -250,7 +251,7 @@ class Recognizer:
 
     def show(self, image: imaging.Source) -> ShownLine:
         """What is read in an image, as a picture for a notebook. Raises ImageError."""
-        [image] = map(decoded_if_pil, several([image]))
+        [image] = map(decoded_if_pil, [image])
         [line] = self.read([image])
         pixels, _ = self._loader().pixels(image, "image", channels=3, warn=False)
         return ShownLine(line, np.rot90(pixels, line.turned // 90))
@@ -258,14 +259,14 @@ class Recognizer:
     def read_labelled(self, examples: Sequence["Example"], losses: bool = False) -> list["Reading"]:
         """Labelled lines with what was read in them, for `reports.metrics.evaluate`.
 
-        examples: (pixels, truth, name) each, cut out already. losses: whether to compute
-        -log p(truth) of each line, whose image is turned as it was read.
+        examples: (pixels, truth, name) each; pixels: of the line alone. losses: whether to compute
+        -log p(truth) of each line, with its image turned as it was for reading.
         """
         from ocr_simple.reports.metrics import Reading
 
         pixels, loader = [pixels for pixels, _, _ in examples], self._loader(cut_out=True)
-        figures = losses and not self._needs_keras_for_losses
-        found: list = list(self._predict_each(pixels, "raise", loader, figures))
+        keep_outputs = losses and not self._needs_keras_for_losses
+        found: list = list(self._predict_each(pixels, "raise", loader, keep_outputs))
         values = self._losses(examples, found) if losses else [math.nan] * len(examples)
         return [
             Reading(name, truth, output.line, float(loss), self.alphabet.unknown(truth))
@@ -283,8 +284,8 @@ class Recognizer:
     def _losses(self, examples: Sequence["Example"], found: Sequence[Prediction]) -> np.ndarray:
         """Loss of each line (lines,); infinite for a label that it cannot write.
 
-        found: what was read. Computed by Keras, but for a CTC head that ONNX Runtime reads: from
-        its probabilities.
+        found: what was read. Keras computes the losses, except with a CTC head and ONNX Runtime:
+        then they come from the probabilities in `found`.
         """
         turned = [
             (np.rot90(pixels, output.line.turned // 90), truth, name)
@@ -304,25 +305,26 @@ class Recognizer:
         return values
 
     def outputs(self, images: Iterable[imaging.Source]) -> list[Prediction]:
-        """All that the model says about each image, turned as `read` turns it; spans in time steps.
+        """The line in each image, with its probabilities; spans are in time steps.
 
-        Raises ImageError.
+        Images are turned as `read` turns them. Raises ImageError.
         """
         prepared, turns, loader = [], [], self._loader()
-        for index, image in enumerate(several(images)):
+        for index, image in enumerate(checked_list(images)):
             loaded = loader.load(image, index)
             if isinstance(loaded, imaging.ImageError):
                 raise loaded
             prepared += [item.prepared for item in loaded]
             turns.append(len(loaded))
         found = iter(sorted(self._predict(prepared), key=lambda output: output.place))
-        surest = (max(itertools.islice(found, count), key=sureness) for count in turns)
+        surest = (max(itertools.islice(found, count), key=rated) for count in turns)
         return [output._replace(place=place) for place, output in enumerate(surest)]
 
     def probabilities(self, image: imaging.Source) -> np.ndarray:
         """Class probabilities (steps, classes) of one image; class 0 is the blank.
 
-        With an attention head: (characters, classes); class 0 is the end symbol.
+        With an attention head: a row for each character and one for the end symbol, which is class
+        0. Further rows mean nothing.
         """
         return self.outputs([image])[0].probabilities
 
@@ -340,8 +342,8 @@ class Recognizer:
             self.spec, crops, self.page, self.orientation, self.max_pixels, self.max_columns
         )
 
-    def _read_prepared(self, items: list[Upright], figures: bool) -> list[Prediction]:
-        """What is read in each of some images; spans in pixels. figures: see `_predict_each`."""
+    def _read_prepared(self, items: list[PreparedImage], keep_outputs: bool) -> list[Prediction]:
+        """What is read in each image; spans in pixels. keep_outputs: see `_predict_each`."""
         read: dict[int, Prediction] = {}
         for found in self._predict([item.prepared for item in items]):
             prepared, columns, turned, _ = items[found.place]
@@ -354,7 +356,7 @@ class Recognizer:
                 for c in found.line.characters
             )
             line = found.line._replace(characters=characters, turned=turned)
-            kept = found[2:] if figures else (NO_FIGURES, NO_FIGURES)
+            kept = found[2:] if keep_outputs else (NOT_KEPT, NOT_KEPT)
             read[found.place] = Prediction(found.place, line, *kept)
         return [read[place] for place in range(len(items))]
 
@@ -381,7 +383,7 @@ class Recognizer:
             yield from itertools.chain.from_iterable(pool.map(read_batch, batches))
 
 
-def sureness(found: Prediction) -> tuple[bool, float]:
+def rated(found: Prediction) -> tuple[bool, float]:
     """Highest for an image that is turned the right way: upside down, many lines look blank."""
     return found.line.text != "", found.line.confidence
 
@@ -399,7 +401,7 @@ def _check_number(name: str, value: Any, least: int) -> None:
 
 
 def load_engine(file: Path, engine: EngineName = "auto", threads: int | None = None) -> Engine:
-    """What computes the model in a file. Raises ValueError that names the file and the fix."""
+    """The engine for a model file. Raises ValueError that names the file and the fix."""
     _check_choice("engine", engine, EngineName)
     if (found := resolve_engine(file, engine)) != "keras":
         return OnnxEngine(file, threads=threads, int8=found == "int8")
@@ -411,7 +413,7 @@ def load_engine(file: Path, engine: EngineName = "auto", threads: int | None = N
 
 
 def as_engine(model: "keras.Model | Engine") -> Engine:
-    """What computes a model that is loaded already."""
+    """The engine for a model that is loaded already."""
     if isinstance(model, Engine):
         return model
     import model as models
@@ -435,7 +437,7 @@ def run(plan: Plan, options: InferenceOptions) -> int:
 
 
 def main(plan: Plan, options: InferenceOptions) -> int:
-    """Run the script. Returns the exit status: also 2 for a bad model, and 130 for Ctrl-C."""
+    """Run the script. Returns the exit status: that of `run`, 2 for a bad model, 130 for Ctrl-C."""
     status = 0
     try:
         with interrupts.working(), piped():

@@ -51,14 +51,13 @@ from ocr_simple.written_files import replacing_file
 ops = keras.ops
 Tensor = Any  # of Keras's backend
 
-# how the paths of weights begin, or what is in them
-CLASS_AXES = {"logits/": -1, "embedding": 0}  # weights with an axis of classes
-OPTIONAL = (BLOCK, "line_")  # layers that change nothing until they are trained
-HEAD = ("logits/", "decoder/")
-# Weights of red, green and blue where a model of grey images begins to see colour. Their sum is 1,
-# so grey images are read as before; so is that of their squares, so the filters keep their norm.
-IN_COLOUR = np.array([2 / 3, 2 / 3, -1 / 3], np.float32)
-
+CLASS_AXES = {"logits/": -1, "embedding": 0}  # parts of weights' paths -> their axis of classes
+OPTIONAL = (BLOCK, "line_")  # how the paths of layers begin that change nothing until trained
+HEAD = ("logits/", "decoder/")  # how the paths of the head's weights begin
+# What each filter of a grey model is multiplied by for red, green and blue, when the model is
+# extended to colour. The factors sum to 1, so grey images are read as before. So do their squares,
+# so the filters keep their norm.
+GREY_TO_RGB = np.array([2 / 3, 2 / 3, -1 / 3], np.float32)
 HEAD_FIELDS = ("head", "attn_num_hidden", "attn_num_layers", "target_embedding_size", "use_gru")
 
 
@@ -155,8 +154,7 @@ def context(x: Tensor, valid: Tensor, spec: ModelSpec) -> Tensor:
 
 
 def self_attention(x: Tensor, valid: Tensor, spec: ModelSpec) -> Tensor:
-    """Adds to each step what resembles it elsewhere in the line: the font, the hand, the print.
-
+    """Self-attention along the line: a step can use what the same font or hand shows elsewhere.
     After Vaswani et al. 2017. x and the result: (batch, steps, 2 * units). With its initial
     weights it changes nothing, so training can start from a model without it.
     """
@@ -249,7 +247,7 @@ def predictor(model: keras.Model) -> Callable[[dict[str, np.ndarray]], Any]:
 
 
 class KerasEngine(Engine):
-    """A model as `Recognizer` calls it."""
+    """Reads with a Keras model."""
 
     def __init__(self, model: keras.Model):
         self.model, self.spec = model, model.spec
@@ -309,11 +307,11 @@ def save(model: keras.Model, path: str | os.PathLike) -> None:
 
 
 def save_onnx(path: Path, model: keras.Model | None = None) -> str:
-    """Write the ONNX files beside a model file, unless they are there.
+    """Write the ONNX files beside a model file, unless they exist.
 
-    model: what is in the file, where it is at hand. Returns why there are none: what converts is
-    not installed, or does not take the network. Raises ValueError for a file that is not
-    a model, and OSError.
+    model: the model in the file, if it is loaded already. Returns "", or why they cannot be
+    written: the converter is not installed, or does not support the network. Raises ValueError for
+    a file that is not a model, and OSError.
     """
     if not why_not_onnx(path):
         return ""
@@ -350,19 +348,19 @@ def load(path: str | os.PathLike) -> keras.Model:
 
 
 def mean(parts: Sequence[keras.Model]) -> keras.Model:
-    """The first of some models of one network, with the mean of the weights of all."""
+    """Average the weights of models of one network. Changes and returns the first of them."""
     weights = zip(*(part.get_weights() for part in parts))
     parts[0].set_weights([np.mean(values, axis=0) for values in weights])
     return parts[0]
 
 
 def transfer(source: keras.Model, target: keras.Model) -> str:
-    """Start `target` with the weights of `source`; returns the characters without weights there.
+    """Start `target` with the weights of `source`.
 
-    The two may differ in alphabet: classes are matched by their characters. A different head
-    starts from scratch. Residual blocks and self-attention may be in `target` only: they change
-    nothing until they are trained. So may colour: grey images are then read as before. Raises
-    ValueError.
+    Returns the characters of `target` that `source` has no weights for: the two may differ in
+    alphabet, and classes are matched by their characters. A different head starts from scratch.
+    Residual blocks and self-attention may be in `target` only: they change nothing until they are
+    trained. So may colour: grey images are then read as before. Raises ValueError.
     """
     known, wanted = Alphabet(source.spec.alphabet).ids, Alphabet(target.spec.alphabet).ids
     same_head = source.spec.head == target.spec.head
@@ -380,7 +378,7 @@ def transfer(source: keras.Model, target: keras.Model) -> str:
                 f"it has no weights {variable.path}; use its --architecture, --context and --head"
             )
         if start.ndim == 4 and start.shape[2] == 1 and variable.shape[2] == 3:
-            start = start * IN_COLOUR[:, np.newaxis]  # (rows, columns, colours, filters)
+            start = start * GREY_TO_RGB[:, np.newaxis]  # (rows, columns, colours, filters)
         axis = next((a for name, a in CLASS_AXES.items() if name in variable.path), None)
         if axis is not None:
             mixed = np.moveaxis(ops.convert_to_numpy(variable).copy(), axis, 0)
@@ -424,7 +422,7 @@ def spec_to_train(options: TrainOptions) -> ModelSpec:
                     f"({error}); leave --{field} out"
                 ) from error
             spec = extended
-    if given.channels > spec.channels:  # it begins to see colour
+    if given.channels > spec.channels:  # a grey model is extended to colour
         spec = dataclasses.replace(spec, channels=given.channels)
     for field in ("rnn_units", "height", "channels", *HEAD_FIELDS):
         wanted, known = getattr(given, field), getattr(spec, field)

@@ -101,8 +101,9 @@ def train(
     folder = RunFolder(options.model_dir, cluster.chief)
     if cluster.chief:  # it may be writing there already when another machine gets here
         folder.check_place(options.resume)
-    grown = options.data_changed and options.resume  # the network of the run keeps its characters
-    data = gather(options, spec, known=(grown and folder.earlier("alphabet")) or "")
+    # a run that resumes with other data keeps the characters that its network knows
+    known = folder.earlier("alphabet") if options.data_changed and options.resume else ""
+    data = gather(options, spec, known=known or "")
     options = resolve(options, data.spec.alphabet, data.images)
 
     # 2. The run folder: a new run, or one that resumes from its last checkpoint.
@@ -188,14 +189,14 @@ class Training:
     def build(self) -> None:
         """The model, its loss and optimiser, and the training step."""
         options, spec = self.options, self.data.spec
-        self.averaged = models.build(spec)  # its weights are averages: it is validated and saved
+        self.averaged = models.build(spec)  # has the averaged weights; is validated and saved
         with self.cluster.scope():
             with devices.precision(options.mixed_precision):
                 self.model, loss = models.trainable(models.build(spec, seed=options.seed))
                 self.loss = models.robust(loss, options.robust_loss)
             self.optimizer = OPTIMIZERS[options.optimizer](
                 self.schedule(),
-                # times the learning rate, which is 1 for adadelta: too much for any but AdamW
+                # Keras multiplies it by the learning rate, which is 1 for adadelta: far too much
                 weight_decay=options.weight_decay if options.optimizer == "adamw" else None,
                 global_clipnorm=options.clip_norm or None,
                 use_ema=options.average > 0,
@@ -205,7 +206,7 @@ class Training:
             self.model.compile(self.optimizer, self.loss, jit_compile=backend() == "jax")
             self.optimizer = self.model.optimizer
             self.optimizer.build(self.model.trainable_variables)
-        self.parts = devices.parts(options.batch_size // self.cluster.devices)
+        self.part_count = devices.part_count(options.batch_size // self.cluster.devices)
         if backend() == "tensorflow":
             self.run_step = self.cluster.compiled(self.step, self.model)
         else:
@@ -236,14 +237,14 @@ class Training:
 
         lines = tf.shape(labels)[0]
         losses, gradients = [], []
-        for k in range(self.parts):  # computed side by side: see backend.py
-            part = slice(lines * k // self.parts, lines * (k + 1) // self.parts)
+        for k in range(self.part_count):  # computed side by side: see backend.py
+            part = slice(lines * k // self.part_count, lines * (k + 1) // self.part_count)
             x = {name: values[part] for name, values in inputs.items()}
             found = self.loss_and_gradients(x, labels[part], lines)
             losses.append(found[0])
             gradients.append(found[1])
         total = [tf.add_n(list(map(tf.convert_to_tensor, parts))) for parts in zip(*gradients)]
-        total = self.cluster.averaged(total)  # over all devices and machines
+        total = self.cluster.mean_gradients(total)  # over all devices and machines
         # clips them, and keeps the average of weights
         self.optimizer.apply(total, self.model.trainable_variables)
         return tf.add_n(losses)
@@ -354,9 +355,10 @@ class Training:
         self.folder.save(self.state)
 
     def calibrated(self) -> keras.Model:
-        """The best model, its confidence fitted to lines it was not trained on; also in its file.
+        """The best model, with its confidence calibrated on lines it was not trained on.
 
-        With too few of them, it keeps the temperature of the model that the run began with.
+        It replaces best.keras. With too few such lines, it keeps the temperature of the model that
+        the run began with.
         """
         best = models.load(self.folder.best)
         if lines := list(self.data.to_calibrate()):

@@ -45,11 +45,11 @@ def write(file: Path, content: str) -> None:
 
 
 def partial_files(file: Path) -> list[Path]:
-    """What workers left that were killed while they wrote a local file."""
+    """Unfinished copies of a local file, left by workers that were killed while writing it."""
     return list(file.parent.glob(f".{file.name}.*.partial"))
 
 
-# --- shapes -----------------------------------------------------------------------------------
+# --- what JSON must look like -----------------------------------------------------------------
 
 
 def _is_list(values: Any, *kinds: type) -> bool:
@@ -98,16 +98,16 @@ def _are_readings(result: dict[str, Any]) -> bool:
     return _are_texts(result.get("errors")) and type(result.get("unsure")) is int
 
 
-class Shapes(NamedTuple):
+class Schema(NamedTuple):
     """Which JSON can be an input, and which the result of a shard."""
 
     is_item: Callable[[Any], bool]
     is_result: Callable[[dict[str, Any]], bool]
 
 
-DRAWN = Shapes(lambda item: False, _are_images)  # generated lines, which need no input
-CONVERTED = Shapes(_is_row, _are_converted)  # labelled images
-READ = Shapes(lambda item: isinstance(item, str), _are_readings)  # images, by their paths
+DRAWN = Schema(lambda item: False, _are_images)  # generated lines, which need no input
+CONVERTED = Schema(_is_row, _are_converted)  # labelled images
+READ = Schema(lambda item: isinstance(item, str), _are_readings)  # images, by their paths
 
 
 # --- files that are read ----------------------------------------------------------------------
@@ -131,20 +131,20 @@ def read_job(file: Path) -> dict[str, Any]:
         raise PipelineError(f"{error}; {REPEAT}") from error
 
 
-def read_items(file: Path, shapes: Shapes) -> list:
+def read_items(file: Path, schema: Schema) -> list:
     """The inputs of a shard. Raises PipelineError for a file of another shape."""
     try:
         items = json.loads(read_bytes(file, MOST_BYTES))
-        if not isinstance(items, list) or not all(map(shapes.is_item, items)):
+        if not isinstance(items, list) or not all(map(schema.is_item, items)):
             raise ValueError("not the inputs of a shard")
     except (OSError, ValueError, RecursionError) as error:
         raise PipelineError(f"{storage.display_name(file)}: {error}; {REPEAT}") from error
     return items
 
 
-def read_result(file: Path, shapes: Shapes) -> dict[str, Any]:
+def read_result(file: Path, schema: Schema) -> dict[str, Any]:
     """The result of a shard. Raises PipelineError for a file of another shape."""
     result = read_job(file)
-    if not isinstance(result.get("error"), str) and not shapes.is_result(result):
+    if not isinstance(result.get("error"), str) and not schema.is_result(result):
         raise PipelineError(f"{storage.display_name(file)}: not the result of a shard; {REPEAT}")
     return result

@@ -4,9 +4,9 @@
     ls scans/*.png | aocr predict --shards 16 --runner DirectRunner --output read.tsv --format tsv
 
 A shard's file depends only on the job and on the shard's number, and is written whole or not at
-all; its result is then written to OUTPUT.parts/. So a command that was interrupted continues with
-the shards that are missing, and two workers may write the same shard. Beam is imported only to
-run; requirements/beam.txt has it.
+all; its result is then written to OUTPUT.parts/. So an interrupted command continues with the
+missing shards, and two workers may write the same shard. Beam, from requirements/beam.txt, is
+imported only when a pipeline runs.
 """
 
 import argparse
@@ -74,7 +74,10 @@ def convert(
 
 
 def _written(output: Path, results: list[dict[str, Any]]) -> WriteSummary:
-    """The results of all shards as one, in the order of the inputs."""
+    """The results of all shards as one. Images take turns by shard.
+
+    Unless rows were left out, this is the order of the inputs.
+    """
     faults = sorted(fault for result in results for fault in result.get("faults", ()))
     images = [zip(result["labels"], map(tuple, result["sizes"])) for result in results]
     in_order = [image for row in itertools.zip_longest(*images) for image in row if image]
@@ -130,7 +133,7 @@ def run_task(task: Task, how: RunnerOptions) -> list[dict[str, Any]]:
             # without Reshuffle a single worker would get all shards
             _ = pipeline | beam.Create(missing) | beam.Reshuffle() | beam.Map(process, task)
         parts.fetch()
-    results = [beam_parts.read_result(file, task.shapes) for file in done]
+    results = [beam_parts.read_result(file, task.schema) for file in done]
     if errors := [result["error"] for result in results if "error" in result]:
         for result, file in zip(results, done):
             if "error" in result:
@@ -150,7 +153,7 @@ def process(shard: int, task: Task) -> int:
     items = storage.local_file(task.parts / items_file(shard))
     file = shard_files(task.output, task.shards)[shard]
     try:
-        result = task.write_shard(shard, beam_parts.read_items(items, task.shapes), file)
+        result = task.write_shard(shard, beam_parts.read_items(items, task.schema), file)
     except ValueError as error:  # a mistake of the user: Beam must not try again
         result = {"error": str(error)}
     with storage.output_folder(task.parts) as folder:
@@ -171,7 +174,7 @@ def _beam(how: RunnerOptions) -> tuple[Any, Any]:
     logging.getLogger("apache_beam").setLevel(logging.ERROR)
     flags = [f"--{option.lstrip('-')}" for option in how.runner_options]
     options = PipelineOptions(["--default_sdk_harness_log_level=ERROR", *flags])
-    # a parser of all its options: Beam itself logs what it does not know, and goes on
+    # a parser of all Beam's options, because Beam itself only logs unknown ones
     parser = argparse.ArgumentParser(allow_abbrev=False, conflict_handler="resolve", add_help=False)
     for kind in PipelineOptions.__subclasses__():
         kind._add_argparse_args(parser)  # type: ignore[arg-type]

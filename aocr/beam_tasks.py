@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from aocr import beam_parts
-from aocr.beam_parts import Shapes, as_json, write
+from aocr.beam_parts import Schema, as_json, write
 from inference import Recognizer
 from ocr_simple import storage
 from ocr_simple.datasets.entries import Entry, Fault
@@ -32,7 +32,7 @@ class Task(ABC):
     output: Path  # absolute, or a URL
     shards: int  # each with its own file: see `shard_files`
 
-    shapes: ClassVar[Shapes]  # of inputs and results
+    schema: ClassVar[Schema]  # of inputs and results
 
     @property
     def parts(self) -> Path:
@@ -58,7 +58,7 @@ class GenerateTask(Task):
 
     lines: Lines
     count: int
-    shapes = beam_parts.DRAWN
+    schema = beam_parts.DRAWN
 
     def job(self) -> dict[str, Any]:
         """All that a line depends on besides its number, and how many lines there are."""
@@ -93,7 +93,7 @@ class ConvertTask(Task):
     force_uppercase: bool
     save_filename: bool
     limits: Limits = ANY
-    shapes = beam_parts.CONVERTED
+    schema = beam_parts.CONVERTED
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"found": []}  # workers get their items
@@ -140,7 +140,7 @@ class PredictTask(Task):
 
     paths: list[str]
     options: InferenceOptions
-    shapes = beam_parts.READ
+    schema = beam_parts.READ
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"paths": []}  # workers get their items

@@ -2,7 +2,7 @@
 
     aocr check my_images/                               # what is in it, and what is odd
     aocr label my_images/                               # type labels on a page, helped by a model
-    aocr diagnose my_images/                            # which recipe draws such, how to train
+    aocr diagnose my_images/                            # which recipes draw similar lines
     aocr dataset annotations.txt training.tfrecords     # rows of: path label
     aocr dataset --generate 20000 training.tfrecords    # generated lines instead
     aocr train my_images/ --auto                        # from few labels, without choosing
@@ -58,7 +58,7 @@ from ocr_simple.runs.journal import journal
 COMMANDS: dict[str, tuple[type, str]] = {  # options, and the module whose `run` takes them
     "check": (CheckOptions, "aocr.check"),
     "label": (LabelPageOptions, "aocr.label.app"),
-    "diagnose": (DiagnoseOptions, "aocr.diagnosis"),
+    "diagnose": (DiagnoseOptions, "aocr.diagnose_command"),
     "dataset": (DatasetOptions, "aocr.dataset"),
     "train": (AocrTrainOptions, "aocr.train"),
     "test": (TestOptions, "aocr.evaluate"),
@@ -72,7 +72,10 @@ WITH_KERAS = ("diagnose", "train", "export", "onnx")  # the others check it wher
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run a command. Returns the exit status: 0 done, 1 with inputs left out, 2 not possible."""
+    """Run a command. Returns the exit status.
+
+    0: done. 1: some inputs were left out. 2: not possible. 130: interrupted.
+    """
     given = list(sys.argv[1:] if arguments is None else arguments)
     place = next((i for i, word in enumerate(given) if word in COMMANDS), None)
     if place is None:
@@ -91,7 +94,7 @@ def main(arguments: list[str] | None = None) -> int:
         run = _import_run(name, module)
         with interrupts.working():
             status = run(options, ["aocr", name, *given])
-            sys.stdout.flush()  # here, where a reader that has gone is noticed
+            sys.stdout.flush()  # here, so that a closed pipe raises BrokenPipeError inside the try
             return status
     except BrokenPipeError:  # `| head` is done
         discard_output()

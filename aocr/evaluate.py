@@ -171,7 +171,7 @@ def _read(
 def _log_line(
     number: int, seconds: float, accuracy: float, reading: Reading, distance: bool
 ) -> str:
-    """A reading in the log, in the format of attention-ocr, but for names that say what is what.
+    """A reading in the log, in the format of attention-ocr but with clearer names.
 
     accuracy: the mean so far of what `distance` asks for: correct characters, or whole lines.
     """

@@ -1,4 +1,4 @@
-"""Generated lines of all kinds, to measure a network in 8 bits on."""
+"""Generated lines of all kinds, to calibrate and to measure networks in 8 bits."""
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from ocr_simple.errors import LineError
 from ocr_simple.options import DrawingOptions, LineOptions
 from ocr_simple.spec import ModelSpec
 
-EXAMPLES = 400  # lines that the ranges of a network's numbers are measured on
+EXAMPLES = 400  # lines that a network in 8 bits is calibrated on
 SEED = 5_000_000  # not likely to be the --seed of a training
 
 

@@ -19,7 +19,7 @@ import numpy as np
 
 from aocr import export_files, kept_box
 from aocr.export_readme import SAVEDMODEL, earlier_exports, readme_text
-from aocr.kept_constraint import OBEYED, Kept, to_keep
+from aocr.kept_constraint import APPLIED, Kept, to_keep
 from aocr.model_accuracy import measured_accuracy, validation_of
 from aocr.options import ExportOptions
 from aocr.parity import (
@@ -120,7 +120,7 @@ def export(
             export_files.describe(path, described)
             inside = path.rglob("*") if path.is_dir() else [path]
             size = sum(f.stat().st_size for f in inside)
-            obeyed = OBEYED[form.read_by] if kept or box else ""
+            obeyed = APPLIED[form.read_by] if kept or box else ""
             done.append(Exported(output / path.name, size, parity, obeyed))
         for name in common:
             if name == export_files.README:

@@ -47,7 +47,7 @@ def write_savedmodel(model: keras.Model, folder: Path, about: dict[str, Any]) ->
 
 
 def write_frozen_graph(model: keras.Model, file: Path, about: dict[str, Any]) -> Read:
-    """A GraphDef of which input:0 takes images, and output:0 and probability:0 are the results."""
+    """A GraphDef: input:0 takes images, output:0 and probability:0 are the results."""
     module = ServingModule(model)  # in a variable, as its functions hold no reference to it
     frozen = convert_variables_to_constants_v2(module.serving_default.get_concrete_function())
     with tf.Graph().as_default() as graph:  # freezing renames the outputs: name them again
@@ -94,7 +94,7 @@ def write_onnx(
     attention: bool = False,
     in_8_bits: bool = False,
 ) -> Read:
-    """The network, for any ONNX runtime; attention: with what an attention head looks at."""
+    """The network, for any ONNX runtime; attention: whether it returns attention weights too."""
     network, signature = _network(model, None, attention)
     to_onnx(network, signature, {}, file)
     if in_8_bits:

@@ -1,7 +1,7 @@
-"""From encoded images to text inside a TensorFlow graph: SavedModels and frozen graphs hold it.
+"""From encoded images to text in a TensorFlow graph, for SavedModels and frozen graphs.
 
-decode -> no alpha -> grey -> resize -> normalise -> pad -> model -> greedy decoding, with the
-results of `ocr_simple/images.py`, `preprocessing.py` and `decoding/greedy.py`. Images in a batch
+decode -> no alpha -> grey -> resize -> normalise -> pad -> model -> greedy decoding. The results
+are those of `ocr_simple/images.py`, `preprocessing.py` and `decoding/greedy.py`. Images in a batch
 may have any sizes. A graph decodes PNG, JPEG, GIF and BMP; it ignores EXIF orientation, and uses
 the upper eight bits of 16-bit samples.
 """
@@ -275,11 +275,11 @@ class ServingModule(tf.Module):
             order = self.order(line.ids)
             line = line._replace(
                 ids=order.ids,
-                probabilities=order.sort(line.probabilities),
-                starts=order.sort(line.starts),
-                ends=order.sort(line.ends),
+                probabilities=order.to_logical(line.probabilities),
+                starts=order.to_logical(line.starts),
+                ends=order.to_logical(line.ends),
             )
-            maps = order.sort(maps)
+            maps = order.to_logical(maps)
         pixels = self.spec.stride * columns / x["width"]  # of the original image, in a time step
         pixels = tf.cast(pixels, tf.float32)[:, None]
         characters = tf.gather(tf.constant(self.characters), line.ids)

@@ -6,7 +6,7 @@ others whole. A TensorFlow graph that is called by another program reads whole i
 
 from typing import Any
 
-from aocr.kept_constraint import OBEYED, ReadBy
+from aocr.kept_constraint import APPLIED, ReadBy
 from ocr_simple.boxes import CameraBox, box_of_json, line_size, line_to_picture
 
 
@@ -19,7 +19,7 @@ def described(box: CameraBox, by: ReadBy) -> dict[str, Any]:
     return box.as_json() | {
         "line": list(line_size(box.corners)),
         "transform": line_to_picture(box.corners, box.size),
-        "obeyed": OBEYED[by],
+        "obeyed": APPLIED[by],
     }
 
 

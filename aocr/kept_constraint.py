@@ -20,7 +20,7 @@ from ocr_simple.text import Alphabet
 
 MOST_BYTES = 3 << 20  # of the automaton in a description, which may have 4 MB
 ReadBy = Literal["reader", "server", "page", "nothing"]
-OBEYED: dict[ReadBy, str] = {
+APPLIED: dict[ReadBy, str] = {
     "reader": "reader.py applies it; other programs that run the model read without it",
     "server": "aocr serve applies it; TensorFlow and TensorFlow Serving read without it",
     "page": "the page applies it",
@@ -48,7 +48,7 @@ class Kept(NamedTuple):
 
     def described(self, by: ReadBy) -> dict[str, Any]:
         """What a description says about it; by: what reads the export with it."""
-        about = {"pattern": self.pattern, "texts": self.texts, "obeyed": OBEYED[by]}
+        about = {"pattern": self.pattern, "texts": self.texts, "obeyed": APPLIED[by]}
         return about | ({} if by == "nothing" else {"automaton": self.automaton.description()})
 
 

@@ -3,7 +3,7 @@
     aocr onnx digits
     aocr onnx checkpoints/mine --int8
 
-A training writes it by itself, beside its best model; in 8 bits only this command writes it.
+Training writes this file too, beside its best model. Only this command writes one in 8 bits.
 `aocr export --format onnx` is for other programs: it writes a copy of the network that also
 computes probabilities, with what describes it.
 """

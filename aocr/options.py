@@ -154,8 +154,8 @@ class LabelPageOptions(Group):
     """Model that suggests the texts: a shipped model's name (digits, numbers, text), a model file,
     or a run folder. By default the one that was trained on this folder, in checkpoints/FOLDER, or
     digits if there is none."""
-    order: Literal["unsure", "telling", "name"] = "unsure"
-    """unsure: the pictures that the model is least sure of first. telling: of the least sure ones,
+    order: Literal["unsure", "diverse", "name"] = "unsure"
+    """unsure: the pictures that the model is least sure of first. diverse: of the least sure ones,
     first the one that looks least like those already labelled. name: by name."""
     port: Annotated[NotNegative, Le(65535)] = 8502
     """Port of the page, which only this computer can open; 0: any free port."""
@@ -329,8 +329,8 @@ class FormatOptions(Group):
     of an earlier export are replaced, and no others."""
     format: Literal["savedmodel", "frozengraph", "onnx", "litert", "web", "all"] = "savedmodel"
     """savedmodel: TensorFlow and TensorFlow Serving; frozengraph: one .pb file for TensorFlow;
-    onnx: any ONNX runtime; litert: phones and small devices, both in 32 and in 8 bits; web: a page
-    that reads in the browser, with no server; all: all of them but web."""
+    onnx: any ONNX runtime; litert: phones and small devices; web: a page that reads in the browser,
+    with no server; all: all of them but web. onnx and litert write a file in 8 bits as well."""
     model: Model = "checkpoints"
     """A shipped model's name (digits, numbers, text), a model file, or a run folder."""
 
@@ -390,7 +390,7 @@ class ServedOptions(Group):
 
     @property
     def source(self) -> str:
-        """What is served, for people: without the folders that it is in."""
+        """What is served, for messages: without the folders that it is in."""
         return Path(self.folder or self.model or DEFAULT_MODEL).name
 
 
@@ -441,8 +441,7 @@ class LimitOptions(Group):
     """Maximum number of open connections; fewer if the system allows fewer open files. A further
     connection takes the place of one without a request, or gets 503 if there is none."""
     max_bodies: Positive = 128_000_000
-    """Maximum bytes of all requests together that are not answered yet. Beyond it, large requests
-    get 503."""
+    """Limit on the bytes of all unanswered requests together. Above it, large requests get 503."""
     timeout: Annotated[float, Gt(0)] = 10.0
     """Time limit in seconds, separately for receiving the headers of a request, for receiving its
     body, and for reading its images."""

@@ -1,4 +1,4 @@
-"""Exports must read what the Keras model reads: the images to compare by, and the comparison."""
+"""Checks that an export reads what its Keras model reads: sample images, and the comparison."""
 
 import io
 from collections.abc import Callable, Sequence
@@ -186,7 +186,8 @@ def compare(
 
     exact: raise ExportError, for the line that differs most, where a text differs or a confidence
     is off by more than TOLERANCE. constrained: whether lines were read with a constraint. Most
-    images show no text that it allows, and texts of next to no confidence may differ then.
+    sample images show none of its texts; where both confidences are below TOLERANCE, the texts may
+    differ then.
     """
     differences = [
         abs(line.confidence - confidence)

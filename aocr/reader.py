@@ -51,7 +51,7 @@ SIZES = ("height", "channels", "least_spread", "stride", "multiple")
 LARGEST_SIZE = 4096  # of any of them
 FULL_SCALES = (255, 4095, 65535)  # white in images of 8, 12 and 16 bits
 STRIP_PIXELS = 1 << 20  # of a large image that are computed with at a time
-LIGHT_INK = 3.9  # times the contrast that black behind transparent pixels must give over white
+LIGHT_INK = 3.9  # black goes behind transparent pixels if its contrast is so many times white's
 ORIENTATION = 0x0112  # the EXIF tag
 TRANSPOSES = {  # by EXIF orientation; 1 is upright
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -64,8 +64,8 @@ TRANSPOSES = {  # by EXIF orientation; 1 is upright
 }
 
 
-class OverLimit(ValueError):
-    """An image that is not read because it is too large, or no regular file."""
+class NotAccepted(ValueError):
+    """An image that is not read because it is too large, or not a regular file."""
 
 
 class Reader:
@@ -92,7 +92,7 @@ class Reader:
         self.about = read_description(self.model) if about is None else about
         self.constraint = constraint_of(self.about, self.model)
         self.crop = crop_of(self.about, self.model)
-        self.whole = 0  # images read whole, as they are of another size than the box is for
+        self.whole = 0  # number of images read whole, because the box is for another size
         self._counting = threading.Lock()
         self.limits = max_pixels, max_columns
         self.one_by_one = self.model.suffix == ".tflite"  # LiteRT takes one image, in one thread
@@ -304,7 +304,7 @@ def _picture(image: Any, name: str, about: dict[str, Any], max_pixels: int) -> I
     """A decoded image, in grey or in colour as the model takes it. Raises ValueError."""
     try:
         return _opened(image, max_pixels).convert("L" if about["channels"] == 1 else "RGB")
-    except OverLimit as error:
+    except NotAccepted as error:
         raise ValueError(f"{name}: {error}") from error
     except Image.DecompressionBombError as error:
         limit = f"{max_pixels:,} pixels; crop it, or scale it down"
@@ -365,25 +365,25 @@ def _opened(image: Any, max_pixels: int) -> Image.Image:
 
 
 def _content(image: Any) -> bytes:
-    """The bytes of a path or an open file. Raises OverLimit, OSError."""
+    """The bytes of a path or an open file. Raises NotAccepted, OSError."""
     if hasattr(image, "read"):
         content = image.read(MAX_BYTES + 1)
     else:
         status = os.stat(image)
         if not stat.S_ISREG(status.st_mode):  # reading a pipe could block forever
-            raise OverLimit("a folder, pipe or device; name an image file")
+            raise NotAccepted("a folder, pipe or device; name an image file")
         if status.st_size <= MAX_BYTES:
             return Path(image).read_bytes()
         content = None
     if content is None or len(content) > MAX_BYTES:
-        raise OverLimit(f"over the limit of {MAX_BYTES:,} bytes; crop it to the line")
+        raise NotAccepted(f"over the limit of {MAX_BYTES:,} bytes; crop it to the line")
     return content
 
 
 def _check_size(width: int, height: int, most: int) -> None:
-    """Raise OverLimit for an image of over `most` pixels."""
+    """Raise NotAccepted for an image of over `most` pixels."""
     if width * height > most:
-        raise OverLimit(
+        raise NotAccepted(
             f"{width} x {height} pixels, over the limit of {most:,}; crop it to the line, or scale "
             "it down"
         )

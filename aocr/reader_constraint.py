@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-BEAM_WIDTH, WIDEST = 10, 100  # prefixes of each length that are kept, and if none leads to a text
+BEAM_WIDTH, WIDEST = 10, 100  # prefixes of each length to keep: at first, and if no text is found
 BATCH, LARGE_BATCH = 64, 2048  # prefixes that are extended together, before and after a text
 MOST_EDGES, MOST_PREFIXES = 200_000, 500_000
-MOST_EXACT = 10**9  # of a line whose texts are all searched: prefixes times its steps squared
+MOST_EXACT = 10**9  # of an exact search in one line: prefixes times its time steps squared
 SMALLEST = math.log(np.finfo(np.float32).tiny)
 
 
@@ -145,7 +145,8 @@ def extend(
 ) -> tuple[np.ndarray, np.ndarray, Any]:
     """(scores (n,), bounds (n, classes), new state) of prefixes, by their forward variables.
 
-    They extend `rows` of the batch that `state` is of by the classes `ids`; state None: no text.
+    Prefix i extends prefix `rows[i]` of the batch before, whose state is `state`, by the class
+    `ids[i]`. state None: the only prefix is the empty one.
     """
     steps, blank, last = len(log_p), log_p[:, 0], log_p[:, ids]
     in_blank = np.full((steps + 1, len(ids)), -math.inf)

@@ -21,8 +21,8 @@ class Order(NamedTuple):
     places: Tensor  # in visual order, of each character in logical order
     ids: Tensor  # class ids in logical order; brackets of right-to-left text are mirrored
 
-    def sort(self, values: Tensor) -> Tensor:
-        """Values (batch, characters, ...) in visual order, in logical order."""
+    def to_logical(self, values: Tensor) -> Tensor:
+        """Move values (batch, characters, ...) from visual into logical order."""
         return tf.gather(values, self.places, batch_dims=1)
 
 

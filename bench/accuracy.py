@@ -157,7 +157,7 @@ def read(engine: Engine, entries: Sequence[Entry], files: Sequence[Path]) -> lis
 def speeds(engine: Engine, paths: Sequence[Path]) -> tuple[float, float]:
     """(lines/s one image after the other, lines/s of many), each the best of TIMES.
 
-    Lines that are not read as among others are counted on standard error.
+    Prints on standard error how many texts differ between the two.
     """
     few = paths[:ALONE]
     engine.many(paths[:64])  # builds graphs, fills caches
@@ -171,7 +171,7 @@ def speeds(engine: Engine, paths: Sequence[Path]) -> tuple[float, float]:
         apart.append(time.perf_counter() - start)
     different = sum(one[0] != other[0] for one, other in zip(alone, found))
     if different:
-        print(f"{engine.name}: {different} of {len(few)} texts differ alone", file=sys.stderr)
+        print(f"{engine.name}: {different} of {len(few)} texts differ one by one", file=sys.stderr)
     return len(few) / min(apart), len(paths) / min(together)
 
 
@@ -214,8 +214,10 @@ def row(name: str, fold: str, engine: Engine, readings: Sequence[Reading]) -> st
 
 def print_coverage(readings: dict[tuple[str, str], list[Reading]]) -> None:
     """Print how many lines are accepted if only lines of enough confidence are, by engine."""
-    print("\nShare of all lines that are accepted, and the least confidence of these, if so many")
-    print("of the accepted lines have to be right:\n")
+    print(
+        "\nCoverage: the share of lines that can be accepted, and from which confidence, so that a"
+    )
+    print("a given share of the accepted lines is right:\n")
     print("| engine | fold |" + "".join(f" {goal:.1%} right |" for goal in GOALS))
     print("|---|---|" + "---|" * len(GOALS))
     for (name, fold), of_engine in readings.items():

@@ -85,7 +85,7 @@ def reader(folder: Path, model: str, files: list[str], one: str) -> subprocess.P
 
 
 def turn(process: subprocess.Popen, ones: int) -> list[float]:
-    """Seconds of all files on the clock and of the processor, and the same of one file."""
+    """Seconds on the clock and of processor time: of all files, then the median of one file."""
     assert process.stdin and process.stdout
     print(ones, file=process.stdin, flush=True)
     files, one = json.loads(process.stdout.readline())

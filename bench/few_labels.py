@@ -31,7 +31,9 @@ from ocr_simple.reports.intervals import wilson
 from ocr_simple.reports.markdown import markdown_table
 from ocr_simple.reports.metrics import evaluate
 
-COLUMNS = ("set", "fold", "seed", "labels", "start", "rest", "before", "after", "95 %", "said", "s")
+COLUMNS = (
+    "set", "fold", "seed", "labels", "start", "others", "before", "after", "95 %", "reported", "s",
+)  # fmt: skip
 FOLD_OF = {"nameplate": "alnum"}  # sets whose labels do not have every character
 
 
@@ -44,7 +46,7 @@ class Options:
     sets: tuple[str, ...] = ("water_meter", "odometer", "nameplate", "display_led")
     """Sets to measure, each a folder with labels.tsv."""
     seeds: tuple[int, ...] = (0, 1, 2)
-    """A choice of images for each."""
+    """Random seeds; each chooses other images to label."""
     labels: int = 40
     """Labelled images to train on."""
     minutes: float = 6.0

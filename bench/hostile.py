@@ -49,7 +49,7 @@ EXAMPLES = 500  # that schemathesis makes for each operation, in one run
 CLIENTS = 16  # that attack
 IN_TIME, LEAST_SERVED = 2.0, 0.95  # seconds to a good client's answer, and in which share of cases
 MOST_MEMORY, MOST_LOG = 2560, 100_000  # MB; characters
-MOST_GROWTH = 100  # MB in the second half of what is sent
+MOST_GROWTH = 100  # MB, in the last third of the attacks or the second half of the requests
 GRACE = 10.0  # seconds to end in
 
 
@@ -174,7 +174,7 @@ class Outcome:
         ])  # fmt: skip
 
 
-async def besiege(
+async def run_attacks(
     process: subprocess.Popen, address: str, kinds: Sequence[Attack], options: Options
 ) -> Outcome:
     """Attack with CLIENTS clients, and measure how a good one fares beside them."""
@@ -192,7 +192,7 @@ async def besiege(
                     answer = type(error).__name__
                 outcome.answers[kind.__name__][answer] += 1
 
-    async def weigh() -> None:
+    async def record_memory() -> None:
         while time.monotonic() < until:
             outcome.memory.append(await asyncio.to_thread(memory_of_all, process))
             await asyncio.sleep(1)
@@ -200,13 +200,13 @@ async def besiege(
     # another process, which attacks do not delay
     with WorkerPool(1, int) as pool:
         asking = pool.submit(good_client, address, until - time.monotonic())
-        await asyncio.gather(*(attack(number) for number in range(CLIENTS)), weigh())
+        await asyncio.gather(*(attack(number) for number in range(CLIENTS)), record_memory())
         seconds = await asyncio.wrap_future(asking)
     outcome.good += seconds
     return outcome
 
 
-def siege(folder: Path, options: Options) -> bool:
+def attack_server(folder: Path, options: Options) -> bool:
     """Attack a server of an export, and print the outcome; whether all was well."""
     unknown = set(options.kinds) - {kind.__name__ for kind in KINDS}
     if unknown:
@@ -214,7 +214,7 @@ def siege(folder: Path, options: Options) -> bool:
         raise ValueError(f"--kinds {' '.join(sorted(unknown))}: choose from {known}")
     kinds = [kind for kind in KINDS if not options.kinds or kind.__name__ in options.kinds]
     with serving(folder) as (process, client):
-        outcome = asyncio.run(besiege(process, str(client.base_url), kinds, options))
+        outcome = asyncio.run(run_attacks(process, str(client.base_url), kinds, options))
         print(f"answers to attacks:\n{outcome}")
         log = process.messages()
         if quiet := "Traceback" not in log and len(log) < MOST_LOG:
@@ -230,7 +230,7 @@ def siege(folder: Path, options: Options) -> bool:
 # --- requests one by one --------------------------------------------------------------------------
 
 
-def attack(folder: Path, options: Options) -> bool:
+def send_damaged(folder: Path, options: Options) -> bool:
     """Send all requests to a server of an export, and print the outcome; whether all was well."""
     with serving(folder, "--timeout", "5") as (process, client):
         answers: Counter[str] = Counter()
@@ -265,9 +265,9 @@ def main(options: Options) -> None:
     """Print the outcome. Exits with 1 if anything was wrong. Raises ValueError."""
     with tempfile.TemporaryDirectory() as folder:
         export.export(find_model(options.model), Path(folder) / "model", ["savedmodel"])
-        well = not options.minutes or siege(Path(folder) / "model", options)
+        well = not options.minutes or attack_server(Path(folder) / "model", options)
         if options.requests:
-            well &= attack(Path(folder) / "model", options)
+            well &= send_damaged(Path(folder) / "model", options)
         if not well:
             sys.exit(1)
 

@@ -126,7 +126,7 @@ def as_lua(files: dict[str, bytes], folder: Path) -> Path:
 
 
 def load(address: str, script: Path, clients: int, seconds: int) -> list[float]:
-    """right, swapped, refused (429), other answers, lost; requests/s, p50 and p99 in ms."""
+    """right, swapped, refused (429), other and lost answers; right ones/s; p50 and p99 in ms."""
     command = ["wrk", f"-t{min(2, clients)}", f"-c{clients}", f"-d{seconds}s", "--timeout=30s"]
     done = subprocess.run(
         [*command, "-s", str(script), address], capture_output=True, text=True, check=True

@@ -50,8 +50,8 @@ class Script:
     validate: tuple[str, ...]
     measure: tuple[str, ...]
     packages: bool = False  # also train on the fonts of trdg and matplotlib
-    npm: str = ""  # also train on the families that `make fonts` has for this script, but not on
-    npm_without: tuple[str, ...] = ()  # these, which are measured on, also under other names
+    npm: str = ""  # also train on the families that `make fonts` has for this script
+    npm_without: tuple[str, ...] = ()  # but for these, which are measured on, under any name
     options: tuple[str, ...] = ()
 
 
@@ -129,9 +129,9 @@ class Options:
     steps: int = 6000
     """Training steps of each."""
     init_from: Path | None = None
-    """Start from the runs in this folder, of before, and train `steps` more."""
+    """A folder of earlier runs to start from; each is trained for `steps` more."""
     learning_rate: float = 0.0
-    """Its highest value; 0: the usual one."""
+    """Its highest value; 0: the default of train.py."""
     lines: int = 200
     """Lines to read of each language."""
     folder: Path = Path("checkpoints/scripts")

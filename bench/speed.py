@@ -216,8 +216,8 @@ def trained(
     return count * run.batch_size / seconds, waited / seconds, training.model
 
 
-class Learned(Exception):
-    """Ends a training from its validation."""
+class StopLearning(Exception):
+    """Ends a training from its validation: the goal is reached, or the time is over."""
 
 
 def learn(options: Options) -> Iterator[Row]:
@@ -228,9 +228,9 @@ def learn(options: Options) -> Iterator[Row]:
     def look(validation: Validation) -> None:
         seen.append(validation.exact)
         if seen[-1] >= LEARNED or time.perf_counter() - started > options.most_seconds:
-            raise Learned
+            raise StopLearning
 
-    with tempfile.TemporaryDirectory() as folder, contextlib.suppress(Learned):
+    with tempfile.TemporaryDirectory() as folder, contextlib.suppress(StopLearning):
         run = TrainOptions(model_dir=Path(folder) / "run", interval=100, patience=0)
         with contextlib.redirect_stdout(sys.stderr):
             train.train(run, on_validation=look)

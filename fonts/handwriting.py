@@ -16,7 +16,7 @@ LINKED_ZEROS = (
 )
 
 # Strokes of each digit's forms, through points (x, y) of a box 1 high, y downwards. `/` lifts the
-# pen. Written by hand for this file, after forms filled in in Europe and America.
+# pen. Written by hand for this file, modelled on handwritten forms from Europe and America.
 FORMS = {
     "0": (
         ".5 0, .12 .2, .05 .6, .3 1, .6 .85, .68 .4, .5 .02, .35 .06",

@@ -27,7 +27,7 @@ from printers import printer
 HERE = Path(__file__).resolve().parent
 WRITERS = 400  # fonts of strokes
 PRINTERS = 120  # fonts of receipt printers
-DISPLAYS = 120  # fonts of segments
+DISPLAYS = 120  # fonts of displays: of segments, or of a panel's dots
 
 
 def files_of(name: str) -> list[Path]:
@@ -71,7 +71,7 @@ def make(made: Path) -> dict[str, int]:
     """Make all fonts in an empty folder. Returns how many there are from each source."""
     for kind in ("print", "receipt", "handwriting", "display", "page", "sign"):
         (made / kind).mkdir(parents=True)
-    counts = dict.fromkeys(("npm", "collected", "strokes", "printers", "segments"), 0)
+    counts = dict.fromkeys(("npm", "collected", "strokes", "printers", "displays"), 0)
     for kind, file in packaged():
         shutil.copy(file, made / kind)
         counts["npm"] += 1
@@ -86,7 +86,7 @@ def make(made: Path) -> dict[str, int]:
         counts["printers"] += 1
     for i in range(DISPLAYS):
         save_font(made / "display" / f"segments{i:03}.ttf", display(np.random.default_rng(i)))
-        counts["segments"] += 1
+        counts["displays"] += 1
     return counts
 
 

@@ -19,7 +19,7 @@ LARGEST_SIDE = 100_000  # of a picture, in pixels
 
 
 def check_corners(corners: Sequence[float]) -> Corners:
-    """The corners of a box, to a tenth of a pixel. Raises ValueError for what is none."""
+    """The corners, to a tenth of a pixel. Raises ValueError if they are not those of a box."""
     if len(corners) != 8 or not all(math.isfinite(number) for number in corners):
         raise ValueError("four corners are eight numbers: x and y of each")
     xs, ys = corners[::2], corners[1::2]  # not with NumPy: there may be very many boxes
@@ -71,7 +71,7 @@ class CameraBox(NamedTuple):
     corners: Corners
 
     def __str__(self) -> str:
-        """Which pictures it is for, for people."""
+        """Which pictures it is for, as a message says it."""
         return f"{self.size[0]} x {self.size[1]} pixels"
 
     def as_json(self) -> dict[str, Any]:

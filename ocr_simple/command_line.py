@@ -168,9 +168,9 @@ def discard_output() -> None:
 
 
 def groups_of(options: type) -> list[type[Group]]:
-    """The groups that a class of options inherits from, those that `--help` shows first.
+    """The groups of a class of options; those that `--help` shows come first.
 
-    A group that is extended gives way to the class that extends it.
+    Of a group and a class that extends it, only the latter.
     """
     groups = [c for c in reversed(options.__mro__) if Group in c.__bases__ or _extends_group(c)]
     last = [g for g in groups if not any(issubclass(o, g) for o in groups if o is not g)]

@@ -1,4 +1,4 @@
-"""Decoding an image file ends: after some seconds of processor time the file is given up.
+"""Limits how long an image file may take to decode: after some seconds it is rejected.
 
 A small file can keep a decoder busy for minutes: a JPEG that repeats a scan, a JPEG 2000 with
 65,535 layers, a TIFF with as many pages. Most decoders are given a file piece by piece, and get no
@@ -18,7 +18,7 @@ from PIL import Image
 from ocr_simple.stoppable import StoppableProcess
 
 SECONDS = 10.0  # of processor time; 50 million pixels take 0.3 to 2
-PATIENCE = 60.0  # seconds, where the computer has much else to do
+PATIENCE = 60.0  # seconds on the clock, for a busy computer
 MEMORY = 4 << 30  # bytes of another process; 50 million pixels of JPEG 2000 take 2 << 30
 JPEG_BLOCK = 1024  # bytes that a JPEG decoder is given at a time: they may hold 60 scans
 AT_ONCE_CODECS = ("libtiff", "jpeg2k")

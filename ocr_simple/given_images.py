@@ -9,8 +9,8 @@ from PIL import Image
 from ocr_simple.images import Source
 
 
-def several(images: Any) -> Iterable[Source]:
-    """`images` itself. Raises TypeError for a single image, whose items are no images, or none."""
+def checked_list(images: Any) -> Iterable[Source]:
+    """`images`, unchanged. Raises TypeError for a single image, None, or what is not iterable."""
     single = isinstance(images, np.ndarray) and (
         images.ndim < 3 or (images.ndim == 3 and images.shape[2] <= 4)  # (rows, columns, channels)
     )

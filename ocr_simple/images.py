@@ -44,7 +44,7 @@ TRANSPOSES = {  # by EXIF orientation; 1 is upright
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-LIGHT_INK = 3.9  # times the contrast that black behind transparent pixels must give over white
+LIGHT_INK = 3.9  # black goes behind transparent pixels if its contrast is so many times white's
 FULL_SCALES = (255, 4095, 65535)  # white in images of 8, 12 and 16 bits
 STRIP_PIXELS = 1 << 20  # of a large image that are computed with at a time
 LARGE = 1 << 16  # bytes of a file: smaller ones are decoded faster without a thread
@@ -83,7 +83,7 @@ def load(
     page: which page of a TIFF, or frame of a GIF, from 1; files and bytes only.
     may_be_turned: whether the line may run from top to bottom, so that the image is tall.
     max_pixels: the largest image that is decoded. formats: that a file may have, besides HEIF.
-    limit_time: whether a file is given up that takes over `decoding_time.SECONDS` to decode.
+    limit_time: whether to reject a file that takes over `decoding_time.SECONDS` to decode.
     Raises ImageError.
     """
     name = name or (os.fsdecode(source) if isinstance(source, (str, os.PathLike)) else "image")

@@ -1,7 +1,7 @@
-"""How a command ends: Ctrl-C in its first seconds, while it imports what it needs.
+"""Ctrl-C in a command's first seconds, while it imports what it needs: the process ends at once.
 
-Some imports swallow KeyboardInterrupt, and others answer with a traceback. Nothing has begun by
-then, so the process ends at once, with status 130.
+Some imports swallow KeyboardInterrupt, and others answer with a traceback. No work has begun by
+then, so the process just ends, with status 130.
 """
 
 import contextlib

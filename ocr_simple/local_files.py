@@ -1,7 +1,7 @@
-"""Files that a stranger may have written: read only if they are regular and of bounded size.
+"""Reads untrusted files: only regular ones, of bounded size.
 
-Reading a pipe could block forever; a device, or a file of which only the size is large, could fill
-the memory. So a file's kind and size are checked on the open file, before its content is read.
+Reading a pipe could block forever; a device or a sparse file could fill the memory. So a file's
+kind and size are checked on the open file, before its content is read.
 """
 
 import contextlib

@@ -23,8 +23,8 @@ def odd_shape(pixels: np.ndarray, may_be_turned: bool) -> str | None:
 def shows_two_lines(pixels: np.ndarray) -> bool:
     """Whether a clear band without ink divides an image into two lines of similar height.
 
-    pixels: uint8 (rows, columns, channels). Meant to be right when it says so: of 6,000 photographs
-    and scans of single lines one is taken for two; of two printed lines it finds about half.
+    pixels: uint8 (rows, columns, channels). Rarely wrong when it finds two: of 6,000 photographs
+    and scans of single lines, one is taken for two; of images of two, about half are found.
     """
     step = max(1, pixels.shape[0] // 64)  # detail that is not needed
     levels = pixels[::step, ::step]

@@ -73,7 +73,7 @@ def check_columns(name: str, pixels: np.ndarray, height: int, most: int) -> None
 def why_too_wide(size: tuple[int, int], height: int, most: int = MAX_COLUMNS) -> str:
     """Why an image has too many columns at the model's height; empty if it has at most `most`.
 
-    They, and not its pixels, are what reading it costs: 500 x 1 pixels become 16,000 x 32.
+    Time and memory depend on these columns, not on the image's pixels: 500 x 1 become 16,000 x 32.
     size: width and height of the image, in pixels.
     """
     columns, rows = size

@@ -45,9 +45,10 @@ class Plan(NamedTuple):
 
 
 def plan(options: InferenceOptions) -> Plan:
-    """The model and the images that options name. Raises ValueError, also without an engine.
+    """The model and the images that options name.
 
-    If none of the images exists, that is reported, and SystemExit raised with status 2.
+    Raises ValueError, also if no engine can read the model. If none of the images exists, reports
+    that and raises SystemExit with status 2.
     """
     if options.safe_tsv and options.format != "tsv":
         raise ValueError(f"--safe-tsv needs --format tsv, not {options.format}")

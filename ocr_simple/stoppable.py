@@ -1,4 +1,4 @@
-"""A process for calls that may not end: it is stopped, and another takes its place.
+"""A process for calls that may never return: it can be ended, and another takes its place.
 
 Decoders of image formats are C code. Neither an exception nor a thread can end them, and a file of
 a hundred kilobytes can keep them busy for minutes. The end of their process does.
@@ -74,9 +74,10 @@ class StoppableProcess:
         self._end = util.Finalize(None, self.close, exitpriority=1)
 
     def run(self, patience: float, function: Callable[..., Any], *args: Any) -> Any:
-        """function(*args), which are pickled, as is the result. Raises what it raises, and Stopped.
+        """function(*args), computed in the process; arguments and result are pickled.
 
-        patience: seconds after which it is stopped even if it did not use its processor time.
+        patience: seconds on the clock after which the call is stopped. Raises what the function
+        raises, and Stopped.
         """
         if not self._process.is_alive():  # it was ended while it had nothing to do
             self._replace(late=False)
@@ -87,7 +88,7 @@ class StoppableProcess:
             succeeded, result = self._connection.recv()
         except (EOFError, OSError) as error:
             raise self._replace(late=isinstance(error, TimeoutError)) from None
-        except BaseException:  # Ctrl-C: the answer that is to come is not that of another call
+        except BaseException:  # Ctrl-C: the next call must not get the answer to this one
             self._replace(late=False)
             raise
         if not succeeded:

@@ -283,8 +283,8 @@ class Mirror:
     def publish(self) -> None:
         """Make the bucket equal to the local folder; the files changed last are written last.
 
-        Raises StorageError; the next call writes what is then missing. If there is none, the local
-        folder stays when the process ends.
+        Raises StorageError. The next call then writes what is missing; without a next call, the
+        local folder is kept when the process ends.
         """
         if not self.url:
             return

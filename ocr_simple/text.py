@@ -27,8 +27,8 @@ BLANK = 0
 LONGEST_LABEL = 10_000  # characters: no image has room for more
 MOST_CHARACTERS = 20_000  # of an alphabet
 MOST_BYTES = 1 << 20  # of a file with one
-# In no label, as halves of UTF-16 pairs are not; in a stranger's alphabet only there to deceive who
-# reads a terminal, or to break what writes UTF-8.
+# Never part of a label: invisible and control characters, and lone surrogates. In an untrusted
+# alphabet they could deceive the reader of a terminal, or break code that writes UTF-8.
 NOT_READ = re.compile(rf"[{HIDDEN}\ud800-\udfff]")
 
 NAMED_ALPHABETS = {
@@ -37,7 +37,7 @@ NAMED_ALPHABETS = {
     "alnum": string.digits + string.ascii_lowercase,
     "ascii": "".join(map(chr, range(32, 127))),  # the printable characters and the space
 }
-LANGUAGES = {  # and scripts: who types one does not mean its letters
+LANGUAGES = {  # and scripts: no alphabets have these names, although users may expect it
     "arabic", "chinese", "cyrillic", "devanagari", "english", "french", "german", "greek",
     "hebrew", "hindi", "italian", "japanese", "korean", "latin", "persian", "russian", "spanish",
     "thai", "turkish", "unicode", "letters", "numeric", "alpha", "lowercase", "uppercase",
@@ -97,9 +97,9 @@ class Alphabet:
 
     def __str__(self) -> str:
         """How many characters there are, and which."""
-        count, shown = len(self.characters), self.characters[:SHOWN]
+        count, first = len(self.characters), self.characters[:SHOWN]
         more = f" and {count - SHOWN:,} more" if count > SHOWN else ""
-        return f"{count:,} characters, {printable(shown)!r}{more}"
+        return f"{count:,} characters, {printable(first)!r}{more}"
 
     @classmethod
     def parse(cls, specification: str) -> "Alphabet":

@@ -1,7 +1,7 @@
-"""Files that are written whole or not at all: one of them, or all that a command writes.
+"""Files that are written completely or not at all: one file, or all that a command writes.
 
-They are written beside their places, and moved there at the end: moving follows no link, and does
-not change what was there until all is written.
+Each is written beside its place and moved there at the end. Moving follows no link, and until
+everything is written, existing files stay as they are.
 """
 
 import contextlib

@@ -2,7 +2,7 @@
 
     python pretrained/mean.py a.keras b.keras --output digits.keras
 
-Models that were trained on from one common model often read worse than the mean of their weights
+Models that are trained from the same weights often read worse than the mean of their weights
 (Wortsman et al. 2022, "Model soups"). The temperature of the confidence is fitted to generated
 lines from a seed that no training uses.
 """
@@ -34,7 +34,7 @@ class Options:
     """Write the mean of models, its confidence fitted to varied generated lines."""
 
     models: Annotated[tuple[str, ...], tyro.conf.Positional] = ("digits",)
-    """Models of one network that were trained from one common start: shipped models' names, files,
+    """Models of one network that were trained from the same weights: shipped models' names, files,
     or run folders. A single one is recalibrated."""
     output: Path = Path("results/mean.keras")
     """File to write; its folder is made if it does not exist."""

@@ -4,8 +4,8 @@
     python pretrained/word_list.py
 
 It writes ocr_simple/drawing/words.tsv.gz: the most frequent words of several languages in the
-package wordfreq, each with the hundredfold logarithm (base 10) of how often it stands in a thousand
-million words. English has most of them. A word of another language counts a hundredth, so that
+package wordfreq, each with 100 times the logarithm (base 10) of its frequency per billion words.
+English has most of them. The frequency of a word of another language is divided by 100, so that
 signs, which draw rare words more often, have some of them, and pages few.
 """
 

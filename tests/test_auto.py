@@ -266,9 +266,9 @@ def points(*texts: tuple[str, ...]) -> list[curve.Point]:
     return [curve.Point(10 * i, readings(*each)) for i, each in enumerate(texts)]
 
 
-def test_a_curve_keeps_a_third_and_trains_on_parts_of_the_others():
-    assert curve.parts_of(30) == (10, [5, 10, 20])
-    assert curve.parts_of(1000) == (100, [225, 450, 900])
+def test_a_curve_holds_out_a_third_and_trains_on_parts_of_the_others():
+    assert (curve.held_out_of(30), curve.parts_of(20)) == (10, [5, 10, 20])
+    assert (curve.held_out_of(1000), curve.parts_of(900)) == (100, [225, 450, 900])
 
 
 def test_a_curve_is_a_table_with_intervals():

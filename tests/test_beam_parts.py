@@ -20,14 +20,14 @@ def test_what_a_worker_writes_is_read(tmp_path):
     entry, fault = Entry("a:1", "a.png", "one", "a.png"), Fault("a:2", "no image")
     beam_parts.write(tmp_path / "0.json", beam_parts.as_json([entry, fault]))
     assert len(beam_parts.read_items(tmp_path / "0.json", beam_parts.CONVERTED)) == 2
-    for result, shapes in (
+    for result, schema in (
         (CONVERTED, beam_parts.CONVERTED),
         (CONVERTED, beam_parts.DRAWN),
         ({"errors": ["bad"], "unsure": 2}, beam_parts.READ),
         ({"error": "no such font"}, beam_parts.READ),
     ):
         beam_parts.write(tmp_path / "1.json", beam_parts.as_json(result))
-        assert beam_parts.read_result(tmp_path / "1.json", shapes) == result
+        assert beam_parts.read_result(tmp_path / "1.json", schema) == result
 
 
 @pytest.mark.parametrize("content", ["", "[]", "3", "[" * 100_000, '"text"', "null"])

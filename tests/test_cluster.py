@@ -180,7 +180,7 @@ def test_a_process_whose_others_do_not_start_ends(rank, tmp_path):
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ("{", "It has to be as"),
+        ("{", "It must look like"),
         ('{"cluster": {"ps": ["a:1"]}}', "task type ps is not supported; use chief and worker"),
         ('{"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": 1}}', "not in list"),
         ('{"cluster": {"worker": ["a:1"]}}', "'type'"),

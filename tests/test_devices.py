@@ -50,7 +50,7 @@ def test_a_batch_is_cut_by_the_cores_into_parts_of_eight_lines_or_more(
     cores, batch_size, parts, monkeypatch
 ):
     monkeypatch.setattr(backend, "usable_cores", lambda: cores)
-    assert devices.parts(batch_size) == parts
+    assert devices.part_count(batch_size) == parts
 
 
 @pytest.mark.long

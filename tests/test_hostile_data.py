@@ -86,14 +86,14 @@ def test_a_gzip_file_of_nothing_but_zeros_is_not_unpacked(tmp_path, monkeypatch)
 
 
 def test_a_file_without_any_usable_record_is_given_up_early(monkeypatch):
-    monkeypatch.setattr(records, "HOPELESS", 50)
+    monkeypatch.setattr(records, "FIRST_ROWS", 50)
     faults = (Fault(f"a:{number}", "no image") for number in range(1, 10_000))
     message = r"^a: none of its first 50 rows can be used:\n  a:1: no image"
     with pytest.raises(DatasetError, match=message):
-        list(records._hopeful(Path("a"), faults))
+        list(records._first_rows_checked(Path("a"), faults))
     assert next(faults).place == "a:51"
     rows = [Fault("a:1", "no image")] * 49 + [Entry("a:50", "a", "1", "a")] + [Fault("a", "")] * 99
-    assert list(records._hopeful(Path("a"), rows)) == rows
+    assert list(records._first_rows_checked(Path("a"), rows)) == rows
 
 
 # --- annotation files -------------------------------------------------------------------------
@@ -197,7 +197,7 @@ def test_images_and_texts_in_a_folder_are_bounded_and_regular(tmp_path):
 
 
 def test_a_file_without_any_image_is_given_up_early(image_folder, monkeypatch):
-    monkeypatch.setattr(row_images, "HOPELESS", 50)
+    monkeypatch.setattr(row_images, "FIRST_ROWS", 50)
     annotate(image_folder / "a.txt", *["missing.png x"] * 200)
     message = r"a\.txt: none of its first 50 rows can be used:\n  a\.txt:1: no such image 'missing"
     with pytest.raises(DatasetError, match=message):

@@ -13,7 +13,7 @@ from support.made_once import made_once
 
 import model as models
 from aocr import export, export_files, reader
-from aocr.kept_constraint import OBEYED, kept_in, to_keep
+from aocr.kept_constraint import APPLIED, kept_in, to_keep
 from aocr.parity import allowed_samples
 from aocr.reader_constraint import Constraint
 from aocr.server.served_model import ServedModel, to_png
@@ -76,9 +76,9 @@ def test_an_export_says_who_obeys_the_constraint(kept_export):
     assert r"texts that match \\d{4}\|\\d{9}\: reader\.py applies it" in readme
     assert "Box for images of 320 x 240 pixels: reader" in readme.replace("\\", "")
     assert "copy FILE, FILE.json, reader_constraint.py and" in readme
-    assert [item.obeyed for item in found] == [OBEYED["reader"]] * 2  # in 32 and in 8 bits
+    assert [item.obeyed for item in found] == [APPLIED["reader"]] * 2  # in 32 and in 8 bits
     assert "automaton" not in to_keep(CTC, r"\d", None).described("nothing")
-    assert "TensorFlow Serving read without it" in OBEYED["server"]
+    assert "TensorFlow Serving read without it" in APPLIED["server"]
 
 
 def test_the_reader_beside_an_export_obeys_it(kept_export):

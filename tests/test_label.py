@@ -257,14 +257,14 @@ def test_the_least_sure_come_first(folder):
     assert seen[2:] == left
 
 
-def test_of_the_least_sure_ones_the_most_telling_is_unlike_those_that_are_known():
+def test_of_the_least_sure_ones_the_most_diverse_is_unlike_those_that_are_known():
     looks = [(0.0, 0.0), (0.1, 0.0), (0.0, 0.2), (5.0, 5.0), (9.0, 9.0)]
     sure = [0.1, 0.11, 0.12, 0.13, 0.9] + [0.99] * 15
     readings = {n: PictureReading("1", s, (s,), (), looks[min(n, 4)]) for n, s in enumerate(sure)}
-    assert next_to_label(range(20), readings, "telling") == 0  # nothing is known yet
-    assert next_to_label(range(1, 17), readings, "telling", [0]) == 3
+    assert next_to_label(range(20), readings, "diverse") == 0  # nothing is known yet
+    assert next_to_label(range(1, 17), readings, "diverse", [0]) == 3
     assert next_to_label(range(1, 17), readings, "unsure", [0]) == 1
-    assert next_to_label([1, 2], {}, "telling", [0]) == 1  # nothing is read yet
+    assert next_to_label([1, 2], {}, "diverse", [0]) == 1  # nothing is read yet
 
 
 def test_pictures_of_one_kind_look_alike():
@@ -283,7 +283,7 @@ def test_the_next_of_ten_thousand_pictures_is_chosen_at_once():
         for n in range(10_000)
     }
     started = time.process_time()
-    next_to_label(range(5000), readings, "telling", range(5000, 10_000))
+    next_to_label(range(5000), readings, "diverse", range(5000, 10_000))
     assert time.process_time() - started < 1
 
 

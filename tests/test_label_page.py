@@ -155,7 +155,7 @@ def test_thirty_pictures_are_labelled_by_keyboard_though_the_process_is_killed_t
             answer(page, truths[name_on(page)])
         process.kill()
     assert read_labels(thirty).items() <= truths.items() and len(read_labels(thirty)) == 10
-    with labelling(thirty, "--order", "telling") as (process, address):
+    with labelling(thirty, "--order", "diverse") as (process, address):
         page = new_page(address)
         wait_for_picture(page)
         assert "10 of 30 pictures labelled" in page.locator("#figures").text_content()

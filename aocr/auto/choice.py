@@ -30,7 +30,7 @@ from ocr_simple.drawing.fonts import find_fonts
 from ocr_simple.images import ImageError
 from ocr_simple.options import DrawingOptions, TextOptions, TrainOptions
 from ocr_simple.photography.effects.tone import LUMA
-from ocr_simple.photography.mixtures import Mix, has_own_fonts
+from ocr_simple.photography.mixtures import Mix, has_fonts_for
 from ocr_simple.reports.intervals import FEW
 from ocr_simple.reports.metrics import Reading, rates_of
 from ocr_simple.runs.journal import log
@@ -42,20 +42,20 @@ from ocr_simple.written_files import write_whole
 if TYPE_CHECKING:  # it imports TensorFlow
     from inference import Recognizer
 
-LINES = 100  # of each recipe, to compare the pictures with
-SURE_OF_ALPHABET = 8  # times that a character of the labels was seen, on average
-DRAWN = 4000  # texts like the labels
-TEXTS = "texts.txt"  # they are kept in this file, beside the model
-COLOURFUL = 1.5  # times that one of red, green and blue varies as much as the grey level
-SOME = 0.05  # share of the images that are colourful, from which the training is in colour
-LOOKED_AT = 200  # labelled images that the start and the recipes are chosen by
+LINES = 100  # lines of each recipe to compare the pictures with
+SURE_OF_ALPHABET = 8  # if the labels show each character so often on average, they show all
+DRAWN = 4000  # generated texts like the labels
+TEXTS = "texts.txt"  # the file of these texts, beside the model
+COLOURFUL = 1.5  # an image is colourful if one of its colours varies so many times more than grey
+SOME = 0.05  # the training is in colour if at least this share of the images is colourful
+LOOKED_AT = 200  # the most labelled images that the model and the recipes are chosen by
 TEXT_FIELDS = {field.name for field in fields(TextOptions)} - {"alphabet"}
 
 Read = Callable[[str, Sequence[Example]], list[Reading]]  # (model, labelled lines) -> readings
 
 
-class Shipped:
-    """Models by name, each loaded once."""
+class ModelCache:
+    """Loaded models by name, so that each is loaded once."""
 
     def __init__(self) -> None:
         self._loaded: dict[str, Recognizer] = {}
@@ -124,7 +124,7 @@ def fonts_of(recipes: Sequence[str], given: tuple[str, ...]) -> tuple[str, ...]:
     kinds, folders = Mix(recipes, fonts=[]).recipes, []
     for folder in sorted(path for path in MADE_FONTS.iterdir() if path.is_dir()):
         inside = [str(file) for file in folder.iterdir()]
-        if any(kind.fonts.patterns and has_own_fonts(kind, inside) for kind in kinds):
+        if any(kind.fonts.patterns and has_fonts_for(kind, inside) for kind in kinds):
             folders.append(os.path.relpath(folder))
     return (*given, *folders)
 
@@ -201,7 +201,7 @@ def _generated(
     alphabet: str,
     labels: Sequence[str],
     examples: Sequence[Example],
-    models: Shipped,
+    models: ModelCache,
 ) -> dict[str, Any]:
     """The options of the generated lines: their recipes, fonts and texts."""
     from aocr.diagnose.features import Features
@@ -232,10 +232,9 @@ def _generated(
 
 
 def choose(
-    options: AocrTrainOptions, folder: Path, entries: list[Entry], models: Shipped
+    options: AocrTrainOptions, folder: Path, entries: list[Entry], models: ModelCache
 ) -> tuple[TrainOptions, ModelSpec]:
-    """(the options of the training, what the model is that it starts from).
-
+    """(the options of the training, the specification of the model that it starts from).
     folder: of the model that is trained; the texts to draw are written beside it.
     """
     given = {

@@ -55,7 +55,7 @@ def run(options: AocrTrainOptions) -> int:
             devices.prepare()
             from aocr.auto.trainings import Clock
 
-            clock, models = Clock(options.minutes, started), choice.Shipped()
+            clock, models = Clock(options.minutes, started), choice.ModelCache()
             chosen, spec = choice.choose(options, made, entries, models)
             entries = choice.usable(found, chosen, spec)
             _check_labels(options.dataset, len(entries))
@@ -137,7 +137,7 @@ def _train(
             except trainings.NoTimeForSteps as slow:
                 known, replans = slow, replans + 1
                 steps = slow.steps_in(clock.left() / trainings.FOLDS)
-                log(f"There is time for {steps} steps of each fold")
+                log(f"Only {steps} steps of each fold fit in the time that is left")
             finally:
                 shutil.rmtree(folds, ignore_errors=True)
         log("Not enough time for five folds: training one model, validated on held-out images")
@@ -153,7 +153,7 @@ def _train_one(
 ) -> tuple[TrainOptions, "keras.Model", "Unseen"]:
     """(its options, one model, what it read of the images that were kept to validate it).
 
-    known: how long such a training takes, if one was tried.
+    known: how long such a training takes, if one was tried and too slow.
     """
     import model as networks
     from aocr.auto import trainings
@@ -175,7 +175,7 @@ def _train_one(
             return planned, *trainings.best_of(models, unseen, temperature)
         except trainings.NoTimeForSteps as slow:
             steps = max(trainings.LEAST_STEPS, slow.steps_in(clock.left()))
-            log(f"There is time for only {steps} steps: the training starts again with them")
+            log(f"Only {steps} steps fit in the time that is left; starting again with these")
             earlier.append(networks.load(planned.model_dir / BEST))
             shutil.rmtree(planned.model_dir)
     raise AssertionError("the last training is not strict")
@@ -185,7 +185,7 @@ def _train_one(
 
 
 def _compare(
-    chosen: TrainOptions, model: "keras.Model", unseen: "Unseen", models: choice.Shipped
+    chosen: TrainOptions, model: "keras.Model", unseen: "Unseen", models: choice.ModelCache
 ) -> BeforeAfter:
     """The model and the one that it began with; the better one and what changed are written."""
     import model as networks

@@ -26,7 +26,7 @@ class BeforeAfter(NamedTuple):
 
     @property
     def is_better(self) -> bool:
-        """Whether more images are read right now, or as many with fewer errors, or more surely."""
+        """Whether the new model is better: by exact lines, then by CER, then by confidence."""
         return self._score(self.after) > self._score(self.before)
 
     @property
@@ -43,7 +43,7 @@ class BeforeAfter(NamedTuple):
         return "now wrong" if self.before[i].exact else "still wrong"
 
     def figures(self, start: str) -> str:
-        """The share of images that are read correctly, before and after, for people."""
+        """The share of images that are read correctly, before and after, for messages."""
         before, after = (sum(r.exact for r in each) / len(each) for each in self)
         count = len(self.after)
         return (

@@ -1,7 +1,7 @@
-"""`aocr diagnose --curve`: how much labels bring, by short trainings on parts of them.
+"""`aocr diagnose --curve`: how much more labels would bring, by short trainings on parts of them.
 
-A third of the labelled pictures is kept. A quarter, a half and all of the others are trained on,
-with the options of `--auto`, and each model reads the pictures that were kept.
+A third of the labelled pictures is held out. Models are trained on a quarter, a half and all of the
+others, with the options of `--auto`, and each reads the pictures that were held out.
 """
 
 import dataclasses
@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from aocr.auto.choice import Shipped, choose, usable
+from aocr.auto.choice import ModelCache, choose, usable
 from aocr.options import AocrTrainOptions, DiagnoseOptions
 from ocr_simple.command_line import say
 from ocr_simple.datasets.entries import Entry
@@ -26,14 +26,14 @@ from ocr_simple.reports.metrics import Reading
 from ocr_simple.runs.journal import log
 
 LEAST = 30  # labelled pictures: of fewer, a third shows nothing
-KEPT, MOST_KEPT = 1 / 3, 100  # share of the labelled pictures that are kept, and at most
+HELD_OUT, MOST_HELD_OUT = 1 / 3, 100  # share of the labelled pictures, and the most of them
 PARTS = (1 / 4, 1 / 2, 1.0)  # of the others, to train on
-SECONDS, STARTING = 0.2, 25.0  # of a step on two processor cores, and of a training beside them
+STEP_SECONDS, START_SECONDS = 0.2, 25.0  # of a training on two processor cores
 NEARLY_ALL = 0.98  # share of the pictures; there is nothing to gain by then
 
 
 class Point(NamedTuple):
-    """What was read in the kept pictures after a training on so many labels."""
+    """What was read in the held-out pictures after a training on so many labels."""
 
     labels: int
     readings: list[Reading]
@@ -56,19 +56,24 @@ def find_labelled(options: DiagnoseOptions) -> list[Entry]:
     return entries
 
 
-def parts_of(labelled: int) -> tuple[int, list[int]]:
-    """(pictures that are kept, labels of each training), of so many labelled pictures."""
-    kept = min(MOST_KEPT, round(KEPT * labelled))
-    return kept, [max(1, round(part * (labelled - kept))) for part in PARTS]
+def held_out_of(labelled: int) -> int:
+    """How many of the labelled pictures are held out."""
+    return min(MOST_HELD_OUT, round(HELD_OUT * labelled))
+
+
+def parts_of(others: int) -> list[int]:
+    """How many labels each training has, of those that are not held out."""
+    return [max(1, round(part * others)) for part in PARTS]
 
 
 def announce(labelled: int, steps: int) -> None:
     """Say what will be done, and how long it takes."""
-    kept, parts = parts_of(labelled)
-    minutes = max(1, round(len(parts) * (STARTING + SECONDS * steps) / 60))
+    held_out = held_out_of(labelled)
+    parts = parts_of(labelled - held_out)
+    minutes = max(1, round(len(parts) * (START_SECONDS + STEP_SECONDS * steps) / 60))
     say(
         f"After the diagnosis, --curve trains on {', '.join(map(str, parts[:-1]))} and {parts[-1]} "
-        f"labels for {steps:,} steps each, then reads {kept} other pictures. This takes about "
+        f"labels for {steps:,} steps each, then reads {held_out} other pictures. This takes about "
         f"{counted(minutes, 'minute')} more on two processor cores",
         sys.stderr,
     )
@@ -76,14 +81,14 @@ def announce(labelled: int, steps: int) -> None:
 
 def run(options: DiagnoseOptions, entries: Sequence[Entry]) -> None:
     """Train on parts of the labelled pictures, and print what was read."""
-    models = Shipped()
+    models = ModelCache()
     with tempfile.TemporaryDirectory() as place:
         points, start = _measure(options, entries, Path(place), models)
     say(f"{table(points, start)}\n\n{verdict(points, options.curve_steps)}\n")
 
 
 def _measure(
-    options: DiagnoseOptions, entries: Sequence[Entry], place: Path, models: Shipped
+    options: DiagnoseOptions, entries: Sequence[Entry], place: Path, models: ModelCache
 ) -> tuple[list[Point], str]:
     """(what was read without a training and after each, the model that they start from)."""
     from aocr.auto import trainings
@@ -93,22 +98,25 @@ def _measure(
     asked = AocrTrainOptions(
         dataset=(options.folder,), fonts=options.fonts, seed=options.seed, skip_bad=True, **how
     )
-    kept, _ = parts_of(len(entries))
-    known = [entries[i] for i in order[kept:]]  # the options are chosen by these
-    chosen, spec = choose(asked, place / "curve", known, models)
-    shuffled = usable([entries[i] for i in order], chosen, spec)
-    kept, parts = parts_of(len(shuffled))
+    shuffled = [entries[i] for i in order]
+    held_out = shuffled[: held_out_of(len(shuffled))]
+    # the options are chosen by the others alone
+    chosen, spec = choose(asked, place / "curve", shuffled[len(held_out) :], models)
+    shuffled = usable(shuffled, chosen, spec)
+    first = sum(entry in held_out for entry in shuffled)  # they come before the others
+    if not 0 < first < len(shuffled):
+        raise ValueError("--curve: too few of the labelled pictures can be used; leave it out")
     rows = trainings.write_images(shuffled, place / "images")
-    unseen = place / "images" / "kept.jsonl"
-    trainings.write_rows(unseen, rows[:kept])
+    unseen = place / "images" / "held_out.jsonl"
+    trainings.write_rows(unseen, rows[:first])
     points = []
-    for labels in parts:
+    for labels in parts_of(len(rows) - first):
         log(f"Training on {counted(labels, 'label')}")
         file = place / "images" / f"{labels}.jsonl"
-        trainings.write_rows(file, rows[kept : kept + labels])
+        trainings.write_rows(file, rows[first : first + labels])
         planned = dataclasses.replace(
             trainings.with_steps(chosen, options.curve_steps),
-            interval=options.curve_steps,  # the kept pictures choose nothing
+            interval=options.curve_steps,  # the held-out pictures choose nothing
             dataset=(str(file),),
             validation=(str(unseen),),
             model_dir=place / str(labels),
@@ -123,7 +131,7 @@ def _measure(
 
 
 def table(points: Sequence[Point], start: str) -> str:
-    """For each number of labels, the share of the kept pictures that was read right."""
+    """For each number of labels, the share of the held-out pictures that was read right."""
     count = len(points[0].readings)
     rows = [f"{'labels':>8}   read right, of {counted(count, 'other picture')}"]
     for point in points:

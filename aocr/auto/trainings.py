@@ -1,9 +1,9 @@
-"""The trainings of `--auto`, in the time that there is: one for each fold, or a single one.
+"""The trainings of `--auto`, within a time limit: five-fold cross-validation, or a single one.
 
-With few labelled images, each fold of a fifth is read by a model that was trained on the others, so
-that every image is read by a model that has not seen it. The mean of the five models' weights is
-the result (Wortsman et al. 2022, "Model soups"): all labels are in it. With more images, or on a
-slow computer, one model is trained, and a part of the images is kept to validate it.
+With few labelled images, five models are trained, each on four fifths of the images, and each reads
+the fifth that it has not seen. The result is the mean of their weights (Wortsman et al. 2022,
+"Model soups"), so it uses all labels. With more images, or on a slow computer, one model is
+trained, and part of the images is held out for validation.
 """
 
 import dataclasses
@@ -52,9 +52,9 @@ class OutOfTime(Exception):
 
 
 class NoTimeForSteps(Exception):
-    """A training would take longer than there is time.
+    """A training cannot do its steps in the time that is left.
 
-    step: seconds of each of its steps. beside: seconds that it takes besides them.
+    step: seconds of each step. beside: seconds of all else, such as the start.
     """
 
     def __init__(self, step: float, beside: float):
@@ -154,8 +154,8 @@ def train_part(
     return unseen._replace(in_time=in_time)
 
 
-def right(readings: Sequence[Reading]) -> float:
-    """The share of lines that are read right."""
+def exact_share(readings: Sequence[Reading]) -> float:
+    """The share of lines that are read exactly."""
     return sum(reading.exact for reading in readings) / len(readings)
 
 
@@ -268,8 +268,8 @@ def cross_validate(
     )
     unseen = with_names(together, entries)
     mean = with_temperature(models.mean([models.load(file) for file in files]), temperature)
-    if right(Recognizer(mean).read_labelled(unseen.examples)) >= right(unseen.readings):
+    if exact_share(Recognizer(mean).read_labelled(unseen.examples)) >= exact_share(unseen.readings):
         return mean, unseen
-    best = max(range(len(parts)), key=lambda i: right(parts[i].readings))
+    best = max(range(len(parts)), key=lambda i: exact_share(parts[i].readings))
     log(f"The mean of the models reads worse than they do; the model of fold {best + 1} is kept")
     return models.load(files[best]), unseen

@@ -21,7 +21,7 @@ from ocr_simple.text import NAMED_ALPHABETS, Alphabet, unique_characters
 LEAST_SHARE = 0.1  # of the pictures that are nearest to a recipe: fewer may be chance
 PHOTO = 0.85  # share of lines that become pictures, as in the training of the shipped models
 HEIGHTS = (32, 48, 64)  # rows of the model's input that are tried
-LEAST_INK = 10  # rows: recipes hardly draw smaller ink, which shows little of a character
+LEAST_INK = 10  # rows: recipes rarely draw smaller ink, which shows little of a character
 MANY = 1000  # labelled images: with more of them, generated lines add little
 MOSTLY = 0.9  # share of characters that make texts numbers
 SURE = 0.5  # confidence from which a reading says what is written

@@ -1,9 +1,9 @@
-"""What a picture of a line looks like, in nine figures that need no labels.
+"""What a picture of a line looks like, in nine measurements that need no labels.
 
 They are taken at the height that models read at, so that pictures of any size can be compared with
 generated lines. Strokes are found by their edges, and ink is the rarer of the two grey levels that
-Otsu's method (1979) separates. Each figure is rough for a single picture; medians over some dozen
-pictures are not.
+Otsu's method (1979) separates. Each measurement is rough for a single picture; medians over some
+dozen pictures are not.
 """
 
 from collections.abc import Sequence
@@ -90,7 +90,7 @@ def _noise(level: np.ndarray, edges: np.ndarray) -> float:
 
 
 def _slant(across: np.ndarray) -> float:
-    """The slant of upright strokes: that of the shear which stands most edges on each other."""
+    """The slant of upright strokes: that of the shear which best aligns their edges in columns."""
     edges = abs(across)
     rows, columns = edges.shape
     sums = [

@@ -21,7 +21,7 @@ from ocr_simple.datasets.entries import fault_list
 from ocr_simple.drawing.fonts import find_fonts
 from ocr_simple.messages import visible
 from ocr_simple.options import LabelOptions
-from ocr_simple.photography.mixtures import has_own_fonts
+from ocr_simple.photography.mixtures import has_fonts_for
 from ocr_simple.photography.recipes import RECIPES
 from ocr_simple.reports.metrics import Reading
 from ocr_simple.reports.nearest_pictures import beside
@@ -47,7 +47,7 @@ def run(options: DiagnoseOptions, _: list[str]) -> int:
     found, sheet = _load(options)
     fonts_given = all_fonts(options.fonts)
     fonts = find_fonts(fonts_given)
-    lacking = [name for name in COMPARED if not has_own_fonts(RECIPES[name], fonts)]
+    lacking = [name for name in COMPARED if not has_fonts_for(RECIPES[name], fonts)]
     files = [find_model(name) for name in MODELS]
     say(
         f"Drawing {options.lines:,} lines of each of {len(COMPARED)} recipes, which takes up to a "

@@ -14,7 +14,7 @@ from ocr_simple.spec import CONTEXT_STRIDE, time_steps
 if TYPE_CHECKING:
     from inference import Recognizer
 
-LOOKS = 5.0  # of an appearance's figure in a likeness: a model has a hundred times as many
+APPEARANCE_WEIGHT = 5.0  # of each measurement: a model's features are a hundred times as many
 LAYER = "context_add2"  # the end of the convolutions along the line: see `context` in model.py
 
 
@@ -40,7 +40,7 @@ class Features:
     def emphasis(self, figures: int) -> np.ndarray:
         """The weight of each of so many figures when pictures are to look alike: (figures,)."""
         looks = len(Appearance._fields)
-        return np.concatenate((np.ones(figures - looks), np.full(looks, LOOKS)))
+        return np.concatenate((np.ones(figures - looks), np.full(looks, APPEARANCE_WEIGHT)))
 
     def _pooled(self, which: int, pixels: Sequence[np.ndarray]) -> np.ndarray:
         predict, spec = self.models[which]

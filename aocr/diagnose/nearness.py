@@ -1,9 +1,9 @@
-"""Which kind of generated lines pictures are nearest to, by vectors that describe each of them.
+"""Which kind of generated lines pictures are nearest to, by the feature vector of each of them.
 
-The kinds are compared as in a linear discriminant analysis: a kind is the mean of its lines, and
-distance is Mahalanobis', by the covariance within the kinds. With few lines for many figures that
-covariance is shrunk (Friedman 1989, "Regularized Discriminant Analysis"). Fréchet's distance
-between a set of pictures and a kind is then that of their means.
+Kinds are compared as in linear discriminant analysis: each kind is the mean of its lines, and
+distances are Mahalanobis distances by the covariance within the kinds. With few lines for many
+features that covariance is shrunk (Friedman 1989, "Regularized Discriminant Analysis"). The Fréchet
+distance between a set of pictures and a kind is then the distance of their means.
 """
 
 import math
@@ -49,8 +49,8 @@ def compare(
 ) -> Nearness:
     """How near pictures (count, figures) are to groups of lines, {kind: (lines, figures)}.
 
-    Each group needs two lines or more. Figures may have any scale. emphasis: of each figure when
-    the most similar line is looked for, by default 1.
+    Each group needs two lines or more. Figures may have any scale. emphasis: the weight of each
+    figure in the search for the most similar line, by default 1.
     """
     everything = np.concatenate(list(groups.values()))
     centre, spread = everything.mean(axis=0), everything.std(axis=0)

@@ -23,9 +23,9 @@ FIGURES = {  # how each figure is shown: title, and format of its value
     "light_ink": ("pictures with light ink", "{:.0%}"),
     "sharpness": ("sharpness of edges (1: sharp)", "{:.2f}"),
     "noise": ("noise, in grey levels", "{:.1f}"),
-    "slant": ("slant: shift to the right, per height", "{:+.2f}"),
+    "slant": ("slant: horizontal shift per height", "{:+.2f}"),
     "stroke": ("stroke width, share of the ink height", "{:.0%}"),
-    "density": ("strokes in a width of one ink height", "{:.1f}"),
+    "density": ("strokes per ink height of width", "{:.1f}"),
     "frame": ("pictures with a line along them", "{:.0%}"),
 }
 

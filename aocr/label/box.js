@@ -4,13 +4,13 @@
 let crop = null;  // the box that is drawn: {points, chosen}; points: in pixels of the picture, null until it is there
 let lastBox = null;  // the one kept last, and the size of its picture
 
-/** A point of the picture as it is on the page, turned. */
+/** The place on the page of a point [x, y] of the picture, which may be turned. */
 function placed([x, y]) {
   const {naturalWidth: w, naturalHeight: h} = $("image");
   return ({0: [x, y], 90: [h - y, x], 180: [w - x, h - y], 270: [y, w - x]})[turned].map(at => at * scale);
 }
 
-/** A way on the page as one in the picture. */
+/** A distance on the page in the picture's pixels, turned back. */
 function unturned(right, down) {
   return ({0: [right, down], 90: [down, -right], 180: [-right, -down], 270: [-down, right]})[turned].map(by => by / scale);
 }
@@ -61,7 +61,7 @@ function firstBox() {
   lookInside();
 }
 
-/** Move some corners by pixels of the picture from where they are, as far as there is a box. */
+/** Move some corners of the box by pixels of the picture; without a box, nothing. */
 function move(corners, right, down, from = crop?.points) {
   if (!from) return;
   const {naturalWidth: w, naturalHeight: h} = $("image");

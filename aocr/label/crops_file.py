@@ -16,7 +16,7 @@ class CropsFile:
 
     def __init__(self, folder: Path, images: Sequence[Path]):
         """images: those in the folder. Raises DatasetError if crops.tsv is not text."""
-        self.notes: list[str] = []  # for people: rows that cannot be used; they stay as they are
+        self.notes: list[str] = []  # for messages: rows that cannot be used; they stay as they are
         path, rows = folder / CROPS, []
         names = {os.path.abspath(image): image for image in images} if path.is_file() else {}
         self._boxes: dict[str, Corners] = {}

@@ -1,8 +1,8 @@
 """The answers on disk: labels.tsv, and left_out.tsv with the pictures that get no label.
 
-Both are rows of a path, a tab and a text, and are written whole at each answer. Rows that were
-there keep their place and, until they are answered again, their form. No layout of data sets takes
-left_out.tsv for labels.
+Both are rows of a path, a tab and a text, and are written whole at each answer. Existing rows keep
+their place, and stay as they are until their pictures are answered again. No layout of data sets
+takes left_out.tsv for labels.
 """
 
 import contextlib
@@ -41,7 +41,7 @@ class LabelsFile:
     def __init__(self, folder: Path, images: Sequence[Path]):
         """images: those in the folder. Raises DatasetError if the labels there cannot be used."""
         self.folder = folder
-        self.notes: list[str] = []  # for people
+        self.notes: list[str] = []  # for messages
         self._names = {
             os.path.abspath(image): image.relative_to(folder).as_posix() for image in images
         }
@@ -114,8 +114,8 @@ class LabelsFile:
         """The rows of a file in which each row is a path, a tab and a label; else none.
 
         Rows that cannot be used, such as those of images that are not there, stay as they are until
-        their images are answered. A file with a header is none: what is added to it would be read
-        as CSV.
+        their images are answered. A file with a header gives none, because rows that are added to
+        it would be read as CSV.
         """
         lines = enumerate(re.split(r"\r?\n", read_text(path)), 1)
         written = {number: line for number, line in lines if line.strip()}

@@ -11,15 +11,15 @@ from aocr.label.labels_file import Answer
 from aocr.label.readings import PictureReading, Result
 from ocr_simple.reports.metrics import SURE
 
-Order = Literal["unsure", "telling", "name"]
+Order = Literal["unsure", "diverse", "name"]
 LEAST_SURE, MOST_COMPARED = 0.2, 60  # share and number of the waiting pictures that are compared
 
 
 def first_order(count: int, order: Order) -> list[int]:
-    """The order in which pictures are read, and shown as long as they are not.
+    """The order in which pictures are read, and in which they are shown until they are read.
 
-    By name, or mixed: so those that are read first are like the rest, and the least sure of them
-    nearly the least sure of all.
+    By name, or shuffled: then the pictures that are read first are a random sample, and the least
+    sure of them is nearly the least sure of all.
     """
     numbers = list(range(count))
     if order != "name":
@@ -35,7 +35,7 @@ def next_to_label(
 ) -> int | None:
     """Which of the waiting pictures comes next; waiting: in their first order.
 
-    unsure: the least sure of those that were read. telling: of the least sure ones, the one that
+    unsure: the least sure of those that were read. diverse: of the least sure ones, the one that
     looks least like those that are `known`. Pictures that cannot be used come last.
     """
     if order != "name":
@@ -44,7 +44,7 @@ def next_to_label(
             for n in waiting
             if isinstance(found := readings.get(n), PictureReading)
         }
-        if sure and order == "telling":
+        if sure and order == "diverse":
             compared = min(MOST_COMPARED, max(1, round(LEAST_SURE * len(sure))))
             return least_alike(
                 heapq.nsmallest(compared, sure, key=sure.__getitem__), known, readings
@@ -73,13 +73,13 @@ def least_alike(
     return numbers[int(nearest.argmax())]
 
 
-def disagreement(
+def review_key(
     answer: Answer, found: Result | None, alphabet: Collection[str]
 ) -> tuple[int, float]:
-    """The place of an answered picture in a review; the lowest is looked at first.
+    """Sort key of an answered picture in a review; the lowest comes first.
 
-    First what may be a wrong label, as in the report of `aocr test`: the model is sure, reads
-    something else, and knows all characters of the label. The surest first.
+    Labels that may be wrong come first, as in the report of `aocr test`: the model is sure, reads
+    something else, and knows all characters of the label. Of these, the surest come first.
     """
     if answer.label is None:
         return 3, 0.0
@@ -98,6 +98,6 @@ def next_to_review(
     """Which of the answered pictures is looked at next; waiting: in their order."""
 
     def place(number: int) -> tuple[int, float]:
-        return disagreement(answers[number], readings.get(number), alphabet)
+        return review_key(answers[number], readings.get(number), alphabet)
 
     return min(waiting, key=place, default=None)

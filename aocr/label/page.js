@@ -1,6 +1,6 @@
 // The labelling page: asks its server, shows the picture and its text, takes the answers.
 
-const POLL = 1000, ALIVE = 5000;  // milliseconds between two questions: while a reading is awaited, and else
+const POLL = 1000, ALIVE = 5000;  // milliseconds between requests: while waiting for a reading, and otherwise
 const LARGEST = 8;  // times its size that a small picture is shown at
 const KINDS = {unreadable: "unreadable", "not a line": "not a line", skip: "skipped"};
 let page = "", state = null, about = {}, busy = false, timer = 0;
@@ -73,7 +73,7 @@ async function open(take = false) {
     watch();
   } catch (error) {
     say(whatFailed(error), true);
-    timer = setTimeout(() => open(take), ALIVE);  // the page is of no use before
+    timer = setTimeout(() => open(take), ALIVE);  // the page cannot be used until this succeeds
   }
 }
 

@@ -72,7 +72,7 @@ def _load_model(file: Path) -> None:
         os.nice(NICENESS)
     from inference import Recognizer
 
-    # it is given what is in a box
+    # no boxes: _read gives it what is in them
     _model.append(Recognizer.load(file, crops=NO_CROPS, alternatives=ALTERNATIVES))
 
 
@@ -100,7 +100,7 @@ def _read(pictures: Sequence[tuple[Path, Corners]]) -> list[Result]:
 
 
 class BackgroundReader:
-    """Reads pictures as long as some are wanted, in a thread that another process works for."""
+    """Reads the wanted pictures in the background, in another process."""
 
     def __init__(self, model: Path, files: Sequence[Path], wanted: Wanted, deliver: Deliver):
         """files: the pictures, by number. deliver: takes results, by number, and what was read."""
@@ -113,7 +113,7 @@ class BackgroundReader:
 
     @property
     def name(self) -> str:
-        """The model's name, for people."""
+        """The model's name, for messages."""
         return str(self.model.parent) if self.model.stem == "best" else self.model.stem
 
     def start(self) -> None:
@@ -129,7 +129,7 @@ class BackgroundReader:
             self._thread.join(IDLE)
 
     def read_now(self, number: int, box: Corners) -> Result | None:
-        """What is read in a box, before others; None if that cannot be said soon."""
+        """The reading of a box, before other pictures; None if there is none within SOON."""
         if not (pool := self._pool):
             return None
         try:

@@ -101,7 +101,7 @@ class Labelling:
 
 
 def labelling_of(request: Request) -> Labelling:
-    """The labelling that a request belongs to. Raises HTTPException for one of another site."""
+    """The labelling that a request belongs to. Raises HTTPException for other sites' requests."""
     origin = request.headers.get("origin")
     site, mode = (request.headers.get(f"sec-fetch-{name}") for name in ("site", "mode"))
     of_a_page = site == "cross-site" and mode != "navigate"  # an image in it, for example
@@ -152,7 +152,7 @@ def open_page(
     take: Annotated[bool, Body(embed=True)] = False,
     page: Annotated[str, Body(embed=True)] = "",
 ) -> dict[str, Any]:
-    """Open a page. Raises HTTPException if another one is open, unless told to take its place."""
+    """Open a page. Raises HTTPException if another one is open, unless `take` is true."""
     secret = shared.one_page.open(take, page)
     shared.session.begin()
     return {"page": secret} | shared.about | shared.state()

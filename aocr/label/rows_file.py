@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ocr_simple.written_files import write_whole
 
-PLAIN_START = re.compile(r"[\w.-]")  # a row that begins otherwise could be JSON, XML or ~, a home
+PLAIN_START = re.compile(r"[\w.-]")  # other rows could look like JSON, XML or a home folder (~)
 
 
 @dataclass

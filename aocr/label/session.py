@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 from aocr.label.labels_file import REASONS, Answer, LabelsFile
-from aocr.label.order import Order, disagreement, first_order, next_to_label, next_to_review
+from aocr.label.order import Order, first_order, next_to_label, next_to_review, review_key
 from aocr.label.readings import Boxes, PictureReading, Result
 from ocr_simple.boxes import Corners, check_corners, is_inside
 from ocr_simple.datasets.crops import upright_size
@@ -18,7 +18,8 @@ Kind = Literal["label", "unreadable", "not a line", "skip"]
 StepKind = Kind | Literal["box"]
 
 PAUSE = 60.0  # seconds: whoever takes longer for an answer is doing something else
-FEWEST, RECENT = 5, 50  # texts, answers that the texts per minute are computed from
+FEWEST = 5  # texts from which on the texts per minute are shown
+RECENT = 50  # the last answers, which they are computed from
 
 
 class _Step(NamedTuple):
@@ -95,7 +96,7 @@ class Session:
         self._since = self._clock()
 
     def wanted(self, count: int) -> Boxes:
-        """Up to so many pictures that are not read yet, those first that are shown first."""
+        """Up to `count` pictures that are not read yet; those that are shown next come first."""
         with self._lock:
             first = [n for n in (self.current, self.upcoming) if n is not None]
             rest = [n for n in self._order if n not in self.readings]
@@ -127,9 +128,9 @@ class Session:
             self._since = self._clock()
 
     def answer(self, number: int, kind: Kind, text: str = "") -> None:
-        """Take an answer to the picture that is shown; it is on disk then, but for `skip`.
+        """Take an answer to the picture that is shown. It is then on disk, except for `skip`.
 
-        Raises ValueError, with the reason for people, if nothing was changed; and OSError.
+        Raises ValueError, with a reason for the user, if nothing was changed; and OSError.
         """
         with self._lock:
             if number != self.current:
@@ -252,7 +253,7 @@ class Session:
 
     def _is_suspected(self, number: int) -> bool:
         found = self.readings.get(number)
-        return disagreement(self.answers[number], found, self.alphabet)[0] == 0
+        return review_key(self.answers[number], found, self.alphabet)[0] == 0
 
     def _picture(self, number: int) -> dict[str, Any]:
         found, answer = self.readings.get(number), self.answers.get(number)

@@ -28,7 +28,7 @@ STAGES = {  # the first words of its messages that say what it does, and what th
 }
 FOLD = re.compile(rf"{stages.FOLD} (\d+) of (\d+)")  # which of its trainings runs
 STEP = re.compile(r"\| *(\d+)/(\d+) \[")  # the progress bar of each
-PATIENCE = 20.0  # seconds in which a training that is to stop ends by itself
+PATIENCE = 20.0  # seconds that a training has to end by itself before it is killed
 
 
 def training_command(folder: Path, model_dir: Path) -> list[str]:

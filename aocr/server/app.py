@@ -58,7 +58,7 @@ ERROR = {"content": {"application/json": {"schema": {
 ERRORS: dict[int | str, dict[str, Any]] = {
     code: {"description": description, **ERROR}
     for code, description in (
-        (400, "The request or an image cannot be used, or the header Host has another name"),
+        (400, "The request or an image cannot be used, or the Host header names another server"),
         (401, "The token is missing or wrong"),
         (403, "A page of another site sent the request"),
         (404, "No such model or version"),

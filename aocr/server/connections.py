@@ -1,10 +1,9 @@
-"""The server's connections: fewer than there are descriptors, and none that stalls.
+"""The server's connections: their number is limited, and those that stall are closed.
 
-uvicorn accepts all connections, and waits for the head of a request, and for a client to take its
-answer, for as long as a client likes. asyncio logs every connection that it cannot accept. Here the
-number of connections is limited: a new one takes the place of the one that has waited longest
-without a request. Connections that stall are closed. On SIGTERM the server ends in time, whatever
-its clients and its threads do.
+uvicorn accepts any number of connections, and waits without a limit for a client to send the head
+of its request or to take the answer. asyncio logs every connection that it cannot accept. Here, a
+connection over the limit takes the place of the one that has waited longest without a request. On
+SIGTERM the server ends in time, whatever its clients and its threads do.
 """
 
 import contextlib
@@ -140,7 +139,7 @@ def _refuse(connection: socket.socket) -> None:
 
 
 class Connection(H11Protocol):
-    """A connection that knows since when it waits for its client."""
+    """A connection that notes since when it has been waiting for its client."""
 
     def connection_made(self, transport: Any) -> None:
         """Called by asyncio."""

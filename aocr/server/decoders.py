@@ -1,9 +1,9 @@
 """The work on requests that takes processor time, in processes that can be stopped.
 
-There are three queues, each with its own processes. Every image is tried in the first one, for a
-moment that is enough for all usual images. One that takes longer is decoded again, from its start,
-in the second one, which gets what processor time the others leave. So images that are made to take
-long delay each other, and hardly others. The third one is for large JSON.
+There are three lanes, each a queue with processes that work on it. Every image is first tried in
+the first lane, for a moment that is enough for ordinary images. One that takes longer is decoded
+again, from its start, in the second lane, whose processes have a lower priority. So images that
+are made to take long mostly delay each other. The third lane is for large JSON.
 """
 
 import asyncio
@@ -16,11 +16,11 @@ from ocr_simple.cores import usable_cores
 from ocr_simple.stoppable import Killed, StoppableProcess, Stopped
 
 PRELOAD = ("aocr.server.engine_model", "aocr.server.served_model", "aocr.server.answers")
-FIRST_SECONDS = 0.05  # of processor time: a line decodes in 0.005, a photograph of 12 MP in 0.15
+FIRST_SECONDS = 0.05  # of processor time: a line takes 0.005, a photograph of 12 megapixels 0.15
 IMAGE_SECONDS = 2.0
 JSON_SECONDS = 2.0
-BUSY_SECONDS = 1.0  # before a client hears of it: it may ask again at once, time after time
-WAITING = 4  # images for each process of the second queue, besides the one that it decodes
+BUSY_SECONDS = 1.0  # delay of an answer that the server is busy: clients may try again at once
+WAITING = 4  # images that may wait for each process of the second lane
 BYTES_PER_PIXEL = 60  # that decoding allocates, at most
 MOST_AT_ONCE = 4  # images of one request, however many cores there are: they take memory
 
@@ -80,7 +80,7 @@ class Decoders:
     """The queues of a server."""
 
     def __init__(self, max_pixels: int, patience: float):
-        """patience: seconds for each call, whether or not it gets processor time."""
+        """patience: seconds on the clock for each call."""
         cores = usable_cores()
         memory = max(1 << 30, BYTES_PER_PIXEL * max_pixels)
         self.first = Lane(cores, FIRST_SECONDS, patience, memory, 5)

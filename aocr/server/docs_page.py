@@ -1,6 +1,6 @@
 """The OpenAPI document, and the page `/docs` that says the same, without another server's help.
 
-Both are made once: whoever likes can ask for them, as often as they like.
+Both are made once, because any client can ask for them any number of times.
 """
 
 import functools
@@ -51,7 +51,7 @@ def _operation(path: str, method: str, operation: dict[str, Any]) -> str:
     given = [(p["name"], f"in the {p['in']}") for p in operation.get("parameters", [])]
     given += [(f"body, {kind}", json.dumps(part["schema"])) for kind, part in body.items()]
     answers = [(code, part["description"]) for code, part in operation["responses"].items()]
-    for name, rows in (("Parameters", given), ("Answers", answers)):
+    for name, rows in (("Parameters", given), ("Responses", answers)):
         if rows:
             listed = (f"<dt>{escape(k)}</dt><dd>{escape(v)}</dd>" for k, v in rows)
             parts.append(f"<p>{name}</p>\n<dl>{''.join(listed)}</dl>")

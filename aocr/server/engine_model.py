@@ -14,6 +14,7 @@ from ocr_simple import preprocessing
 from ocr_simple.cores import usable_cores
 from ocr_simple.decoding.constraints import Lexicon
 from ocr_simple.options import EngineName
+from ocr_simple.right_to_left import kinds_of, reading_order
 from ocr_simple.text import Line
 
 
@@ -74,13 +75,11 @@ class EngineModel:
         ):
             line, image = self.recognizer.alphabet.in_logical_order(visual), images[place]
             pixels, width = self.recognizer.spec.stride * image.scale, image.columns * image.scale
-            seen = self._maps(visual, line, rows, attention) if maps else None
+            seen = self._maps(visual, rows, attention) if maps else None
             found[place] = served_line(line, pixels, width, seen, image.cropped)
         return [found[place] for place in range(len(images))]
 
-    def _maps(
-        self, visual: Line, logical: Line, rows: np.ndarray, attention: np.ndarray
-    ) -> np.ndarray:
+    def _maps(self, visual: Line, rows: np.ndarray, attention: np.ndarray) -> np.ndarray:
         """Where each character of the line in logical order was seen: (characters, steps)."""
         count = len(visual.characters)
         if self.recognizer.spec.head == "attention":
@@ -90,8 +89,7 @@ class EngineModel:
             maps = rows[:, [ids[c.text] for c in visual.characters]].T
         if not self.recognizer.alphabet.right_to_left:
             return maps
-        places = {c.start: i for i, c in enumerate(visual.characters)}
-        return maps[[places[c.start] for c in logical.characters]]
+        return maps[[place for place, _ in reading_order(kinds_of(visual.text))]]
 
 
 AnyModel = ServedModel | EngineModel

@@ -1,7 +1,7 @@
-"""ASGI middleware: an unexpected error is logged once, and cut; the answer has none of its details.
+"""ASGI middleware: logs an unexpected error once, shortened, and answers without its details.
 
-A handler of FastAPI's for Exception would not do: the error is raised again after it, and uvicorn
-logs it whole. TensorFlow's errors can hold the bytes of an image.
+FastAPI's handler of Exception is not enough: afterwards the error is raised again, and uvicorn logs
+all of it. TensorFlow's errors can hold the bytes of an image.
 """
 
 import logging

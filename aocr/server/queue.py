@@ -1,7 +1,8 @@
 """The queue of images: those that arrive while a batch is read make up the next batch.
 
-A batch has limited columns and pixels. An image gives way, the longer the more it costs, to others
-that arrive soon after it. So a few long lines or large photographs delay only themselves.
+A batch has limited columns and pixels. Each image is due at a time that is the later the more the
+images of its request cost, and those that are due first are read first. So a few long lines or
+large photographs delay only themselves.
 """
 
 import asyncio
@@ -16,7 +17,7 @@ from aocr.server.engine_model import AnyModel, PreparedImage
 from aocr.server.served_model import BATCH_PIXELS, ServedImage
 from ocr_simple.preprocessing import BATCH_COLUMNS
 
-COLUMNS_PER_SECOND = 1000  # an image gives way for 1 s for so many; computers read 50 times that
+COLUMNS_PER_SECOND = 1000  # a cost that makes an image due 1 s later; computers read 50 times that
 
 
 class _Waiting(NamedTuple):

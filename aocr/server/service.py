@@ -44,7 +44,9 @@ class Metrics:
         )
         self.images = Counter("ocr_images", "Images read", registry=self.registry)
         self.whole = Counter(
-            "ocr_images_whole", "Images not of the size of the model's box", registry=self.registry
+            "ocr_images_whole",
+            "Images read whole: the box is for other sizes",
+            registry=self.registry,
         )
         self.batches = Histogram(
             "ocr_batch_images", "Images in a batch", registry=self.registry, buckets=BATCH_SIZES

@@ -1,10 +1,9 @@
-// The camera: what is in its frame is read some times a second, and the surest of the last readings is
-// shown.
+// The camera: its frame is read several times a second, and the surest of the last readings is shown.
 
 import {$, make, percent, underline} from "./results.js";
 
 const PAUSE = 200;  // milliseconds between readings
-const READINGS = 10, OLDEST = 3000;  // of which the surest is shown: how many at most, milliseconds
+const READINGS = 10, OLDEST = 3000;  // the surest of the last 10 readings is shown, none older than 3 s
 const SIDE = 5;  // percent of the picture's width on each side of the frame
 
 let stream = null, readings = [], kept = 0;  // readings: of {canvas, line, time}

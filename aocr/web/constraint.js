@@ -1,11 +1,11 @@
-// The most probable text that an export's constraint allows. It equals aocr/reader_constraint.py, which
-// says more: model.json holds the allowed texts as an automaton, states and edges with class ids.
+// The most probable text that an export's constraint allows. The same as aocr/reader_constraint.py, which
+// has more comments: model.json holds the allowed texts as an automaton, states and edges with class ids.
 
 import {ctcLine} from "./decode.js";
 
-const BEAM_WIDTH = 10, WIDEST = 100;  // prefixes of each length that are kept, and if none leads to a text
+const BEAM_WIDTH = 10, WIDEST = 100;  // prefixes of each length to keep: at first, and if no text is found
 const BATCH = 64, LARGE_BATCH = 2048;  // prefixes that are extended together, before and after a text
-const MOST_EXACT = 1e9;  // of a line whose texts are all searched: prefixes times its steps squared
+const MOST_EXACT = 1e9;  // of an exact search in one line: prefixes times its time steps squared
 const SMALLEST = Math.log(1.1754943508222875e-38);  // of float32
 
 export class Constraint {
@@ -87,8 +87,8 @@ function logAdd(a, b) {
   return high === -Infinity ? high : high + Math.log1p(Math.exp(Math.min(a, b) - high));
 }
 
-// A beginning's log probability, upper bounds for texts that begin so and go on with each class, and
-// its forward variables. shorter: what this gave without the last character, class `id`; null: no text.
+// A prefix's log probability, upper bounds for the texts that continue it with each class, and its
+// forward variables. shorter: the result for the prefix without its last class `id`; null: it is empty.
 function extend(logs, shares, shorter, id) {
   const steps = logs.length, classes = logs[0].length;
   const inBlank = new Float64Array(steps + 1).fill(-Infinity), total = new Float64Array(steps + 1);

@@ -4,11 +4,11 @@
 
 const MOST_PIXELS = 50_000_000;  // of an image
 const TILE_COLUMNS = 8192, TILE_PIXELS = 1 << 20;  // of an image that are in a canvas at a time, as browsers limit its size
-const LIGHT_INK = 3.9;  // times the contrast that black behind transparent pixels must give over white
+const LIGHT_INK = 3.9;  // black goes behind transparent pixels if its contrast is so many times white's
 
 // A file as a bitmap, upright by its EXIF orientation. Throws an Error for one that is no image.
 export async function decode(file) {
-  // its default is the EXIF orientation; older browsers do not know that option's value by name
+  // applies the EXIF orientation by default; older browsers reject the option that asks for it
   const bitmap = await createImageBitmap(file, {colorSpaceConversion: "none"}).catch(() => {
     throw new Error("not an image, damaged, or a format that this browser cannot read; save it as PNG or JPEG");
   });

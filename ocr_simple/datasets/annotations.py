@@ -35,7 +35,7 @@ from ocr_simple.datasets.folders import (
     text_beside,
     texts_alone,
     unlabelled,
-    why_none,
+    why_not_dataset,
 )
 from ocr_simple.datasets.records import is_tfrecords, read_lmdb, read_tfrecords
 from ocr_simple.datasets.row_images import IMAGES, read_annotations, spellings
@@ -58,10 +58,10 @@ DEFAULT = LabelOptions()
 
 
 class Dataset(NamedTuple):
-    """What is in a data set. str() describes it for people: one line, and the notes."""
+    """What is in a data set. str() describes it for messages: one line, and the notes."""
 
     name: str  # as it was asked for
-    layout: str  # what was recognised, for people
+    layout: str  # what was recognised, for messages
     rows: list[Entry | Fault]  # in order
     notes: tuple[str, ...] = ()  # what else there is to say about it
 
@@ -150,7 +150,7 @@ def _locate(dataset: str | os.PathLike, how: LabelOptions) -> list[tuple[Kind, P
         raise NoDatasetError(
             f"{dataset}: holds no images for --labels-from-names; name a folder of images"
         )
-    about = why_none(path, _is_dataset) if path.is_dir() else ""
+    about = why_not_dataset(path, _is_dataset) if path.is_dir() else ""
     raise NoDatasetError(
         f"{dataset}: no data set found; name an annotation file, a folder with {LABELS} (file "
         f"name, tab, label), or TFRecords; docs/data.md shows all layouts{about}"
@@ -224,7 +224,7 @@ def _several_labels(rows: Iterable[Entry | Fault]) -> list[str]:
 def _read(
     kind: Kind, paths: list[Path], how: LabelOptions
 ) -> tuple[str, list[Entry | Fault], tuple[str, ...]]:
-    """(layout for people, rows, notes) of a part of a data set, or of images by their names.
+    """(layout for messages, rows, notes) of a part of a data set, or of images by their names.
 
     Raises DatasetError.
     """

@@ -133,10 +133,10 @@ def _rows(path: Path) -> tuple[dict[str, Corners | Fault], list[Fault]]:
 def with_crops(
     folder: Path, rows: Sequence[Entry | Fault]
 ) -> tuple[list[Entry | Fault], tuple[str, ...]]:
-    """(rows whose entries have their boxes, notes for people), from the crops.tsv of a folder.
+    """(rows whose entries have their boxes, notes for messages), from the crops.tsv of a folder.
 
-    The files in which the images themselves are count too. A row of crops.tsv that cannot be used
-    is a fault, in the place of its entry. Raises DatasetError.
+    Any crops.tsv beside the images is read too. A row of crops.tsv that cannot be used becomes a
+    fault, in the place of its entry. Raises DatasetError.
     """
     images = {os.path.dirname(row.file) for row in rows if isinstance(row, Entry)}
     folders = {os.path.realpath(place): Path(place) for place in images}
@@ -185,16 +185,16 @@ class Crops(NamedTuple):
 
     def box(self, source: Any, size: tuple[int, int]) -> Corners:
         """The box of an image of this width and height, which may be a path; empty if none."""
-        own = self.boxes.get(os.path.realpath(source)) if is_path(source) else None
-        return own or self.sizes.get(size, ())
+        box = self.boxes.get(os.path.realpath(source)) if is_path(source) else None
+        return box or self.sizes.get(size, ())
 
     @property
     def listed_sizes(self) -> str:
-        """The sizes of the images that are not named and have a box, for people."""
+        """The sizes of the images that are not named and have a box, for messages."""
         return ", ".join(f"{width} x {height}" for width, height in sorted(self.sizes))
 
     def about(self, images: Sequence[str]) -> str:
-        """Which of the images have a box, for people."""
+        """A message: which of the images have a box."""
         if not self.boxes:
             return f"images of {self.listed_sizes} pixels are read in the box"
         named = sum(os.path.realpath(image) in self.boxes for image in images)
@@ -204,7 +204,7 @@ class Crops(NamedTuple):
         return f"{named:,} of {counted(len(images), 'image')} have a box{others}"
 
     def about_whole(self, whole: int, images: int) -> str:
-        """That so many of the images have no box, for people."""
+        """A message: how many of the images are read without a box."""
         boxes = f"the box is for images of {self.listed_sizes} pixels" if self.sizes else "no box"
         return f"{whole:,} of {counted(images, 'image')} read whole: {boxes}"
 

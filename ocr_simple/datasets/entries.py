@@ -24,7 +24,7 @@ VARIATION = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]")  # selects how a 
 FILLERS = "\u034f\u115f\u1160\u3164\uffa0"  # draw nothing, but count as letters or marks
 FIRST_JOINED = "\u0600"  # scripts that need joiners begin here: Arabic, then those of India
 SHOWN = 100  # characters of a name or a label in a message
-HOPELESS = 10_000  # rows at the beginning: if none of them can be used, the rest is not tried
+FIRST_ROWS = 10_000  # if none of so many rows at the beginning can be used, the rest is not tried
 
 
 class Entry(NamedTuple):
@@ -137,7 +137,7 @@ def _listed_in_file(faults: Iterable[Fault]) -> Path:
     return place
 
 
-def check_hopeful(path: Path, first: Sequence[object]) -> None:
+def check_first_rows(path: Path, first: Sequence[object]) -> None:
     """Raise DatasetError if all the first rows of a data set are faults: the rest is not tried."""
     faults = [row for row in first if isinstance(row, Fault)]
     if len(faults) == len(first):

@@ -125,7 +125,7 @@ def read_names(
 # --- folders that are no data set -------------------------------------------------------------
 
 
-def why_none(folder: Path, is_dataset: Callable[[Path], bool]) -> str:
+def why_not_dataset(folder: Path, is_dataset: Callable[[Path], bool]) -> str:
     """What a folder without labels has instead, and the fix; empty if it has no image.
 
     is_dataset: whether a folder in it is a data set.

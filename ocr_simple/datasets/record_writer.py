@@ -27,7 +27,7 @@ GZIP_SUFFIX = ".gz"  # of files that are compressed
 
 @dataclass(frozen=True)
 class WriteSummary:
-    """What was written. str() describes it for people."""
+    """What was written. str() describes it for messages."""
 
     files: list[Path]
     labels: list[str]

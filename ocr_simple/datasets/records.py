@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ocr_simple import storage
 from ocr_simple.datasets import lmdb_files
-from ocr_simple.datasets.entries import HOPELESS, SHOWN, Entry, Fault, check_hopeful, to_label
+from ocr_simple.datasets.entries import FIRST_ROWS, SHOWN, Entry, Fault, check_first_rows, to_label
 from ocr_simple.datasets.record_frames import (
     LENGTH,
     RECORD_FOOTER,
@@ -59,7 +59,7 @@ def read_tfrecords(
     Raises DatasetError for a damaged file, for Examples of another schema, and if none of many rows
     can be used.
     """
-    return _hopeful(path, _tfrecords(path, clean, encoding))
+    return _first_rows_checked(path, _tfrecords(path, clean, encoding))
 
 
 def _tfrecords(path: Path, clean: bool, encoding: str) -> Iterator[Entry | Fault]:
@@ -128,7 +128,7 @@ def _damaged(path: Path, number: int, reason: str) -> str:
 
 def read_lmdb(path: Path, clean: bool = False, encoding: str = "utf-8") -> Iterator[Entry | Fault]:
     """The samples of an LMDB database. Arguments and errors are those of `read_tfrecords`."""
-    return _hopeful(path, _lmdb(path, clean, encoding))
+    return _first_rows_checked(path, _lmdb(path, clean, encoding))
 
 
 def _lmdb(path: Path, clean: bool, encoding: str) -> Iterator[Entry | Fault]:
@@ -153,14 +153,14 @@ def _entry(
         return Fault(place, str(error))
 
 
-def _hopeful(path: Path, rows: Iterable[Entry | Fault]) -> Iterator[Entry | Fault]:
-    """The rows of a file. Raises DatasetError if none of the first HOPELESS can be used."""
+def _first_rows_checked(path: Path, rows: Iterable[Entry | Fault]) -> Iterator[Entry | Fault]:
+    """The rows of a file. Raises DatasetError if none of the first FIRST_ROWS can be used."""
     first: list[Entry | Fault] = []
     for row in rows:
-        if len(first) < HOPELESS:
+        if len(first) < FIRST_ROWS:
             first.append(row)
-            if len(first) == HOPELESS:
-                check_hopeful(path, first)
+            if len(first) == FIRST_ROWS:
+                check_first_rows(path, first)
         yield row
 
 

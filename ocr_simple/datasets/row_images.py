@@ -10,10 +10,10 @@ from pathlib import Path
 from ocr_simple import images as imaging
 from ocr_simple import storage
 from ocr_simple.datasets.entries import (
-    HOPELESS,
+    FIRST_ROWS,
     Entry,
     Fault,
-    check_hopeful,
+    check_first_rows,
     quoted,
     to_label,
 )
@@ -144,8 +144,8 @@ def read_annotations(
                 break
         else:
             rows.append(Fault(place, _why_no_image(row, finder)))
-        if len(rows) == HOPELESS:
-            check_hopeful(path, rows)
+        if len(rows) == FIRST_ROWS:
+            check_first_rows(path, rows)
     used = [row for row in rows if not isinstance(row, Fault)]
     if isinstance(rows[0], Fault) and not found.layout and with_image:
         rows[0] = _like_a_header(rows[0], found.rows[0])
@@ -175,7 +175,7 @@ def _entry(place: str, split: Split, file: Path, text: str, clean: bool) -> Entr
 
 
 def _like_a_header(fault: Fault, row: Row) -> Fault:
-    """The fault of a first row, whose image is not there as it is the names of columns."""
+    """The fault of a first row; if its image is missing as the row is a header, it says so."""
     name = row.splits[0].name
     if len(row.splits) < 2 or Path(name).suffix or "/" in name or name.startswith("#"):
         return fault

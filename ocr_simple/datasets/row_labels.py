@@ -24,7 +24,7 @@ class Labels(NamedTuple):
     """The labels of an annotation file, each without what is not part of it."""
 
     texts: list[str]
-    notes: tuple[str, ...] = ()  # what was found, for people
+    notes: tuple[str, ...] = ()  # what was found, for messages
 
 
 def check_labels(
@@ -33,8 +33,9 @@ def check_labels(
     """The labels that the rows of an annotation file mean.
 
     names: the path of each image, as the file has it. columns: whether a header or JSON says which
-    part of a row is the label. tabs: whether it is what follows a tab, in all rows: it may then
-    begin with any sign. Raises DatasetError if no row can be meant as it stands.
+    part of a row is the label. tabs: whether it follows a tab in all rows: it may then begin with
+    any character. Raises DatasetError if all labels begin with the same separator, or all are in
+    single quotes.
     """
     if words := _mjsynth(names, texts):
         note = "its numbers are indexes into MJSynth's lexicon; the labels are from the file names"

@@ -58,7 +58,7 @@ class Split(NamedTuple):
 
     name: str  # of the image's file
     label: str
-    kind: str  # what separates the two, for people
+    kind: str  # what separates the two, for messages
     fault: str = ""  # why it cannot be meant
 
 
@@ -73,7 +73,7 @@ class Rows(NamedTuple):
     """What is in an annotation file."""
 
     rows: list[Row]
-    layout: str = ""  # for people; empty: by the kind of its splits
+    layout: str = ""  # for messages; empty: by the kind of its splits
     notes: tuple[str, ...] = ()  # what else there is to say about it
 
 
@@ -256,7 +256,7 @@ def _cells(text: str, separator: str = ",") -> tuple[list[str], str]:
 
 
 def _columns(names: list[str], place: str) -> tuple[int, int] | None:
-    """The places of path and label among the names of columns; None if none is a path's.
+    """(index of the path's column, index of the label's); None if no column is a path's.
 
     place: of the file, for a message; empty: the names of a JSON object. Raises DatasetError if it
     is not clear which is which.

@@ -133,8 +133,8 @@ def write_labelled(
     limits: of the model to be trained; what it cannot learn cannot be used. how: labels are read.
     on_line: called with the number of rows done and the number of all rows.
     Raises DatasetError that lists every row that cannot be used. With `skip_bad` these rows are
-    left out and listed in OUTPUT.skipped.tsv. Raises it too for an output that is there already,
-    unless that is TFRecords of other images.
+    left out and listed in OUTPUT.skipped.tsv. Also raises it for an existing output, unless that
+    is TFRecords that are not among the inputs.
     """
     found, faults = find_inputs(output, dataset, how, shards), []
     convert = functools.partial(

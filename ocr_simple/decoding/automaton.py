@@ -17,8 +17,8 @@ from ocr_simple.text import Alphabet
 
 MOST_STATES = 100_000
 MOST_EDGES = 200_000
-MOST_PREFIXES = 500_000  # of an automaton whose texts are all searched
-MOST_EXACT = 10**9  # of a line that is searched so: prefixes times its time steps squared
+MOST_PREFIXES = 500_000  # of an automaton that is searched exactly
+MOST_EXACT = 10**9  # of an exact search in one line: prefixes times its time steps squared
 LISTS = ("first", "ids", "next", "final")  # in a description
 
 

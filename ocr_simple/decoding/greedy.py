@@ -23,12 +23,12 @@ Run = tuple[int, int]  # the first time step of a character, and the step after 
 
 
 class Prediction(NamedTuple):
-    """What a model gives for an image: the line, and the figures that it was decoded from."""
+    """What a model gives for an image: the line, and the outputs that it was decoded from."""
 
     place: int  # of the image in its list
     line: Line  # spans in time steps, or in pixels
-    probabilities: np.ndarray  # (steps, classes); attention: (characters and further rows, classes)
-    attention: np.ndarray  # (characters and further rows, steps); empty for a CTC head
+    probabilities: np.ndarray  # (steps, classes); of an attention head: (rows, classes)
+    attention: np.ndarray  # (rows, steps), see `model.build` for the rows; empty for a CTC head
 
 
 def softmax(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:

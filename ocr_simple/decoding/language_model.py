@@ -149,7 +149,7 @@ class LanguageModel:
 class GuidedExtend:
     """Extends prefixes for `prefix_search.search`, with a language model's scores added.
 
-    Scores may rise with each character, so the bounds are no exact ones: they have a MARGIN.
+    Scores may rise with each character, so the bounds are not strict: MARGIN makes up for that.
     """
 
     extend: Extend

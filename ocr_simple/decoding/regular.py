@@ -6,7 +6,7 @@ An expression becomes a nondeterministic automaton (Thompson 1968, "Regular Expr
 Algorithm"), and that a deterministic one by the subset construction (Rabin & Scott 1959, "Finite
 Automata and Their Decision Problems"). What one character may be (`\\d`, `[a-f]`, `\\p{Han}`) is
 left to the package regex. Not everything in its syntax is a regular expression in this sense:
-lookahead, back-references and the like raise NotRegular.
+lookahead, back-references and similar constructs raise NotRegular.
 """
 
 import re
@@ -124,7 +124,7 @@ class _Parser:
         return Either(branches)
 
     def _check_anchor(self, kind: str, depth: int, first: bool) -> None:
-        """^ and $ say nothing at the ends of the whole text; elsewhere they are not taken."""
+        """Raise NotRegular for ^ and $ anywhere but at the ends, where they change nothing."""
         last = self.pattern[self.place : self.place + 1] in ("", "|")
         if depth or not (first if kind == "begin" else last):
             raise NotRegular("^ or $ in the middle of the pattern")

@@ -17,8 +17,8 @@ from PIL import ImageFont
 OVERSAMPLING = 2  # drawn larger by this, then scaled down
 FONT_SIZE = 72  # of the glyphs that are kept; about the size at which they are drawn
 HALF = 0.49  # of a pitch: further turned, another digit would show more
-SEEN = 0.4  # most of a digit's width that is seen of a wheel that the picture cuts
-HIDDEN = 0.25  # most of a digit's width that the side of its wheel may hide
+SEEN = 0.4  # of a digit's width: at most so much is seen of a wheel that the picture's edge cuts
+HIDDEN = 0.25  # of a digit's width: at most so much is hidden by the side of its wheel
 
 
 @functools.lru_cache(maxsize=1024)

@@ -1,9 +1,9 @@
 """Fonts: which files there are, and which characters each of them draws.
 
-`--fonts` takes the names of two packages that come with fonts, font files, and folders. Files in a
-folder that are no outline fonts are left out, and named once. Fonts in a folder that has the name
-of a recipe are for it: those in `display`, `handwriting`, `sign` and `page` for no other, those in
-`receipt`, `typewriter` and `nameplate` mostly. See photography/recipes.py.
+`--fonts` takes "trdg" and "matplotlib", two packages that contain fonts, and files and folders.
+Files in a folder that are not outline fonts are left out, with one warning. A folder that is named
+after a recipe holds its fonts: those in `display`, `handwriting`, `sign` and `page` are used by no
+other recipe, those in `receipt`, `typewriter` and `nameplate` by few. See photography/recipes.py.
 """
 
 import functools
@@ -28,7 +28,7 @@ FONT_EXTENSIONS = {".ttf", ".otf", ".ttc", ".otc", ".woff", ".woff2"}
 # Families of matplotlib's fonts that hold letters and digits, and no symbols in their places.
 MATPLOTLIB_TEXT = ("DejaVu", "STIXGeneral", "cmb", "cmr", "cmss", "cmti", "cmtt")
 
-# Limits of a font file, which may come from a stranger
+# Limits of a font file, which may be untrusted
 SECONDS = 4.0  # of processor time; the largest fonts for Chinese take half a second
 PATIENCE = 60.0  # seconds, on a busy computer
 MEMORY = 512 << 20  # bytes
@@ -78,7 +78,7 @@ def _limited(function: Callable[..., T], font: str, *args: str) -> T:
         try:
             return _reader(os.getpid()).run(PATIENCE, function, font, *args)
         except Stopped as error:
-            raise FontError(f"cannot be read ({error}); damaged, or made to do harm") from error
+            raise FontError(f"cannot be read ({error}); damaged or malicious") from error
 
 
 @functools.lru_cache(maxsize=4096)

@@ -126,9 +126,9 @@ def _random_colour(colours: str, rng: random.Random) -> tuple[int, ...]:
 def _room(
     glyphs: list[_Glyph], widths: list[int], spacing: int, size: tuple[int, int]
 ) -> tuple[int, int, tuple[int, int]]:
-    """(columns on the left, rows above, size) that also have room for what sticks out of a text.
+    """(columns to add on the left, rows to add above, new size), so that no ink is cut off.
 
-    Marks may stand above the line, and letters reach to the left and right of their place.
+    Marks may stand above the line, and letters may reach beyond their advance widths.
     """
     lefts, tops, rights, bottoms = [0], [0], [size[0]], [size[1]]
     x = 0

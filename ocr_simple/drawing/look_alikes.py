@@ -12,7 +12,7 @@ from PIL import ImageFont
 from ocr_simple.drawing.font_files import stretched_ink
 
 PAIRS = ("O0", "o0", "Il", "I1", "l1", "I|", "l|", "1|", "S5", "s5", "Z2", "z2", "B8")
-ALIKE = 0.85  # correlation of two characters stretched to one size; so are half of all O and 0
+ALIKE = 0.85  # least correlation of look-alikes at the same size; half of all O and 0 reach it
 DOT = 40  # grey levels by which the middle of a dotted or slashed 0 differs from that of O
 # Letters whose capitals have the same form: a word of them alone may be of either case.
 SAME_FORM = frozenset("cosuvwxzCOSUVWXZ")

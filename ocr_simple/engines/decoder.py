@@ -25,11 +25,11 @@ from ocr_simple.text import Alphabet, Line
 
 
 class Decoded(NamedTuple):
-    """A line in visual order, spans in time steps, and the figures that it was decoded from."""
+    """A line in visual order, spans in time steps, and the outputs that it was decoded from."""
 
     line: Line
-    probabilities: np.ndarray  # (steps, classes); attention: (characters and further rows, classes)
-    attention: np.ndarray  # (characters and further rows, steps); empty for a CTC head
+    probabilities: np.ndarray  # (steps, classes); of an attention head: (rows, classes)
+    attention: np.ndarray  # (rows, steps), see `model.build` for the rows; empty for a CTC head
 
 
 class Decoder:

@@ -5,9 +5,9 @@ from, and is used for no other. A model with an attention head has a second one,
 for one step of beam search. `best.int8.onnx` is the same network in 8 bits. Each ends with a
 checksum, since a file with damaged weights would read other texts.
 
-Such a file may come from a stranger. What passes `read_onnx` has only ONNX's own operations, names
-no other file, and declares no array that is larger than its bytes. The format is protobuf: the
-numbers of fields below are those of onnx.proto, and never change.
+Such a file may be untrusted. What passes `read_onnx` has only ONNX's standard operations, names no
+other file, and declares no array that is larger than its data. The format is protobuf: the field
+numbers below are those of onnx.proto, and never change.
 """
 
 import functools
@@ -24,7 +24,7 @@ from ocr_simple.spec import INT8, ONNX, SPEC_FILE, STEP, ModelSpec
 from ocr_simple.written_files import digest
 
 MADE_FROM, CHECKSUM = "keras_sha256", "sha256"  # in its metadata, besides SPEC_FILE
-ROOM = 4 << 20  # bytes that it may have besides twice those of the model file
+ROOM = 4 << 20  # bytes that it may have over twice those of the model file
 MOST_FIELDS = 200_000  # of the messages in it; a deep model has ten thousand
 MAX_DEPTH = 8  # graphs in each other: loops and branches; ours have two
 

@@ -22,11 +22,11 @@ SEED = 0
 
 
 class NotConverted(RuntimeError):
-    """A model that ONNX does not take. The message has the reason."""
+    """A model cannot be converted to ONNX. The message has the reason."""
 
 
 def can_write() -> bool:
-    """Whether what writes ONNX files is installed, and Keras computes with TensorFlow."""
+    """Whether tf2onnx is installed, and Keras computes with TensorFlow."""
     return backend() == "tensorflow" and importlib.util.find_spec("tf2onnx") is not None
 
 
@@ -42,7 +42,7 @@ def input_signature(model: "keras.Model", batch: int | None = None) -> list:
 
 
 def without_cudnn(model: "keras.Model") -> None:
-    """Let a model's recurrent layers be made of plain operations, which other formats have."""
+    """Make recurrent layers use standard operations; cuDNN's cannot be exported."""
     for layer in model._flatten_layers():
         if hasattr(layer, "use_cudnn"):
             layer.use_cudnn = False

@@ -37,7 +37,7 @@ class StepDecoder:
         self.encode, self.advance = encode, advance
         self.hidden, self.classes = spec.attn_num_hidden, len(spec.alphabet) + 1
         self.states = state_names(spec)
-        self.temperature, self.most = spec.temperature, spec.max_prediction
+        self.temperature, self.max_prediction = spec.temperature, spec.max_prediction
 
     def look(self, x: Arrays) -> list[Arrays]:
         """What the decoder sees of each image of a batch: arrays (1, steps, ...)."""
@@ -63,10 +63,10 @@ class StepDecoder:
         characters, steps) so far; the last row of each belongs to what follows.
         """
         texts = len(ids)
-        most = 1 << (texts - 1).bit_length()  # few sizes: JAX compiles for each
+        padded = 1 << (texts - 1).bit_length()  # few sizes: JAX compiles for each
         inputs = {name: states[name] for name in ("seen", *self.states)}
         inputs["character"] = np.asarray(ids, np.int32)
-        inputs = self.select(inputs, np.minimum(np.arange(most), texts - 1))
+        inputs = self.select(inputs, np.minimum(np.arange(padded), texts - 1))
         after = self.select(self.advance(shown | inputs), np.arange(texts))
         logits, attention = after["logits"], after["seen"][..., 0]
         for name, row in (("logits", logits), ("attention", attention)):
@@ -85,7 +85,7 @@ class StepDecoder:
             "step": step,
             "start_state": self.start(shown),
             "select": self.select,
-            "max_steps": min(steps, self.most or steps) + 1,
+            "max_steps": min(steps, self.max_prediction or steps) + 1,
         }
 
     @staticmethod

@@ -1,4 +1,4 @@
-"""A drawn line -> a picture of it, by a recipe; a picture that hides the line is taken again."""
+"""A drawn line -> a picture of it, by a recipe; taken again if the line cannot be read in it."""
 
 import functools
 from operator import attrgetter

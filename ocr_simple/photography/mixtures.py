@@ -50,8 +50,8 @@ def _matches(font: str, patterns: Iterable[str]) -> bool:
     )
 
 
-def has_own_fonts(recipe: Recipe, fonts: Iterable[str]) -> bool:
-    """Whether any of `fonts` is of the kind that a recipe draws with; True if it has no kind."""
+def has_fonts_for(recipe: Recipe, fonts: Iterable[str]) -> bool:
+    """Whether any of `fonts` is of a recipe's kind; True for a recipe that draws with all."""
     patterns = recipe.fonts.patterns
     return not patterns or any(_matches(font, patterns) for font in fonts)
 

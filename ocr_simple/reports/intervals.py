@@ -27,7 +27,7 @@ def shown_interval(share: float, lines: int) -> str:
 
 
 def shown_share(share: float, lines: int, style: str = ".1%") -> str:
-    """A share of lines for people; of fewer than FEW, with its interval.
+    """A share of lines as text; of fewer than FEW, with its interval.
 
     "98.2%", or "75.0% (30 to 95 %)".
     """

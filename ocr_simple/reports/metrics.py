@@ -97,7 +97,7 @@ class CoveragePoint:
     """How many lines can be accepted if a share `goal` of them must be exact."""
 
     goal: float
-    threshold: float  # lowest confidence of the lines to accept; infinite if no threshold does
+    threshold: float  # lowest confidence that is accepted; infinite if none reaches the goal
     accepted: float  # share of all lines
     lines: int  # that are accepted
     exact: float  # share of these; nan if none is accepted

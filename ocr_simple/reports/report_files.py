@@ -1,7 +1,6 @@
 """Which files of a folder a report may replace: those of an earlier report, as it wrote them.
 
-report.json lists the others with their checksums. So what somebody else has written, or changed, is
-known.
+report.json lists the others with their checksums, which show whether anybody has changed them.
 """
 
 import os

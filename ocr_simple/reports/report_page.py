@@ -50,7 +50,7 @@ class Cell(NamedTuple):
 
 
 def _escaped(text: str) -> str:
-    """A text of anybody's for HTML; directions of writing stay within it."""
+    """An untrusted text for HTML; <bdi> keeps its direction of writing from its surroundings."""
     return f"<bdi>{html.escape(visible(text))}</bdi>"
 
 
@@ -317,8 +317,8 @@ def report_page(
     allowed = (f"{tag}-src 'sha256-{_checksum(template, tag)}'" for tag in ("style", "script"))
     policy = "; ".join(("default-src 'none'", "img-src data:", *allowed, "base-uri 'none'"))
     filled = {"policy": policy, "title": html.escape(visible(title)), "content": "\n".join(parts)}
-    # in one pass, so that no text of a line is taken for a place
-    return re.sub(r"\{\{(\w+)\}\}", lambda place: filled[place[1]], template)
+    # in one pass, so that no text of a line is taken for a placeholder
+    return re.sub(r"\{\{(\w+)\}\}", lambda match: filled[match[1]], template)
 
 
 def _checksum(template: str, tag: str) -> str:

@@ -1,4 +1,4 @@
-"""Pictures that a command writes for people: they replace no file but such a picture."""
+"""Pictures to look at that a command writes: they replace no file but such a picture."""
 
 import io
 import os

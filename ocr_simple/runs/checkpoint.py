@@ -93,7 +93,7 @@ def progress_of(saved: dict[str, np.ndarray]) -> dict[str, Any]:
 
 
 def selection_key(validation: dict[str, float]) -> tuple[float, float]:
-    """What the best model has least of: the loss if known, else wrong lines, then characters."""
+    """Lowest for the best model: its loss if known, else its wrong lines, then its CER."""
     if "val_loss" in validation:
         return validation["val_loss"], 0.0
     return 1 - validation["val_exact"], validation["val_cer"]

@@ -92,7 +92,7 @@ class Cluster:
             total = self._strategy.run(summed)
             return self._strategy.experimental_local_results(total)[0].numpy()[:-1].tolist()
 
-    def averaged(self, gradients: list) -> list:
+    def mean_gradients(self, gradients: list) -> list:
         """The mean of all devices' gradients, to be applied by each device (TensorFlow)."""
         import tensorflow as tf
 
@@ -208,6 +208,6 @@ def place_in_cluster() -> tuple[int, int]:
         return tasks.index((task["type"], int(task["index"]))), len(tasks)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ClusterError(
-            f"TF_CONFIG {given!r}: {error}. It has to be as "
+            f"TF_CONFIG {given!r}: {error}. It must look like "
             '{"cluster": {"worker": ["HOST:PORT", ...]}, "task": {"type": "worker", "index": 0}}'
         ) from error

@@ -15,7 +15,7 @@ LEAST_LINES = 8  # in a part of a batch
 
 
 def prepare() -> str:
-    """Name the devices found. Call it before the first model is built."""
+    """Initialise the devices, and return their names. Call it before the first model is built."""
     with standard_error_closed():
         if backend() == "tensorflow":
             limit_gpu_memory()
@@ -25,7 +25,7 @@ def prepare() -> str:
         return ", ".join(keras.distribution.list_devices())
 
 
-def parts(batch_size: int) -> int:
+def part_count(batch_size: int) -> int:
     """In how many parts a batch of training is computed: see `backend.side_by_side`."""
     return max(1, min(side_by_side(), batch_size // LEAST_LINES))
 

@@ -1,4 +1,4 @@
-"""What a run reports to people: on standard error, where the progress bar is, and in a log file."""
+"""The messages of a run: on standard error, where the progress bar is, and in a log file."""
 
 import logging
 import sys

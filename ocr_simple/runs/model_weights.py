@@ -1,8 +1,8 @@
 """The weights in a model file: checked before a model is built, and before Keras reads them.
 
 A file may declare arrays of any size and kind: arrays that are not in it, that unpack to gigabytes,
-or that lie in another file of the computer. What passes here takes no more memory than the file has
-bytes, but for a few times.
+or that lie in another file of the computer. What passes here takes at most a few times the file's
+size in memory.
 """
 
 import io
@@ -104,7 +104,7 @@ def _arrays(content: bytes) -> dict[str, Kind]:
 def _walk(file: Any) -> Iterator[tuple[str, Any]]:
     """(name, array) of each array in an HDF5 file. Raises ValueError, and what h5py raises.
 
-    Things are opened from their group: HDF5 needs time for each group on the way to a name.
+    Each item is opened from its group: HDF5 takes time for every group on a longer path.
     """
     import h5py
 

@@ -26,7 +26,7 @@ from ocr_simple.written_files import write_whole
 # What happens to a folder, in this order:
 # 1. It is empty or missing: a new run starts. config.json is written before the first step.
 # 2. --no-resume: what is in the folder is moved to FOLDER.1, .2, ...; then as in 1.
-# 3. Something that a run writes is a link: an error names it. A stranger's run folder may have
+# 3. Something that a run writes is a link: an error names it. An untrusted run folder may have
 #    links to files of yours.
 # 4. The options differ from config.json: an error names them. More --steps are allowed, and any
 #    --patience; with --data-changed, other labelled images of the same alphabet too.
@@ -145,7 +145,8 @@ class RunFolder:
     def _check_results(self, saved: dict[str, np.ndarray]) -> None:
         """Raise TrainError for a best.keras or metrics.csv that cannot be one of this run.
 
-        Otherwise the first would be noticed after the training, and the second be replaced.
+        Otherwise a damaged best.keras would be noticed only after the training, and a damaged
+        metrics.csv would be overwritten.
         """
         try:
             if progress_of(saved)["best_step"]:

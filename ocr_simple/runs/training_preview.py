@@ -1,8 +1,8 @@
-"""`train.py --preview`: what a training would be trained on, to look at before it begins.
+"""`train.py --preview`: shows what a run would be trained on, before it starts.
 
-Forty generated lines of the options; with --dataset, beside forty of its images. Without
---mix-generated these are trained on alone, and are shown as training varies them. No network is
-built, so it takes seconds.
+Forty generated lines; with --dataset, beside forty of its images. With --dataset and without
+--mix-generated, only its images, as training varies them. No network is built, so this takes
+seconds.
 """
 
 import dataclasses

@@ -11,7 +11,7 @@ from ocr_simple.photography.recipes import Recipe
 
 @dataclass
 class Shot:
-    """A picture in the making. Effects replace its arrays and never change them in place."""
+    """A picture that is being made. Effects replace its arrays and never change them in place."""
 
     recipe: Recipe
     ink: np.ndarray  # (rows, columns, channels) float32: 0 where there is paper, 1 ink
