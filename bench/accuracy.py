@@ -214,9 +214,7 @@ def row(name: str, fold: str, engine: Engine, readings: Sequence[Reading]) -> st
 
 def print_coverage(readings: dict[tuple[str, str], list[Reading]]) -> None:
     """Print how many lines are accepted if only lines of enough confidence are, by engine."""
-    print(
-        "\nCoverage: the share of lines that can be accepted, and from which confidence, so that a"
-    )
+    print("\nCoverage: the share of lines that can be accepted, and from which confidence, so that")
     print("a given share of the accepted lines is right:\n")
     print("| engine | fold |" + "".join(f" {goal:.1%} right |" for goal in GOALS))
     print("|---|---|" + "---|" * len(GOALS))

@@ -39,7 +39,7 @@ def measure(capsys):
         shown = capsys.readouterr()
         measured, accepted = (
             [row.strip("| ").split(" | ") for row in table.splitlines() if row.startswith("| ")][1:]
-            for table in shown.out.split("\nShare of all")
+            for table in shown.out.split("\nCoverage: ")
         )
         return measured, accepted, shown.err
 
