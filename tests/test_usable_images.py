@@ -8,6 +8,7 @@ from PIL import Image
 
 from ocr_simple.datasets.annotations import DatasetError, find_entries
 from ocr_simple.datasets.usable_images import select_usable, too_long, why_unusable
+from ocr_simple.preprocessing import MAX_COLUMNS, scaled_width
 from ocr_simple.spec import ModelSpec
 
 SPEC = ModelSpec()
@@ -65,6 +66,13 @@ def test_an_image_that_is_too_wide_to_be_read_is_not_trained_on():
     assert why_unusable(pixels, "1", ModelSpec(height=32)) is None
     reason = why_unusable(pixels, "1", ModelSpec(height=64))
     assert reason is not None and "19,200 columns at the model's height of 64" in reason
+
+
+def test_an_image_that_becomes_too_wide_by_being_scaled_twice_is_not_trained_on():
+    spec, rows = ModelSpec(height=48), 192  # load_example scales it to 96 rows
+    assert scaled_width(64_001, rows, 48) == MAX_COLUMNS
+    assert "16,001" in why_unusable(np.zeros((rows, 64_001, 1), np.uint8), "1", spec)
+    assert why_unusable(np.zeros((rows, 64_000, 1), np.uint8), "1", spec) is None
 
 
 def test_a_label_that_is_too_long_is_reported_with_what_helps():

@@ -109,14 +109,23 @@ def load_image(entry: Entry, channels: int = 1) -> np.ndarray:
     return straightened(pixels, entry.corners, entry.name) if entry.corners else pixels
 
 
+def kept_size(columns: int, rows: int, height: int) -> tuple[int, int]:
+    """(columns, rows) of an image as `load_example` gives it to a model of this height."""
+    most = DETAIL * height
+    return (
+        (preprocessing.scaled_width(columns, rows, most), most) if rows > most else (columns, rows)
+    )
+
+
 def load_example(entry: Entry, spec: ModelSpec) -> Example:
     """(pixels, label, file name) of an entry, with no more pixels than are useful for training.
 
     Raises ImageError, OSError.
     """
     pixels = load_image(entry, spec.channels)
-    if pixels.shape[0] > DETAIL * spec.height:
-        pixels = np.rint(preprocessing.resize(pixels, DETAIL * spec.height)).astype(np.uint8)
+    _, rows = kept_size(pixels.shape[1], pixels.shape[0], spec.height)
+    if rows < pixels.shape[0]:
+        pixels = np.rint(preprocessing.resize(pixels, rows)).astype(np.uint8)
     return pixels, entry.label, entry.name
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from ocr_simple import images as imaging
 from ocr_simple import preprocessing
 from ocr_simple.datasets.entries import Entry, Fault, fault_list, image_fault, quoted
-from ocr_simple.datasets.labelled_lines import load_image
+from ocr_simple.datasets.labelled_lines import kept_size, load_image
 from ocr_simple.errors import DatasetError
 from ocr_simple.network.encoders import ENCODERS
 from ocr_simple.spec import ModelSpec, time_steps
@@ -51,6 +51,9 @@ def why_unusable(pixels: np.ndarray, label: str, spec: ModelSpec) -> str | None:
     """Why a model of `spec` cannot learn this label for this image, and the fix; None if it can."""
     rows, columns, _ = pixels.shape
     reason = preprocessing.why_too_wide((columns, rows), spec.height)
+    # scaled twice, it may be one column wider
+    kept = kept_size(columns, rows, spec.height)
+    reason = reason or preprocessing.why_too_wide(kept, spec.height)
     reason = reason or outside_alphabet(label, Alphabet(spec.alphabet))
     return reason or too_long((columns, rows), label, spec)
 
