@@ -138,7 +138,7 @@ def finished(short_run, tmp_path):
 def test_a_batch_computed_in_parts_gives_the_same_step(head, tmp_path, monkeypatch):
     options = "--batch-size 7 --steps 1 --optimizer sgd --learning-rate 0.1 --mixed-precision off"
     for parts in (1, 3):
-        monkeypatch.setattr(devices, "parts", lambda batch_size, parts=parts: parts)
+        monkeypatch.setattr(devices, "part_count", lambda batch_size, parts=parts: parts)
         assert run(tmp_path / str(parts), *options.split(), "--head", head) == 0
     whole, cut = (models.load(tmp_path / n / "last.keras").get_weights() for n in "13")
     fresh = models.build(models.load(tmp_path / "1/last.keras").spec, seed=0).get_weights()
