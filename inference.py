@@ -61,7 +61,7 @@ from ocr_simple.engines.decoder import Decoder
 from ocr_simple.engines.engine import Engine
 from ocr_simple.engines.onnx_engine import OnnxEngine, resolve_engine
 from ocr_simple.given_images import checked_list, decoded_if_pil
-from ocr_simple.image_loader import THREADS, Chunks, ImageLoader, PreparedImage
+from ocr_simple.image_loader import THREADS, Chunks, ImageLoader, OrientedImage
 from ocr_simple.network.backend import is_out_of_memory
 from ocr_simple.options import EngineName, InferenceOptions, Orientation
 from ocr_simple.reading_commands import Plan, piped, print_readings
@@ -342,7 +342,7 @@ class Recognizer:
             self.spec, crops, self.page, self.orientation, self.max_pixels, self.max_columns
         )
 
-    def _read_prepared(self, items: list[PreparedImage], keep_outputs: bool) -> list[Prediction]:
+    def _read_prepared(self, items: list[OrientedImage], keep_outputs: bool) -> list[Prediction]:
         """What is read in each image; spans in pixels. keep_outputs: see `_predict_each`."""
         read: dict[int, Prediction] = {}
         for found in self._predict([item.prepared for item in items]):

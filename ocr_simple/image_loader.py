@@ -23,7 +23,7 @@ CHUNK_COLUMNS = 1 << 19  # of these images: about 64 MB of grey ones
 THREADS = min(8, usable_cores())  # that decode large files
 
 
-class PreparedImage(NamedTuple):
+class OrientedImage(NamedTuple):
     """An image as it is given to the model, in one of the ways that it may be turned."""
 
     prepared: np.ndarray  # float32 (height, width, channels)
@@ -32,7 +32,7 @@ class PreparedImage(NamedTuple):
     boxed: bool  # whether it is the line in a box of the image
 
 
-Loaded = list[PreparedImage] | imaging.ImageError  # an image in each way that it may be turned
+Loaded = list[OrientedImage] | imaging.ImageError  # an image in each way that it may be turned
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class ImageLoader:
         try:
             pixels, boxed = self.pixels(source, name, self.spec.channels)
             return [
-                PreparedImage(preprocessing.prepare(x, height), x.shape[1], turn, boxed)
+                OrientedImage(preprocessing.prepare(x, height), x.shape[1], turn, boxed)
                 for x, turn in self.turned(pixels, name)
             ]
         except imaging.ImageError as error:
